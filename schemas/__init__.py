@@ -1,0 +1,1 @@
+"""What travels and what it means: pure models and rules, no I/O."""

@@ -1,0 +1,129 @@
+"""A dispatch (văn bản): what an upstream system submits, and what was accepted.
+
+Fields and numbering follow the electronic-document standard QCVN 102:2016 ("edXML") as its public samples show it.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from schemas.attachment import Attachment, Listed
+from schemas.clock import Day, Moment
+from schemas.codes import UnitCode
+from schemas.ids import Id
+from schemas.model import Travelling
+from schemas.text import Line, Name, Paragraphs
+
+MAX_FLASH_BYTES = 2048
+MAX_ATTACHMENTS = 50
+MAX_RULES = 1000
+UNNUMBERED = "(không số)"
+"""The notation of a letter that was given none."""
+
+
+class Kind(StrEnum):
+    """What a dispatch does; edXML numbers them 0 to 3 in this order."""
+
+    NEW = "new"
+    RECALL = "recall"
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+class Urgency(IntEnum):
+    """thường, khẩn, thượng khẩn, hỏa tốc, hỏa tốc hẹn giờ."""
+
+    NORMAL = 0
+    URGENT = 1
+    VERY_URGENT = 2
+    EXPRESS = 3
+    EXPRESS_TIMED = 4
+
+
+class Secrecy(StrEnum):
+    """thường, mật, tối mật, tuyệt mật. All but the first need a deployment that enables them."""
+
+    NONE = "none"
+    CONFIDENTIAL = "confidential"
+    SECRET = "secret"  # noqa: S105 - a degree of secrecy, not a password
+    TOP_SECRET = "top_secret"  # noqa: S105 - as above
+
+
+class Lane(StrEnum):
+    """The two queues of a unit."""
+
+    EXPRESS = "express"
+    NORMAL = "normal"
+
+
+_LANES = tuple(Lane.EXPRESS if urgency >= Urgency.VERY_URGENT else Lane.NORMAL for urgency in Urgency)
+
+
+def lane_of(urgency: int) -> Lane:
+    """Thượng khẩn and above travel express."""
+    return _LANES[urgency]
+
+
+def _within_flash(text: str) -> str:
+    size = len(text.encode())
+    if size > MAX_FLASH_BYTES:
+        raise ValueError(f"is {size} bytes of UTF-8; at most {MAX_FLASH_BYTES} can travel ahead of the content")
+    return text
+
+
+class Letter(Travelling):
+    """The fields a dispatch has from its writing to its filing, without addressees and attachments."""
+
+    kind: Kind = Kind.NEW
+    number: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    notation: Name
+    """The number as printed: ``123-CV/TU`` (Party) or ``123/UBND-VP`` (State)."""
+    type: Name = "công văn"
+    subject: Annotated[Line, Field(min_length=1, max_length=500)]
+    """Trích yếu."""
+    issuer: UnitCode
+    signer: Annotated[Line, Field(max_length=200)] = ""
+    place: Annotated[Line, Field(max_length=200)] = ""
+    issued_on: Day | None = None
+    urgency: Urgency = Urgency.NORMAL
+    secrecy: Secrecy = Secrecy.NONE
+    due: Moment | None = None
+    """The deadline for the answer."""
+    refers_to: Annotated[tuple[Id, ...], Field(max_length=20)] = ()
+    flash_text: Annotated[Paragraphs, AfterValidator(_within_flash)] = ""
+
+
+class Submission(Letter):
+    """What an upstream system hands in. Attachments are named by hash; their bytes come first or beside it."""
+
+    addressees: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=MAX_RULES)]
+    """Addressing rules, see :mod:`schemas.addressing`."""
+    attachments: Annotated[tuple[Attachment, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> "Submission":
+        if self.urgency is Urgency.EXPRESS_TIMED and self.due is None:
+            raise ValueError("urgency 4 (hỏa tốc hẹn giờ) needs `due`, the time it must be there")
+        if self.kind is not Kind.NEW and not self.refers_to:
+            raise ValueError(f"kind {self.kind.value!r} needs `refers_to`, the dispatch it changes")
+        names = [item.name for item in self.attachments]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two attachments have the same name: {', '.join(sorted(twice))}; rename one")
+        return self
+
+
+class Listing(Travelling):
+    """The attachments of a letter whose files come beside it."""
+
+    attachments: Annotated[tuple[Listed, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+
+
+class Accepted(Travelling):
+    """The answer to a submission: the dispatch's id, how many units it goes to, and whether it was known already."""
+
+    id: Id
+    addressees: Annotated[int, Field(ge=0)]
+    duplicate: bool
+    status: Literal["accepted"] = "accepted"

@@ -1,0 +1,126 @@
+"""Receipts: what a unit says became of a delivery. They travel in bursts, one message for one issuer and status."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.attachment import Sha256
+from schemas.clock import Moment
+from schemas.codes import UnitCode
+from schemas.ids import Id, SequenceNumber
+from schemas.line import MAX_HELD, Held, LineReport
+from schemas.model import Travelling
+from schemas.states import BY_UNIT, Status
+from schemas.text import Line
+
+TYPE_RECEIPTS = "receipts"
+TYPE_GAP = "gap"
+TYPE_HELLO = "hello"
+TYPE_ASK = "ask"
+MAX_BURST = 200
+"""Receipts in one message."""
+MAX_SPANS = 200
+
+
+class Receipt(Travelling):
+    """One receipt of one delivery.
+
+    ``id`` is made by the unit's gateway when it writes the receipt and stays the same however often it is sent, so
+    the ledger counts it once. ``seq`` counts the receipts of a gateway's spool for this unit.
+    """
+
+    id: Id
+    delivery_id: Id
+    dispatch_id: Id
+    unit: UnitCode
+    status: Status
+    at: Moment
+    """When it happened, by the unit's clock, with its offset."""
+    seq: SequenceNumber
+    content_sha256: Sha256 | None = None
+    """The content as the unit has it, see :func:`schemas.attachment.content_digest`."""
+    reason: Annotated[Line, Field(max_length=1000)] = ""
+    person: Annotated[Line, Field(max_length=200)] = ""
+    department: Annotated[Line, Field(max_length=200)] = ""
+    register_number: Annotated[Line, Field(max_length=50)] = ""
+    """The unit's own arrival number (số đến)."""
+    attempts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """How often the unit's sink was tried (line drops are no attempts)."""
+    gateway_version: Annotated[Line, Field(max_length=50)] = ""
+    traceparent: Annotated[str, Field(max_length=55)] = ""
+    """The trace the dispatch was submitted under, see :mod:`schemas.trace`."""
+
+    @field_validator("status")
+    @classmethod
+    def _a_unit_may_say_it(cls, status: Status) -> Status:
+        if status not in BY_UNIT:
+            raise ValueError(f"a unit cannot say {status.value!r}; it may say {', '.join(sorted(BY_UNIT))}")
+        return status
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> "Receipt":
+        if self.status in {Status.REFUSED, Status.PARKED} and not self.reason:
+            raise ValueError(f"a receipt {self.status.value!r} needs a reason")
+        if self.status is Status.REGISTERED and not self.register_number:
+            raise ValueError("a receipt 'registered' needs register_number, the unit's arrival number")
+        return self
+
+
+class Burst(Travelling):
+    """The body of a receipts message (property ``type`` = ``receipts``)."""
+
+    v: Annotated[int, Field(ge=1, le=1)] = 1
+    receipts: Annotated[tuple[Receipt, ...], Field(min_length=1, max_length=MAX_BURST)]
+
+
+class Gap(Travelling):
+    """A unit misses sequence numbers and asks for them again (property ``type`` = ``gap``)."""
+
+    v: Annotated[int, Field(ge=1, le=1)] = 1
+    unit: UnitCode
+    missing: Annotated[tuple[SequenceNumber, ...], Field(min_length=1, max_length=1000)]
+
+
+class Hello(Travelling):
+    """A gateway is there (property ``type`` = ``hello``).
+
+    A new ``spool_id`` tells that the unit's spool was lost: what it had taken is sent again. ``receipts`` says the last
+    receipt number that the spool has given, for each of ``units`` in their order: those that never came are asked for.
+
+    With ``again`` nothing has changed since the last hello but the line: it then names one unit for all of the spool's.
+    """
+
+    v: Annotated[int, Field(ge=1, le=1)] = 1
+    units: Annotated[tuple[UnitCode, ...], Field(min_length=1, max_length=1000)]
+    spool_id: Id
+    at: Moment
+    gateway_version: Annotated[Line, Field(max_length=50)] = ""
+    receipts: Annotated[tuple[Annotated[int, Field(ge=0, le=2**53 - 1)], ...], Field(max_length=1000)] = ()
+    """Left out when none was given."""
+    line: LineReport | None = None
+    """Left out by gateways that say hello only once; of their lines nothing is known."""
+    again: bool = False
+    held: Annotated[tuple[Held, ...], Field(max_length=MAX_HELD)] = ()
+    """How far deliveries have come since the last hello: of those on their way the ones that moved."""
+
+    @model_validator(mode="after")
+    def _a_number_for_each_unit(self) -> "Hello":
+        if self.receipts and len(self.receipts) != len(self.units):
+            raise ValueError(f"`receipts` has {len(self.receipts)} numbers for {len(self.units)} units")
+        return self
+
+
+class Ask(Travelling):
+    """The ledger misses receipts of a unit and asks its gateway to send them again (property ``type`` = ``ask``).
+
+    It comes by the unit's express queue. ``missing`` holds runs of receipt numbers, first and last of each.
+    """
+
+    v: Annotated[int, Field(ge=1, le=1)] = 1
+    unit: UnitCode
+    missing: Annotated[tuple[tuple[SequenceNumber, SequenceNumber], ...], Field(min_length=1, max_length=MAX_SPANS)]
+
+
+def receipt_key(issuer: str, unit: str, status: Status) -> str:
+    """The routing key of a receipts message: ``<issuer code>.<unit code>.<status>``."""
+    return f"{issuer}.{unit}.{status.value}"

@@ -1,0 +1,149 @@
+"""The states of a delivery and which receipt may follow which.
+
+Codes 01 to 16 are those of Decision 28/2018; the states without a code are the service's own. Every change is a new
+receipt; the state is what the receipts so far add up to. :func:`follow` is the one place that decides.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.errors import TransitionError
+
+
+class Status(StrEnum):
+    """The state of a delivery, and the word a receipt carries to change it."""
+
+    PENDING = "pending"
+    """Accepted, not yet confirmed by the broker. No receipt carries this: it is how a delivery begins."""
+    QUEUED = "queued"
+    TAKEN = "taken"
+    ARRIVED = "arrived"
+    REFUSED = "refused"
+    REGISTERED = "registered"
+    ASSIGNED = "assigned"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    TAKE_BACK_REQUESTED = "take_back_requested"
+    CHANGE_ACCEPTED = "change_accepted"
+    CHANGE_REFUSED = "change_refused"
+    RECALLED = "recalled"
+    EXPIRED = "expired"
+    PARKED = "parked"
+    REDRIVEN = "redriven"
+
+
+S = Status
+
+NATIONAL_CODES: dict[Status, str] = {
+    S.ARRIVED: "01",
+    S.REFUSED: "02",
+    S.REGISTERED: "03",
+    S.ASSIGNED: "04",
+    S.PROCESSING: "05",
+    S.COMPLETED: "06",
+    S.TAKE_BACK_REQUESTED: "13",
+    S.CHANGE_ACCEPTED: "15",
+    S.CHANGE_REFUSED: "16",
+}
+BY_GATEWAY = frozenset({S.TAKEN, S.ARRIVED, S.PARKED, S.RECALLED})
+BY_PEOPLE = frozenset(
+    {S.REFUSED, S.REGISTERED, S.ASSIGNED, S.PROCESSING, S.COMPLETED, S.CHANGE_ACCEPTED, S.CHANGE_REFUSED}
+)
+BY_UNIT = BY_GATEWAY | BY_PEOPLE
+"""What a receipt from a unit may say; the rest is the service's, the issuer's or an operator's to say."""
+
+UNDELIVERED = frozenset({S.PENDING, S.QUEUED, S.TAKEN, S.REDRIVEN})
+"""On the way: the service still has to bring it to the unit."""
+WAITING_FOR_OPERATOR = frozenset({S.PARKED})
+ENDED = frozenset({S.REFUSED, S.COMPLETED, S.RECALLED, S.EXPIRED, S.CHANGE_ACCEPTED})
+"""Nothing more is expected."""
+
+_TOLD_LATE = frozenset({S.PENDING, S.QUEUED, S.TAKEN, S.ARRIVED, S.PARKED})
+"""What the machines say by themselves."""
+_NOT_AT_THE_UNIT = UNDELIVERED | {S.PARKED, S.EXPIRED}
+_SERVICE_ENDS = frozenset({S.PARKED, S.RECALLED, S.EXPIRED})
+_AFTER_REGISTRATION = frozenset({S.ASSIGNED, S.PROCESSING, S.COMPLETED})
+_WITH_PEOPLE = frozenset({S.RECALLED, S.TAKE_BACK_REQUESTED, S.CHANGE_ACCEPTED, S.CHANGE_REFUSED})
+
+_NEXT: dict[Status, frozenset[Status]] = {
+    S.PENDING: frozenset({S.QUEUED, S.TAKEN, S.ARRIVED}) | _SERVICE_ENDS,
+    S.REDRIVEN: frozenset({S.QUEUED, S.TAKEN, S.ARRIVED}) | _SERVICE_ENDS,
+    S.QUEUED: frozenset({S.TAKEN, S.ARRIVED}) | _SERVICE_ENDS,
+    S.TAKEN: frozenset({S.ARRIVED}) | _SERVICE_ENDS,
+    S.PARKED: frozenset({S.REDRIVEN, S.ARRIVED, S.RECALLED, S.EXPIRED}),
+    S.EXPIRED: frozenset({S.REDRIVEN, S.ARRIVED, S.RECALLED}),
+    S.ARRIVED: frozenset({S.REFUSED, S.REGISTERED}) | _WITH_PEOPLE,
+    S.REGISTERED: _AFTER_REGISTRATION | _WITH_PEOPLE,
+    S.ASSIGNED: frozenset({S.PROCESSING, S.COMPLETED}) | _WITH_PEOPLE,
+    S.PROCESSING: frozenset({S.COMPLETED}) | _WITH_PEOPLE,
+    S.COMPLETED: _WITH_PEOPLE,
+    # A refusal may have crossed the request on the line: the unit has nothing to give back then.
+    S.TAKE_BACK_REQUESTED: frozenset({S.CHANGE_ACCEPTED, S.CHANGE_REFUSED, S.RECALLED, S.REFUSED}),
+    S.CHANGE_ACCEPTED: frozenset({S.RECALLED}),
+    S.CHANGE_REFUSED: frozenset({S.REGISTERED}) | _AFTER_REGISTRATION | _WITH_PEOPLE,
+    S.RECALLED: frozenset(),
+    S.REFUSED: frozenset(),
+}
+
+
+class Effect(StrEnum):
+    """What a receipt does to its delivery."""
+
+    ADVANCE = "advance"
+    """The state becomes the receipt's status."""
+    STALE = "stale"
+    """Kept, but the delivery is further already: a late or repeated machine receipt."""
+    REFUSED = "refused"
+    """Not allowed from this state: kept as refused, the state stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The decision on one receipt: its effect, and the reason when it is refused."""
+
+    effect: Effect
+    reason: str = ""
+
+
+_ADVANCE, _STALE = Step(Effect.ADVANCE), Step(Effect.STALE)
+
+
+def follow(current: Status, status: Status) -> Step:
+    """Decide what a receipt with ``status`` does to a delivery in ``current``.
+
+    A repeated status is stale. What the machines say (queued, taken, arrived, parked) may be told late, after people
+    have acted: also stale, never refused, because at-least-once delivery repeats and reorders.
+    """
+    if status == current:
+        return _STALE
+    if status in _NEXT[current]:
+        return _ADVANCE
+    if status in _TOLD_LATE:
+        return _STALE
+    allowed = ", ".join(sorted(_NEXT[current] - {current})) or "nothing"
+    return Step(Effect.REFUSED, f"{status} cannot follow {current}; allowed: {allowed}")
+
+
+def on_recall(current: Status, *, gone: bool) -> Status | None:
+    """Decide what a recall of its dispatch makes of a delivery at once; None: nothing, or whoever has it will say.
+
+    The ledger and the unit's gateway ask, each for its own knowledge of the delivery.
+
+    Args:
+        current: the delivery's state.
+        gone: it may be out of the asker's hands: with the broker, or with the unit's sink.
+    """
+    if current in _NOT_AT_THE_UNIT:
+        return None if gone else S.RECALLED
+    return S.TAKE_BACK_REQUESTED if follow(current, S.TAKE_BACK_REQUESTED).effect is Effect.ADVANCE else None
+
+
+def require(current: Status, status: Status) -> None:
+    """Refuse a change that a person asks for when the state does not allow it.
+
+    Raises:
+        TransitionError: with the states that would be allowed.
+    """
+    step = follow(current, status)
+    if step.effect is not Effect.ADVANCE:
+        raise TransitionError(step.reason or f"it is {current} already")

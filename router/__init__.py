@@ -1,0 +1,1 @@
+"""The origin: accepts, addresses, relays, records and shows dispatches."""

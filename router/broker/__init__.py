@@ -1,0 +1,51 @@
+"""The broker: the only place that knows RabbitMQ and pika.
+
+The names below are loaded at their first use, because pika alone takes 90 ms and most commands never need it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from router.broker.consumer import Consumer
+    from router.broker.dead import dead_letter
+    from router.broker.errors import BrokerError, BrokerUnavailableError, DeadLetterError, EncodingError
+    from router.broker.message import Delivered, Handler, Outcome, Outgoing, Template
+    from router.broker.publisher import Publisher
+    from router.broker.session import Session, SessionState
+    from router.broker.tuning import Tuning
+
+__all__ = [
+    "BrokerError",
+    "BrokerUnavailableError",
+    "Consumer",
+    "DeadLetterError",
+    "Delivered",
+    "EncodingError",
+    "Handler",
+    "Outcome",
+    "Outgoing",
+    "Publisher",
+    "Session",
+    "SessionState",
+    "Template",
+    "Tuning",
+    "dead_letter",
+]
+_HOMES = {
+    "consumer": ("Consumer",),
+    "dead": ("dead_letter",),
+    "errors": ("BrokerError", "BrokerUnavailableError", "DeadLetterError", "EncodingError"),
+    "message": ("Delivered", "Handler", "Outcome", "Outgoing", "Template"),
+    "publisher": ("Publisher",),
+    "session": ("Session", "SessionState"),
+    "tuning": ("Tuning",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

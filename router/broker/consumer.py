@@ -1,0 +1,212 @@
+"""Consuming: messages of many queues are collected into batches for one handler that runs once at a time."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from router.broker.backoff import Backoff, sleep_unless
+from router.broker.link import Link
+from router.broker.message import Delivered, Handler
+from router.broker.subscription import Subscription, present
+from router.broker.tuning import Tuning
+from schemas.events import Event
+
+_NAMED = 20
+"""Queues named in one log line."""
+log = structlog.get_logger()
+
+
+class _Arrival(NamedTuple):
+    subscription: Subscription
+    tag: int
+    message: Delivered
+
+
+class Consumer:
+    """Queues, a handler, and what lies between; made by :meth:`router.broker.session.Session.consume`.
+
+    Args:
+        queues: what to consume.
+        handler: see :data:`router.broker.message.Handler`.
+        prefetch: the most unacknowledged messages per queue.
+        max_batch: the most messages per call of the handler.
+        linger: seconds to wait for company after the first message of a batch.
+        newest_first: the broker is to prefer this connection to those of before.
+        tuning: pauses before a queue, or a failed handler, is tried again.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[str],
+        handler: Handler,
+        *,
+        prefetch: int,
+        max_batch: int,
+        linger: float,
+        newest_first: bool,
+        tuning: Tuning,
+    ) -> None:
+        self._queues = list(dict.fromkeys(queues))
+        self._handler = handler
+        self._prefetch = prefetch
+        self._max_batch = max_batch
+        self._enough = min(max_batch, prefetch * len(self._queues))
+        self._linger = linger
+        self._newest_first = newest_first
+        self._retry_pause = Backoff(tuning.pause_first, tuning.pause_longest)
+        self._handler_pause = Backoff(tuning.handler_pause_first, tuning.handler_pause_longest)
+        self._arrivals: deque[_Arrival] = deque()
+        self._first_at = 0.0
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._places: dict[str, Subscription] = {}  # where each queue is consumed
+        self._missing: set[str] = set()
+        self._some_missing = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._worker = asyncio.create_task(self._work())
+        self.attached = asyncio.Event()
+
+    async def stop(self) -> None:
+        """Begin no further batch and wait until the one in work is settled."""
+        self._stopping.set()
+        self._some.set()
+        self._full.set()
+        await asyncio.wait([self._worker])
+
+    async def cut_off(self, within: float) -> None:
+        """Cancel the handler and give it so many seconds to take note."""
+        self._worker.cancel()
+        await asyncio.wait([self._worker], timeout=within)
+
+    def serve(self, link: Link) -> Coroutine[None, None, None]:
+        """Take a link; the coroutine keeps the queues consumed on it until it is cancelled or the link ends."""
+        return self._serve(link)
+
+    async def _serve(self, link: Link) -> None:
+        self._places.clear()
+        self._missing.clear()
+        self._some_missing.clear()
+        self._retry_pause.reset()
+        try:
+            await self._subscribe(link, self._queues)
+            self.attached.set()
+            while link.is_open:
+                await self._some_missing.wait()
+                await asyncio.sleep(self._retry_pause.pause())
+                await self._retry(link)
+        finally:
+            self.attached.clear()
+
+    async def _retry(self, link: Link) -> None:
+        await self._subscribe(link, await self._look_for(link, sorted(self._missing)))
+        if not self._missing:
+            self._some_missing.clear()
+            self._retry_pause.reset()
+
+    async def _look_for(self, link: Link, queues: Sequence[str]) -> list[str]:
+        """Which of some queues are there; the others are put aside with a log line."""
+        there, missing = await present(link, queues)
+        self._missing.difference_update(there)
+        self._miss(missing)
+        if missing:
+            log.warning(Event.QUEUES_MISSING, count=len(missing), queues=missing[:_NAMED])
+        return there
+
+    async def _subscribe(self, link: Link, queues: Sequence[str]) -> None:
+        """Consume queues on one channel; without those that the broker refuses, if it refuses one.
+
+        It closes the channel then, and does not say for which queue in a form to rely on. So the missing ones are
+        looked for, and if all are there, each half is tried by itself, until the refused one stands alone.
+        """
+        if not queues or not link.is_open:
+            return
+        priority = int(time.time()) if self._newest_first else None
+        subscription = Subscription(link, on_message=self._arrive, on_cancel=self._cancelled, priority=priority)
+        if await subscription.consume(queues, self._prefetch):
+            self._places.update(dict.fromkeys(queues, subscription))
+            subscription.channel.closed.add_done_callback(partial(self._lost, subscription))
+        elif len(queues) == 1:
+            log.warning(Event.QUEUE_REFUSED, queue=queues[0], reason=subscription.channel.closed.result())
+            self._miss(queues)
+        else:
+            there = await self._look_for(link, queues)
+            middle = len(there) // 2 if len(there) == len(queues) else len(there)
+            await self._subscribe(link, there[:middle])
+            await self._subscribe(link, there[middle:])
+
+    def _cancelled(self, subscription: Subscription, queue: str) -> None:
+        if self._places.get(queue) is subscription:
+            log.warning(Event.CONSUMER_CANCELLED, queue=queue)
+            self._miss([queue])
+
+    def _lost(self, subscription: Subscription, _closed: object) -> None:
+        self._miss([queue for queue, place in self._places.items() if place is subscription])
+
+    def _miss(self, queues: Sequence[str]) -> None:
+        for queue in queues:
+            self._places.pop(queue, None)
+            self._missing.add(queue)
+        if self._missing:
+            self._some_missing.set()
+
+    def _arrive(self, subscription: Subscription, tag: int, message: Delivered) -> None:
+        self._arrivals.append(_Arrival(subscription, tag, message))
+        count = len(self._arrivals)
+        if count == 1:
+            self._first_at = asyncio.get_running_loop().time()
+            self._some.set()
+        if count == self._enough:
+            self._full.set()
+
+    async def _work(self) -> None:
+        while True:
+            await self._some.wait()
+            await self._wait_for_company()
+            if self._stopping.is_set():
+                return
+            batch = self._take()
+            if batch:
+                await self._handle(batch)
+
+    async def _wait_for_company(self) -> None:
+        rest = self._first_at + self._linger - asyncio.get_running_loop().time()
+        if rest > 0 and len(self._arrivals) < self._enough:
+            self._full.clear()
+            await sleep_unless(self._full, rest)
+
+    def _take(self) -> list[_Arrival]:
+        """The next batch, without messages whose channel is gone: the broker delivers those again."""
+        count = min(self._max_batch, len(self._arrivals))
+        batch = [self._arrivals.popleft() for _ in range(count)]
+        if not self._arrivals:
+            self._some.clear()
+        return [arrival for arrival in batch if arrival.subscription.is_open]
+
+    async def _handle(self, batch: list[_Arrival]) -> None:
+        try:
+            rejected = set(await self._handler([arrival.message for arrival in batch]))
+            if not rejected <= set(range(len(batch))):
+                raise IndexError(f"the handler rejects {sorted(rejected)} of a batch of {len(batch)}")  # noqa: TRY301
+        except Exception:
+            pause = self._handler_pause.pause()
+            log.exception(Event.HANDLER_FAILED, messages=len(batch), returned_in=round(pause, 2))
+            await sleep_unless(self._stopping, pause)
+            for subscription, indexes in _by_subscription(batch).items():
+                subscription.give_back([batch[index].tag for index in indexes])
+        else:
+            self._handler_pause.reset()
+            for subscription, indexes in _by_subscription(batch).items():
+                refused = {batch[index].tag for index in indexes if index in rejected}
+                subscription.settle([batch[index].tag for index in indexes], refused)
+
+
+def _by_subscription(batch: Sequence[_Arrival]) -> dict[Subscription, list[int]]:
+    parts: dict[Subscription, list[int]] = {}
+    for index, arrival in enumerate(batch):
+        parts.setdefault(arrival.subscription, []).append(index)
+    return parts

@@ -1,0 +1,51 @@
+"""A topology in RabbitMQ's own form, a definitions file: for ``rabbitmqctl import_definitions`` and for our imports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.broker.topology.values import Arguments, Topology
+
+OWNER_TAG = "congvan"
+"""The tag of the logins we make: only these are ever deleted."""
+_HASHING = "rabbit_password_hashing_sha256"
+
+
+def definitions(topology: Topology) -> dict[str, Any]:
+    """The topology as a definitions document; importing it makes or replaces, and deletes nothing."""
+    here = {"vhost": topology.vhost}
+    return {
+        "vhosts": [{"name": topology.vhost}],
+        "users": [_user(item.name, item.password_hash) for item in sorted(topology.users)],
+        "permissions": [
+            {**here, "user": item.user, "configure": item.configure, "write": item.write, "read": item.read}
+            for item in sorted(topology.permissions)
+        ],
+        "topic_permissions": [
+            {**here, "user": item.user, "exchange": item.exchange, "write": item.write, "read": item.read}
+            for item in sorted(topology.topic_permissions)
+        ],
+        "policies": [
+            {**here, "name": item.name, "pattern": item.pattern, "apply-to": "queues", "priority": 0}
+            | {"definition": dict(item.definition)}
+            for item in sorted(topology.policies)
+        ],
+        "queues": [{**here, "name": item.name, **_object(item.arguments)} for item in sorted(topology.queues)],
+        "exchanges": [
+            {**here, "name": item.name, "type": item.type, "internal": False, **_object(())}
+            for item in sorted(topology.exchanges)
+        ],
+        "bindings": [
+            {**here, "source": item.source, "destination": item.target, "destination_type": item.target_kind}
+            | {"routing_key": item.routing_key, "arguments": {}}
+            for item in sorted(topology.bindings)
+        ],
+    }
+
+
+def _object(arguments: Arguments) -> Mapping[str, Any]:
+    return {"durable": True, "auto_delete": False, "arguments": dict(arguments)}
+
+
+def _user(name: str, password_hash: str) -> Mapping[str, Any]:
+    hashed = {"password_hash": password_hash, "hashing_algorithm": _HASHING}
+    return {"name": name, **hashed, "tags": [OWNER_TAG], "limits": {}}

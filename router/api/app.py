@@ -1,0 +1,81 @@
+"""Puts the web API together, with the console beside it."""
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
+
+from router.api import content, dispatches, health, organisation, planning, problems, redrives, submissions, uploads
+from router.api.auth import Authenticator
+from router.api.guard import Guard
+from router.api.problems import MEDIA_TYPE
+from router.api.services import Services
+from router.api.tus import Tus
+from router.console.app import ROOT, create_console, to_console
+from router.problem import Problem
+from schemas.dispatch import Submission
+
+_DESCRIPTION = """\
+Hand in official dispatches, see what became of each at every addressee, fetch their attachments.
+
+Every call but `/livez`, `/readyz` and this document carries `Authorization: Bearer <token>`; tokens are made by
+`congvan token create`. An **issuer** sends for its units and sees what they sent; a **gateway** fetches what is
+addressed to its units, and sends for them; an **operator** sees everything within its pattern. What an account may not
+see is answered as if it were not there.
+
+Every error is a problem document (RFC 9457): `type` names its kind, `detail` says what happened, `hint` what to do,
+`errors` each field that is wrong.
+"""
+_NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
+    Submission,
+    organisation.ResolveRequest,
+    redrives.DryRunRequest,
+    redrives.RedriveRequest,
+    Problem,
+)
+"""Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
+
+
+_PROBLEM_SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+class _Api(FastAPI):
+    """FastAPI, whose OpenAPI document tells of problems and of streamed bodies, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            template = "#/components/schemas/{model}"
+            _, told = models_json_schema([(model, "validation") for model in _NO_BODY_PARSED], ref_template=template)
+            super().openapi()["components"]["schemas"].update(told["$defs"])
+        return super().openapi()
+
+
+def create_app(services: Services) -> FastAPI:
+    """The web API over the router's parts; it owns none of them."""
+    app = _Api(
+        title="congvan",
+        summary="Routes official documents to every unit of an organisation, and proves what became of each.",
+        description=_DESCRIPTION,
+        version=version("congvan"),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"default": {"description": "A problem", "content": {MEDIA_TYPE: _PROBLEM_SCHEMA}}},
+    )
+    app.state.services = services
+    app.state.authenticator = Authenticator(services.engine)
+    parts = (submissions, planning, dispatches, redrives, organisation, content, uploads, health)
+    for part in parts:
+        app.include_router(part.router)
+    problems.install(app, [route for part in parts for route in part.router.routes if isinstance(route, Route)])
+    app.mount(ROOT, create_console(services))
+    app.add_route("/", to_console, include_in_schema=False)
+    app.add_route(ROOT, to_console, include_in_schema=False)
+    app.add_middleware(Tus)
+    app.add_middleware(Guard, metrics=services.metrics)
+    return app

@@ -1,0 +1,87 @@
+"""What holds for every request: safe headers, one log line, one observation, and no error's inside in an answer."""
+
+import time
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from router.api import problems
+from router.metrics import Metrics
+from router.problem import problem
+from schemas.events import Event
+
+log = structlog.get_logger()
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_CLIENT_GONE = 499
+"""As nginx counts it: the caller went before it had its answer."""
+_NUL = problem(400, "malformed", "The request cannot be read", detail="the address holds a NUL character")
+_HEADERS = {
+    # Few and short: on a thin line a hundred bytes are 25 ms.
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+
+
+class Guard:
+    """The outermost ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL keeps no text that holds one
+            await problems.answer(_NUL)(scope, receive, exchange.send)
+            self._note(scope, exchange)
+            return
+        try:
+            await self._app(scope, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = exchange.status or _CLIENT_GONE
+        except Exception:
+            log.exception(Event.REQUEST_FAILED, method=scope["method"], path=scope["path"])
+            if exchange.status:  # the answer has begun: break the connection, or half of it would pass for the whole
+                raise
+            await problems.internal()(scope, receive, exchange.send)
+        finally:
+            self._note(scope, exchange)
+
+    def _note(self, scope: Scope, exchange: "_Exchange") -> None:
+        seconds = time.monotonic() - exchange.started
+        route = getattr(scope.get("route"), "path", None)
+        place = "(none)" if route is None else f"{scope.get('root_path', '')}{route}"  # the console's has its mount's
+        self._metrics.answered(scope["method"], place, exchange.status, seconds)
+        write = log.debug if scope["path"] in _QUIET else log.info
+        write(
+            Event.REQUEST_ANSWERED,
+            method=scope["method"],
+            path=scope["path"],
+            status=exchange.status,
+            seconds=round(seconds, 4),
+            account=scope.get("state", {}).get("account", ""),
+        )
+
+
+class _Exchange:
+    """One request's answer on its way out."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.started = time.monotonic()
+        self.status = 0
+        self._scope = scope
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)

@@ -1,0 +1,72 @@
+"""The organisation over HTTP: the units an account stands for, and the dry run of addressing rules."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
+
+from router.api.auth import Caller, Parts, Sender
+from router.api.body import json_of
+from router.api.views import ListedUnitView, ResolutionView, UnitDetailView
+from router.errors import NotFoundError
+from router.ledger import queries
+from router.ledger.engine import reading
+from router.ledger.scope import Scope
+from schemas.clock import now_ms
+from schemas.codes import UnitCode, UnitPattern, covers
+from schemas.dispatch import MAX_RULES
+from schemas.model import Travelling, parse
+
+_OUTAGES_MS = 7 * 24 * 3_600_000
+_MOST_OUTAGES = 200
+_BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ResolveRequest"}}},
+}
+
+router = APIRouter(tags=["organisation"], prefix="/api/v1")
+Within = Annotated[UnitPattern | None, Query(description="Only this unit, or a subtree as `LCA.02.#`.")]
+
+
+class ResolveRequest(Travelling):
+    """Addressing rules to try."""
+
+    addressees: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=MAX_RULES)]
+
+
+@router.get("/units", summary="List the account's units")
+async def list_units(services: Parts, account: Caller, within: Within = None) -> list[ListedUnitView]:
+    """The units of today that the account stands for, in tree order; a gateway's are those it hosts."""
+    today = services.organisation.today
+    head = account.pattern.removesuffix(".#")
+    return [
+        ListedUnitView.listed(unit, services.timezone)
+        for unit in services.organisation.directory.within(head)
+        if account.stands_for(unit.code) and unit.exists_on(today) and (within is None or covers(within, unit.code))
+    ]
+
+
+@router.get("/units/{code}", summary="Show a unit and its line")
+async def show_unit(services: Parts, account: Caller, code: Annotated[UnitCode, Path()]) -> UnitDetailView:
+    """A unit that the account stands for: how its line stands, and when it was down."""
+    unit = services.organisation.directory.get(code)
+    if unit is None or not account.stands_for(code):
+        raise NotFoundError(f"there is no unit {code} that {account.name} stands for")
+
+    def look() -> UnitDetailView:
+        scope, now = Scope(units=(code,)), now_ms()
+        with reading(services.engine) as conn:
+            line = queries.find_line(conn, scope, code)
+            since = now - _OUTAGES_MS
+            rows = queries.outages(conn, scope, since=since, until=now, limit=_MOST_OUTAGES)
+        return UnitDetailView.whole(unit, services.timezone, line, rows)
+
+    return await asyncio.to_thread(look)
+
+
+@router.post("/resolve", summary="Try addressing rules", openapi_extra={"requestBody": _BODY})
+async def resolve(request: Request, services: Parts, _sender: Sender) -> ResolutionView:
+    """Who a dispatch with these rules would go to today, who is left out, and why. Nothing is sent."""
+    wanted = parse(ResolveRequest, await json_of(request, idle=services.idle_timeout), what="request")
+    return ResolutionView.of(await asyncio.to_thread(services.intake.resolve, wanted.addressees))

@@ -1,0 +1,112 @@
+"""What the commands share: the ledger they read, times as people write them, and output as a table or as JSON lines."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from schemas.clock import now_ms, to_ms
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 something needed is unavailable."
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of a table.")]
+
+_SPAN = re.compile(r"^(\d{1,6})([smhdw])$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@contextmanager
+def open_ledger(*, begin: bool = False) -> Iterator["Engine"]:
+    """The ledger of the settings, at the revision that this program needs.
+
+    Args:
+        begin: make the tables when there are none, so that units and accounts can be there before the router is.
+
+    Raises:
+        LedgerRevisionError: its tables are of another revision.
+        LedgerUnavailableError: its database does not answer.
+    """
+    from router.ledger.engine import current_revision, default_url, open_engine, require_current, upgrade
+    from router.settings import RouterSettings
+
+    engine = open_engine(default_url(RouterSettings()))
+    try:
+        if begin and current_revision(engine) is None:
+            upgrade(engine)
+        require_current(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def print_json(rows: Iterable[Any]) -> None:
+    """One JSON object per row (dataclass, mapping or pydantic model), each line flushed for the program that reads."""
+    import orjson
+    from pydantic import BaseModel
+
+    for row in rows:
+        value = row.model_dump(mode="json") if isinstance(row, BaseModel) else row
+        sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+        sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table as wide as the terminal; where there is no terminal, plain lines with a tab between the values."""
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print("\t".join(str(value) for value in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row))
+    Console().print(table)
+
+
+def local_time(ms: int | None) -> str:
+    """A stored time by this machine's clock, to the second; empty when there is none."""
+    return "" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def past_moment(text: str) -> int:
+    """UTC ms of ``2h`` (that long ago) or of an ISO 8601 date or time.
+
+    Raises:
+        typer.BadParameter: the text is neither.
+    """
+    span = _span(text)
+    return now_ms() - span if span is not None else _moment(text)
+
+
+def future_moment(text: str) -> int:
+    """UTC ms of ``90d`` (from now) or of an ISO 8601 date or time that is still to come.
+
+    Raises:
+        typer.BadParameter: the text is neither, or has passed.
+    """
+    span = _span(text)
+    moment = now_ms() + span if span is not None else _moment(text)
+    if moment <= now_ms():
+        raise typer.BadParameter(f"{text!r} has passed")
+    return moment
+
+
+def _span(text: str) -> int | None:
+    match = _SPAN.fullmatch(text.strip())
+    return match and round(timedelta(**{_UNITS[match[2]]: int(match[1])}) / timedelta(milliseconds=1))
+
+
+def _moment(text: str) -> int:
+    try:
+        return to_ms(datetime.fromisoformat(text.strip()).astimezone())
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no time; write 30m, 2h, 7d, 2026-11-22 or 2026-11-22T05:04") from None

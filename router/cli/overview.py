@@ -1,0 +1,98 @@
+"""``congvan overview``: what is undelivered now and what needs attention, read from the ledger itself."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
+from router.cli.stats import took
+from schemas.clock import now_ms
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from router.ledger.queries import Group, Overview
+    from router.outages import LineState
+
+app = typer.Typer(add_completion=False)
+
+_EPILOG = f"""Examples:
+
+`congvan overview`: the six numbers of the console's first page, and what needs attention by its cause
+
+`congvan overview --json`: one object; times are UTC milliseconds
+
+{EXIT_CODES}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How everything stands at one moment (UTC ms)."""
+
+    at: int
+    figures: "Overview"
+    lines: "Mapping[LineState, int]"
+    attention: "list[Group]"
+
+    def as_object(self) -> dict[str, Any]:
+        """The same as plain values."""
+        lines = {state.value: count for state, count in self.lines.items()}
+        groups = [asdict(group) for group in self.attention]
+        return {"at": self.at, **asdict(self.figures), "lines": lines, "attention": groups}
+
+    def numbers(self) -> list[tuple[str, str]]:
+        """The six numbers of the console's first page, with their names."""
+        figures, down = self.figures, self.lines_down
+        oldest = "-" if figures.oldest_at is None else took(self.at - figures.oldest_at)
+        return [
+            ("undelivered", str(figures.undelivered)),
+            ("oldest on its way", oldest),
+            ("retrying", str(figures.retrying)),
+            ("parked", str(figures.parked)),
+            ("lines down", f"{down} of {sum(self.lines.values())}"),
+            ("overdue", str(figures.overdue)),
+        ]
+
+    @property
+    def lines_down(self) -> int:
+        """How many lines are down."""
+        return sum(count for state, count in self.lines.items() if state.value == "down")
+
+
+def look(conn: "Connection") -> Standing:
+    """How everything stands now."""
+    from router.ledger import queries
+    from router.ledger.scope import EVERYTHING
+
+    now = now_ms()
+    return Standing(
+        at=now,
+        figures=queries.overview(conn, EVERYTHING, now_ms=now),
+        lines=queries.count_lines(conn, EVERYTHING),
+        attention=queries.attention(conn, EVERYTHING, now_ms=now),
+    )
+
+
+@app.command(epilog=_EPILOG)
+def overview(as_json: JsonOption = False) -> None:
+    """Show what is undelivered now and what needs attention."""
+    from router.ledger.engine import reading
+
+    with open_ledger() as engine, reading(engine) as conn:
+        standing = look(conn)
+    if as_json:
+        print_json([standing.as_object()])
+        return
+    for name, number in standing.numbers():
+        print(f"{name:<18} {number}")
+    if standing.attention:
+        print()
+        columns = "needs attention", "units", "documents", "since", "reason"
+        print_table(columns, [attention_row(group) for group in standing.attention])
+
+
+def attention_row(group: "Group") -> tuple[str, ...]:
+    """A group as cells: cause, units, documents, since when, and the reason that was told."""
+    return group.cause.value, str(group.units), str(group.deliveries), local_time(group.since), group.reason

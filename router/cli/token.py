@@ -1,0 +1,154 @@
+"""``congvan token``: make, list, replace and revoke the tokens that callers are known by."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from router.cli.console_output import (
+    EXIT_CODES,
+    JsonOption,
+    future_moment,
+    local_time,
+    open_ledger,
+    print_json,
+    print_table,
+)
+from schemas.clock import now_ms
+
+if TYPE_CHECKING:
+    from router.ledger.accounts import AccountRow
+    from schemas.accounts import Account
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+_CREATE_EPILOG = f"""Examples:
+
+`congvan token create gateway:LCA.02.#`: the gateways of a district and its communes
+
+`congvan token create issuer:LCA.VP --label erp --expires 365d`: an upstream system that sends for one unit
+
+`congvan token create operator:LCA.# --json`: who watches and acts on all
+
+{EXIT_CODES} Here 4: the account is in use."""
+_EPILOG = f"Example: `congvan token %s`\n\n{EXIT_CODES} Here 3: there is no such account."
+
+NameArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name, as `token list` shows it.")]
+ExpiresOption = Annotated[
+    str, typer.Option("--expires", metavar="WHEN", help="When the token ends: 90d, 12h, 2027-01-31; without it, never.")
+]
+
+
+@app.callback()
+def _group() -> None:
+    """Make, list and revoke the tokens of callers."""
+
+
+@app.command(epilog=_CREATE_EPILOG)
+def create(
+    name: Annotated[str, typer.Argument(metavar="ROLE:PATTERN", help="gateway, issuer or operator, and its units.")],
+    label: Annotated[str, typer.Option(help="Tells accounts of one role and pattern apart.")] = "",
+    expires: ExpiresOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make an account and print its token, this once."""
+    from router.ledger.accounts import create_account
+    from router.ledger.engine import writing
+
+    account = _account(f"{name}:{label}" if label else name)
+    expires_at = future_moment(expires) if expires else None
+    with open_ledger(begin=True) as engine, writing(engine) as conn:
+        token = create_account(conn, account, now_ms=now_ms(), expires_at=expires_at)
+    _tell(account, token, as_json=as_json)
+
+
+@app.command("list", epilog=f"Example: `congvan token list --json`\n\n{EXIT_CODES}")
+def list_(as_json: JsonOption = False) -> None:
+    """List the accounts, those that have ended too."""
+    from router.ledger.accounts import list_accounts
+    from router.ledger.engine import reading
+
+    with open_ledger() as engine, reading(engine) as conn:
+        rows = list_accounts(conn)
+    if as_json:
+        print_json(_json(row) for row in rows)
+        return
+    columns = "account", "state", "created", "expires"
+    print_table(
+        columns, [(row.name, _state(row), local_time(row.created_at), local_time(row.expires_at)) for row in rows]
+    )
+
+
+@app.command(epilog=_EPILOG % "rotate issuer:LCA.VP:erp")
+def rotate(name: NameArgument, expires: ExpiresOption = "", as_json: JsonOption = False) -> None:
+    """Replace an account's token by another and print it, this once; the one before is good no more."""
+    from router.ledger.accounts import rotate as replace
+    from router.ledger.engine import writing
+
+    account = _account(name)
+    expires_at = future_moment(expires) if expires else None
+    with open_ledger() as engine, writing(engine) as conn:
+        token = replace(conn, account.name, now_ms=now_ms(), expires_at=expires_at)
+    _tell(account, token, as_json=as_json)
+
+
+@app.command(epilog=_EPILOG % "revoke issuer:LCA.VP:erp")
+def revoke(name: NameArgument, as_json: JsonOption = False) -> None:
+    """End an account at once, at the web API and at the broker."""
+    from router.ledger.accounts import revoke as end
+    from router.ledger.engine import writing
+
+    account = _account(name)
+    with open_ledger() as engine, writing(engine) as conn:
+        row = end(conn, account.name, now_ms=now_ms())
+    if as_json:
+        print_json([_json(row)])
+    else:
+        print(f"{row.name} revoked {local_time(row.revoked_at)}")
+    _tell_broker(account)
+
+
+def _account(name: str) -> "Account":
+    from schemas.accounts import parse_account
+
+    try:
+        return parse_account(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _tell(account: "Account", token: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"account": account.name, "token": token}])
+    else:
+        print(token)
+        print(f"the token of {account.name}: keep it now, it is not kept here", file=sys.stderr)
+    _tell_broker(account)
+
+
+def _tell_broker(account: "Account") -> None:
+    """Say who brings the account to the broker: never this command, which could not make good what it finds lost."""
+    if account.role != "operator":
+        print(
+            "a running router brings this to the broker within seconds; without one: `congvan topology apply`",
+            file=sys.stderr,
+        )
+
+
+def _state(row: "AccountRow") -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    return "valid" if row.is_valid(now_ms()) else "expired"
+
+
+def _json(row: "AccountRow") -> dict[str, object]:
+    return {
+        "account": row.name,
+        "role": row.account.role.value,
+        "pattern": row.account.pattern,
+        "label": row.account.label,
+        "state": _state(row),
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+    }

@@ -1,0 +1,112 @@
+"""``congvan units pause|open|mute|retire``: what operators do with a unit, each with its reason in the audit log."""
+
+import getpass
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from router.cli.console_output import EXIT_CODES, JsonOption, future_moment, open_ledger, print_json
+from schemas.clock import now_ms
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from sqlalchemy import Connection
+
+    from router.ledger.unit_acts import By, Done
+
+_CODES = f"{EXIT_CODES} Here 3: there is no such unit."
+PAUSE_EPILOG = f"""Example: `congvan units pause LCA.02.05 --reason 'the office moves'`
+
+{_CODES}"""
+OPEN_EPILOG = f"""Example: `congvan units open LCA.02.05 --reason 'the office has moved'`
+
+{_CODES}"""
+MUTE_EPILOG = f"""Examples:
+
+`congvan units mute LCA.02.05 --until 3d --reason 'the line is being mended'`
+
+`congvan units mute LCA.02.05 --until 2026-12-01 --reason 'closed until then'`
+
+{_CODES}"""
+RETIRE_EPILOG = f"""Example: `congvan units retire LCA.02.05 --last-day 2026-12-31 --successor LCA.02.06 --reason QĐ-12`
+
+{_CODES} 2: the organisation would not hold together."""
+CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The unit.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit log. Required.")]
+
+
+def pause(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """Send nothing new to a unit: its documents wait, visibly, until it is opened."""
+    from router.ledger import unit_acts
+
+    _do(lambda conn, by: unit_acts.pause(conn, code, by), reason, "is paused", "was paused already", as_json=as_json)
+
+
+def open_again(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """End a unit's pause and mute; what waited is sent."""
+    from router.ledger import unit_acts
+
+    _do(lambda conn, by: unit_acts.open_again(conn, code, by), reason, "is open", "was open", as_json=as_json)
+
+
+def mute(
+    code: CodeArgument,
+    until: Annotated[str, typer.Option(metavar="WHEN", help="Until then: 3d, 2026-12-01, 2026-12-01T08:00.")],
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Have a unit call for nobody's attention for a while; its documents go on and stay listed."""
+    from router.ledger import unit_acts
+
+    until_ms = future_moment(until)
+    _do(lambda conn, by: unit_acts.mute(conn, code, until_ms, by), reason, "is muted", "was so", as_json=as_json)
+
+
+def retire(
+    code: CodeArgument,
+    last_day: Annotated[str, typer.Option(help="The last day on which it exists, as 2026-12-31.")],
+    successor: Annotated[str, typer.Option(metavar="CODE", help="The unit that takes its documents after it.")] = "",
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a unit exist up to a day; its history stays."""
+    from router.ledger import unit_acts
+
+    day = _day(last_day)
+    _do(
+        lambda conn, by: unit_acts.retire(conn, code, day, successor or None, by),
+        reason,
+        f"exists until {day}",
+        "was retired so already",
+        as_json=as_json,
+    )
+
+
+def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: str, *, as_json: bool) -> None:
+    from router.ledger.engine import writing
+    from router.ledger.unit_acts import MAX_REASON, By
+
+    why = reason.strip()
+    if not why or len(why) > MAX_REASON:
+        raise typer.BadParameter(f"say why, in at most {MAX_REASON} characters", param_hint="--reason")
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    with open_ledger() as engine, writing(engine) as conn:
+        result = act(conn, By(who, why, now_ms()))
+    if as_json:
+        print_json([result])
+        return
+    print(f"{result.unit} {done if result.changed else was}")
+    if result.held or result.released:
+        print(f"deliveries that wait from now on: {result.held}; that are sent now: {result.released}")
+
+
+def _day(text: str) -> "date":
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day; write it as 2026-12-31", param_hint="--last-day") from error

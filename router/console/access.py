@@ -1,0 +1,153 @@
+"""Who looks at a page: the cookie's session becomes a viewer, and every form of a session proves to be of it."""
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from router.api.services import Services
+from router.console.errors import ForeignRequestError, LoginNeededError
+from router.console.safety import require_own
+from router.errors import ForbiddenError
+from router.ledger import sessions
+from router.ledger.engine import reading, writing
+from router.ledger.people import Person, Right
+from router.ledger.scope import Scope
+from schemas.clock import now_ms
+
+BACKGROUND = "x-background"
+"""Header of what pages ask by themselves; it does not keep a session alive."""
+_COOKIE = "congvan-session"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A person with a session, and where they are."""
+
+    person: Person
+    token: str
+    address: str
+
+    @property
+    def csrf(self) -> str:
+        """What the session's forms carry; it tells nothing of the session's token."""
+        return sha256(f"csrf:{self.token}".encode()).hexdigest()
+
+    @property
+    def scope(self) -> Scope:
+        """What the person sees."""
+        return self.person.scope()
+
+    @property
+    def may_audit(self) -> bool:
+        """Whether there is an audit log for the person."""
+        return bool(self.person.patterns(Right.AUDIT))
+
+    @property
+    def may_act(self) -> bool:
+        """Whether there are units on whose deliveries the person may act."""
+        return bool(self.person.patterns(Right.ACT))
+
+
+def services_of(request: Request) -> Services:
+    """The parts the console was made over."""
+    services: Services = request.app.state.services
+    return services
+
+
+async def viewer_of(request: Request) -> Viewer:
+    """The person who asks, whose session's idleness ends by it.
+
+    Raises:
+        LoginNeededError: no session, or one that has ended.
+        ForeignRequestError: a change without the session's own token.
+    """
+    viewer = await watcher_of(request, note=BACKGROUND not in request.headers)
+    require_own(request.method, request.headers)
+    if request.method not in {"GET", "HEAD"}:
+        await _require_token(request, viewer)
+    return viewer
+
+
+async def watcher_of(request: Request, *, note: bool = False) -> Viewer:
+    """The person whose page asks by itself.
+
+    Raises:
+        LoginNeededError: no session, or one that has ended.
+    """
+    token = request.cookies.get(cookie_name(request), "")
+    person = await asyncio.to_thread(_find, services_of(request), token, note=note) if token else None
+    if person is None:
+        raise LoginNeededError("nobody is logged in, or the session has ended")
+    request.state.account = person.name
+    return Viewer(person, token, address_of(request))
+
+
+async def watching(request: Request) -> Viewer:
+    """:func:`watcher_of` as a dependency."""
+    return await watcher_of(request)
+
+
+async def auditor_of(viewer: Annotated[Viewer, Depends(viewer_of)]) -> Viewer:
+    """The person who asks, when there is an audit log for them.
+
+    Raises:
+        ForbiddenError: there is none.
+    """
+    if not viewer.may_audit:
+        raise ForbiddenError(f"{viewer.person.name} is no auditor", hint="an administrator grants the role")
+    return viewer
+
+
+def set_session(request: Request, response: Response, token: str) -> None:
+    """Give the browser the session's cookie."""
+    secure = is_secure(request)
+    response.set_cookie(cookie_name(request), token, secure=secure, httponly=True, samesite="lax", path="/")
+
+
+def drop_session(request: Request, response: Response) -> None:
+    """Take the session's cookie from the browser."""
+    response.delete_cookie(cookie_name(request), secure=is_secure(request), httponly=True, samesite="lax", path="/")
+
+
+def cookie_name(request: Request) -> str:
+    """The cookie's name; over TLS with the prefix by which a browser lets only this host set it."""
+    return f"__Host-{_COOKIE}" if is_secure(request) else _COOKIE
+
+
+def address_of(request: Request) -> str:
+    """Where the request came from."""
+    return request.client.host if request.client else ""
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the browser's request came over TLS."""
+    return request.url.scheme == "https"
+
+
+async def _require_token(request: Request, viewer: Viewer) -> None:
+    given = request.headers.get("x-csrf-token") or (await request.form()).get("csrf", "")
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), viewer.csrf.encode()):
+        raise ForeignRequestError("the form is not of this session")
+
+
+def _find(services: Services, token: str, *, note: bool) -> Person | None:
+    now = now_ms()
+    with reading(services.engine) as conn:
+        found = sessions.find_session(conn, token, now_ms=now)
+    if found is None:
+        return None
+    person, due = found
+    if note and due:
+        with writing(services.engine) as conn:
+            sessions.note_use(conn, token, now_ms=now)
+    return person
+
+
+Looking = Annotated[Viewer, Depends(viewer_of)]
+Watching = Annotated[Viewer, Depends(watching)]
+Auditing = Annotated[Viewer, Depends(auditor_of)]
+Parts = Annotated[Services, Depends(services_of)]

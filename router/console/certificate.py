@@ -1,0 +1,86 @@
+"""Certificates to print: of one delivery with the chain of its receipts, and of a document with all its recipients."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import Connection
+
+from router.console.access import Looking, Parts
+from router.console.pages import page
+from router.console.reads import look
+from router.errors import NotFoundError
+from router.ledger import queries
+from router.ledger.chain import links_of
+from router.ledger.queries import Addressee, DeliveryDetail, DispatchDetail
+from schemas.clock import now_ms
+from schemas.codes import UnitCode
+from schemas.dispatch import Submission
+from schemas.ids import Id
+from schemas.states import Effect, Status
+from schemas.trace import trace_id
+
+MOST = 500
+"""Recipients on one certificate; the next ones are on another."""
+router = APIRouter()
+
+
+@router.get("/deliveries/{delivery_id}/certificate")
+async def certify_delivery(
+    request: Request, services: Parts, viewer: Looking, delivery_id: Annotated[Id, Path()]
+) -> Response:
+    """What was delivered to whom, when, who registered it under which number, and the receipts that say so."""
+
+    def query(conn: Connection) -> tuple[DeliveryDetail, DispatchDetail]:
+        found = queries.find_delivery(conn, viewer.scope, delivery_id)
+        dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id) if found else None
+        if found is None or dispatch is None:
+            raise NotFoundError(f"there is no delivery {delivery_id} that you may see")
+        return found, dispatch
+
+    found, dispatch = await look(services, query)
+    advanced = [row for row in found.receipts if row.effect is Effect.ADVANCE]
+    return page(
+        request,
+        viewer,
+        "certificate.html",
+        row=found.delivery,
+        dispatch=dispatch,
+        submission=Submission.model_validate_json(dispatch.submission),
+        chain=list(zip(found.receipts, links_of(found.delivery.id, found.receipts), strict=True)),
+        arrived=next((row for row in advanced if row.status is Status.ARRIVED), None),
+        registered=next((row for row in advanced if row.status is Status.REGISTERED), None),
+        trace=trace_id(dispatch.traceparent),
+        directory=services.organisation.directory,
+        now=now_ms(),
+    )
+
+
+@router.get("/documents/{dispatch_id}/certificate")
+async def certify_document(
+    *,
+    request: Request,
+    services: Parts,
+    viewer: Looking,
+    dispatch_id: Annotated[Id, Path()],
+    after: Annotated[UnitCode | None, Query()] = None,
+) -> Response:
+    """The document, and for each recipient when it arrived and under which number it was registered."""
+
+    def query(conn: Connection) -> tuple[DispatchDetail, list[Addressee]]:
+        dispatch = queries.find_dispatch(conn, viewer.scope, dispatch_id)
+        if dispatch is None:
+            raise NotFoundError(f"there is no document {dispatch_id} that you may see")
+        return dispatch, queries.addressees(conn, viewer.scope, dispatch_id, after=after or "", limit=MOST + 1)
+
+    dispatch, rows = await look(services, query)
+    return page(
+        request,
+        viewer,
+        "certificate_of_all.html",
+        dispatch=dispatch,
+        submission=Submission.model_validate_json(dispatch.submission),
+        rows=rows[:MOST],
+        following=rows[MOST - 1].delivery.unit if len(rows) > MOST else None,
+        directory=services.organisation.directory,
+        now=now_ms(),
+    )

@@ -1,0 +1,82 @@
+"""Deliveries: a list by filter, and the journey of one to its addressee."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import Connection
+
+from router.console.access import Looking, Parts
+from router.console.filters import FilterError, Parsed, parse
+from router.console.journey import journey_of, travels_until
+from router.console.pages import page
+from router.console.reads import look
+from router.console.verdict import verdict_of
+from router.errors import NotFoundError
+from router.ledger import queries
+from router.ledger.people import Right
+from router.ledger.queries import DeliveryDetail, DeliveryRow, DispatchDetail, Filter, OutageRow
+from router.ledger.scope import Scope
+from schemas.clock import now_ms
+from schemas.ids import Id
+
+PAGE = 100
+MOST_DROPS = 500
+router = APIRouter()
+FilterText = Annotated[str, Query(max_length=2000)]
+
+
+@router.get("/deliveries")
+async def list_deliveries(
+    request: Request, services: Parts, viewer: Looking, q: FilterText = "", before: Id | None = None
+) -> Response:
+    """Deliveries as they stand, the latest first."""
+    now = now_ms()
+    try:
+        parsed = parse(q, now_ms=now, zone=services.zone)
+    except FilterError as error:
+        context = {"rows": [], "problems": error.problems, "parsed": Parsed(Filter(), ())}
+        return page(request, viewer, "deliveries.html", status=422, q=q, older=None, **context)
+
+    def query(conn: Connection) -> list[DeliveryRow]:
+        return queries.find_deliveries(conn, viewer.scope, parsed.wanted, now_ms=now, before=before, limit=PAGE + 1)
+
+    found = await look(services, query)
+    rows = found[:PAGE]
+    older = rows[-1].id if len(found) > PAGE else None
+    return page(request, viewer, "deliveries.html", q=q, parsed=parsed, problems=(), rows=rows, older=older)
+
+
+@router.get("/deliveries/{delivery_id}")
+async def show_delivery(
+    request: Request, services: Parts, viewer: Looking, delivery_id: Annotated[Id, Path()]
+) -> Response:
+    """Everything that happened to one delivery, what comes next, and what can be done."""
+
+    def query(conn: Connection) -> tuple[DeliveryDetail | None, DispatchDetail | None, list[OutageRow]]:
+        found = queries.find_delivery(conn, viewer.scope, delivery_id)
+        if found is None:
+            return None, None, []
+        dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id)
+        return found, dispatch, drops_of(conn, found, now_ms())
+
+    found, dispatch, drops = await look(services, query)
+    if found is None or dispatch is None:
+        raise NotFoundError(f"there is no delivery {delivery_id} that you may see")
+    row = found.delivery
+    return page(
+        request,
+        viewer,
+        "delivery.html",
+        row=row,
+        dispatch=dispatch,
+        steps=journey_of(found, drops),
+        verdict=verdict_of(row),
+        may_redrive=row.state in queries.REDRIVABLE and viewer.person.may(Right.ACT, row.unit),
+    )
+
+
+def drops_of(conn: Connection, detail: DeliveryDetail, now: int) -> list[OutageRow]:
+    """When the unit's line was down while the delivery was on its way; who sees the delivery may know."""
+    row = detail.delivery
+    scope, until = Scope(units=(row.unit,)), travels_until(detail, now)
+    return queries.outages(conn, scope, since=row.created_at, until=until, units=row.unit, limit=MOST_DROPS)[::-1]

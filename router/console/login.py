@@ -1,0 +1,190 @@
+"""How people come in and go: the one-time link, the login, the logout, and how they want their pages."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from router.console import passwords
+from router.console.access import Looking, Parts, address_of, drop_session, services_of, set_session
+from router.console.language import N_
+from router.console.pages import CHOICES, COOKIES, ROOT, page
+from router.console.reads import change, look
+from router.console.safety import require_own
+from router.errors import LockedOutError, NotFoundError
+from router.ledger import audit, people, sessions
+from router.ledger.audit import Act, Entry
+from router.ledger.people import Person
+from schemas.clock import now_ms
+from schemas.text import Line
+
+_HOME = f"{ROOT}/"
+_A_YEAR = 365 * 24 * 3600
+_WRONG = N_("The name or the password is wrong.")
+LOCKED = N_("Too many attempts have failed; wait %(span)s.")
+_MISMATCH = N_("The two passwords differ.")
+_TOO_SHORT = N_("The password has fewer than %(least)s characters.")
+_SEE_OTHER = 303
+_UNPROCESSABLE = 422
+
+
+async def from_here(request: Request) -> None:
+    """A dependency of forms that need no session: they come from a page of ours."""
+    require_own(request.method, request.headers)
+
+
+router = APIRouter(dependencies=[Depends(from_here)])
+Text = Annotated[str, Form(max_length=passwords.MAX_LENGTH)]
+
+
+@router.get("/login")
+async def show_login(request: Request, next: str = "", *, left: bool = False) -> Response:  # noqa: A002 - the parameter's name in the address
+    """The login page; ``next`` is where the way was to lead."""
+    return login_page(request, following=next, has_left=left)
+
+
+@router.post("/login")
+async def log_in(
+    request: Request,
+    services: Parts,
+    name: Annotated[Line, Form(max_length=passwords.MAX_LENGTH)],
+    password: Text,
+    next: Annotated[str, Form()] = "",  # noqa: A002 - as above
+) -> Response:
+    """Open a session for who knows the password."""
+    login = name.strip().lower()
+    try:
+        stored = await change(services, lambda conn: people.begin_login(conn, login, now_ms=now_ms()))
+    except LockedOutError as error:
+        values = {"span": error.seconds * 1000}
+        return login_page(request, status=429, following=next, name=name, problem=LOCKED, values=values)
+    right = await passwords.is_password(stored, password)
+    new_hash = await passwords.hash_password(password) if right and stored and passwords.is_outdated(stored) else ""
+
+    def finish(conn: Connection) -> str:
+        person = people.end_login(conn, login, stored, new_hash=new_hash) if right and stored else None
+        if person is None:
+            # A name that nobody has may be a password typed into the wrong field: it is not kept.
+            known = login if stored else ""
+            audit.record(conn, Entry(now_ms(), known, Act.LOGIN_FAILED, known, address=address_of(request)))
+            return ""
+        return begin_session(conn, person, Act.LOGGED_IN, address_of(request))
+
+    token = await change(services, finish)
+    if not token:
+        return login_page(request, status=401, following=next, name=name, problem=_WRONG)
+    return enter(request, token, next)
+
+
+@router.get("/welcome")
+async def show_welcome(
+    request: Request, services: Parts, token: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    """The page of a one-time link: its person chooses a password."""
+    try:
+        person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
+    except NotFoundError:
+        return page(request, None, "error.html", status=404, code=404, slug="link-ended", title="", details=[])
+    return page(request, None, "welcome.html", person=person, token=token, problem="", least=passwords.MIN_LENGTH)
+
+
+@router.post("/welcome")
+async def welcome(request: Request, services: Parts, token: Text, password: Text, again: Text) -> Response:
+    """Set the password and open a session."""
+    person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
+    problem = _TOO_SHORT if len(password) < passwords.MIN_LENGTH else _MISMATCH if password != again else ""
+    if problem:
+        context = {"person": person, "token": token, "problem": problem, "least": passwords.MIN_LENGTH}
+        return page(request, None, "welcome.html", status=_UNPROCESSABLE, **context)
+    hashed = await passwords.hash_password(password)
+
+    def finish(conn: Connection) -> str:
+        return begin_session(
+            conn, people.set_password(conn, token, hashed, now_ms=now_ms()), Act.PASSWORD_SET, address_of(request)
+        )
+
+    return enter(request, await change(services, finish), "")
+
+
+@router.post("/logout")
+async def log_out(request: Request, services: Parts, viewer: Looking) -> Response:
+    """End the session."""
+
+    def finish(conn: Connection) -> None:
+        sessions.close_session(conn, viewer.token)
+        name, home = viewer.person.name, viewer.person.home
+        audit.record(conn, Entry(now_ms(), name, Act.LOGGED_OUT, name, home, address=viewer.address))
+
+    await change(services, finish)
+    response = RedirectResponse(f"{ROOT}/login?left=true", _SEE_OTHER)
+    drop_session(request, response)
+    return response
+
+
+@router.post("/preferences")
+async def prefer(request: Request, back: Annotated[str, Form()] = "") -> Response:
+    """Keep how somebody wants pages, and go back to where they were."""
+    form = await request.form()
+    response = RedirectResponse(_own(back), _SEE_OTHER)
+    for name, choices in CHOICES.items():
+        if form.get(name) in choices:
+            response.set_cookie(
+                COOKIES[name], str(form[name]), max_age=_A_YEAR, samesite="lax", path="/", httponly=True
+            )
+    return response
+
+
+def way_to_login(request: Request) -> str:
+    """The login page's address, which leads back here."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"{ROOT}/login" + ("" if here == _HOME or request.method != "GET" else f"?{urlencode({'next': here})}")
+
+
+def login_page(
+    request: Request,
+    *,
+    status: int = 200,
+    following: str = "",
+    name: str = "",
+    problem: str = "",
+    values: Mapping[str, int] = MappingProxyType({}),
+    has_left: bool = False,
+) -> Response:
+    """The login page, with the way to the identity provider where there is one.
+
+    Args:
+        request: what is answered.
+        status: the answer's.
+        following: where the way leads after the login.
+        name: what was typed.
+        problem: why there is no session yet.
+        values: what the problem names.
+        has_left: whether a session has just ended here.
+    """
+    context = {"next": following, "name": name, "problem": problem, "values": values, "has_left": has_left}
+    has_provider = services_of(request).provider is not None
+    return page(request, None, "login.html", status=status, has_provider=has_provider, **context)
+
+
+def begin_session(conn: Connection, person: Person, act: Act, address: str, *, reason: str = "") -> str:
+    """Open a session for a person and note it; the token for the cookie."""
+    now = now_ms()
+    audit.record(conn, Entry(now, person.name, act, person.name, person.home, reason=reason, address=address))
+    return sessions.open_session(conn, person.name, now_ms=now)
+
+
+def enter(request: Request, token: str, following: str) -> Response:
+    """The way into the console, with the session's cookie."""
+    response = RedirectResponse(_own(following), _SEE_OTHER)
+    set_session(request, response, token)
+    return response
+
+
+def _own(address: str) -> str:
+    """An address of ours, or the first page: a form must not lead to another site."""
+    is_ours = address.startswith(_HOME) and not set(address) & set("\\\r\n\t") and "//" not in address.partition("?")[0]
+    return address if is_ours else _HOME

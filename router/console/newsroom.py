@@ -1,0 +1,169 @@
+"""What comes into the log, for all who watch it: read by one reader, kept a while, each row made once in a language."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from router.api.services import Services
+from router.console.pages import environment_of
+from router.console.reads import look
+from router.errors import LedgerUnavailableError
+from router.ledger.queries import Filter, LogEntry, log_tail
+from router.ledger.queries.log_tail import Fresh, LogTail
+from router.ledger.scope import Scope
+from router.spans import Heard
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the log's end, while somebody watches."""
+KEPT = 5000
+"""Entries kept for clients that are slower than the log; who is slower still reads the ledger as after a cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a client wants to see; clients with the same view get the same bytes."""
+
+    scope: Scope
+    wanted: Filter
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Events for a client, where it goes on, and what it has got with them."""
+
+    text: bytes
+    index: int
+    heard: Heard
+
+
+class Newsroom:
+    """Serves all streams of one process; reads only while somebody watches."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._reading: asyncio.Task[None] | None = None
+        self._streams = 0
+        self._changed = asyncio.Event()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._tail = LogTail()
+        self._is_ready = False
+        self._heard = Heard()
+        self._first = 0
+        self._kept: deque[Fresh] = deque()
+        self._rows: dict[tuple[int, str], bytes] = {}
+        self._made: dict[tuple[int, View], News] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the process goes on."""
+        return not self._services.stopping.is_set()
+
+    @property
+    def end(self) -> tuple[int, Heard]:
+        """The index of the next entry, and all that has come in before it."""
+        return self._first + len(self._kept), self._heard
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Read the log's end while the block lasts."""
+        self._streams += 1
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            if not self._streams:
+                self._reading.cancel()
+                self._reading = None
+                self._forget()
+
+    async def opens(self) -> bool:
+        """Wait until the log's end is known; false: the process is about to end."""
+        return await self._wait(lambda: self._is_ready, None)
+
+    async def grows(self, index: int, within: float) -> bool:
+        """Wait until there is an entry of an index, at most so many seconds; false: the process is about to end."""
+        return await self._wait(lambda: self.end[0] > index, within)
+
+    async def catches_up(self, has: Heard, within: float) -> bool:
+        """Wait until all has come in that a client has got, which may have had it from another process before."""
+        return await self._wait(lambda: self._heard.joined(has) == self._heard, within)
+
+    async def _wait(self, holds: Callable[[], bool], within: float | None) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self.is_open and not holds():
+                    await self._changed.wait()
+        return self.is_open
+
+    def _tell(self) -> None:
+        """Wake all who wait: each looks at an event of its own time, so none is missed."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def rests(self) -> None:
+        """Wait a little for a ledger that does not answer."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._services.stopping.wait(), LOOK_EVERY)
+
+    def news(self, index: int, view: View) -> News | None:
+        """What a view shows of the entries from an index on; None: they are not kept any more."""
+        if index < self._first:
+            return None
+        found = self._made.get((index, view))
+        if found is None:
+            new = [self._kept[place] for place in range(index - self._first, len(self._kept))]
+            shown = [fresh for fresh in new if log_tail.fits(fresh, view.scope, view.wanted)]
+            text = b"".join(self.event(fresh.entry, fresh.heard, view.language) for fresh in shown)
+            end, heard = self.end
+            found = self._made[index, view] = News(text, end, heard)
+        return found
+
+    def event(self, entry: LogEntry, heard: Heard, language: str) -> bytes:
+        """An entry as an event."""
+        return b"id: %s\n%s" % (log_tail.name_of(heard).encode(), self._row(entry, language))
+
+    @staticmethod
+    def nothing(heard: Heard) -> bytes:
+        """An event that shows nothing: it only says what the client has got, and that there is life."""
+        return b"id: %s\n\n" % log_tail.name_of(heard).encode()
+
+    def _row(self, entry: LogEntry, language: str) -> bytes:
+        key = (entry.pos, language)
+        if key not in self._rows:
+            if len(self._rows) > 2 * KEPT:
+                self._rows.clear()
+            template = environment_of(language, self._services.timezone).get_template("parts.html")
+            row = template.module.log_row(entry, self._services.organisation.directory)  # type: ignore[attr-defined]
+            self._rows[key] = f"event: row\ndata: {' '.join(str(row).split())}\n\n".encode()
+        return self._rows[key]
+
+    async def _read(self) -> None:
+        stopping = asyncio.create_task(self._services.stopping.wait())
+        try:
+            while not stopping.done():
+                with contextlib.suppress(LedgerUnavailableError):  # the streams wait for it as for any news
+                    await self._read_once()
+                await asyncio.wait([stopping], timeout=LOOK_EVERY)
+        finally:
+            stopping.cancel()
+            self._tell()
+
+    async def _read_once(self) -> None:
+        tail = self._tail
+        fresh = await look(self._services, tail.read)
+        was_ready, self._is_ready = self._is_ready, True
+        before, self._heard = self._heard, tail.heard
+        self._made.clear()
+        self._kept.extend(fresh)
+        while len(self._kept) > KEPT:
+            self._kept.popleft()
+            self._first += 1
+        if fresh or not was_ready or self._heard != before:
+            self._tell()

@@ -1,0 +1,50 @@
+// Keys and small comforts. Pages work without it.
+"use strict";
+
+const root = document.documentElement;
+const typing = (place) => place instanceof Element && place.closest("input, textarea, select, [contenteditable]");
+
+function move(step) {
+  const rows = [...document.querySelectorAll("table[data-keys] tbody tr")].filter((row) => row.querySelector("a[href]"));
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const next = rows[Math.min(Math.max(at + step, 0), rows.length - 1)];
+  const links = [...next.querySelectorAll("a[href]")].filter((link) => !link.classList.contains("twist"));
+  links[0]?.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const redrive = () =>
+  (document.activeElement?.closest("tr")?.querySelector("[data-redrive]") ?? document.querySelector("[data-redrive]"))?.click();
+
+const acts = {
+  "/": () => document.querySelector("[data-find]")?.focus(),
+  "?": () => document.querySelector('[data-go="h"]')?.click(),
+  j: () => move(1),
+  k: () => move(-1),
+  r: redrive,
+  p: () => document.querySelector("[data-pause]")?.click(),
+};
+
+let going = 0;
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.querySelector(".menu[open]")?.removeAttribute("open");
+  if (root.dataset.keys !== "on" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  const goes = Date.now() - going < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  going = event.key === "g" ? Date.now() : 0;
+  const act = goes ? () => goes.click() : acts[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+document.addEventListener("click", (event) => {
+  const menu = document.querySelector(".menu[open]");
+  if (menu && !menu.contains(event.target)) menu.removeAttribute("open");
+});

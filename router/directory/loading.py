@@ -1,0 +1,160 @@
+"""Reads a list of units, CSV or JSON; either all of it holds together or every problem is told with its line."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from router.directory.checking import Listed, problems_of_list, refuse
+from schemas.errors import FieldProblem
+from schemas.model import problems_of
+from schemas.unit import Unit
+
+MAX_UNITS = 200_000
+"""Most units of one directory; the national register lists some 111,000."""
+MAX_FILE_BYTES = 128 * 1024**2
+REQUIRED_COLUMNS = ("code", "parent", "name", "kind", "link")
+OPTIONAL_COLUMNS = ("note", "opening", "valid_from", "valid_to", "successor", "codes")
+_GAP = re.compile(r"[\s,]*")
+
+
+def load_file(path: Path) -> list[Unit]:
+    """Read a ``.csv`` or ``.json`` file of units, UTF-8 with or without a byte-order mark.
+
+    Raises:
+        DirectoryError: as :func:`load_csv`, or the file is too large, not UTF-8 or of another ending.
+        OSError: the file cannot be read.
+    """
+    load = {".csv": load_csv, ".json": load_json}.get(path.suffix.lower())
+    if load is None:
+        raise refuse([FieldProblem("file", "has to end in .csv or .json", path.name)])
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise refuse([FieldProblem("file", f"is larger than {MAX_FILE_BYTES} bytes", path.name)])
+    data = path.read_bytes()
+    try:
+        return load(data.decode())
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise refuse([FieldProblem(f"line {line}", "is not UTF-8; save the file as UTF-8")]) from error
+
+
+def load_csv(text: str) -> list[Unit]:
+    """Read units from comma-separated values with a header line.
+
+    Columns: code, parent, name, kind, link; optional note, opening (hours as ``18:00-21:00``), valid_from, valid_to
+    (dates as 2025-07-01), successor, and codes in other schemes as ``scheme=code;scheme2=code2``. An empty field is an
+    absent value.
+
+    Raises:
+        DirectoryError: ``problems`` names every line and field that is wrong.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    listed: list[Listed] = []
+    try:
+        columns = next(reader, [])
+        _require_columns(columns)
+        line = reader.line_num + 1
+        for fields in reader:
+            if fields:
+                _require_room(len(listed), line)
+                listed.append(_from_csv(line, columns, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise refuse([FieldProblem(f"line {reader.line_num}", f"is not CSV: {error}")]) from error
+    return _whole(listed)
+
+
+def load_json(text: str) -> list[Unit]:
+    """Read units from a JSON array of objects with the fields of :class:`schemas.unit.Unit`.
+
+    Raises:
+        DirectoryError: ``problems`` names every line, index and field that is wrong.
+    """
+    listed: list[Listed] = []
+    for index, (line, item, source) in enumerate(_items(text.removeprefix("\ufeff"))):
+        _require_room(index, line)
+        code = str(item.get("code", "")) if isinstance(item, dict) else ""
+        listed.append(
+            _checked(f"line {line}, [{index}].", code, partial(Unit.model_validate_json, source, strict=True))
+        )
+    return _whole(listed)
+
+
+def _whole(listed: Sequence[Listed]) -> list[Unit]:
+    problems = problems_of_list(listed)
+    if problems:
+        raise refuse(problems)
+    return [item.unit for item in listed if item.unit is not None]
+
+
+def _require_columns(columns: Sequence[str]) -> None:
+    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+    unknown = [name for name in columns if name not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    complaints = [
+        *([f"lacks the columns {', '.join(missing)}"] if missing else []),
+        *([f"has unknown columns: {', '.join(map(repr, unknown))}"] if unknown else []),
+        *([f"names columns twice: {', '.join(twice)}"] if twice else []),
+        *(["separates its columns by ; where a comma has to stand"] if ";" in "".join(unknown) else []),
+    ]
+    if complaints:
+        raise refuse([FieldProblem("line 1", f"the header {complaint}") for complaint in complaints])
+
+
+def _require_room(count: int, line: int) -> None:
+    if count >= MAX_UNITS:
+        raise refuse([FieldProblem(f"line {line}", f"a directory has at most {MAX_UNITS} units")])
+
+
+def _from_csv(line: int, columns: Sequence[str], fields: Sequence[str]) -> Listed:
+    prefix = f"line {line}, "
+    raw: dict[str, Any] = {name: value for name, value in zip(columns, fields, strict=False) if value}
+    code = raw.get("code", "")
+    if len(fields) != len(columns):
+        problem = FieldProblem("", f"has {len(fields)} fields, the header names {len(columns)}")
+        return Listed(prefix, code, None, (problem,))
+    if "codes" in raw:
+        raw["codes"] = [_other_code(item) for item in raw["codes"].split(";")]
+    return _checked(prefix, code, partial(Unit.model_validate, raw))
+
+
+def _other_code(text: str) -> dict[str, str]:
+    scheme, sign, code = text.partition("=")
+    return {"scheme": scheme, "code": code} if sign else {"scheme": text}
+
+
+def _checked(prefix: str, code: str, validate: Callable[[], Unit]) -> Listed:
+    try:
+        return Listed(prefix, code, validate())
+    except ValidationError as error:
+        return Listed(prefix, code, None, tuple(problems_of(error)))
+
+
+def _items(text: str) -> Iterator[tuple[int, Any, str]]:
+    """The elements of a JSON array, each with the line it begins on and its own text."""
+    elements = _array(text)
+    scan = json.JSONDecoder().raw_decode
+    line, position, end = 1, 0, text.find("[") + 1
+    for element in elements:
+        start = _GAP.match(text, end).end()  # type: ignore[union-attr] # the pattern matches everywhere
+        line += text.count("\n", position, start)
+        position, (_, end) = start, scan(text, start)
+        yield line, element, text[start:end]
+
+
+def _array(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise refuse([FieldProblem(f"line {error.lineno}", f"is not JSON: {error.msg}")]) from error
+    except (ValueError, RecursionError) as error:
+        raise refuse([FieldProblem("line 1", f"is not JSON of units: {error}")]) from error
+    if not isinstance(found, list):
+        raise refuse([FieldProblem("line 1", "has to be a JSON array of units")])
+    return found

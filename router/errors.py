@@ -1,0 +1,280 @@
+"""What the router refuses or cannot do, and how it says so to a caller.
+
+::
+
+    RouterError                       status, slug (the problem's type), hint (what to do), problems (field by field)
+    ├── UnauthorizedError        401  no token, or one that is unknown, expired or revoked
+    ├── ForbiddenError           403  the account's role does not allow it
+    │   └── ForbiddenIssuerError 403  the account may not send for the issuer it names
+    ├── NotFoundError            404  not there, or not for this account to see
+    ├── ConflictError            409  the same idempotency key with other content
+    ├── OffsetConflictError      409  an upload has come another way than its sender thinks
+    ├── UploadExpiredError       410  an upload that nothing came for in too long
+    ├── VersionError             412  a version of the upload protocol that is not spoken here
+    ├── TooLargeError            413  more bytes than the limit
+    ├── UnsupportedMediaError    415  a body of a type that is not read here
+    ├── MalformedError           400  a body or parameter that cannot be read at all
+    ├── StalledError             408  a body that stopped coming
+    ├── LockedOutError           429  too many logins failed in a row
+    ├── UploadMismatchError      460  all bytes of an upload came, and they are not those of its hash
+    ├── RefusedError             422  read and understood, but not acceptable
+    │   ├── UnknownAttachmentError    names a file that nobody uploaded
+    │   ├── AddressingError           rules that cannot be read or that reach nobody
+    │   ├── ReferencesError           a recall, update or replacement of what it cannot change
+    │   ├── AccountExistsError        an account of that name is in use
+    │   ├── SecrecyRefusedError       classified, and the deployment does not take that
+    │   ├── ActRefusedError           an operator's act that what is there now does not allow
+    │   ├── DirectoryError            a list of units that does not hold together
+    │   └── ContentMismatchError      the bytes do not have the SHA-256 that was said
+    ├── UnavailableError         503  a part that is needed is down; try again
+    │   └── LedgerUnavailableError    the database does not answer
+    │       └── LedgerRevisionError   its tables are not those this program needs
+    ├── ContentFullError         507  the content store's disk is full up to its reserve
+    ├── UploadQuotaError         507  the account has too many unfinished uploads
+    └── ToldProblemError              a command was answered with a problem by the web API, and says it on
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from schemas.errors import FieldProblem
+
+
+class RouterError(Exception):
+    """Base of the router's errors.
+
+    Args:
+        detail: what happened, and to which id.
+        hint: what the caller can do; empty: the class's own.
+        problems: what is wrong field by field.
+    """
+
+    status: int = 500
+    """The HTTP status that tells it."""
+    slug: str = "internal-error"
+    """The last part of the problem's type URI (RFC 9457)."""
+    title: ClassVar[str] = "Something went wrong inside the router"
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, detail: str, *, hint: str = "", problems: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint or self.default_hint
+        self.problems = tuple(problems)
+
+
+class UnauthorizedError(RouterError):
+    """No token, or one that is unknown, expired or revoked."""
+
+    status, slug, title = 401, "unauthorized", "A valid token is needed"
+    default_hint = "send `Authorization: Bearer <token>` with a token made by `congvan token create`"
+
+
+class ForbiddenError(RouterError):
+    """The account's role does not allow what it asks for."""
+
+    status, slug, title = 403, "forbidden", "The account may not do this"
+
+
+class ForbiddenIssuerError(ForbiddenError):
+    """The account may not send for the issuer it names."""
+
+    slug, title = "forbidden-issuer", "The account may not send for this issuer"
+    default_hint = "use the token of an account that stands for the issuer"
+
+
+class NotFoundError(RouterError):
+    """It is not there, or not for this account to see; the two look alike on purpose."""
+
+    status, slug, title = 404, "not-found", "There is nothing here for this account"
+
+
+class ConflictError(RouterError):
+    """The same idempotency key came before with other content."""
+
+    status, slug, title = 409, "idempotency-conflict", "The idempotency key was used for another submission"
+    default_hint = "use a new key for a new submission, and the same key only to repeat the same one"
+
+
+class OffsetConflictError(RouterError):
+    """An upload has come another way than its sender thinks.
+
+    Args:
+        detail: what happened.
+        offset: how far it has come; None when that is to be asked for anew.
+    """
+
+    status, slug, title = 409, "offset-conflict", "The upload is at another byte"
+    default_hint = "ask for its offset with HEAD and go on there"
+
+    def __init__(self, detail: str, *, offset: int | None) -> None:
+        super().__init__(detail)
+        self.offset = offset
+
+
+class UploadExpiredError(RouterError):
+    """Nothing came for an upload in too long; it was removed."""
+
+    status, slug, title = 410, "upload-expired", "The upload has expired"
+    default_hint = "begin it anew with `POST /api/v1/uploads`"
+
+
+class VersionError(RouterError):
+    """A version of the upload protocol that is not spoken here."""
+
+    status, slug, title = 412, "tus-version", "This version of the upload protocol is not spoken here"
+    default_hint = "send the header `Tus-Resumable: 1.0.0`"
+
+
+class TooLargeError(RouterError):
+    """More bytes than the limit."""
+
+    status, slug, title = 413, "too-large", "Too large"
+
+
+class UnsupportedMediaError(RouterError):
+    """A body of a type that is not read here."""
+
+    status, slug, title = 415, "unsupported-media-type", "The body's media type is not read here"
+
+
+class MalformedError(RouterError):
+    """A body or parameter that cannot be read at all."""
+
+    status, slug, title = 400, "malformed", "The request cannot be read"
+
+
+class StalledError(RouterError):
+    """A body that stopped coming."""
+
+    status, slug, title = 408, "stalled", "The request's body stopped coming"
+    default_hint = "send it again with the same idempotency key"
+
+
+class LockedOutError(RouterError):
+    """Too many logins failed in a row.
+
+    Args:
+        detail: who is locked out.
+        seconds: until the next attempt is looked at.
+    """
+
+    status, slug, title = 429, "locked-out", "Too many logins failed"
+
+    def __init__(self, detail: str, *, seconds: int) -> None:
+        super().__init__(detail, hint=f"try again in {seconds} s")
+        self.seconds = seconds
+
+
+class UploadMismatchError(RouterError):
+    """All bytes of an upload came and they are not those of its hash; it begins again from nothing."""
+
+    status, slug, title = 460, "upload-mismatch", "The bytes do not have the SHA-256 that was announced"
+    default_hint = "send it again from offset 0; if that fails again, compute the hash anew"
+
+
+class RefusedError(RouterError):
+    """Read and understood, but not acceptable."""
+
+    status, slug, title = 422, "refused", "The submission cannot be accepted"
+
+
+class UnknownAttachmentError(RefusedError):
+    """The submission names a file that nobody uploaded; ``problems`` names each field and hash."""
+
+    slug, title = "unknown-attachment", "An attachment is not in the content store"
+    default_hint = "upload it first with `PUT /content/{sha256}`, or send it as a part of the same request"
+
+
+class AddressingError(RefusedError):
+    """Addressing rules that cannot be read, or that reach nobody."""
+
+    slug, title = "addressing", "The addressing rules reach nobody or cannot be read"
+    default_hint = "try the rules with `congvan units resolve` or `POST /api/v1/resolve`"
+
+
+class ReferencesError(RefusedError):
+    """A recall, update or replacement refers to what is not here, or is not the issuer's to recall."""
+
+    slug, title = "references", "The dispatch cannot change those that it refers to"
+    default_hint = "name accepted dispatches by their ids; only their issuer can recall them, from units that had them"
+
+
+class AccountExistsError(RefusedError):
+    """An account of that name is in use."""
+
+    slug, title = "account-exists", "An account of that name is in use"
+    default_hint = "give it a label, or make a new token for it with `congvan token rotate`"
+
+
+class SecrecyRefusedError(RefusedError):
+    """The dispatch is classified and the deployment does not take that."""
+
+    slug, title = "secrecy", "Classified dispatches are not accepted here"
+    default_hint = "carry it by the way that your rules of secrecy name"
+
+
+class ActRefusedError(RefusedError):
+    """An operator's act that what is there now does not allow."""
+
+    slug, title = "act-refused", "What is there now does not allow that"
+
+
+class DirectoryError(RefusedError):
+    """A list of units that does not hold together; ``problems`` names each line."""
+
+    slug, title = "directory", "The list of units does not hold together"
+
+
+class ContentMismatchError(RefusedError):
+    """The bytes do not have the SHA-256 that was said."""
+
+    slug, title = "content-mismatch", "The bytes do not have the SHA-256 that names them"
+    default_hint = "compute the hash of the file as it is sent, and send it again"
+
+
+class UnavailableError(RouterError):
+    """A part that is needed is down."""
+
+    status, slug, title = 503, "unavailable", "A part that is needed is down"
+    default_hint = "try again with the same idempotency key"
+    retry_after: ClassVar[int] = 5
+    """Seconds to wait before trying again."""
+
+
+class LedgerUnavailableError(UnavailableError):
+    """The database does not answer."""
+
+    slug, title = "ledger-unavailable", "The ledger does not answer"
+
+
+class LedgerRevisionError(LedgerUnavailableError):
+    """The ledger's tables are older or newer than this program needs, or not there."""
+
+    slug, title = "ledger-revision", "The ledger is at another revision"
+    default_hint = "start the router of this version once, it brings the ledger up to date"
+
+
+class ContentFullError(RouterError):
+    """The content store's disk is full up to its reserve; nothing of the file was kept."""
+
+    status, slug, title = 507, "content-full", "The content store is full"
+    default_hint = "an operator has to free space or lower CONGVAN_CONTENT_RESERVE_BYTES; then send it again"
+
+
+class UploadQuotaError(RouterError):
+    """The account has too many unfinished uploads, or too large ones."""
+
+    status, slug, title = 507, "upload-quota", "The account has too much unfinished"
+    default_hint = "finish the others, or end them with DELETE; those that nothing comes for expire by themselves"
+
+
+class ToldProblemError(RouterError):
+    """A command was answered with a problem by the web API; status, hint and fields are those it was told."""
+
+    title = "The web API did not do it"
+
+    def __init__(self, status: int, detail: str, *, hint: str = "", problems: Sequence[FieldProblem] = ()) -> None:
+        fields = "; ".join(f"{item.field}: {item.problem}" for item in problems)
+        super().__init__(f"{detail}: {fields}" if fields else detail, hint=hint, problems=problems)
+        self.status = status

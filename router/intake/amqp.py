@@ -1,0 +1,132 @@
+"""The AMQP door: submissions from queue ``intake``, answered to ``reply_to``; what cannot be accepted ends in ``dead``.
+
+Attachments are uploaded first and named by hash. The message's ``message_id`` is the idempotency key and the broker
+vouches for ``user_id``, the account that sends.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from router.broker import Delivered, Outgoing, Publisher, Template, dead_letter
+from router.broker.topology import may_be_answered_at
+from router.errors import ForbiddenIssuerError, MalformedError, RouterError
+from router.intake.service import Intake
+from router.problem import problem_of
+from schemas.accounts import Account, Role, parse_account
+from schemas.descriptor import HEADER_TRACEPARENT
+from schemas.dispatch import Submission
+from schemas.errors import InvalidError
+from schemas.events import Event
+from schemas.ids import new_id
+from schemas.model import parse
+
+log = structlog.get_logger()
+QUEUE = "intake"
+DOOR = "amqp"
+TYPE_ACCEPTED = "accepted"
+TYPE_REFUSED = "refused"
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What became of one message: the answer's type and JSON, and the reason when it goes to ``dead``."""
+
+    type: str
+    body: bytes
+    dead_reason: str = ""
+
+
+class IntakeDoor:
+    """Handler of the queue ``intake``; messages are acknowledged after their submissions' commit.
+
+    ``on_taken_in`` is told the door and the outcome of each, for the metrics.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        publisher: Publisher,
+        on_taken_in: Callable[[str, str], None] = lambda _door, _outcome: None,
+    ) -> None:
+        self._intake = intake
+        self._publisher = publisher
+        self._on_taken_in = on_taken_in
+
+    async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
+        """Accept a batch; when the ledger is away it raises, and the batch goes back to the queue whole."""
+        answers = await asyncio.gather(*(self._accept(message) for message in batch))
+        bad = [(message, item.dead_reason) for message, item in zip(batch, answers, strict=True) if item.dead_reason]
+        if bad:
+            log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[0][1], user_id=bad[0][0].user_id)
+            await dead_letter(self._publisher, bad)
+        await self._reply(batch, answers)
+        return ()
+
+    async def _accept(self, message: Delivered) -> _Answer:
+        try:
+            sender = _sender_of(message)
+            submission = parse(Submission, message.body, what="submission")
+            accepted = await self._intake.accept(
+                submission,
+                sender=sender,
+                idempotency_key=message.message_id,
+                traceparent=str(message.headers.get(HEADER_TRACEPARENT, "")),
+            )
+        except InvalidError as error:
+            self._on_taken_in(DOOR, "invalid")
+            return _refusal(MalformedError(str(error), problems=error.problems))
+        except RouterError as error:
+            self._on_taken_in(DOOR, error.slug)
+            if error.status >= _SERVER_ERROR:
+                raise
+            return _refusal(error)
+        except Exception as error:
+            log.exception(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id)
+            self._on_taken_in(DOOR, RouterError.slug)
+            return _refusal(RouterError(f"it could not be taken in: {error}"))
+        self._on_taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
+        return _Answer(TYPE_ACCEPTED, accepted.model_dump_json().encode())
+
+    async def _reply(self, batch: Sequence[Delivered], answers: Sequence[_Answer]) -> None:
+        """Answer whoever asked for it; an answer that finds no queue is the asker's loss, not ours."""
+        replies = [
+            Outgoing(
+                template=Template(exchange="", type=answer.type, body=answer.body),
+                routing_key=message.reply_to,
+                message_id=new_id(),
+                correlation_id=message.correlation_id or message.message_id,
+            )
+            for message, answer in zip(batch, answers, strict=True)
+            if message.reply_to and _may_be_answered(message)
+        ]
+        if replies:
+            await self._publisher.publish(replies)
+
+
+def _may_be_answered(message: Delivered) -> bool:
+    """The router may write everywhere, so it answers only where the sender itself could read."""
+    allowed = may_be_answered_at(message.user_id, message.reply_to)
+    if not allowed:
+        log.warning(Event.ANSWER_REFUSED, user_id=message.user_id, reply_to=message.reply_to)
+    return allowed
+
+
+def _sender_of(message: Delivered) -> Account:
+    if not message.message_id:
+        raise MalformedError("message_id is empty; put an idempotency key there")
+    try:
+        sender = parse_account(message.user_id)
+    except ValueError as error:
+        raise MalformedError(f"user_id: {error}") from error
+    if sender.role is Role.GATEWAY:  # the broker's permissions say so already
+        raise ForbiddenIssuerError(f"{sender.name} may not send over AMQP", hint="a gateway sends over HTTP")
+    return sender
+
+
+def _refusal(error: RouterError) -> _Answer:
+    body = problem_of(error).model_dump_json(exclude_defaults=True).encode()
+    return _Answer(TYPE_REFUSED, body, f"{error.detail}; {error.hint}".rstrip("; "))

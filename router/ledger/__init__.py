@@ -1,0 +1,1 @@
+"""The ledger: the truth about every dispatch and every delivery, on SQLite or PostgreSQL."""

@@ -1,0 +1,213 @@
+"""Opens the ledger's database, SQLite or PostgreSQL, and brings its tables to the revision this program needs.
+
+On SQLite a transaction takes the write lock when it begins (``BEGIN IMMEDIATE``): one that reads first and asks for
+the lock later would fail at once when another process has written in between. Readers say so with :func:`reading`;
+they never wait, because of the write-ahead log.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+
+from router.errors import LedgerRevisionError, LedgerUnavailableError
+from router.settings import RouterSettings
+
+LOCK_TIMEOUT = 30
+"""Seconds a SQLite writer waits for the others' commits."""
+CONNECT_TIMEOUT = 5
+"""Seconds until a PostgreSQL that does not answer counts as down."""
+HEAD = "head"
+BASE = "base"
+_READS = "ledger_reads"
+_MIGRATION_LOCK = 0x6C6564676572  # any number of our own: PostgreSQL's advisory locks are told apart by it
+_SQLITE_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+_POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
+
+
+def default_url(settings: RouterSettings) -> str:
+    """The ledger's SQLAlchemy URL: as set, or a SQLite file in the data directory."""
+    return settings.ledger_url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
+
+
+def open_engine(url: str) -> Engine:
+    """A pool of connections to the ledger; nothing is connected yet.
+
+    :func:`writing` is a transaction on it that writes, :func:`reading` one that reads. The number of connections is
+    bounded by the callers' threads, not here.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://…``.
+
+    Raises:
+        ValueError: the URL cannot be read, or names another kind of database.
+    """
+    return _open(url, foreign_keys=True, pool_size=8, max_overflow=-1)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: all its queries see the ledger as it was at the first of them.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    options: dict[str, Any] = {_READS: True}
+    if engine.dialect.name == "postgresql":
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with _naming_outages(), engine.connect() as conn:
+        yield conn.execution_options(**options)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end, rolled back when an error leaves it.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    with _naming_outages(), engine.begin() as conn:
+        yield conn
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database is away, busy or full, so that the same statement may work later."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in _SQLITE_PASSING
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def upgrade(target: str | Engine, revision: str = HEAD) -> None:
+    """Bring the tables to a revision in one transaction; routers that start at once do so one after the other.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    _migrate(target, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(target: str | Engine, revision: str) -> None:
+    """Take the tables back to an older revision in one transaction; ``base`` leaves none.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    _migrate(target, lambda config: command.downgrade(config, revision))
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision that the tables are at; None when there are none. Makes no SQLite file by looking for it.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    if engine.dialect.name == "sqlite" and not _file_of(engine).exists():
+        return None
+    with reading(engine) as conn:
+        return MigrationContext.configure(conn).get_current_revision()
+
+
+def require_current(engine: Engine) -> None:
+    """Refuse to work on tables of another revision than this program's.
+
+    Raises:
+        LedgerRevisionError: they are older, newer or not there.
+        LedgerUnavailableError: the database does not answer.
+    """
+    needed = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    found = current_revision(engine)
+    if found != needed:
+        raise LedgerRevisionError(f"the ledger {engine.url!r} is at revision {found}, this program needs {needed}")
+
+
+def alembic_config(conn: Connection | None = None) -> Config:
+    """Alembic's configuration without a file; ``conn`` is what ``migrations/env.py`` works on."""
+    config = Config(attributes={"connection": conn})
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def _naming_outages() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if is_unavailable(error):
+            raise LedgerUnavailableError(f"the ledger's database does not answer: {error.orig}") from error
+        raise
+
+
+def _migrate(target: str | Engine, act: Callable[[Config], None]) -> None:
+    url = target if isinstance(target, str) else target.url.render_as_string(hide_password=False)
+    # Without foreign keys: SQLite changes a table by making it anew, which must not delete the rows that point at it.
+    engine = _open(url, foreign_keys=False, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        _file_of(engine).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with writing(engine) as conn:
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+            act(alembic_config(conn))
+    finally:
+        engine.dispose()
+
+
+def _open(url: str, *, foreign_keys: bool, **pool: Any) -> Engine:
+    parsed = _parse(url)
+    if parsed.drivername == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": LOCK_TIMEOUT}, **pool)
+        _control_sqlite(engine, foreign_keys=foreign_keys)
+    else:
+        connect = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "congvan"}
+        engine = create_engine(parsed, connect_args=connect, pool_pre_ping=True, **pool)
+    return engine
+
+
+def _file_of(engine: Engine) -> Path:
+    return Path(engine.url.database or "")
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("the ledger's URL cannot be read; write sqlite:///path or postgresql://host/name") from None
+    if parsed.drivername in _POSTGRES:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise ValueError(f"{parsed.drivername!r} is no ledger; write sqlite:///path or postgresql://host/name")
+    return parsed
+
+
+def _control_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
+    """Settings of each connection, and transactions begun by us: sqlite3 itself begins them too late for DDL."""
+
+    def on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA foreign_keys={int(foreign_keys)}")
+
+    def on_begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)

@@ -1,0 +1,311 @@
+"""People who use the console: invited by a one-time token, known by a password, with roles granted on units.
+
+A person is let in only by what this module says; what they see is :meth:`Person.scope`, what they may do
+:meth:`Person.may`. Nobody has a password before they have set it themselves.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, case, delete, literal, select, update
+
+from router.errors import LockedOutError, NotFoundError, RefusedError
+from router.ledger.dialect import insert_of
+from router.ledger.models import person as table
+from router.ledger.models import person_role, web_session
+from router.ledger.scope import Scope
+from schemas.codes import PATTERN_REGEX, covers
+
+INVITED_FOR_MS = 24 * 3_600_000
+"""How long a one-time token is good."""
+FREE_FAILURES = 5
+"""Logins in a row that may fail before the person is locked out."""
+_FIRST_LOCK_MS = 30_000
+_LONGEST_LOCK_MS = 3_600_000
+_MAX_DOUBLINGS = 10
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+
+
+class PersonRole(StrEnum):
+    """What a person may do on the units it is granted on; all of them see."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    """Act on deliveries."""
+    AUDITOR = "auditor"
+    """Read the audit log."""
+    ADMIN = "admin"
+    """All of it."""
+
+
+class Right(StrEnum):
+    """What is asked of a person's roles."""
+
+    SEE = "see"
+    ACT = "act"
+    AUDIT = "audit"
+    ADMINISTER = "administer"
+    """Change the organisation."""
+
+
+_GIVES: dict[Right, frozenset[PersonRole]] = {
+    Right.SEE: frozenset(PersonRole),
+    Right.ACT: frozenset({PersonRole.OPERATOR, PersonRole.ADMIN}),
+    Right.AUDIT: frozenset({PersonRole.AUDITOR, PersonRole.ADMIN}),
+    Right.ADMINISTER: frozenset({PersonRole.ADMIN}),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """A role on a unit pattern."""
+
+    role: PersonRole
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who uses the console, and what was granted."""
+
+    name: str
+    grants: tuple[Grant, ...]
+
+    def patterns(self, right: Right) -> tuple[str, ...]:
+        """The units on which the person has a right."""
+        return tuple(dict.fromkeys(grant.pattern for grant in self.grants if grant.role in _GIVES[right]))
+
+    def may(self, right: Right, unit: str) -> bool:
+        """Whether the person has a right on a unit."""
+        return any(covers(pattern, unit) for pattern in self.patterns(right))
+
+    def scope(self, right: Right = Right.SEE) -> Scope:
+        """What the person sees, as the queries take it; what they may act on or audit, by its unit alone."""
+        patterns = self.patterns(right)
+        return Scope(units=patterns, issuers=patterns if right is Right.SEE else ())
+
+    @property
+    def home(self) -> str:
+        """The unit under which the person's own doings are audited; empty when nothing is granted."""
+        return self.grants[0].pattern.removesuffix(".#") if self.grants else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person as the ledger has them; times are UTC milliseconds."""
+
+    person: Person
+    has_password: bool
+    invited_until: int | None
+    failures: int
+    locked_until: int
+    created_at: int
+    revoked_at: int | None
+
+
+def check_name(name: str) -> str:
+    """The name as given.
+
+    Raises:
+        ValueError: it is no login.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name; write a-z, 0-9, dot, dash, underscore, such as nguyen.van.a")
+    return name
+
+
+def check_grant(role: str, pattern: str) -> Grant:
+    """The grant that a role's name and a unit pattern make.
+
+    Raises:
+        ValueError: there is no such role, or the text is no pattern.
+    """
+    if role not in set(PersonRole):
+        raise ValueError(f"{role!r} is no role; there is {', '.join(PersonRole)}")
+    if not re.fullmatch(PATTERN_REGEX, pattern):
+        raise ValueError(f"{pattern!r} is no unit pattern; write LCA.02.05, or LCA.02.# for a subtree")
+    return Grant(PersonRole(role), pattern)
+
+
+def invite(conn: Connection, name: str, grants: Iterable[Grant] = (), *, now_ms: int) -> str:
+    """Make a person, or give one who is there already another way in; a lock and a revocation end by it.
+
+    Args:
+        conn: a transaction that writes.
+        name: the login, of :func:`check_name`.
+        grants: what is granted beside what was before.
+        now_ms: the present, UTC milliseconds.
+
+    Returns:
+        The one-time token, good for a day. It is kept nowhere; the next invitation ends it.
+    """
+    token = secrets.token_urlsafe(32)
+    values = {
+        "invite_hash": hash_of(token),
+        "invite_expires_at": now_ms + INVITED_FOR_MS,
+        "failures": 0,
+        "locked_until": 0,
+        "revoked_at": None,
+    }
+    statement = insert_of(conn, table).values(name=name, created_at=now_ms, **values)
+    conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    for grant in grants:
+        row = {"person": name, "role": grant.role.value, "pattern": grant.pattern}
+        conn.execute(insert_of(conn, person_role).values(row).on_conflict_do_nothing())
+    return token
+
+
+def invited(conn: Connection, token: str, *, now_ms: int) -> Person:
+    """Whom a one-time token lets in.
+
+    Raises:
+        NotFoundError: nobody: it was used, has ended or never was.
+    """
+    good = table.c.invite_hash == hash_of(token), table.c.invite_expires_at > now_ms, table.c.revoked_at.is_(None)
+    name = conn.scalar(select(table.c.name).where(*good))
+    if name is None:
+        raise NotFoundError("the one-time link was used or has ended", hint="ask for another: `congvan people invite`")
+    return _read(conn, name)
+
+
+def set_password(conn: Connection, token: str, password_hash: str, *, now_ms: int) -> Person:
+    """Use a one-time token to set a password; all the person's sessions end.
+
+    Raises:
+        NotFoundError: as :func:`invited`.
+    """
+    found = invited(conn, token, now_ms=now_ms)
+    values = {"password_hash": password_hash, "invite_hash": None, "invite_expires_at": None}
+    used = update(table).where(table.c.name == found.name, table.c.invite_hash == hash_of(token))
+    if not conn.execute(used.values(values)).rowcount:
+        raise NotFoundError("the one-time link was used a moment ago")
+    conn.execute(delete(web_session).where(web_session.c.person == found.name))
+    return found
+
+
+def begin_login(conn: Connection, name: str, *, now_ms: int) -> str | None:
+    """Count an attempt to log in before its password is looked at, so that many at once are counted, too.
+
+    Returns:
+        The hash that the password is to be compared with; None: nobody of that name may log in.
+
+    Raises:
+        LockedOutError: too many attempts have failed.
+    """
+    statement = select(table.c.password_hash, table.c.failures, table.c.locked_until)
+    if conn.dialect.name == "postgresql":
+        statement = statement.with_for_update()
+    row = conn.execute(statement.where(table.c.name == name, table.c.revoked_at.is_(None))).first()
+    if row is None or row.password_hash is None:
+        return None
+    if now_ms < row.locked_until:
+        raise LockedOutError(f"{name} is locked out", seconds=(row.locked_until - now_ms + 999) // 1000)
+    failures = row.failures + 1
+    values = {"failures": failures, "locked_until": now_ms + lock_of(failures)}
+    conn.execute(update(table).where(table.c.name == name).values(values))
+    return str(row.password_hash)
+
+
+def end_login(conn: Connection, name: str, password_hash: str, *, new_hash: str = "") -> Person | None:
+    """The password was right: forget the failures. None when the person has changed since it was asked for.
+
+    Args:
+        conn: a transaction that writes.
+        name: who.
+        password_hash: what :func:`begin_login` gave.
+        new_hash: when given, replaces it: the same password hashed with today's parameters.
+    """
+    same = table.c.name == name, table.c.password_hash == password_hash, table.c.revoked_at.is_(None)
+    values = {"failures": 0, "locked_until": 0} | ({"password_hash": new_hash} if new_hash else {})
+    return _read(conn, name) if conn.execute(update(table).where(*same).values(values)).rowcount else None
+
+
+def let_in(conn: Connection, name: str, *, now_ms: int) -> Person:
+    """The person whom an identity provider has named, when they may come in.
+
+    Raises:
+        NotFoundError: the person's access has ended.
+        LockedOutError: the person is locked out.
+    """
+    statement = select(table.c.locked_until).where(table.c.name == name, table.c.revoked_at.is_(None))
+    locked_until = conn.scalar(statement)
+    if locked_until is None:
+        raise NotFoundError(f"{name} has no access any more", hint="an administrator invites again")
+    if now_ms < locked_until:
+        raise LockedOutError(f"{name} is locked out", seconds=(locked_until - now_ms + 999) // 1000)
+    return _read(conn, name)
+
+
+def lock_of(failures: int) -> int:
+    """Milliseconds of lock-out after so many failures in a row: none at first, then 30 s, 1 min, 2 min … 1 h."""
+    if failures < FREE_FAILURES:
+        return 0
+    return min(_FIRST_LOCK_MS << min(failures - FREE_FAILURES, _MAX_DOUBLINGS), _LONGEST_LOCK_MS)
+
+
+def revoke(conn: Connection, name: str, *, now_ms: int) -> None:
+    """End a person's access at once; an invitation gives it again.
+
+    Raises:
+        NotFoundError: there is no such person.
+    """
+    at = case((table.c.revoked_at.is_(None), literal(now_ms)), else_=table.c.revoked_at)
+    ended = {"revoked_at": at, "password_hash": None, "invite_hash": None, "invite_expires_at": None}
+    if not conn.execute(update(table).where(table.c.name == name).values(ended)).rowcount:
+        raise NotFoundError(f"there is no person {name}", hint="`congvan people list` shows them")
+    conn.execute(delete(web_session).where(web_session.c.person == name))
+
+
+def withdraw(conn: Connection, name: str, grant: Grant) -> None:
+    """Take a grant back, from the next request on.
+
+    Raises:
+        RefusedError: the person does not have it.
+    """
+    row = person_role.c.person == name, person_role.c.role == grant.role.value, person_role.c.pattern == grant.pattern
+    if not conn.execute(delete(person_role).where(*row)).rowcount:
+        raise RefusedError(f"{name} is not {grant.role} on {grant.pattern}", hint="`congvan people list` shows who is")
+
+
+def find_person(conn: Connection, name: str) -> Person | None:
+    """A person with the grants of now; None: there is none, or the access has ended."""
+    found = conn.scalar(select(table.c.name).where(table.c.name == name, table.c.revoked_at.is_(None)))
+    return None if found is None else _read(conn, name)
+
+
+def list_people(conn: Connection) -> list[PersonRow]:
+    """All people by name, those whose access has ended too."""
+    rows = conn.execute(select(table).order_by(table.c.name)).all()
+    granted = _grants(conn, [row.name for row in rows])
+    return [
+        PersonRow(
+            person=Person(row.name, granted[row.name]),
+            has_password=row.password_hash is not None,
+            invited_until=row.invite_expires_at,
+            failures=row.failures,
+            locked_until=row.locked_until,
+            created_at=row.created_at,
+            revoked_at=row.revoked_at,
+        )
+        for row in rows
+    ]
+
+
+def hash_of(token: str) -> str:
+    """What the ledger keeps of a random token; a fast hash is right for 256 random bits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _read(conn: Connection, name: str) -> Person:
+    return Person(name, _grants(conn, [name])[name])
+
+
+def _grants(conn: Connection, names: Sequence[str]) -> dict[str, tuple[Grant, ...]]:
+    found: dict[str, list[Grant]] = {name: [] for name in names}
+    for name, role, pattern in conn.execute(select(person_role).where(person_role.c.person.in_(names))):
+        found[name].append(Grant(PersonRole(role), pattern))
+    return {name: tuple(sorted(grants)) for name, grants in found.items()}

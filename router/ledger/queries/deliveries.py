@@ -1,0 +1,195 @@
+"""Deliveries one by one: a list with filters, and the addressees of a dispatch with what their units told."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Select, and_, case, func, select
+
+from router.ledger.models import delivery, dispatch, line, receipt, unit
+from router.ledger.queries.filters import EVERYTHING_WANTED, NOT_SENT, Filter
+from router.ledger.scope import Scope, within
+from router.outages import LineState
+from schemas.clock import iso
+from schemas.states import Effect, Status
+
+MAX_ROWS = 1000
+COMING = frozenset({Status.QUEUED, Status.TAKEN})
+"""States in which contents come, or wait for the line to come."""
+Rows: TypeAlias = "Select[*tuple[Any, ...]]"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One delivery as it stands; times are UTC ms, ``next_due_at`` None when nothing is sent by itself."""
+
+    id: str
+    state: Status
+    state_at: int
+    dispatch_id: str
+    issuer: str
+    notation: str
+    subject: str
+    unit: str
+    unit_name: str
+    seq: int
+    link: str
+    urgency: int
+    reason: str
+    created_at: int
+    next_due_at: int | None
+    published: int
+    failures: int
+    bytes_held: int | None
+    """Of its contents at the gateway, out of ``bytes_total``, as told at ``held_at``; None: it never said."""
+    bytes_total: int | None
+    held_at: int | None
+    line_down_since: int | None
+    """Since when its unit's line is down; None: it is up, or nothing is known of it."""
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether some of its contents have come and more are to."""
+        return self.state in COMING and bool(self.bytes_held)
+
+    @property
+    def waits_for_line(self) -> bool:
+        """Whether it would come if its unit's line were up."""
+        return self.state in COMING and self.line_down_since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A delivery of a dispatch with what its unit told; ``times`` is when each status was recorded first (UTC ms)."""
+
+    delivery: DeliveryRow
+    times: Mapping[Status, int]
+    register_number: str
+
+
+_ROW = (
+    delivery.c.id,
+    delivery.c.state,
+    delivery.c.state_at,
+    delivery.c.dispatch_id,
+    dispatch.c.issuer,
+    dispatch.c.notation,
+    dispatch.c.subject,
+    delivery.c.unit,
+    func.coalesce(unit.c.name, ""),
+    delivery.c.seq,
+    delivery.c.link,
+    delivery.c.urgency,
+    delivery.c.reason,
+    delivery.c.created_at,
+    delivery.c.next_due_at,
+    delivery.c.published,
+    delivery.c.failures,
+    delivery.c.bytes_held,
+    delivery.c.bytes_total,
+    delivery.c.held_at,
+    case((line.c.state == LineState.DOWN.value, line.c.since)),
+    case((and_(delivery.c.paused == 1, delivery.c.state.in_(NOT_SENT)), unit.c.paused_at)),
+    unit.c.paused_by,
+    unit.c.paused_why,
+)
+
+
+def rows_of(scope: Scope, wanted: Filter = EVERYTHING_WANTED) -> Rows:
+    """The columns of :class:`DeliveryRow`, of what the scope sees; the filter is for its caller to ask."""
+    joined = delivery.join(dispatch).outerjoin(unit, unit.c.code == delivery.c.unit)
+    joined = joined.outerjoin(line, line.c.unit == delivery.c.unit)
+    return select(*_ROW).select_from(joined).where(scope.sees_delivery_of(wanted.units, wanted.issuers))
+
+
+def read_row(key: str, state: str, *rest: Any) -> DeliveryRow:
+    """A row of :func:`rows_of`; one that waits for its paused unit tells that as its reason."""
+    *fields, paused_at, by, why = rest
+    row = DeliveryRow(key, Status(state), *fields)
+    return row if paused_at is None else replace(row, reason=pause_reason(by, paused_at, why))
+
+
+def pause_reason(by: str, at: int, why: str) -> str:
+    """Why a delivery to a paused unit waits."""
+    return f"paused by {by} since {iso(at)}: {why}"
+
+
+def addressees(
+    conn: Connection,
+    scope: Scope,
+    dispatch_id: str,
+    *,
+    states: Iterable[Status] = (),
+    after: str = "",
+    limit: int = MAX_ROWS,
+) -> list[Addressee]:
+    """The addressees of a dispatch by unit code.
+
+    Args:
+        conn: a transaction.
+        scope: what the caller sees.
+        dispatch_id: the dispatch.
+        states: only those in one of these; none: all.
+        after: only units whose code follows this one, the last of the page before.
+        limit: the length of a page.
+    """
+    statement = rows_of(scope).where(delivery.c.dispatch_id == dispatch_id, delivery.c.unit > after)
+    statement = _in_states(statement, states).order_by(delivery.c.unit).limit(limit)
+    rows = [read_row(*row) for row in conn.execute(statement)]
+    told = _told(conn, dispatch_id, rows)
+    return [Addressee(row, *told[row.id]) for row in rows]
+
+
+def list_deliveries(
+    conn: Connection,
+    scope: Scope,
+    *,
+    states: Iterable[Status] = (),
+    units: str = "",
+    dispatch_id: str = "",
+    after: str = "",
+    limit: int = MAX_ROWS,
+) -> list[DeliveryRow]:
+    """Deliveries in the order in which they were made.
+
+    Args:
+        conn: a transaction.
+        scope: what the caller sees.
+        states: only those in one of these; none: all.
+        units: only to units of this pattern.
+        dispatch_id: only of this dispatch.
+        after: only those after this delivery's id, the last of the page before.
+        limit: the length of a page.
+    """
+    statement = _in_states(rows_of(scope), states).where(delivery.c.id > after)
+    if units:
+        statement = statement.where(within(delivery.c.unit, [units]))
+    if dispatch_id:
+        statement = statement.where(delivery.c.dispatch_id == dispatch_id)
+    return [read_row(*row) for row in conn.execute(statement.order_by(delivery.c.id).limit(limit))]
+
+
+def _in_states(statement: Rows, states: Iterable[Status]) -> Rows:
+    wanted = [state.value for state in states]
+    return statement.where(delivery.c.state.in_(wanted)) if wanted else statement
+
+
+def _told(
+    conn: Connection, dispatch_id: str, rows: Sequence[DeliveryRow]
+) -> dict[str, tuple[Mapping[Status, int], str]]:
+    """Per delivery of a page: when each status was recorded first, and its register number."""
+    if not rows:
+        return {}
+    page = and_(delivery.c.dispatch_id == dispatch_id, delivery.c.unit.between(rows[0].unit, rows[-1].unit))
+    advanced = receipt.c.effect == Effect.ADVANCE.value
+    first = func.min(receipt.c.recorded_at), func.max(receipt.c.register_number)
+    statement = select(receipt.c.delivery_id, receipt.c.status, *first).select_from(receipt.join(delivery))
+    times: dict[str, dict[Status, int]] = {row.id: {} for row in rows}
+    numbers = dict.fromkeys(times, "")
+    for key, status, at, number in conn.execute(
+        statement.where(page, advanced).group_by(receipt.c.delivery_id, receipt.c.status)
+    ):
+        if key in times:
+            times[key][Status(status)] = at
+            numbers[key] = number or numbers[key]
+    return {key: (times[key], numbers[key]) for key in times}

@@ -1,0 +1,188 @@
+"""Dispatches: a paged list with filters, newest first, and one of them whole."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, exists, select, tuple_
+
+from router.errors import MalformedError
+from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference
+from router.ledger.queries.counts import RollUp, Transfers, roll_ups, transfers
+from router.ledger.queries.deliveries import Rows
+from router.ledger.scope import Scope, within
+from schemas.attachment import Attachment
+from schemas.states import Status
+from schemas.text import fold
+
+T = TypeVar("T")
+MAX_PAGE = 200
+_ESCAPE = "\\"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list; ``next_cursor`` asks for the part after it, None at the end."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRow:
+    """A dispatch as lists show it; times are UTC ms, ``total`` counts all its addressees."""
+
+    id: str
+    roll_up: RollUp
+    """Over the addressees that the scope sees."""
+    issuer: str
+    kind: str
+    notation: str
+    subject: str
+    urgency: int
+    lane: str
+    due_at: int | None
+    accepted_at: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchDetail:
+    """A dispatch whole: what was submitted (canonical JSON), its files, what it refers to and is referred to by."""
+
+    row: DispatchRow
+    transfers: Transfers
+    attachments: tuple[Attachment, ...]
+    refers_to: tuple[str, ...]
+    referred_by: tuple[str, ...]
+    submission: bytes
+    content_sha256: str
+    idempotency_key: str
+    traceparent: str
+
+
+_ROW = (
+    dispatch.c.id,
+    dispatch.c.issuer,
+    dispatch.c.kind,
+    dispatch.c.notation,
+    dispatch.c.subject,
+    dispatch.c.urgency,
+    dispatch.c.lane,
+    dispatch.c.due_at,
+    dispatch.c.accepted_at,
+    dispatch.c.total,
+)
+_WHOLE = (dispatch.c.submission, dispatch.c.content_sha256, dispatch.c.idempotency_key, dispatch.c.traceparent)
+
+
+def list_dispatches(
+    conn: Connection,
+    scope: Scope,
+    *,
+    issuers: str = "",
+    since: int | None = None,
+    until: int | None = None,
+    text: str = "",
+    states: Iterable[Status] = (),
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[DispatchRow]:
+    """Dispatches, the latest accepted first.
+
+    Args:
+        conn: a transaction.
+        scope: what the caller sees.
+        issuers: only by issuers of this pattern.
+        since: only accepted at or after this time, UTC ms.
+        until: only accepted before this time, UTC ms.
+        text: only with this text in notation or subject, accents and case aside.
+        states: only with a delivery (of the scope) in one of these.
+        cursor: where the page before ended.
+        limit: the length of a page, at most 200.
+
+    Raises:
+        MalformedError: the cursor is none of ours.
+    """
+    limit = max(1, min(limit, MAX_PAGE))
+    statement: Rows = select(*_ROW).where(scope.sees_dispatch())
+    statement = _between(statement, since, until, cursor)
+    if issuers:
+        statement = statement.where(within(dispatch.c.issuer, [issuers]))
+    if text:
+        statement = statement.where(dispatch.c.search.contains(fold(text), autoescape=True, escape=_ESCAPE))
+    statement = _with_states(statement, scope, states)
+    order = dispatch.c.accepted_at.desc(), dispatch.c.id.desc()
+    rows = conn.execute(statement.order_by(*order).limit(limit + 1)).all()
+    items = _rows(conn, scope, rows[:limit])
+    more = len(rows) > limit
+    return Page(items, _cursor(items[-1]) if more else None)
+
+
+def find_dispatch(conn: Connection, scope: Scope, dispatch_id: str) -> DispatchDetail | None:
+    """One dispatch whole, None when the scope does not see it."""
+    statement = select(*_ROW, *_WHOLE).where(dispatch.c.id == dispatch_id, scope.sees_dispatch())
+    found = conn.execute(statement).first()
+    if found is None:
+        return None
+    row, whole = found[: len(_ROW)], found[len(_ROW) :]
+    refers = dispatch_reference.c
+    return DispatchDetail(
+        _rows(conn, scope, [row])[0],
+        transfers(conn, scope, dispatch_id),
+        _attachments(conn, dispatch_id),
+        tuple(conn.scalars(select(refers.refers_to).where(refers.dispatch_id == dispatch_id))),
+        tuple(conn.scalars(select(refers.dispatch_id).where(refers.refers_to == dispatch_id))),
+        *whole,
+    )
+
+
+def issuer_of(conn: Connection, dispatch_id: str) -> str | None:
+    """Whose dispatch it is, None when there is no such dispatch; for deciding, not for showing."""
+    return conn.scalar(select(dispatch.c.issuer).where(dispatch.c.id == dispatch_id))
+
+
+def _between(statement: Rows, since: int | None, until: int | None, cursor: str | None) -> Rows:
+    if since is not None:
+        statement = statement.where(dispatch.c.accepted_at >= since)
+    if until is not None:
+        statement = statement.where(dispatch.c.accepted_at < until)
+    if cursor is not None:
+        statement = statement.where(tuple_(dispatch.c.accepted_at, dispatch.c.id) < tuple_(*_position(cursor)))
+    return statement
+
+
+def _with_states(statement: Rows, scope: Scope, states: Iterable[Status]) -> Rows:
+    wanted = [state.value for state in states]
+    if not wanted:
+        return statement
+    of_dispatch = delivery.c.dispatch_id == dispatch.c.id
+    return statement.where(
+        exists().where(of_dispatch, delivery.c.state.in_(wanted), scope.sees_delivery()).correlate(dispatch)
+    )
+
+
+def _rows(conn: Connection, scope: Scope, rows: Sequence[Sequence[Any]]) -> list[DispatchRow]:
+    sums = roll_ups(conn, scope, [row[0] for row in rows]) if rows else {}
+    return [DispatchRow(key, sums[key], *rest) for key, *rest in rows]
+
+
+def _attachments(conn: Connection, dispatch_id: str) -> tuple[Attachment, ...]:
+    columns = dispatch_attachment.c
+    statement = select(columns.name, columns.media_type, columns.size, columns.sha256)
+    listed = statement.where(columns.dispatch_id == dispatch_id, columns.position >= 0).order_by(columns.position)
+    return tuple(Attachment(**row._mapping) for row in conn.execute(listed))  # noqa: SLF001 - its public name
+
+
+def _cursor(row: DispatchRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.accepted_at}:{row.id}".encode()).decode()
+
+
+def _position(cursor: str) -> tuple[int, str]:
+    try:
+        at, key = base64.urlsafe_b64decode(cursor.encode()).decode().split(":")
+        return int(at), key
+    except (ValueError, binascii.Error):
+        raise MalformedError("the cursor is not one that this list gave", hint="begin again without a cursor") from None

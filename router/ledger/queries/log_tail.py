@@ -1,0 +1,187 @@
+"""The end of the log, read once for all who watch it: every entry, each once, and which of them somebody wants.
+
+PostgreSQL gives a place before the commit, so a lower place may come in after a higher one. Which entries have been
+read is therefore no single place but runs of places, and so is what a reader says it has got.
+"""
+
+import re
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, or_, select
+
+from router.ledger.models import delivery, dispatch, receipt
+from router.ledger.queries.delivery_log import (
+    ENTRY,
+    LOOK_BACK,
+    MAX_ENTRIES,
+    LogEntry,
+    before_late_ones,
+    reaches,
+    read_entry,
+    read_log,
+)
+from router.ledger.queries.filters import ANY_URGENCY, Filter
+from router.ledger.scope import Scope
+from router.spans import Heard
+from router.spans import read as read_spans
+from router.spans import write as write_spans
+from schemas.clock import now_ms
+from schemas.codes import covers, parent_of
+from schemas.text import fold
+
+_MOST_GAPS = 50
+"""Gaps that are looked into one by one; with more of them the log is read again from the lowest."""
+_MOST_TOLD = 20
+"""Runs that the name of a state holds; what stands in higher ones is told again after a cut."""
+_STATE = re.compile(r"(\d{1,18})(?::(\d{1,18}(?:-\d{1,18})?(?:,\d{1,18}(?:-\d{1,18})?)*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An entry that has just come in, with its document's folded text; ``heard`` is what had come with it."""
+
+    entry: LogEntry
+    search: str
+    heard: Heard
+
+
+class LogTail:
+    """Reads on from the log's end as it is at the first reading."""
+
+    def __init__(self) -> None:
+        self.heard = Heard()
+        """Every place that has been read, or that is settled: nothing comes in there any more."""
+        self._began = False
+        self._last = 0
+        self._told: set[int] = set()
+        self._ends: deque[tuple[float, int]] = deque()
+
+    def read(self, conn: Connection) -> list[Fresh]:
+        """What has come in since the reading before; nothing at the first one, which only finds the end."""
+        look_back = LOOK_BACK.get(conn.dialect.name, 0)
+        end = conn.scalar(select(func.max(receipt.c.pos))) or 0
+        found = self._new(conn) if self._began else []
+        if not self._began:
+            self._begin(conn, end, look_back)
+        # Nothing is noted before all is read: what is noted is never read again.
+        fresh = [Fresh(entry, search, self._note(entry.pos)) for entry, search in found]
+        self._settle(end, look_back)
+        return fresh
+
+    def _begin(self, conn: Connection, end: int, look_back: int) -> None:
+        settled = max(min(end, reaches(conn, now_ms() - look_back * 1000) - 1), 0) if look_back else end
+        places = conn.scalars(select(receipt.c.pos).where(receipt.c.pos > settled, receipt.c.pos <= end)).all()
+        self.heard, self._told, self._last = _with(Heard(settled), places), set(places), end
+        self._began = True
+
+    def _new(self, conn: Connection) -> list[tuple[LogEntry, str]]:
+        gaps = self.heard.missing(above=0, told=self._last)
+        wanted = [receipt.c.pos.between(first, last) for first, last in gaps]
+        if len(gaps) > _MOST_GAPS:
+            wanted = [receipt.c.pos.between(gaps[0][0], self._last)]
+        joined = receipt.join(delivery).join(dispatch)
+        statement = select(*ENTRY, dispatch.c.search).select_from(joined).order_by(receipt.c.pos).limit(MAX_ENTRIES)
+        rows = list(conn.execute(statement.where(or_(receipt.c.pos > self._last, *wanted))))
+        page = rows
+        while len(page) == MAX_ENTRIES:
+            page = list(conn.execute(statement.where(receipt.c.pos > max(self._last, page[-1][0]))))
+            rows = [*rows, *page]
+        return [(read_entry(*values), search) for *values, search in rows if values[0] not in self._told]
+
+    def _note(self, place: int) -> Heard:
+        self._told.add(place)
+        self._last = max(self._last, place)
+        self.heard = _with(self.heard, [place])
+        return self.heard
+
+    def _settle(self, end: int, look_back: int) -> None:
+        """Nothing comes in any more below where the log ended some seconds ago."""
+        now = time.monotonic()
+        self._ends.append((now, end))
+        while self._ends and self._ends[0][0] <= now - look_back:
+            self.heard = self.heard.up_to(min(self._ends.popleft()[1], self._last))
+        self._told = {place for place in self._told if place > self.heard.through}
+
+
+def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
+    """Whether an entry is one that :func:`read_log` would give: the same conditions, asked of a value."""
+    entry = fresh.entry
+    if not (scope.everything or _in(entry.unit, scope.units) or _in(entry.issuer, scope.issuers)):
+        return False
+    least, most = wanted.urgency
+    return (
+        (not wanted.units or _in(entry.unit, wanted.units))
+        and (not wanted.issuers or _in(entry.issuer, wanted.issuers))
+        and (not wanted.states or entry.status in wanted.states)
+        and (not wanted.dispatch_id or entry.dispatch_id == wanted.dispatch_id)
+        and (wanted.urgency == ANY_URGENCY or least <= entry.urgency <= most)
+        and wanted.reason.lower() in entry.reason.lower()
+        and (wanted.since is None or entry.recorded_at >= wanted.since)
+        and (wanted.until is None or entry.recorded_at < wanted.until)
+        and all(fold(text) in fresh.search for text in wanted.texts)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A page of what somebody missed, each entry with all that is had with it; ``place`` is where the next begins."""
+
+    entries: Sequence[tuple[LogEntry, Heard]]
+    place: int | None
+
+
+def missed(
+    conn: Connection, scope: Scope, wanted: Filter, *, has: Heard, come: Heard, after: int | None = None
+) -> Missed:
+    """What a reader that was away has not got.
+
+    Args:
+        conn: a transaction.
+        scope: what the reader sees.
+        wanted: which entries.
+        has: what it has got.
+        come: what has come in; what comes later is not told here.
+        after: where the page before ended.
+    """
+    page = read_log(conn, scope, wanted, after=has.through if after is None else after)
+    new = [entry for entry in page if come.holds(entry.pos) and not has.holds(entry.pos)]
+    entries = [(entry, _upto(entry.pos, come).joined(has)) for entry in new]
+    return Missed(entries, page[-1].pos if len(page) == MAX_ENTRIES else None)
+
+
+def name_of(heard: Heard) -> str:
+    """The name of what has come, as :func:`heard_of` reads it: ``120``, or ``120:122-130,140``."""
+    ahead = write_spans(heard.ahead[:_MOST_TOLD])
+    return f"{heard.through}:{ahead}" if ahead else str(heard.through)
+
+
+def heard_of(name: str) -> Heard | None:
+    """What has come, from its name; None: it is no such name."""
+    match = _STATE.fullmatch(name)
+    if match is None:
+        return None
+    return Heard(int(match[1])).joined(Heard(0, read_spans(match[2] or "")))
+
+
+def heard_after(conn: Connection, place: int) -> Heard:
+    """What somebody has got who knows a place alone; what may have come in below it since is told again."""
+    return Heard(max(before_late_ones(conn, place, LOOK_BACK.get(conn.dialect.name, 0)), 0))
+
+
+def _with(heard: Heard, places: Iterable[int]) -> Heard:
+    """Every place is kept: one that was forgotten would be missed by who comes back."""
+    return heard.joined(Heard(0, tuple((place, place) for place in sorted(places))))
+
+
+def _upto(place: int, come: Heard) -> Heard:
+    ahead = tuple((first, min(last, place)) for first, last in come.ahead if first <= place)
+    return Heard(min(come.through, place), ahead)
+
+
+def _in(code: str, patterns: tuple[str, ...]) -> bool:
+    return any(
+        parent_of(code) == pattern[:-2] if pattern.endswith(".*") else covers(pattern, code) for pattern in patterns
+    )

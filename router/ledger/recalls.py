@@ -1,0 +1,107 @@
+"""Dispatches that change others: whether they may, and what a recall does to the deliveries it calls back.
+
+What no relay has claimed yet, and what is parked, ends here and now. What the unit has is asked for (receipt 13). What
+is on its way between the two is left to the unit's gateway, which gets the recall as well: it ends the delivery, or
+the delivery arrives and is asked for then (see :func:`router.ledger.receipts.apply`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from router.errors import AddressingError, ReferencesError, RefusedError
+from router.ledger.models import delivery, dispatch
+from router.ledger.receipts import CHUNK, Telling, apply, take_back
+from router.schedule import Silence
+from schemas.dispatch import Kind, Submission
+from schemas.errors import FieldProblem
+from schemas.states import Status, on_recall
+from schemas.unit import Unit
+
+_ON_THE_WAY = [Status.QUEUED.value, Status.TAKEN.value]
+_AGAIN = (
+    update(delivery)
+    .where(
+        delivery.c.dispatch_id == bindparam("b_recall"),
+        delivery.c.unit == bindparam("b_unit"),
+        delivery.c.state.not_in([Status.RECALLED.value, Status.EXPIRED.value]),
+        delivery.c.paused == 0,
+    )
+    .values(next_due_at=bindparam("b_now"))
+)
+_NAMED = 5
+"""Units that a refusal names."""
+
+
+def refusal(connection: Connection, letter: Submission, units: Sequence[Unit]) -> RefusedError | None:
+    """Why a recall, update or replacement cannot be accepted; None: it can, or it is another kind of dispatch."""
+    if letter.kind is Kind.NEW:
+        return None
+    known = {
+        row[0]: (row[1], row[2])
+        for row in connection.execute(
+            select(dispatch.c.id, dispatch.c.issuer, dispatch.c.kind).where(dispatch.c.id.in_(letter.refers_to))
+        )
+    }
+    problems = list(_problems(letter, known))
+    if problems:
+        return ReferencesError("; ".join(item.problem for item in problems), problems=problems)
+    return _strangers(connection, letter, units) if letter.kind is Kind.RECALL else None
+
+
+def carry_out(connection: Connection, recall_id: str, recalled: Sequence[str], at_ms: int) -> None:
+    """Apply an accepted recall to the deliveries of the recalled dispatches to its own addressees."""
+    addressed = delivery.alias("addressed")
+    units = select(addressed.c.unit).where(addressed.c.dispatch_id == recall_id)
+    rows = connection.execute(
+        update(delivery)
+        .where(delivery.c.dispatch_id.in_(recalled), delivery.c.unit.in_(units))
+        .values(recalled_by=recall_id)
+        .returning(delivery.c.id, delivery.c.state, delivery.c.claimed, delivery.c.published)
+    ).all()
+    found = [_telling(recall_id, at_ms, row[0], Status(row[1]), sent=row[2] + row[3] > 0) for row in rows]
+    apply(connection, [telling for telling in found if telling is not None], Silence())
+
+
+def send_again(connection: Connection, units: Sequence[str], now_ms: int) -> None:
+    """Have the recalls of what is still on its way to these units published again: their spools are new."""
+    for start in range(0, len(units), CHUNK):
+        pairs = connection.execute(
+            select(delivery.c.recalled_by, delivery.c.unit).where(
+                delivery.c.unit.in_(units[start : start + CHUNK]),
+                delivery.c.state.in_(_ON_THE_WAY),
+                delivery.c.recalled_by.is_not(None),
+            )
+        ).all()
+        if pairs:
+            values = [{"b_recall": pair[0], "b_unit": pair[1], "b_now": now_ms} for pair in pairs]
+            connection.execute(_AGAIN, values)
+
+
+def _problems(letter: Submission, known: dict[str, tuple[str, str]]) -> Iterator[FieldProblem]:
+    for index, key in enumerate(letter.refers_to):
+        field = f"refers_to.{index}"
+        if key not in known:
+            yield FieldProblem(field, f"there is no dispatch {key}", key)
+        elif letter.kind is Kind.RECALL and known[key][0] != letter.issuer:
+            yield FieldProblem(field, f"{key} was issued by {known[key][0]}, not by {letter.issuer}", key)
+        elif letter.kind is Kind.RECALL and known[key][1] == Kind.RECALL:
+            yield FieldProblem(field, f"{key} is a recall itself; send the document again instead", key)
+
+
+def _strangers(connection: Connection, letter: Submission, units: Sequence[Unit]) -> AddressingError | None:
+    had = set(
+        connection.scalars(select(delivery.c.unit).where(delivery.c.dispatch_id.in_(letter.refers_to)).distinct())
+    )
+    strangers = [item.code for item in units if item.code not in had]
+    if not strangers:
+        return None
+    names = ", ".join(strangers[:_NAMED]) + (f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else "")
+    problem = FieldProblem("addressees", f"did not get what is recalled: {names}")
+    return AddressingError(problem.problem, problems=[problem], hint="address those units only that got the original")
+
+
+def _telling(recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool) -> Telling | None:
+    gone = state is not Status.PARKED and (sent or state in _ON_THE_WAY)
+    outcome = on_recall(state, gone=gone)
+    return None if outcome is None else take_back(delivery_id, recall_id, at_ms, outcome)

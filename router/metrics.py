@@ -1,0 +1,238 @@
+"""What the router counts: one list of metrics with unit and meaning, and the functions that observe them.
+
+Counters and histograms are this process's own. Gauges are looked up in the ledger when they are scraped, so they are
+the same at every router of one ledger: take them from any one, do not add them up.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import prometheus_client
+import structlog
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
+
+from router.errors import LedgerUnavailableError
+from router.ledger.engine import reading
+from router.ledger.figures import figures
+from router.ledger.receipts import Recorded, Result
+from schemas.clock import now_ms
+from schemas.events import Event
+from schemas.states import Effect, Status
+
+log = structlog.get_logger()
+
+
+class Kind(StrEnum):
+    """How a metric behaves."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric as it is exported: its name, kind, unit, meaning, labels, and the bounds of a histogram's buckets."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
+_STAGE_BUCKETS = (
+    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY),
+)
+_SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_ROW_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+DELIVERIES = Metric(
+    "congvan_deliveries_open",
+    Kind.GAUGE,
+    "deliveries",
+    "Deliveries that are on their way or parked, by state.",
+    ("state",),
+)
+HELD = Metric(
+    "congvan_deliveries_held", Kind.GAUGE, "deliveries", "Of those on their way, the ones that wait for a line."
+)
+OLDEST = Metric(
+    "congvan_undelivered_oldest_age_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "Age of the oldest open delivery that does not wait for a line; 0: there is none.",
+)
+LINES = Metric("congvan_lines", Kind.GAUGE, "units", "Units of the directory, by their link.", ("link",))
+LINES_UP = Metric(
+    "congvan_lines_up",
+    Kind.GAUGE,
+    "units",
+    "Units whose gateway reports and is heard, by their link.",
+    ("link",),
+)
+LINES_DOWN = Metric(
+    "congvan_lines_down",
+    Kind.GAUGE,
+    "units",
+    "Units whose gateway has reported and is silent now, by their link; those that never reported are in neither.",
+    ("link",),
+)
+LEDGER_UP = Metric("congvan_ledger_up", Kind.GAUGE, "1 or 0", "Whether the ledger answered this scrape.")
+STAGE = Metric(
+    "congvan_delivery_stage_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "From acceptance until a delivery reached a stage: queued, taken, arrived.",
+    ("stage",),
+    _STAGE_BUCKETS,
+)
+PUBLISHES = Metric(
+    "congvan_publishes_total",
+    Kind.COUNTER,
+    "messages",
+    "Deliveries published, by what the broker said: confirmed, returned, nacked, timed_out, lost.",
+    ("outcome",),
+)
+RECEIPTS = Metric(
+    "congvan_receipts_total",
+    Kind.COUNTER,
+    "receipts",
+    "Receipts recorded, by effect: advance, stale, refused, or unknown when there is no such delivery.",
+    ("effect",),
+)
+INTAKE = Metric(
+    "congvan_intake_total",
+    Kind.COUNTER,
+    "submissions",
+    "Submissions, by door (http, amqp) and outcome: accepted, duplicate, or the problem's slug.",
+    ("door", "outcome"),
+)
+COMMIT_ROWS = Metric(
+    "congvan_commit_rows", Kind.HISTOGRAM, "rows", "Changes that shared a commit of the ledger.", buckets=_ROW_BUCKETS
+)
+COMMIT_SECONDS = Metric(
+    "congvan_commit_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "How long a commit of the ledger took, the wait for an absent database with it.",
+    buckets=_SHORT_BUCKETS,
+)
+HTTP_SECONDS = Metric(
+    "congvan_http_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "From a request's head until its answer was sent, by method, route and status.",
+    ("method", "route", "status"),
+    _SHORT_BUCKETS,
+)
+METRICS = (
+    *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP),
+    *(STAGE, PUBLISHES, RECEIPTS, INTAKE, COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
+)
+"""Everything that is exported, beside the process's own CPU, memory and file figures."""
+
+_STAGES = frozenset({Status.QUEUED, Status.TAKEN, Status.ARRIVED})
+
+
+class Metrics:
+    """The metrics of one router process.
+
+    Args:
+        engine: the ledger that the gauges are looked up in; None leaves the gauges out.
+    """
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        if engine is not None:
+            self.registry.register(_LedgerGauges(engine))
+        stage = self._histogram(STAGE)
+        self._stages = {status: stage.labels(status.value) for status in _STAGES}
+        self._publishes = self._counter(PUBLISHES)
+        self._receipts = self._counter(RECEIPTS)
+        self._intake = self._counter(INTAKE)
+        self._commit_rows = self._histogram(COMMIT_ROWS)
+        self._commit_seconds = self._histogram(COMMIT_SECONDS)
+        self._http = self._histogram(HTTP_SECONDS)
+
+    def published(self, outcome: str, count: int = 1) -> None:
+        """So many publishes ended with an outcome of :class:`router.broker.Outcome`."""
+        if count:
+            self._publishes.labels(outcome).inc(count)
+
+    def recorded(self, results: Sequence[Result]) -> None:
+        """Receipts were recorded."""
+        effects = Counter(item.step.effect.value if isinstance(item, Recorded) else "unknown" for item in results)
+        for effect, count in effects.items():
+            self._receipts.labels(effect).inc(count)
+        for item in results:
+            if (
+                isinstance(item, Recorded)
+                and item.step.effect is Effect.ADVANCE
+                and item.telling.status in self._stages
+            ):
+                self._stages[item.telling.status].observe(item.age_ms / 1000)
+
+    def taken_in(self, door: str, outcome: str) -> None:
+        """A submission came by a door and ended with an outcome."""
+        self._intake.labels(door, outcome).inc()
+
+    def committed(self, rows: int, seconds: float) -> None:
+        """The ledger committed a group of changes."""
+        self._commit_rows.observe(rows)
+        self._commit_seconds.observe(seconds)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """The web API answered a request; ``route`` is the path's template, so that its values stay few."""
+        self._http.labels(method, route, str(status)).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """All metrics in the Prometheus text format; reads the ledger, so call it in a thread."""
+        return prometheus_client.generate_latest(self.registry)
+
+    def _counter(self, metric: Metric) -> prometheus_client.Counter:
+        return prometheus_client.Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
+
+    def _histogram(self, metric: Metric) -> prometheus_client.Histogram:
+        return prometheus_client.Histogram(
+            metric.name, metric.meaning, metric.labels, registry=self.registry, buckets=metric.buckets
+        )
+
+
+class _LedgerGauges(Collector):
+    """The gauges, looked up when they are scraped."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            with reading(self._engine) as conn:
+                seen = figures(conn, now_ms=now_ms())
+        except LedgerUnavailableError as error:
+            log.warning(Event.METRICS_WITHOUT_LEDGER, error=error.detail)
+            yield _gauge(LEDGER_UP, {"": 0})
+            return
+        yield _gauge(LEDGER_UP, {"": 1})
+        yield _gauge(DELIVERIES, seen.open_by_state)
+        yield _gauge(HELD, {"": seen.held})
+        yield _gauge(OLDEST, {"": seen.oldest_age_ms / 1000})
+        yield _gauge(LINES, seen.lines)
+        yield _gauge(LINES_UP, seen.lines_up)
+        yield _gauge(LINES_DOWN, seen.lines_down)
+
+
+def _gauge(metric: Metric, values: Mapping[str, float] | Mapping[Status, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    for label, value in values.items():
+        family.add_metric([label] if metric.labels else [], value)
+    return family

@@ -1,0 +1,52 @@
+"""Carries redrives out: does a step of each that is in work, and wakes the relay for what was sent again."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from router.ledger.engine import reading
+from router.ledger.redrives import stepping
+from router.ledger.redrives.decisions import TICK_MS, JobState
+from router.ledger.redrives.stepping import Stepped
+from router.ledger.writer import Writer
+from schemas.clock import now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+LOOK_EVERY = TICK_MS / 1000
+"""Seconds between two looks at the redrives in work."""
+
+
+class Redriver:
+    """One redriver; any number may run on the same PostgreSQL ledger, and each redrive has one of them at a time.
+
+    Args:
+        engine: the ledger, for reading.
+        writer: the ledger's group commit: what a step changes shares a commit with the router's other changes.
+        knock: called when something was sent again.
+    """
+
+    def __init__(self, engine: Engine, writer: Writer, knock: Callable[[], None]) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._knock = knock
+
+    async def look(self) -> None:
+        """Do a step of every redrive in work."""
+        for key in await asyncio.to_thread(self._in_work):
+            done = await self._writer.run(_step, key, weight=stepping.WEIGHT)
+            if done.sent:
+                self._knock()
+            if done.sent or done.changed:
+                write = log.warning if done.state is JobState.STOPPED else log.info
+                write(Event.REDRIVE_STEPPED, redrive_id=key, sent=done.sent, state=done.state.value, note=done.note)
+
+    def _in_work(self) -> list[str]:
+        with reading(self._engine) as conn:
+            return stepping.in_work(conn)
+
+
+def _step(conn: Connection, keys: Sequence[str]) -> list[Stepped]:
+    return [stepping.step(conn, key, now_ms=now_ms()) for key in keys]

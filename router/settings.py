@@ -1,0 +1,116 @@
+"""The router's settings: environment variables ``CONGVAN_<NAME>``, or the same names in lower case in the TOML file."""
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from schemas.settings import ProgramSettings
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (OSError, ValueError, LookupError):
+        raise ValueError(f"{name!r} is no time zone of the IANA database; write it as Asia/Ho_Chi_Minh") from None
+
+
+def _trusted_url(url: str) -> str:
+    parts = urlsplit(url)
+    is_here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if url and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_here))):
+        raise ValueError(f"{url!r} is no issuer; write it as https://login.example.vn/realms/tinh")
+    return url
+
+
+def vhost_of(amqp_url: str) -> str:
+    """The virtual host that an AMQP URL names; an empty path is the default one."""
+    return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
+
+
+def default_data_dir() -> Path:
+    """Where state is kept when nothing is said: under the user's home, as XDG has it."""
+    return Path.home() / ".local" / "state" / "congvan"
+
+
+class RouterSettings(ProgramSettings):
+    """What the router reads at its start. Durations are in seconds, sizes in bytes."""
+
+    data_dir: Path = Field(default_factory=default_data_dir, description="Where the router keeps its state.")
+    ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")
+    amqp_url: str = Field(default="", description="AMQP URL with vhost; empty: `up` starts a private broker.")
+    amqp_user: str = Field(default="", description="The router's login, when the URL holds none.")
+    amqp_password: SecretStr = Field(default=SecretStr(""), description="As amqp_user, its password.")
+    management_url: str = Field(
+        default="", description="URL of the broker's management API; empty: topology is left to the administrator."
+    )
+    http_host: str = Field(default="127.0.0.1", description="Address the web API listens on.")
+    http_port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8470, description="Port; 0: any free one.")
+    api_url: str = Field(default="http://127.0.0.1:8470", description="Where the commands find the web API.")
+    token: SecretStr = Field(default=SecretStr(""), description="The token the commands send with.")
+    max_attachment_bytes: Count = Field(default=500 * 1024**2, description="Largest attachment accepted.")
+    uploads_per_account: Count = Field(default=100, description="Unfinished uploads that one account may have.")
+    upload_bytes_per_account: Count = Field(
+        default=2 * 1024**3, description="Bytes that one account's unfinished uploads may announce together."
+    )
+    upload_expiry: Seconds = Field(
+        default=7 * 24 * 3600.0, description="An unfinished upload for which nothing came in so long is removed."
+    )
+    content_reserve_bytes: int = Field(
+        default=64 * 1024**2, ge=0, description="Free bytes that stay on the content store's disk; below it: 507."
+    )
+    encode_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=3.0, description="How long a dispatch may wait for its attachments to be compressed; 0: never."
+    )
+    oidc_issuer: Annotated[str, AfterValidator(_trusted_url)] = Field(
+        default="", description="Issuer URL of the OpenID Connect provider that people may log in by; empty: none."
+    )
+    oidc_client_id: str = Field(default="", description="The console's client id at that provider.")
+    oidc_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="The client's secret; empty: a public client, which PKCE alone protects."
+    )
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="Asia/Ho_Chi_Minh",
+        description="IANA name of the zone whose day decides which units exist, and whose times the console shows.",
+    )
+    allow_secrecy: bool = Field(
+        default=False, description="Accept classified dispatches; only for deployments that encrypt end to end."
+    )
+    publish_window: Count = Field(default=1000, description="Publishes on the way to the broker without a confirm.")
+    confirm_timeout: Seconds = Field(default=30.0, description="How long a publish may wait for its confirm.")
+    relay_batch: Count = Field(default=500, description="Deliveries claimed from the outbox at once.")
+    relay_poll: Seconds = Field(default=1.0, description="How often the outbox is looked at when nobody knocks.")
+    relay_lease: Seconds = Field(default=60.0, description="How long a claimed delivery belongs to its relay.")
+    group_commit_rows: Count = Field(default=500, description="Most changes in one commit.")
+    group_commit_linger: Annotated[float, Field(ge=0)] = Field(
+        default=0.005, description="How long a commit waits for company."
+    )
+    silence_lan: Seconds = Field(default=600.0, description="Silence after which a LAN or WAN unit is sent to again.")
+    silence_dialup: Seconds = Field(default=6 * 3600.0, description="The same for a unit on a dial-up line.")
+    silence_express_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.25, description="Express deliveries wait this share of the interval."
+    )
+    silence_max: Seconds = Field(default=24 * 3600.0, description="The interval doubles up to this.")
+    receipts_grace: Seconds = Field(
+        default=30.0,
+        description="How long a receipt may be overtaken by later ones before its gateway is asked for it.",
+    )
+    outages_kept: Seconds = Field(
+        default=400 * 24 * 3600.0, description="How long it is remembered when a line was down: a year and a month."
+    )
+    expire_after: Seconds = Field(
+        default=90 * 24 * 3600.0, description="A delivery that has not arrived by then is expired, visibly."
+    )
+
+    @model_validator(mode="after")
+    def _knows_its_client(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError(
+                "CONGVAN_OIDC_ISSUER needs CONGVAN_OIDC_CLIENT_ID: the console's client id at the provider"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""A unit's gateway: takes, fetches, delivers and reports."""

@@ -1,0 +1,273 @@
+"""The parts of a gateway, made and connected to each other; nothing runs yet."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from consumers.content import DIRECTORY_NAME, ContentDir
+from consumers.courier import Courier
+from consumers.dictionaries import DIRECTORY_NAME as DICTIONARIES
+from consumers.dictionaries import Dictionaries
+from consumers.errand import Errands
+from consumers.fetch import Fetcher, FetchPolicy, Transfer
+from consumers.hosting import Hosting
+from consumers.intake import Intake
+from consumers.line import Line
+from consumers.openings import Openings
+from consumers.origin import Clients
+from consumers.outages import Outages
+from consumers.pace import Pace
+from consumers.precedence import Precedence, Side
+from consumers.presence import Presence
+from consumers.progress import Progress
+from consumers.reporter import Reporter
+from consumers.settings import GatewaySettings
+from consumers.sinks import GuardedSink, make_guarded_sink
+from consumers.spool import Spool, Writer
+from consumers.spool.taking import Taken
+from consumers.status import Standing, last_rate
+from consumers.traffic import Traffic
+from consumers.upward.assembly import Upward, assemble_upward
+from router.broker import Publisher, Session, Tuning
+from schemas.accounts import Account, Role
+from schemas.dispatch import Lane
+
+CONNECT_WITHIN = 8.0
+"""Seconds for the TCP connection to the broker. It is asked for at ever longer intervals; a new one asks at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a gateway consists of."""
+
+    spool: Spool
+    writer: Writer
+    session: Session
+    clients: Clients
+    hosting: Hosting
+    line: Line
+    directory: ContentDir
+    dictionaries: Dictionaries
+    sink: GuardedSink
+    intake: Intake
+    courier: Courier
+    reporters: dict[Lane, Reporter]
+    presence: Presence
+    outages: Outages
+    openings: Openings
+    upward: Upward
+
+    def standing(self) -> Standing:
+        """How the parts stand, for the status file."""
+        return Standing(
+            units=len(self.hosting.codes),
+            line=self.line.state.value,
+            opening=self.openings.summary(),
+            line_rate=round(self.line.pace.rate),
+            line_rate_up=round(self.line.pace.rate_up),
+            broker=self.session.state.value,
+            sink=self.sink.circuit.state.value,
+            sink_reason=self.sink.circuit.reason,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The line, and who goes over it."""
+
+    settings: GatewaySettings
+    spool: Spool
+    writer: Writer
+    session: Session
+    publisher: Publisher
+    pace: Pace
+    line: Line
+    outages: Outages
+    openings: Openings
+    clients: Clients
+    hosting: Hosting
+    reporters: dict[Lane, Reporter]
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether contents stay in the gateway, as no sink takes them over."""
+        return self.settings.sink == "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Where contents are kept."""
+
+    directory: ContentDir
+    dictionaries: Dictionaries
+
+
+def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
+    """Make the parts that the settings ask for, in the running loop.
+
+    Raises:
+        SinkSettingsError: a setting that the sink needs is missing or wrong.
+        OSError: the outbox cannot be made.
+    """
+    sink = make_guarded_sink(settings)
+    way = _way(settings, spool, writer)
+    files = _files(settings)
+    precedence = Precedence()
+    courier = _courier(way, files, sink, precedence.side())
+    intake = _intake(way, files, courier)
+    up = precedence.side()
+    return Parts(
+        spool=spool,
+        writer=writer,
+        session=way.session,
+        clients=way.clients,
+        hosting=way.hosting,
+        line=way.line,
+        directory=files.directory,
+        dictionaries=files.dictionaries,
+        sink=sink,
+        intake=intake,
+        courier=courier,
+        reporters=way.reporters,
+        presence=_presence(way, intake, courier),
+        outages=way.outages,
+        openings=way.openings,
+        upward=assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings),
+    )
+
+
+def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
+    token = settings.token.get_secret_value()
+    pace = Pace(last_rate(settings.data_dir), fixed_window=settings.receive_window)
+    session = _session(settings, token)
+    outages = Outages(spool, writer, alive_at=lambda: max(session.heard_at, line.alive_at))
+    line = Line(pace, patience=settings.no_progress_timeout, renew=session.renew, on_state=outages.line_is)
+    session.on_state(line.broker_is)
+    clients = Clients(token=token, no_progress=settings.no_progress_timeout)
+    openings = Openings()
+    hosting = Hosting(
+        spool,
+        writer,
+        clients.get(pace.window),
+        origin_url=settings.origin_url,
+        pattern=settings.units,
+        openings=openings,
+    )
+    publisher = session.publisher()
+    reporters = {
+        lane: Reporter(spool, writer, session, publisher, lane=lane, linger=linger, on_sent=pace.sent)
+        for lane, linger in ((Lane.EXPRESS, 0.0), (Lane.NORMAL, settings.burst_linger))
+    }
+    return _Way(
+        settings,
+        spool,
+        writer,
+        session,
+        publisher,
+        pace,
+        line,
+        outages,
+        openings,
+        clients,
+        hosting,
+        reporters,
+    )
+
+
+def _session(settings: GatewaySettings, token: str) -> Session:
+    user = settings.account or Account(Role.GATEWAY, settings.units).name
+    return Session(
+        settings.amqp_url, user=user, password=token, name=user, tuning=Tuning(socket_timeout=CONNECT_WITHIN)
+    )
+
+
+def _files(settings: GatewaySettings) -> _Files:
+    return _Files(
+        ContentDir(settings.data_dir / DIRECTORY_NAME, reserve_bytes=settings.disk_reserve_bytes),
+        Dictionaries(settings.data_dir / DICTIONARIES, most_bytes=settings.dictionary_bytes),
+    )
+
+
+def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier:
+    def on_progress(transfer: Transfer, count: int) -> None:
+        traffic.progressed(transfer, count)
+
+    def on_wait(transfer: Transfer) -> None:
+        courier.waits(transfer)
+
+    fetcher = Fetcher(
+        way.clients,
+        f"{way.settings.origin_url.rstrip('/')}/content",
+        files.directory,
+        files.dictionaries,
+        way.line,
+        policy=FetchPolicy(),
+        on_progress=on_progress,
+        on_wait=on_wait,
+    )
+    traffic = Traffic(
+        fetcher.fetch,
+        slots=lambda: way.settings.parallel_fetches if way.pace.fast else 1,
+        holds=files.dictionaries.holds,
+        side=side,
+        lets=way.openings.lets,
+    )
+    errands = Errands(
+        way.writer,
+        files.directory,
+        files.dictionaries,
+        traffic,
+        sink,
+        keeps_all=way.keeps_all,
+        hand_overs=way.settings.parallel_hand_overs,
+        max_bytes=way.settings.max_document_bytes,
+        on_said=lambda lane: way.reporters[lane].wake(),
+    )
+    courier = Courier(way.spool, traffic, errands, closed=lambda: way.openings.closed)
+    way.openings.on_change += [courier.wake, traffic.reorder]
+    return courier
+
+
+def _intake(way: _Way, files: _Files, courier: Courier) -> Intake:
+    def on_taken(lanes: Collection[Lane], taken: Taken) -> None:
+        for lane in lanes:
+            way.reporters[lane].wake(taken.new + taken.known)
+        if taken.waiting:
+            courier.wake()
+        if taken.recalled.positions:
+            courier.drop(taken.recalled)
+
+    def on_repeated(count: int) -> None:
+        for reporter in way.reporters.values():
+            reporter.wake(count)
+
+    return Intake(
+        way.spool,
+        way.writer,
+        hosts=way.hosting.hosts,
+        keeps_all=way.keeps_all,
+        gap_after=way.settings.gap_after,
+        reserve_bytes=way.settings.disk_reserve_bytes,
+        on_taken=on_taken,
+        on_repeated=on_repeated,
+        forget_recalled=files.dictionaries.forget_recalled,
+    )
+
+
+def _presence(way: _Way, intake: Intake, courier: Courier) -> Presence:
+    presence = Presence(
+        way.spool,
+        way.writer,
+        way.session,
+        way.publisher,
+        head=way.hosting.head,
+        units=lambda: way.hosting.codes,
+        progress=intake.progress,
+        gap_after=way.settings.gap_after,
+        outages=way.outages,
+        pace=way.pace,
+        moved=Progress(courier.in_work),
+        interval=way.settings.presence_interval,
+    )
+    for reporter in way.reporters.values():
+        reporter.take_along(presence)
+    return presence

@@ -1,0 +1,1 @@
+"""``congvan gateway``: the commands of a unit's people and of the gateway's administrator."""

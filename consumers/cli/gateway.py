@@ -1,0 +1,129 @@
+"""``congvan gateway``: run a unit's gateway, see its inbox and its outbox, report on documents."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumers.cli.inbox import app as inbox_app
+from consumers.cli.options import AsJson, DataDir, OfUnit
+from consumers.cli.outbox import EPILOG as OUTBOX_EPILOG
+from consumers.cli.outbox import outbox
+from schemas.states import Status
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+app.add_typer(inbox_app, name="inbox")
+app.command("outbox", epilog=OUTBOX_EPILOG)(outbox)
+
+
+class Said(StrEnum):
+    """What a person may say of a document."""
+
+    REGISTERED = Status.REGISTERED.value
+    REFUSED = Status.REFUSED.value
+    ASSIGNED = Status.ASSIGNED.value
+    PROCESSING = Status.PROCESSING.value
+    COMPLETED = Status.COMPLETED.value
+    CHANGE_ACCEPTED = Status.CHANGE_ACCEPTED.value
+    CHANGE_REFUSED = Status.CHANGE_REFUSED.value
+    RECALLED = Status.RECALLED.value
+
+
+class SinkName(StrEnum):
+    """Where documents can be handed to."""
+
+    FOLDER = "folder"
+    WEBHOOK = "webhook"
+    COMMAND = "command"
+    NONE = "none"
+
+
+@app.command(
+    epilog="Examples: congvan gateway run --units LCA.02.05 · congvan gateway run --units LCA.02.# --sink none. "
+    "Exit codes: 0 stopped by SIGTERM or Ctrl-C, 2 wrong settings, 4 another gateway works on the data directory, "
+    "5 the spool cannot be opened now. Neither a line that is down nor a broker that is away ends it."
+)
+def run(
+    units: Annotated[str | None, typer.Option(help="The unit, or a subtree with its head as LCA.02.#.")] = None,
+    sink: Annotated[SinkName | None, typer.Option(help="Where documents are handed to.")] = None,
+    inbox_dir: Annotated[Path | None, typer.Option(help="The folder sink's root.")] = None,
+    amqp_url: Annotated[str | None, typer.Option(help="The broker's URL with vhost, without login.")] = None,
+    origin_url: Annotated[str | None, typer.Option(help="Where the router serves content.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take, fetch, deliver and report until SIGTERM or Ctrl-C.
+
+    Options win over the CONGVAN_GATEWAY_* variables and the table [gateway] of the file CONGVAN_CONFIG names;
+    `congvan config show` lists them all. The token is never an option: CONGVAN_GATEWAY_TOKEN.
+    """
+    import asyncio
+
+    import uvloop
+
+    from consumers.cli.options import settings_with
+    from consumers.gateway import Gateway
+
+    settings = settings_with(
+        units=units,
+        sink=sink and sink.value,
+        inbox_dir=inbox_dir,
+        amqp_url=amqp_url,
+        origin_url=origin_url,
+        data_dir=data_dir,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Gateway(settings).run())
+
+
+@app.command(
+    epilog="Examples: congvan gateway status · congvan gateway status --json. Exit codes: 0 it runs, 3 no gateway has "
+    "run here, 5 it does not run now."
+)
+def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show how the gateway stands: its line, its broker, its sink, what waits to be handed over and to go up."""
+    from consumers.cli.standing import show_standing
+
+    show_standing(data_dir, as_json=as_json)
+
+
+@app.command(
+    epilog='Examples: congvan gateway receipt 123-CV/TU registered --number 57 --person "Nguyễn Thị Hoa" · '
+    'congvan gateway receipt 2f1d3c4b5a69 refused --reason "Sent to the wrong unit". '
+    "Exit codes: 0 written, 2 wrong usage or several documents fit, 3 no such document, 4 the document's state does "
+    "not allow it, 5 the spool cannot be written now."
+)
+def receipt(
+    document: Annotated[
+        str, typer.Argument(metavar="ID", help="Delivery id, 6 characters of its beginning or end, or the notation.")
+    ],
+    status: Annotated[Said, typer.Argument(help="What became of it.")],
+    number: Annotated[str, typer.Option(help="The unit's arrival number (số đến); needed with registered.")] = "",
+    reason: Annotated[str, typer.Option(help="Needed with refused.")] = "",
+    person: Annotated[str, typer.Option(help="Who says it.")] = "",
+    department: Annotated[str, typer.Option(help="That person's department.")] = "",
+    unit: OfUnit = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report what became of a document: registered, refused, assigned, processing, completed.
+
+    change_accepted and change_refused answer a request to take a document back, or an update; recalled says that the
+    copies of a document whose issuer has recalled it are destroyed. The receipt goes out with the gateway's next burst,
+    whenever the line allows.
+    """
+    from consumers.cli.options import opened_spool, the_one
+    from consumers.cli.showing import say_written
+    from consumers.inbox import add_person_receipt
+
+    with opened_spool(data_dir) as spool:
+        entry = add_person_receipt(
+            spool,
+            the_one(spool, document, unit=unit).delivery_id,
+            Status(status.value),
+            reason=reason,
+            person=person,
+            department=department,
+            register_number=number,
+        )
+    say_written(entry, as_json=as_json)

@@ -1,0 +1,39 @@
+"""Takes a document's files out of the spool, for people whose inbox the spool is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from consumers.content import DIRECTORY_NAME
+from consumers.errors import ContentNotKeptError
+from consumers.sinks.disk import copy_file, write_file
+from consumers.sinks.record import file_names
+from consumers.spool import Spool
+from schemas.attachment import TravellingAttachment
+from schemas.descriptor import Descriptor
+
+
+def save_files(spool: Spool, descriptor: Descriptor, directory: Path) -> Iterator[Path]:
+    """Write the files into a directory, one after the other; yields where each is.
+
+    Raises:
+        ContentNotKeptError: a file is not here (any more, or yet).
+        FileExistsError: a file of that name is in the directory already.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    names = file_names(file.name for file in descriptor.attachments)
+    for file, name in zip(descriptor.attachments, names, strict=True):
+        _save(spool, file, directory / name)
+        yield directory / name
+
+
+def _save(spool: Spool, file: TravellingAttachment, target: Path) -> None:
+    if file.inline is not None:
+        write_file(target, file.inline)
+        return
+    kept = spool.path.parent / DIRECTORY_NAME / file.sha256
+    if not kept.exists():
+        raise ContentNotKeptError(
+            f"{file.name} is not kept here: it is still on its way, or it was handed to the sink; only the sink none "
+            "leaves files in the spool"
+        )
+    copy_file(kept, target)

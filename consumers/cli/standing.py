@@ -1,0 +1,44 @@
+"""Shows what the running gateway says of itself every few seconds."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.cli.options import settings_with
+from consumers.coming import STALE_SECONDS
+from consumers.errors import GatewayStoppedError, SpoolMissingError
+from consumers.status import status_path
+
+
+def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
+    """Print the status file.
+
+    Raises:
+        SpoolMissingError: there is none.
+        GatewayStoppedError: it is too old to be of a gateway that runs; it is printed all the same.
+    """
+    directory = settings_with(data_dir=data_dir).data_dir
+    path = status_path(directory)
+    if not path.exists():
+        raise SpoolMissingError(f"no gateway has run with {directory}; name its directory by CONGVAN_GATEWAY_DATA_DIR")
+    standing = orjson.loads(path.read_bytes())
+    if as_json:
+        print(orjson.dumps(standing).decode())
+    else:
+        _print_table(standing)
+    age = (datetime.now(UTC) - datetime.fromisoformat(standing["at"])).total_seconds()
+    if age > STALE_SECONDS:
+        raise GatewayStoppedError(
+            f"the gateway of {directory} does not run: it last wrote its status at {standing['at']}"
+        )
+
+
+def _print_table(standing: dict[str, object]) -> None:
+    table = Table.grid(padding=(0, 2))
+    for name, value in standing.items():
+        table.add_row(Text(name.replace("_", " "), style="bold"), Text(str(value)))
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,101 @@
+"""The gateway's contents on disk: each under its SHA-256, one that is still coming as :mod:`consumers.part` says.
+
+All functions block; the event loop calls them in threads. A content keeps its name as long as a delivery uses it (see
+``content_use`` in the spool): what nobody uses is removed inside the spool's writer, so that no descriptor can begin to
+rely on a content while it is being removed.
+"""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from consumers.errors import DiskFullError
+from consumers.part import Part, content_of
+from consumers.spool import work
+from schemas.descriptor import Descriptor
+
+DIRECTORY_NAME = "content"
+"""Under the gateway's data directory."""
+
+
+class ContentDir:
+    """A directory of contents.
+
+    Args:
+        root: made when it is missing.
+        reserve_bytes: free bytes that stay on the disk.
+    """
+
+    def __init__(self, root: Path, *, reserve_bytes: int) -> None:
+        self._root = root
+        self._inline = root / "inline"
+        self._reserve_bytes = reserve_bytes
+        shutil.rmtree(self._inline, ignore_errors=True)
+        self._inline.mkdir(mode=0o700, parents=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where a content is when it is whole."""
+        return self._root / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Whether a content is here, whole and verified."""
+        return self.path(sha256).exists()
+
+    def part(self, sha256: str, size: int) -> Part:
+        """What has come so far of a content, open to be continued."""
+        return Part(self.path(sha256), size, require_room=self.require_room)
+
+    def require_room(self, size: int) -> None:
+        """Check that so many bytes fit above the reserve.
+
+        Raises:
+            DiskFullError: they do not.
+        """
+        free = shutil.disk_usage(self._root).free
+        if free < self._reserve_bytes + size:
+            raise DiskFullError(
+                f"the disk has {free} free bytes, of which {self._reserve_bytes} stay; {size} more are needed"
+            )
+
+    def unpack(self, delivery_id: str, descriptor: Descriptor) -> dict[str, Path]:
+        """Write the attachments that ride inside a descriptor to files of the delivery's own, by SHA-256.
+
+        They need no fsync: they are written anew before every hand-over.
+
+        Raises:
+            DiskFullError: there is no room for them.
+        """
+        directory = self._inline / delivery_id
+        inside = {item.sha256: item.inline for item in descriptor.attachments if item.inline is not None}
+        if inside:
+            self.require_room(sum(map(len, inside.values())))
+            directory.mkdir(exist_ok=True)
+        paths = {sha256: directory / sha256 for sha256 in inside}
+        for sha256, data in inside.items():
+            paths[sha256].write_bytes(data)
+        return paths
+
+    def discard_unpacked(self, delivery_id: str) -> None:
+        """Remove what :meth:`unpack` wrote."""
+        shutil.rmtree(self._inline / delivery_id, ignore_errors=True)
+
+    def release(self, conn: Connection, batches: Sequence[Iterable[str]]) -> list[None]:
+        """Remove those of the contents that no delivery uses; runs in the spool's writer, see the module."""
+        remove_unused(conn, self._root, {name for batch in batches for name in batch})
+        return [None] * len(batches)
+
+    def sweep(self, conn: Connection, batches: Sequence[None]) -> list[int]:
+        """Remove everything that no delivery uses, once at the start: a crash may have come before a release."""
+        here = {content_of(path) for path in self._root.iterdir() if path.is_file()}
+        return [remove_unused(conn, self._root, here)] * len(batches)
+
+
+def remove_unused(conn: Connection, root: Path, names: Iterable[str]) -> int:
+    """Remove those of the contents under ``root`` that no delivery uses, in a transaction that writes; how many."""
+    unused = work.unused(conn, sorted(names))
+    for name in unused:
+        for path in (root / name, *root.glob(f"{name}.*")):
+            path.unlink(missing_ok=True)
+    return len(unused)

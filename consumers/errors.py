@@ -1,0 +1,206 @@
+"""What can go wrong in a unit's gateway.
+
+::
+
+    GatewayError
+    ├── GatewaySettingsError          a setting that every gateway needs is missing
+    ├── SpoolError                    what the gateway keeps on its own disk
+    │   ├── SpoolInUseError           another process hosts from this directory
+    │   ├── SpoolRevisionError        its tables belong to a newer program
+    │   ├── SpoolUnavailableError     its disk is full or its file is locked; it may work later
+    │   ├── SpoolMissingError         no gateway has worked on this directory
+    │   ├── ContentNotKeptError       a document's files are not in the spool
+    │   ├── UnknownDeliveryError      no such delivery was taken here
+    │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
+    ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
+    ├── GatewayStoppedError           it does not run now
+    ├── UnitsUnknownError             which units to host is known neither from the router nor from before
+    ├── UndeliverableError            a delivery that cannot reach the sink as it is
+    ├── DeliveryRecalledError         a delivery that a recall ended while it was in work
+    ├── OutgoingError                 a document that the unit sends
+    │   ├── OutgoingRejectedError     it cannot be sent as it is, or the router refused it
+    │   ├── UploadSpoiltError         all its bytes went up and were others than announced
+    │   └── UploadsLostError          the router does not have what had gone up
+    ├── FetchError                    the content of an attachment did not come
+    │   ├── LineError                 the line went: no attempt is counted
+    │   ├── WindowOutgrownError       the line gives more than the connection was made for
+    │   ├── ServerTroubleError        the server is there and cannot serve now
+    │   ├── DiskFullError             no room for it until somebody makes some
+    │   ├── ContentGoneError          the server says that it has no such content for us
+    │   └── WrongContentError         the bytes are not those that the name promises
+    └── SinkError                     the hand-over to the unit's own system
+        ├── SinkSettingsError         a setting that the sink needs is missing or wrong
+        ├── SinkRetryError            said by a sink: not this time
+        ├── SinkRefusedError          said by a sink: never this document
+        ├── SinkWaitError             said by the guard: try again, and when
+        └── SinkParkedError           said by the guard: an operator has to act
+"""
+
+
+class GatewayError(Exception):
+    """Base of the errors of this package; ``exit_code`` is how a command ends that meets one."""
+
+    exit_code = 1
+
+
+class GatewaySettingsError(GatewayError):
+    """A setting that every gateway needs is missing."""
+
+    exit_code = 2
+
+
+class SpoolError(GatewayError):
+    """Something about the spool, the database of what the gateway has taken."""
+
+
+class SpoolInUseError(SpoolError):
+    """Another gateway process works on this data directory."""
+
+    exit_code = 4
+
+
+class SpoolRevisionError(SpoolError):
+    """The spool was written by a newer program than this."""
+
+
+class SpoolUnavailableError(SpoolError):
+    """The spool cannot be written now: its disk is full, or another process holds it."""
+
+    exit_code = 5
+
+
+class UnknownDeliveryError(SpoolError):
+    """The spool has no such delivery."""
+
+    exit_code = 3
+
+
+class SpoolMissingError(SpoolError):
+    """No gateway has worked on this data directory yet."""
+
+    exit_code = 3
+
+
+class ContentNotKeptError(SpoolError):
+    """The files of a document are not in the spool: not yet, or no longer."""
+
+    exit_code = 3
+
+
+class AmbiguousDeliveryError(SpoolError):
+    """Several deliveries fit what a person wrote."""
+
+    exit_code = 2
+
+
+class ReceiptsHeldError(GatewayError):
+    """The broker has not confirmed receipts: they stay in the outbox and are sent again."""
+
+
+class GatewayStoppedError(GatewayError):
+    """The gateway does not run now."""
+
+    exit_code = 5
+
+
+class UnitsUnknownError(GatewayError):
+    """The units of a subtree are not known: the router did not answer and has never answered before."""
+
+    exit_code = 5
+
+
+class UndeliverableError(GatewayError):
+    """A delivery that cannot reach the sink as it is; it is parked."""
+
+
+class DeliveryRecalledError(GatewayError):
+    """A recall ended the delivery while it was in work: it must not reach the sink."""
+
+
+class OutgoingError(GatewayError):
+    """About a document that the unit sends; the message is a sentence for the unit's people."""
+
+
+class OutgoingRejectedError(OutgoingError):
+    """It cannot be sent as it is, or the router refused it: a person has to mend it."""
+
+    exit_code = 2
+
+
+class UploadSpoiltError(OutgoingError):
+    """All bytes of a file went up, and the router found another SHA-256: it begins again from nothing."""
+
+
+class UploadsLostError(OutgoingError):
+    """The router does not have a file that had gone up."""
+
+
+class FetchError(GatewayError):
+    """An attachment's content did not come; the message is a sentence for the unit's people."""
+
+
+class LineError(FetchError):
+    """The connection was refused, reset or silent: an event of the line, not of the document."""
+
+
+class WindowOutgrownError(FetchError):
+    """The line gives another rate than the connection was made for: a new one goes on at the byte."""
+
+
+class ServerTroubleError(FetchError):
+    """The server answered that it cannot serve now (5xx, 429) or that the token is not good (401)."""
+
+
+class DiskFullError(FetchError):
+    """The gateway's disk has no room for the content above its reserve."""
+
+
+class ContentGoneError(FetchError):
+    """The server has no such content, or not for this gateway (403, 404, 410 and other refusals)."""
+
+
+class WrongContentError(FetchError):
+    """What came does not have the SHA-256 or the size that names it."""
+
+
+class SinkError(GatewayError):
+    """The hand-over of a document did not happen; ``reason`` is a sentence for the unit's people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SinkSettingsError(SinkError):
+    """A setting that the sink needs is missing or wrong; the gateway does not start."""
+
+    exit_code = 2
+
+
+class SinkRetryError(SinkError):
+    """The sink failed in a way that may pass; ``retry_after`` is the pause it asked for, in seconds."""
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class SinkRefusedError(SinkError):
+    """The receiving system will never take this document."""
+
+
+class SinkWaitError(SinkError):
+    """The document waits for its next try at ``retry_at`` (UTC milliseconds); ``attempts`` is to be kept with it."""
+
+    def __init__(self, reason: str, *, attempts: int, retry_at: int) -> None:
+        super().__init__(reason)
+        self.attempts = attempts
+        self.retry_at = retry_at
+
+
+class SinkParkedError(SinkError):
+    """The sink refused the document or its tries are used up: it is parked until an operator acts."""
+
+    def __init__(self, reason: str, *, attempts: int) -> None:
+        super().__init__(reason)
+        self.attempts = attempts

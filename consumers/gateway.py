@@ -1,0 +1,176 @@
+"""A unit's gateway, or those of a whole subtree in one process: runs the parts, and stops them in good order.
+
+Crash-only: everything that matters is in the spool before anybody is told of it, so a kill at any point costs a
+repetition at most. Between the spool's commit and the ack, the broker sends again and the spool knows the delivery;
+between the hand-over and the commit of ``arrived``, the sink is asked again and knows the delivery; between the
+confirm of a receipt and its note, it is sent again and the ledger counts its id once.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from consumers.assembly import Parts, assemble
+from consumers.errors import GatewaySettingsError, ReceiptsHeldError, SpoolUnavailableError, UnitsUnknownError
+from consumers.hook import listening
+from consumers.hosting import queues_of
+from consumers.lock import locked
+from consumers.reporter import watch_commands
+from consumers.settings import GatewaySettings
+from consumers.spool import Writer, open_spool, retention, sending
+from consumers.status import keep_status
+from router.broker import Consumer
+from schemas.clock import now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+PRUNE_EVERY = 3600.0
+LAST_RECEIPTS = 5.0
+"""Seconds that the last receipts get to go out when the gateway stops."""
+SESSION_CLOSE = 5.0
+
+
+class Gateway:
+    """One gateway process.
+
+    Args:
+        settings: see :mod:`consumers.settings`.
+
+    Raises:
+        GatewaySettingsError: a setting that every gateway needs is missing.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        for name in ("units", "amqp_url"):
+            if not getattr(settings, name):
+                raise GatewaySettingsError(
+                    f"a gateway needs {name}: CONGVAN_GATEWAY_{name.upper()}, or --{name.replace('_', '-')}"
+                )
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._consumers: list[Consumer] = []
+
+    def stop(self) -> None:
+        """End :meth:`run` in good order."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until SIGTERM, SIGINT or :meth:`stop`: finish commits and hand-overs, send the last receipts.
+
+        Raises:
+            SpoolInUseError: another gateway works on the data directory.
+            SpoolRevisionError: the spool belongs to a newer program.
+            SpoolUnavailableError: the spool cannot be opened.
+            SinkSettingsError: a setting that the sink needs is missing or wrong.
+        """
+        with locked(self._settings.data_dir), self._stopped_by_signals():
+            spool = await asyncio.to_thread(open_spool, self._settings.data_dir)
+            writer = Writer(spool)
+            try:
+                parts = assemble(self._settings, spool, writer)
+                with listening(self._settings.data_dir, parts.line.told):
+                    await self._run(parts)
+            finally:
+                await asyncio.to_thread(writer.close)
+                spool.close()
+
+    async def _run(self, parts: Parts) -> None:
+        try:
+            await parts.writer.run(parts.directory.sweep, None)
+            await parts.writer.run(parts.dictionaries.forget_recalled, None)
+            await parts.session.start()
+            log.info(Event.GATEWAY_STARTED, units=self._settings.units, sink=self._settings.sink, spool=parts.spool.id)
+            await self._supervise(parts)
+            await self._send_last_receipts(parts)
+        finally:
+            await parts.session.close(SESSION_CLOSE)
+            await parts.sink.close()
+            await parts.clients.aclose()
+        log.info(Event.GATEWAY_STOPPED)
+
+    async def _supervise(self, parts: Parts) -> None:
+        """Run the parts until it is time to stop; one that fails ends all, and the process with it."""
+        async with asyncio.TaskGroup() as group:
+            courier = group.create_task(parts.courier.run(), name="courier")
+            others = [
+                group.create_task(self._host(parts), name="hosting"),
+                *(group.create_task(reporter.run(), name="reporter") for reporter in parts.reporters.values()),
+                group.create_task(watch_commands(parts.spool, list(parts.reporters.values())), name="watch"),
+                group.create_task(parts.outages.run(), name="outages"),
+                group.create_task(parts.openings.run(), name="openings"),
+                group.create_task(parts.presence.run_greetings(), name="greetings"),
+                group.create_task(parts.presence.run_gaps(), name="gaps"),
+                group.create_task(parts.upward.run(), name="upward"),
+                group.create_task(self._prune(parts), name="pruning"),
+                group.create_task(keep_status(parts.spool, parts.standing), name="status"),
+            ]
+            await self._stopping.wait()
+            await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+            courier.cancel()
+            await asyncio.wait([courier])
+            for task in others:
+                task.cancel()
+
+    async def _host(self, parts: Parts) -> None:
+        """Consume the queues of the units hosted, and of those that are added; never returns."""
+        await parts.hosting.begin()
+        self._consume(parts, parts.hosting.codes)
+        pause = self._settings.units_refresh if parts.hosting.is_subtree else 0.0  # a subtree's list is new already
+        while True:
+            await asyncio.sleep(pause)
+            pause = self._settings.units_refresh
+            await parts.session.ready()
+            try:
+                added = await parts.hosting.refresh()
+            except (UnitsUnknownError, SpoolUnavailableError) as error:
+                log.warning(Event.UNITS_REMEMBERED, units=len(parts.hosting.codes), reason=str(error))
+            else:
+                self._consume(parts, added)
+
+    def _consume(self, parts: Parts, codes: list[str]) -> None:
+        if codes:
+            queues = [queue for code in codes for queue in queues_of(code)]
+            prefetch = self._settings.prefetch
+            self._consumers.append(
+                parts.session.consume(queues, parts.intake.handle, prefetch=prefetch, newest_first=True)
+            )
+            parts.presence.greet()
+
+    async def _prune(self, parts: Parts) -> None:
+        """Forget what ended long ago, now and then; never returns."""
+        while True:
+            try:
+                await self._prune_once(parts)
+            except SpoolUnavailableError as error:
+                log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error))
+            await asyncio.sleep(PRUNE_EVERY)
+
+    async def _prune_once(self, parts: Parts) -> None:
+        before = now_ms() - round(self._settings.retention * 1000)
+        while (forgotten := await parts.writer.run(retention.forget, before)).deliveries:
+            await parts.writer.run(parts.directory.release, forgotten.contents)
+            log.info(Event.SPOOL_PRUNED, deliveries=forgotten.deliveries)
+        while documents := await parts.writer.run(sending.forget, before):
+            log.info(Event.SPOOL_PRUNED, sent=documents)
+
+    async def _send_last_receipts(self, parts: Parts) -> None:
+        try:
+            async with asyncio.timeout(LAST_RECEIPTS):
+                for reporter in parts.reporters.values():
+                    await reporter.send_all()
+        except (TimeoutError, ReceiptsHeldError, SpoolUnavailableError) as error:
+            log.warning(Event.RECEIPTS_HELD, reason=str(error) or "no time was left", retry_in="next start")
+
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)

@@ -1,0 +1,73 @@
+"""The gateway's settings: ``CONGVAN_GATEWAY_<NAME>``, or lower case in the TOML file's table ``[gateway]``."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from schemas.codes import UnitPattern
+from schemas.settings import PREFIX, ProgramSettings
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+def default_data_dir() -> Path:
+    """Where a gateway keeps its spool when nothing is said."""
+    return Path.home() / ".local" / "state" / "congvan-gateway"
+
+
+class GatewaySettings(ProgramSettings):
+    """What a gateway reads at its start. Durations are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=f"{PREFIX}GATEWAY_", extra="ignore", frozen=True)
+    toml_table: ClassVar[str] = "gateway"
+
+    data_dir: Path = Field(default_factory=default_data_dir, description="Where spool and content are kept.")
+    units: UnitPattern = Field(default="", validate_default=False, description="The unit, or the subtree as LCA.02.#.")
+    account: str = Field(default="", description="The gateway's login; empty: gateway:<units>.")
+    token: SecretStr = Field(default=SecretStr(""), description="The gateway's token, for the broker and for HTTP.")
+    amqp_url: str = Field(default="", description="AMQP URL of the broker with vhost, without login.")
+    origin_url: str = Field(default="http://127.0.0.1:8470", description="Where the router serves content.")
+    sink: str = Field(
+        default="folder", pattern="^(none|folder|webhook|command)$", description="Where documents are handed to."
+    )
+    inbox_dir: Path | None = Field(default=None, description="The folder sink's root; empty: inbox under data_dir.")
+    outbox_dir: Path | None = Field(
+        default=None, description="Where people put what the unit sends; empty: outbox under data_dir."
+    )
+    webhook_url: str = Field(default="", description="Where the webhook sink posts to.")
+    webhook_token: SecretStr = Field(default=SecretStr(""), description="Sent as a bearer token by the webhook sink.")
+    command: tuple[str, ...] = Field(default=(), description="The command sink's program and arguments (JSON list).")
+    sink_timeout: Seconds = Field(default=60.0, description="How long one hand-over to a webhook or command may take.")
+    sink_attempts: Count = Field(default=12, description="Tries of the sink before a document is parked.")
+    retry_first: Seconds = Field(default=1.0, description="Pause after the first failure; doubles with jitter.")
+    retry_max: Seconds = Field(default=60.0, description="Longest pause between tries.")
+    parallel_fetches: Count = Field(default=4, description="Attachments fetched at once on a fast line; else one.")
+    parallel_hand_overs: Count = Field(default=8, description="Documents of one lane handed to the sink at once.")
+    no_progress_timeout: Seconds = Field(default=25.0, description="A transfer without a byte for so long is resumed.")
+    receive_window: int = Field(
+        default=0, ge=0, description="Bytes the kernel takes ahead per fetch; 0: as the measured rate asks for."
+    )
+    prefetch: Count = Field(default=200, description="Unacked descriptors per queue.")
+    burst_linger: Annotated[float, Field(ge=0)] = Field(
+        default=2.0, description="How long receipts wait for company: ten confirms, at most this; express ones never."
+    )
+    max_document_bytes: Count = Field(default=2 * 1024**3, description="Larger attachments are parked, not fetched.")
+    dictionary_bytes: int = Field(
+        default=64 * 1024**2,
+        ge=0,
+        description="What is kept of what came, so that what is like it comes as the difference; 0: nothing.",
+    )
+    gap_after: Seconds = Field(default=60.0, description="A sequence number missing for so long is asked for.")
+    presence_interval: Annotated[int, Field(ge=5, le=86_400)] = Field(
+        default=60,
+        description="How often the router is told how the line stands; silent for three of these, the line is down.",
+    )
+    units_refresh: Seconds = Field(default=300.0, description="How often the router is asked which units are hosted.")
+    retention: Seconds = Field(
+        default=180 * 24 * 3600.0,
+        description="How long the spool remembers what has ended; with sink none also how long it keeps documents.",
+    )
+    disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0, description="Free bytes that stay on the disk.")

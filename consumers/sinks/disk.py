@@ -1,0 +1,65 @@
+"""Files and directories that are on the disk, not just in its cache, when the function returns."""
+
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+
+FILE_MODE = 0o640
+DIRECTORY_MODE = 0o750
+_NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
+_KERNEL_CHUNK = 1 << 30
+
+
+def sync_directory(path: Path) -> None:
+    """Make the entries of a directory durable: names created, renamed or removed in it.
+
+    A network share may have nothing to sync a directory with (EINVAL, as on CIFS): there the server decides.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, durably; one that stands already keeps the rights its administrator gave it."""
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=DIRECTORY_MODE)
+        path.chmod(DIRECTORY_MODE)
+        sync_directory(path.parent)
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write a new file and make its bytes durable; its name is durable after the directory's sync."""
+    with target.open("xb") as file:
+        os.fchmod(file.fileno(), FILE_MODE)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def copy_file(source: Path, target: Path, *, durable: bool = True) -> int:
+    """Copy a file and return the bytes copied.
+
+    The kernel copies, so a file system that can share blocks between files (XFS, Btrfs) copies nothing. It is never a
+    hard link: a person who changes a document in place would change the spool's bytes with it.
+    """
+    with source.open("rb") as reader, target.open("xb") as writer:
+        os.fchmod(writer.fileno(), FILE_MODE)
+        try:
+            while os.copy_file_range(reader.fileno(), writer.fileno(), _KERNEL_CHUNK):
+                pass
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_COPY:
+                raise
+            shutil.copyfileobj(reader, writer, 1 << 20)
+            writer.flush()
+        if durable:
+            os.fsync(writer.fileno())
+        return os.fstat(writer.fileno()).st_size

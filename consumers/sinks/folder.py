@@ -1,0 +1,156 @@
+"""The folder sink: a directory per dispatch that appears complete or not at all, and once, however often it is sent.
+
+::
+
+    <inbox>/<unit code>/<day> <notation> <subject> <delivery id>/   dispatch.json and the attachments
+    <inbox>/<unit code>/.incoming-<delivery id>/                    being written
+    <inbox>/<unit code>/.delivered/<delivery id>                    marker: complete, and appeared or about to
+
+The order makes it exact, with an fsync between any two steps: (1) write everything into ``.incoming-…``; (2) set the
+marker; (3) rename to the final name. Killed before 2, there is no marker: what lies in ``.incoming-…`` may be half
+written and is begun anew. Killed between 2 and 3, there are both: it is complete and the rename is made up for. Killed
+after 3, the marker stands alone: nothing is left to do, even if a person has renamed, moved or deleted the directory
+since, and even if the spool was wiped and the document comes a second time.
+"""
+
+import asyncio
+import errno
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from consumers.errors import SinkRefusedError, SinkRetryError
+from consumers.sinks.base import Document, DocumentFile
+from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, sync_directory, write_file
+from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
+from schemas.codes import is_code
+from schemas.ids import is_id
+from schemas.text import safe_file_name
+
+_TITLE_BYTES = 150
+_THREADS = 4
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class FolderSink:
+    """Puts documents into directories under ``root``, leaving ``reserve_bytes`` of its disk free."""
+
+    def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
+        self._root = root
+        self._reserve = reserve_bytes
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="folder-sink")
+
+    async def deliver(self, document: Document) -> None:
+        """Make the document's directory appear; the disk's work is done in a thread.
+
+        Raises:
+            SinkRetryError: the disk is full or cannot be written; nothing half-written is left.
+            SinkRefusedError: the unit's code or the delivery's id is none, so they cannot name a directory.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, document)
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def _deliver(self, document: Document) -> None:
+        places = _places(self._root, document)
+        try:
+            _make_places(places)
+            if not places.marker.exists():
+                self._prepare(places, document)
+            _appear(places)
+        except OSError as error:
+            raise SinkRetryError(_sentence(error, places.unit)) from error
+
+    def _prepare(self, places: "_Places", document: Document) -> None:
+        if places.final.exists():  # someone deleted the markers
+            places.marker.touch()
+            return
+        self._require_room(places.unit, document)
+        _remove(places.temporary)
+        try:
+            _fill(places.temporary, document)
+            sync_directory(places.unit)
+            places.marker.touch()
+        except OSError:
+            _remove(places.temporary)
+            raise
+
+    def _require_room(self, directory: Path, document: Document) -> None:
+        needed = sum(file.size for file in document.files) + self._reserve
+        if shutil.disk_usage(directory).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where one delivery is written, marked and seen."""
+
+    unit: Path
+    temporary: Path
+    marker: Path
+    final: Path
+
+
+def _places(root: Path, document: Document) -> _Places:
+    if not is_code(document.unit) or not is_id(document.delivery_id):
+        raise SinkRefusedError(f"{document.unit!r}, {document.delivery_id!r} are no unit code and delivery id")
+    unit = root / document.unit
+    return _Places(
+        unit=unit,
+        temporary=unit / f".incoming-{document.delivery_id}",
+        marker=unit / ".delivered" / document.delivery_id,
+        final=unit / directory_name(document),
+    )
+
+
+def directory_name(document: Document) -> str:
+    """``2026-11-22 123-CV_TU Về việc … 019b0c5e-…``: the local day of receipt, what people call it, its id."""
+    day = datetime.fromtimestamp(document.received_at / 1000, UTC).astimezone().date()
+    letter = document.descriptor
+    title = clip(safe_file_name(f"{day} {letter.notation} {letter.subject}"), _TITLE_BYTES)
+    return f"{title} {document.delivery_id}"
+
+
+def _make_places(places: _Places) -> None:
+    places.unit.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    make_directory(places.unit)
+    make_directory(places.marker.parent)
+
+
+def _fill(directory: Path, document: Document) -> None:
+    directory.mkdir()
+    names = file_names(file.name for file in document.files)
+    for file, name in zip(document.files, names, strict=True):
+        _copy(file, directory / name)
+    write_file(directory / RECORD_NAME, encode_record(document, names))
+    directory.chmod(DIRECTORY_MODE)  # last, because it ends the inheritance of a set-group-id parent's group
+    sync_directory(directory)
+
+
+def _remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)  # what stays stands in the way of the next try, which says so
+
+
+def _copy(file: DocumentFile, target: Path) -> None:
+    copied = copy_file(file.path, target)
+    if copied != file.size:
+        raise OSError(errno.EIO, f"{copied} bytes instead of {file.size}", str(file.path))
+
+
+def _appear(places: _Places) -> None:
+    sync_directory(places.marker.parent)  # also when an earlier try was killed before it could
+    if places.temporary.exists():
+        places.temporary.rename(places.final)
+    sync_directory(places.unit)
+
+
+def _sentence(error: OSError, unit: Path) -> str:
+    if error.errno in _FULL:
+        return f"the disk of the inbox {unit} is full; free some space"
+    place = f" ({error.filename})" if error.filename else ""
+    return f"the inbox {unit} cannot be written: {error.strerror}{place}"

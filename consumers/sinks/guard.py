@@ -1,0 +1,158 @@
+"""What stands between the courier and a sink: when to try again, when to stop, when to leave the sink in peace.
+
+The number of a document's tries is kept in the spool, so it survives a restart; the decision on a failure is a pure
+function of that number. A circuit protects a sink that is down: see :mod:`consumers.sinks.circuit`.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import tenacity
+
+from consumers.errors import SinkError, SinkParkedError, SinkRefusedError, SinkRetryError, SinkWaitError
+from consumers.settings import GatewaySettings
+from consumers.sinks.base import Document, Sink
+from consumers.sinks.circuit import Circuit
+from consumers.sinks.reason import one_line
+from schemas.clock import now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+_REASON_CHARACTERS = 1000
+_SHORTEST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The published schedule: pauses in seconds, tries before a document is parked."""
+
+    first: float = 1.0
+    longest: float = 60.0
+    attempts: int = 12
+
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> "Policy":
+        """The schedule that the settings ask for."""
+        return cls(settings.retry_first, settings.retry_max, settings.sink_attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again at ``at`` (UTC milliseconds)."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Leave it to an operator."""
+
+
+def pause_after(policy: Policy, attempts: int) -> float:
+    """The longest pause after the ``attempts``-th failure, in seconds; jitter takes off up to half of it."""
+    state = tenacity.RetryCallState(tenacity.Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = attempts
+    return float(tenacity.wait_exponential(multiplier=policy.first, max=policy.longest)(state))
+
+
+def schedule(policy: Policy) -> tuple[float, ...]:
+    """The longest pause after each failure but the last, which parks the document.
+
+    >>> schedule(Policy(first=1.0, longest=60.0, attempts=8))
+    (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+    """
+    return tuple(pause_after(policy, attempts) for attempts in range(1, policy.attempts))
+
+
+def next_step(policy: Policy, attempts: int, error: SinkError, *, now: int, luck: float) -> RetryAt | Park:
+    """Decide what follows a failed try.
+
+    Args:
+        policy: the schedule.
+        attempts: tries of this document so far, this one among them.
+        error: what the sink said. A pause it asks for is honoured up to the policy's longest.
+        now: UTC milliseconds.
+        luck: 0 to 1, the share of the jitter that is drawn.
+    """
+    if isinstance(error, SinkRefusedError) or attempts >= policy.attempts:
+        return Park()
+    pause = pause_after(policy, attempts) * (_SHORTEST_SHARE + (1 - _SHORTEST_SHARE) * luck)
+    if isinstance(error, SinkRetryError) and error.retry_after is not None:
+        pause = max(pause, min(error.retry_after, policy.longest))
+    return RetryAt(now + round(pause * 1000))
+
+
+class GuardedSink:
+    """A sink with its schedule and its circuit."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        policy: Policy,
+        *,
+        clock: Callable[[], int] = now_ms,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        self._sink = sink
+        self._policy = policy
+        self._clock = clock
+        self._luck = luck
+        self.circuit = Circuit(first_pause=policy.longest)
+
+    async def deliver(self, document: Document, attempts: int) -> None:
+        """Try once to hand a document over.
+
+        Args:
+            document: the delivery.
+            attempts: its tries so far, without this one.
+
+        Raises:
+            SinkWaitError: it is to be tried again at ``retry_at``; ``attempts`` is one more, or the same when the
+                circuit is open and the sink was not asked.
+            SinkParkedError: the sink refused it, or its tries are used up.
+        """
+        self._require_admission(document, attempts)
+        try:
+            await self._sink.deliver(document)
+        except SinkRefusedError as error:
+            self._answered()
+            raise self._decision(attempts + 1, error) from error
+        except SinkRetryError as error:
+            self._failed(document, error.reason)
+            raise self._decision(attempts + 1, error) from error
+        except Exception as error:
+            log.exception(Event.SINK_FAILED_UNEXPECTEDLY, delivery_id=document.delivery_id)
+            self._failed(document, repr(error))
+            wrong = SinkRefusedError(f"the sink failed in a way it should not: {error!r}")
+            raise self._decision(attempts + 1, wrong) from error
+        except BaseException:
+            self.circuit.leave(document.delivery_id)
+            raise
+        self._answered()
+
+    async def close(self) -> None:
+        """Close the sink."""
+        await self._sink.close()
+
+    def _require_admission(self, document: Document, attempts: int) -> None:
+        retry_at = self.circuit.admit(document.delivery_id, now=self._clock())
+        if retry_at is not None:
+            reason = f"the sink is left in peace after repeated failures: {self.circuit.reason}"
+            raise SinkWaitError(one_line(reason, _REASON_CHARACTERS), attempts=attempts, retry_at=retry_at)
+
+    def _decision(self, attempts: int, error: SinkError) -> SinkWaitError | SinkParkedError:
+        reason = one_line(error.reason, _REASON_CHARACTERS) or type(error).__name__
+        step = next_step(self._policy, attempts, error, now=self._clock(), luck=self._luck())
+        if isinstance(step, Park):
+            return SinkParkedError(reason, attempts=attempts)
+        return SinkWaitError(reason, attempts=attempts, retry_at=step.at)
+
+    def _answered(self) -> None:
+        if self.circuit.closed_by_success():
+            log.info(Event.SINK_CIRCUIT_CLOSED)
+
+    def _failed(self, document: Document, reason: str) -> None:
+        if self.circuit.opened_by_failure(document.delivery_id, reason, now=self._clock()):
+            log.warning(Event.SINK_CIRCUIT_OPENED, reason=reason, until=self.circuit.until)

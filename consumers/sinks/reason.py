@@ -1,0 +1,12 @@
+"""What another program said, made fit for a receipt: one line without controls, cut short."""
+
+import unicodedata
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text on one line, runs of white space as one space, at most ``limit`` characters, cut with ``…``."""
+    visible = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
+    line = unicodedata.normalize("NFC", " ".join(visible.split()))
+    return line if len(line) <= limit else line[: limit - 1] + "…"

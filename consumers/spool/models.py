@@ -1,0 +1,167 @@
+"""The spool's tables (SQLAlchemy Core on SQLite). Times are UTC milliseconds since 1970, sizes bytes, ids as text.
+
+``inbox`` holds what was taken, one row per delivery, and ``letter`` what its dispatch says; ``receipt`` is what was
+said of it, and with ``sent_at`` NULL the outbox. A row of ``content_use`` keeps the content of that hash on the disk.
+``outgoing`` is what goes the other way.
+"""
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""``spool_id``: made with the spool, so that the router learns of a lost one."""
+
+unit = Table(
+    "unit",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("hosted", Boolean, nullable=False, server_default="0"),  # in the router's last list of our units
+    Column("receipt_seq", Integer, nullable=False, server_default="0"),  # last one given
+    Column("highest_seq", Integer, nullable=False, server_default="0"),  # of deliveries taken
+    Column("opening", String, nullable=False, server_default=""),  # its line's hours, as the router listed them
+    Column("timezone", String, nullable=False, server_default=""),  # of whose clock they are
+    sqlite_with_rowid=False,
+)
+
+letter = Table(
+    "letter",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("dispatch_id", String, nullable=False, unique=True),
+    Column("issuer", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("notation", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("traceparent", String, nullable=False),
+    Column("content_sha256", String),  # schemas.attachment.content_digest; NULL until the full descriptor is here
+    Column("body", LargeBinary, nullable=False),  # the descriptor; the full one once it has been fetched
+)
+"""What is the same for all addressees of a dispatch, once, however many of them are hosted here."""
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("delivery_id", String, nullable=False, unique=True),
+    Column("letter_pos", Integer, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("taken_at", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("state_at", Integer, nullable=False),
+    Column("stub", Boolean, nullable=False),  # its record is to be fetched before its contents are known
+    Column("reason", Text, nullable=False, server_default=""),  # why it waits or was parked; what a person said last
+    Column("attempts", Integer, nullable=False, server_default="0"),  # of the sink; line drops are none
+    Column("retry_at", Integer, nullable=False, server_default="0"),  # the courier leaves it alone until then
+    Column("fetch_bytes", Integer, nullable=False),  # what is to come over the line beside the descriptor
+    Column("postponed_at", Integer, nullable=False, server_default="0"),  # when retry_at was set, by the same clock
+    Column("handed", Boolean, nullable=False, server_default="0"),  # given to the sink, which may have it
+    # What the courier has to do, in its order; small, because all else leaves it.
+    Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
+    Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
+    Index("ix_inbox_letter", "letter_pos"),
+)
+
+recall = Table(
+    "recall",
+    metadata,
+    Column("unit", String, primary_key=True),
+    Column("dispatch_id", String, primary_key=True),
+    Column("by", String, nullable=False),  # the dispatch that calls it back
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What units were told to give back, whether it is here already or not."""
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("inbox_pos", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("at", String, nullable=False),  # RFC 3339 with the offset of the unit's clock
+    Column("seq", Integer, nullable=False),
+    Column("express", Boolean, nullable=False),
+    Column("gateway_version", String, nullable=False),
+    Column("sent_at", Integer),
+    Column("reason", Text),
+    Column("attempts", Integer),
+    Column("person", Text),
+    Column("department", Text),
+    Column("register_number", Text),
+    Index("ix_receipt_inbox", "inbox_pos"),
+    Index("ix_receipt_unsent", "express", "pos", sqlite_where=text("sent_at IS NULL")),
+)
+
+content_use = Table(
+    "content_use",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("inbox_pos", Integer, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+outgoing = Table(
+    "outgoing",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),  # made when it was taken; its submission's idempotency key
+    Column("name", String, nullable=False),  # of its folder, as a person gave it
+    Column("issuer", String, nullable=False, server_default=""),
+    Column("notation", String, nullable=False, server_default=""),
+    Column("subject", String, nullable=False, server_default=""),
+    Column("urgency", Integer, nullable=False, server_default="0"),
+    Column("body", LargeBinary, nullable=False),  # the submission, its attachments named by hash; empty: unreadable
+    Column("taken_at", Integer, nullable=False),
+    Column("state", String, nullable=False),  # waiting, accepted, rejected
+    Column("state_at", Integer, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # why it waits or was rejected
+    Column("retry_at", Integer, nullable=False, server_default="0"),  # the courier leaves it alone until then
+    Column("size", Integer, nullable=False, server_default="0"),  # of its files
+    Column("done", Integer, nullable=False, server_default="0"),  # of that, what the router is known to have
+    Column("dispatch_id", String),
+    Column("addressees", Integer),
+    Index("ix_outgoing_waiting", "urgency", "size", sqlite_where=text("state = 'waiting'")),
+    Index("ix_outgoing_ended", "state_at", sqlite_where=text("state <> 'waiting'")),
+)
+"""Documents that the unit sends: what people put into the outbox, and what became of it."""
+
+outgoing_file = Table(
+    "outgoing_file",
+    metadata,
+    Column("outgoing_pos", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("file_name", String, nullable=False),  # in its folder
+    Column("sha256", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+gap = Table(
+    "gap",
+    metadata,
+    Column("unit", String, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("asked", Integer, nullable=False),  # times
+    Column("ask_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Sequence numbers below the highest seen of a unit that have not come."""
+
+outage = Table(
+    "outage",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("down_at", Integer, nullable=False),
+    Column("up_at", Integer),  # NULL: the line is down
+)
+"""When the line was down; a row goes when a broker has confirmed that the router will know."""

@@ -1,0 +1,51 @@
+"""Forgets deliveries that ended long ago, with their receipts and the contents kept for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, exists, select
+
+from consumers.spool import recalls
+from consumers.spool.models import content_use, inbox, letter, receipt
+from consumers.spool.sets import among, as_list
+from schemas.states import Status
+
+BATCH = 500
+"""Deliveries forgotten in one transaction, so that no commit waits long for this."""
+_KEPT = [Status.TAKEN.value, Status.PARKED.value]
+_OLD = (
+    select(inbox.c.pos)
+    .where(
+        inbox.c.state_at < bindparam("before"),
+        inbox.c.state.not_in(_KEPT),
+        ~exists().where(receipt.c.inbox_pos == inbox.c.pos, receipt.c.sent_at.is_(None)),
+    )
+    .order_by(inbox.c.pos)
+    .limit(BATCH)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was forgotten: how many deliveries, and the names of the contents that they used."""
+
+    deliveries: int
+    contents: list[str]
+
+
+def forget(conn: Connection, times: Sequence[int]) -> list[Forgotten]:
+    """Forget up to a batch of deliveries per time: ended before it (UTC ms), with every receipt confirmed."""
+    return [_forget(conn, before) for before in times]
+
+
+def _forget(conn: Connection, before: int) -> Forgotten:
+    found = conn.scalars(_OLD, {"before": before}).all()
+    values = {"positions": as_list(found)}
+    names = conn.scalars(select(content_use.c.sha256).where(among(content_use.c.inbox_pos, "positions")), values).all()
+    letters = as_list(conn.scalars(select(inbox.c.letter_pos).where(among(inbox.c.pos, "positions")), values))
+    for column in (content_use.c.inbox_pos, receipt.c.inbox_pos, inbox.c.pos):
+        conn.execute(delete(column.table).where(among(column, "positions")), values)
+    orphan = ~exists().where(inbox.c.letter_pos == letter.c.pos)
+    conn.execute(delete(letter).where(among(letter.c.pos, "letters"), orphan), {"letters": letters})
+    recalls.forget(conn)
+    return Forgotten(len(found), list(names))

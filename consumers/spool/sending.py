@@ -1,0 +1,296 @@
+"""What the unit sends: taken from the outbox, brought to the router, accepted there or rejected."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, text, update
+
+from consumers.spool.models import outgoing, outgoing_file
+from consumers.spool.sets import among, as_list, insert_rows
+from consumers.stages import Stage
+from schemas.clock import now_ms
+
+BATCH = 500
+"""Documents forgotten in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingFile:
+    """A file of it: its name in the document's folder, its SHA-256, its size in bytes."""
+
+    file_name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A document as it was taken; with a reason, one that cannot be sent."""
+
+    id: str
+    name: str
+    issuer: str = ""
+    notation: str = ""
+    subject: str = ""
+    urgency: int = 0
+    body: bytes = b""
+    files: tuple[SendingFile, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A document that waits to go up."""
+
+    pos: int
+    id: str
+    name: str
+    urgency: int
+    size: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of one: a dispatch with so many addressees, or a reason; ``at`` in UTC milliseconds."""
+
+    stage: Stage
+    at: int
+    reason: str
+    dispatch_id: str | None
+    addressees: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The router has accepted a document."""
+
+    id: str
+    dispatch_id: str
+    addressees: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A document that cannot be sent as it is."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a document is up, why it waits, and until when (UTC milliseconds)."""
+
+    id: str
+    done: int
+    reason: str
+    retry_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document as people see it; times are UTC milliseconds."""
+
+    id: str
+    name: str
+    issuer: str
+    notation: str
+    subject: str
+    urgency: int
+    taken_at: int
+    state: str
+    state_at: int
+    reason: str
+    size: int
+    done: int
+    dispatch_id: str | None
+    addressees: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many documents wait to go up, and how many bytes of theirs."""
+
+    documents: int
+    bytes: int
+
+
+_COLUMNS = (
+    "id",
+    "name",
+    "issuer",
+    "notation",
+    "subject",
+    "urgency",
+    "body",
+    "taken_at",
+    "state",
+    "state_at",
+    "reason",
+    "size",
+)
+_FILE_COLUMNS = ("outgoing_pos", "position", "file_name", "sha256", "size")
+# Written out, not bound: only so SQLite knows that the partial index on these rows fits.
+_IS_WAITING: ColumnElement[bool] = text("outgoing.state = 'waiting'")  # type: ignore[assignment]
+_HAS_ENDED: ColumnElement[bool] = text("outgoing.state <> 'waiting'")  # type: ignore[assignment]
+_READY = (
+    select(outgoing.c.pos, outgoing.c.id, outgoing.c.name, outgoing.c.urgency, outgoing.c.size, outgoing.c.body)
+    .where(_IS_WAITING, outgoing.c.retry_at <= bindparam("now"), ~among(outgoing.c.id, "without"))
+    .order_by(outgoing.c.urgency.desc(), outgoing.c.size, outgoing.c.pos)
+    .limit(bindparam("limit"))
+)
+_NEXT_AT = select(func.min(outgoing.c.retry_at)).where(_IS_WAITING, outgoing.c.retry_at > bindparam("now"))
+_ENDED = select(
+    outgoing.c.id,
+    outgoing.c.state,
+    outgoing.c.state_at,
+    outgoing.c.reason,
+    outgoing.c.dispatch_id,
+    outgoing.c.addressees,
+).where(among(outgoing.c.id, "ids"))
+_END = (
+    update(outgoing)
+    .where(outgoing.c.id == bindparam("b_id"), _IS_WAITING)
+    .values(
+        state=bindparam("b_state"),
+        state_at=bindparam("b_now"),
+        reason=bindparam("b_reason"),
+        dispatch_id=bindparam("b_dispatch_id"),
+        addressees=bindparam("b_addressees"),
+    )
+)
+_NOTE = (
+    update(outgoing)
+    .where(outgoing.c.id == bindparam("b_id"), _IS_WAITING)
+    .values(done=bindparam("b_done"), reason=bindparam("b_reason"), retry_at=bindparam("b_retry_at"))
+)
+_LIST = (
+    select(*(outgoing.c[name] for name in Listed.__dataclass_fields__))
+    .order_by(outgoing.c.pos.desc())
+    .limit(bindparam("limit"))
+)
+_OLD = select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before")).limit(BATCH)
+
+
+def take(conn: Connection, items: Sequence[Taken]) -> list[None]:
+    """Note documents that were put into the outbox; one that is known stays as it is."""
+    now = now_ms()
+    rows = [
+        (
+            item.id,
+            item.name,
+            item.issuer,
+            item.notation,
+            item.subject,
+            item.urgency,
+            item.body,
+            now,
+            (Stage.REJECTED if item.reason else Stage.WAITING).value,
+            now,
+            item.reason,
+            sum(file.size for file in item.files),
+        )
+        for item in items
+    ]
+    insert_rows(conn, outgoing, _COLUMNS, rows)
+    positions = dict(
+        conn.execute(
+            select(outgoing.c.id, outgoing.c.pos).where(among(outgoing.c.id, "ids")),
+            {"ids": as_list(item.id for item in items)},
+        ).all()
+    )
+    files = [
+        (positions[item.id], position, file.file_name, file.sha256, file.size)
+        for item in items
+        for position, file in enumerate(item.files)
+    ]
+    insert_rows(conn, outgoing_file, _FILE_COLUMNS, files)
+    return [None] * len(items)
+
+
+def ready(conn: Connection, *, limit: int, without: Sequence[str]) -> tuple[list[Outgoing], int | None]:
+    """What waits and may be sent now, the most urgent first, then the smallest; and when the next may (UTC ms)."""
+    values = {"now": now_ms(), "without": as_list(without), "limit": limit}
+    found = [Outgoing(*row) for row in conn.execute(_READY, values)]
+    return found, conn.scalar(_NEXT_AT, {"now": values["now"]})
+
+
+def files_of(conn: Connection, pos: int) -> list[SendingFile]:
+    """The files of a document."""
+    rows = select(outgoing_file.c.file_name, outgoing_file.c.sha256, outgoing_file.c.size).where(
+        outgoing_file.c.outgoing_pos == pos
+    )
+    return [SendingFile(*row) for row in conn.execute(rows.order_by(outgoing_file.c.position))]
+
+
+def stages(conn: Connection, ids: Sequence[str]) -> dict[str, Ended]:
+    """How far those documents are that are known, by id."""
+    rows = conn.execute(_ENDED, {"ids": as_list(ids)})
+    return {row[0]: Ended(Stage(row[1]), *row[2:]) for row in rows}
+
+
+def accept(conn: Connection, items: Sequence[Sent]) -> list[None]:
+    """Note that the router has accepted documents."""
+    _end(conn, [_ending(item.id, Stage.ACCEPTED, "", item.dispatch_id, item.addressees) for item in items])
+    return [None] * len(items)
+
+
+def reject(conn: Connection, items: Sequence[Rejected]) -> list[None]:
+    """Note that documents cannot be sent as they are."""
+    _end(conn, [_ending(item.id, Stage.REJECTED, item.reason, None, None) for item in items])
+    return [None] * len(items)
+
+
+def note(conn: Connection, items: Sequence[Progress]) -> list[None]:
+    """Note how much of documents is up, and why they wait."""
+    conn.execute(
+        _NOTE,
+        [
+            {"b_id": item.id, "b_done": item.done, "b_reason": item.reason, "b_retry_at": item.retry_at}
+            for item in items
+        ],
+    )
+    return [None] * len(items)
+
+
+def listed(conn: Connection, *, stages: Sequence[Stage], limit: int) -> list[Listed]:
+    """Documents in these stages (none: in any), newest first."""
+    query = _LIST.where(outgoing.c.state.in_([stage.value for stage in stages])) if stages else _LIST
+    return [Listed(*row) for row in conn.execute(query, {"limit": limit})]
+
+
+def count_waiting(conn: Connection) -> Waiting:
+    """What waits to go up."""
+    total = func.coalesce(func.sum(outgoing.c.size - outgoing.c.done), 0)
+    return Waiting(*conn.execute(select(func.count(), total).select_from(outgoing).where(_IS_WAITING)).one())
+
+
+def forget(conn: Connection, times: Sequence[int]) -> list[int]:
+    """Forget up to a batch of documents per time that ended before it (UTC ms); how many."""
+    return [_forget(conn, before) for before in times]
+
+
+def _forget(conn: Connection, before: int) -> int:
+    found = conn.scalars(_OLD, {"before": before}).all()
+    values = {"positions": as_list(found)}
+    conn.execute(delete(outgoing_file).where(among(outgoing_file.c.outgoing_pos, "positions")), values)
+    conn.execute(delete(outgoing).where(among(outgoing.c.pos, "positions")), values)
+    return len(found)
+
+
+def _ending(
+    document: str, stage: Stage, reason: str, dispatch_id: str | None, addressees: int | None
+) -> dict[str, object]:
+    return {
+        "b_id": document,
+        "b_state": stage.value,
+        "b_now": now_ms(),
+        "b_reason": reason,
+        "b_dispatch_id": dispatch_id,
+        "b_addressees": addressees,
+    }
+
+
+def _end(conn: Connection, rows: Sequence[dict[str, object]]) -> None:
+    conn.execute(_END, list(rows))

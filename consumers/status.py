@@ -1,0 +1,115 @@
+"""How the gateway stands, for people and probes: a small JSON file, replaced every few seconds."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+from sqlalchemy import func, select, text
+
+from consumers.errors import SpoolUnavailableError
+from consumers.spool import Spool, gaps, outbox, sending
+from consumers.spool.models import inbox
+from consumers.spool.outbox import gateway_version
+from schemas.clock import iso, now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+FILE_NAME = "status.json"
+EVERY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the running parts say of themselves; the line's rates in bytes/s, 0 while never measured.
+
+    ``opening`` is the line's hours and whether they are now, in words; empty when it is always open.
+    """
+
+    units: int
+    line: str
+    opening: str
+    line_rate: int
+    line_rate_up: int
+    broker: str
+    sink: str
+    sink_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the spool holds that is not done; ``oldest_waiting`` is RFC 3339 or empty; ``outgoing`` is to go up."""
+
+    waiting: int
+    oldest_waiting: str
+    parked: int
+    receipts_unsent: int
+    numbers_missing: int
+    outgoing: int = 0
+    outgoing_bytes: int = 0
+
+
+_WAITING = select(func.count(), func.min(inbox.c.taken_at)).where(text("inbox.state = 'taken'"))
+_PARKED = select(func.count()).select_from(inbox).where(text("inbox.state = 'parked'"))
+
+
+def backlog(spool: Spool) -> Backlog:
+    """Count what is not done.
+
+    Raises:
+        SpoolUnavailableError: the spool cannot be read now.
+    """
+    with spool.reading() as conn:
+        waiting, oldest = conn.execute(_WAITING).one()
+        going_up = sending.count_waiting(conn)
+        return Backlog(
+            waiting=waiting,
+            oldest_waiting=iso(oldest) if oldest else "",
+            parked=conn.scalar(_PARKED) or 0,
+            receipts_unsent=outbox.count_unsent(conn),
+            numbers_missing=gaps.count(conn),
+            outgoing=going_up.documents,
+            outgoing_bytes=going_up.bytes,
+        )
+
+
+async def keep_status(spool: Spool, standing: Callable[[], Standing]) -> None:
+    """Write the status file every few seconds; never returns."""
+    while True:
+        try:
+            await asyncio.to_thread(write_status, spool, standing())
+        except (OSError, SpoolUnavailableError) as error:
+            log.warning(Event.STATUS_NOT_WRITTEN, reason=str(error))
+        await asyncio.sleep(EVERY)
+
+
+def write_status(spool: Spool, standing: Standing) -> None:
+    """Replace the status file; a reader sees the old one or the new one."""
+    content = {
+        "at": iso(now_ms()),
+        "pid": os.getpid(),
+        "version": gateway_version(),
+        "spool_id": spool.id,
+        **asdict(standing),
+        **asdict(backlog(spool)),
+    }
+    path = status_path(spool.path.parent)
+    new = path.with_suffix(".new")
+    new.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    new.replace(path)
+
+
+def last_rate(data_dir: Path) -> float:
+    """The line's rate (bytes/s) as the gateway knew it last, or 0."""
+    try:
+        return float(orjson.loads(status_path(data_dir).read_bytes())["line_rate"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
+def status_path(data_dir: Path) -> Path:
+    """Where the status file of a data directory is."""
+    return data_dir / FILE_NAME

@@ -1,0 +1,105 @@
+"""Hands a document in when its files are up: once in effect, however often the answer is lost."""
+
+from collections.abc import Callable
+
+import aiohttp
+import structlog
+from pydantic import BaseModel, ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from consumers.errors import LineError, ServerTroubleError
+from consumers.fetch import FetchPolicy
+from consumers.line import Line
+from consumers.origin import Clients
+from consumers.pace import Pace
+from consumers.spool.sending import Outgoing, Sent
+from consumers.upward import tus
+from schemas.events import Event
+
+log = structlog.get_logger()
+_ACCEPTED = 202
+
+
+class _Answer(BaseModel):
+    """What we need of the router's answer; fields it may gain do not matter."""
+
+    id: str
+    addressees: int
+
+
+class Submitter:
+    """Submits documents.
+
+    Args:
+        clients: see :class:`consumers.origin.Clients`.
+        origin_url: where the router is.
+        line: told of what is lost, asked when another try is worth it.
+        pace: what the line gives upward.
+        patience: seconds that the answer may take.
+        policy: pauses between tries.
+    """
+
+    def __init__(
+        self, clients: Clients, origin_url: str, line: Line, pace: Pace, *, patience: float, policy: FetchPolicy
+    ) -> None:
+        self._clients = clients
+        self._url = f"{origin_url.rstrip('/')}/api/v1/dispatches"
+        self._line = line
+        self._pace = pace
+        self._patience = patience
+        self._policy = policy
+
+    async def submit(self, document: Outgoing, *, on_wait: Callable[[str], None]) -> Sent:
+        """Return when the router has accepted it; a repetition is answered with the dispatch that it was.
+
+        Args:
+            document: whose files are up.
+            on_wait: told why it cannot be accepted now.
+
+        Raises:
+            OutgoingRejectedError: the router refused it, with the reason.
+            UploadsLostError: the router does not have one of its files.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(ServerTroubleError),
+            wait=wait_exponential_jitter(
+                multiplier=self._policy.first, max=self._policy.longest, jitter=self._policy.first
+            ),
+            before_sleep=lambda state: _note_wait(document, state, on_wait),
+        )
+        answer: _Answer = await retrying(self._submit_through_drops, document)
+        return Sent(document.id, answer.id, answer.addressees)
+
+    async def _submit_through_drops(self, document: Outgoing) -> _Answer:
+        while True:
+            await self._line.broker_first()
+            try:
+                return await self._submit(document)
+            except LineError as error:
+                self._line.lost(str(error), silent=isinstance(error.__cause__, TimeoutError))
+                await self._line.worth_a_try()
+
+    async def _submit(self, document: Outgoing) -> _Answer:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}
+        silence = aiohttp.ClientTimeout(total=None, sock_connect=self._line.patience, sock_read=self._patience)
+        client = self._clients.get(self._pace.window)
+        async with self._line.connection() as span:
+            with tus.telling_line_events():
+                async with client.post(self._url, data=document.body, headers=headers, timeout=silence) as response:
+                    await tus.require(response, _ACCEPTED, conflict=True)
+                    self._line.alive(span)
+                    return _read(await response.read())
+
+
+def _read(body: bytes) -> _Answer:
+    try:
+        return _Answer.model_validate_json(body)
+    except ValidationError as error:
+        raise ServerTroubleError(f"the server's answer to a submission cannot be read: {error}") from error
+
+
+def _note_wait(document: Outgoing, state: RetryCallState, on_wait: Callable[[str], None]) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = round(state.upcoming_sleep, 1)
+    log.warning(Event.SUBMISSION_WAITS, id=document.id, reason=str(error), retry_in=pause)
+    on_wait(str(error))

@@ -1,0 +1,1 @@
+"""How congvan is put together and started."""

@@ -1,0 +1,237 @@
+"""Everything on one machine: a private broker, the router and the gateways, started in order and stopped in reverse."""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import aiohttp
+
+from deploy import environment, groundwork
+from deploy.broker import PrivateBroker
+from deploy.errors import StartError
+from deploy.supervisor import Child
+from router.broker.node import NodeAddress
+from router.ledger.engine import default_url, open_engine, upgrade
+from router.settings import RouterSettings
+from schemas.accounts import Account, Role, parse_account
+from schemas.clock import now_ms
+
+_READY_WITHIN = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to run beside the broker and the router.
+
+    Args:
+        environ: what the children's environments are made from.
+        example: an organisation of ``deploy/examples`` to import; empty: none.
+        gateways: unit patterns, a process each; None: one for each root.
+        through: gives the address under which gateways reach a URL, when a line lies between; None: none does.
+    """
+
+    environ: Mapping[str, str]
+    example: str = ""
+    gateways: tuple[str, ...] | None = None
+    through: Callable[[str], Awaitable[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where everything is, once it runs. ``config_file`` lets the commands find it, with an operator's token."""
+
+    api_url: str
+    amqp_url: str
+    management_url: str
+    inbox: Path
+    logs: Path
+    config_file: Path
+    tokens: Mapping[str, str]
+    gateways: tuple[str, ...]
+    invitation: str
+    """A one-time token for the console's first administrator; empty when somebody can log in already."""
+
+    @property
+    def console_url(self) -> str:
+        """Where people look and act."""
+        return f"{self.api_url}/console/"
+
+    @property
+    def login_url(self) -> str:
+        """The one-time link of the first administrator; empty when somebody can log in already."""
+        return self.invitation and f"{self.console_url}welcome?token={self.invitation}"
+
+    def token_of(self, role: Role) -> str:
+        """The token of the first account with a role; empty when there is none."""
+        return _token_of(self.tokens, role)
+
+
+class AllInOne:
+    """An asynchronous context: everything runs inside it, and nothing is left of it behind.
+
+    Entering raises ``StartError`` (another one uses the directory, a port is taken, no such example), ``NodeError``
+    (the broker does not start), ``ChildError`` (the router or a gateway does not come up) or
+    ``LedgerUnavailableError``; what was started by then is stopped again.
+    """
+
+    def __init__(self, settings: RouterSettings, wish: Wish) -> None:
+        self._settings = settings
+        self._wish = wish
+        self._home = settings.data_dir.absolute()
+        self._ledger = open_engine(default_url(settings))
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Running:
+        try:
+            return await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> Running:
+        self._stack.enter_context(_sole_owner(self._home))
+        self._stack.callback(self._ledger.dispose)
+        port = _free_port(self._settings.http_host, self._settings.http_port)
+        patterns, tokens = await asyncio.to_thread(self._lay_the_ground)
+        broker = await self._start_broker()
+        api_url = f"http://{self._settings.http_host}:{port}"
+        await self._start_router(broker, port, api_url)
+        await asyncio.gather(*(self._start_gateway(pattern, tokens, broker, api_url) for pattern in patterns))
+        return Running(
+            api_url=api_url,
+            amqp_url=broker.amqp_url,
+            management_url=broker.management_url,
+            inbox=self._home / "inbox",
+            logs=self._home / "logs",
+            config_file=self._write_config(broker, api_url, tokens),
+            tokens=tokens,
+            gateways=tuple(patterns),
+            invitation=await asyncio.to_thread(self._invite_first),
+        )
+
+    def _lay_the_ground(self) -> tuple[Sequence[str], dict[str, str]]:
+        """The ledger, its units and tokens; which unit patterns get a gateway."""
+        upgrade(self._ledger)
+        if self._wish.example:
+            groundwork.import_example(self._ledger, self._wish.example)
+        roots = groundwork.root_codes(self._ledger)
+        wanted = self._wish.gateways
+        patterns = [f"{root}.#" for root in roots] if wanted is None else list(wanted)
+        accounts = groundwork.accounts_for(roots, patterns)
+        return patterns, groundwork.ensure_tokens(self._ledger, accounts, self._home / "secrets")
+
+    def _invite_first(self) -> str:
+        return groundwork.invite_first(self._ledger, groundwork.root_codes(self._ledger))
+
+    async def _start_broker(self) -> NodeAddress:
+        """The broker that is configured, else a private one."""
+        settings = self._settings
+        if settings.amqp_url:
+            password = settings.amqp_password.get_secret_value()
+            return NodeAddress(settings.amqp_url, settings.management_url, settings.amqp_user, password)
+        broker = PrivateBroker(self._home / "broker")
+        self._stack.push_async_callback(broker.stop)
+        return await broker.start()
+
+    async def _start_router(self, broker: NodeAddress, port: int, api_url: str) -> None:
+        env = environment.for_router(self._wish.environ, self._settings, broker, port)
+        router = self._child("router", env, "router")
+        await router.ready(lambda: _says_ready(api_url), within=_READY_WITHIN)
+
+    async def _start_gateway(self, pattern: str, tokens: Mapping[str, str], broker: NodeAddress, api_url: str) -> None:
+        place, through = pattern.replace(".#", ""), self._wish.through or _directly
+        env = environment.for_gateway(
+            self._wish.environ,
+            units=pattern,
+            token=tokens[Account(Role.GATEWAY, pattern).name],
+            amqp_url=await through(broker.amqp_url),
+            origin_url=await through(api_url),
+            data_dir=self._home / "gateways" / place,
+            inbox=self._home / "inbox",
+        )
+        began = now_ms()
+        gateway = self._child(f"gateway-{place}", env, "gateway", "run")
+        await gateway.ready(self._heard_of(pattern, began), within=_READY_WITHIN)
+
+    def _child(self, name: str, env: Mapping[str, str], *arguments: str) -> Child:
+        argv = (sys.executable, "-m", "deploy.main", *arguments)
+        child = Child(name, argv, env, self._home / "logs" / f"{name}.log")
+        self._stack.push_async_callback(child.stop)
+        child.start()
+        return child
+
+    def _heard_of(self, pattern: str, since: int) -> Callable[[], Awaitable[bool]]:
+        """Whether a gateway's first word has gone all the way through broker and router into the ledger."""
+        return lambda: asyncio.to_thread(groundwork.heard_of, self._ledger, pattern, since)
+
+    def _write_config(self, broker: NodeAddress, api_url: str, tokens: Mapping[str, str]) -> Path:
+        values = {
+            "data_dir": str(self._home),
+            "ledger_url": self._settings.ledger_url,
+            "api_url": api_url,
+            "token": _token_of(tokens, Role.OPERATOR),
+            "amqp_url": broker.amqp_url,
+            "amqp_user": broker.user,
+            "amqp_password": broker.password,
+            "management_url": broker.management_url,
+        }
+        file = self._home / "congvan.toml"
+        groundwork.write_private(file, environment.toml_of(values))
+        return file
+
+
+def _token_of(tokens: Mapping[str, str], role: Role) -> str:
+    return next((token for name, token in tokens.items() if parse_account(name).role is role), "")
+
+
+async def _directly(url: str) -> str:
+    return url
+
+
+async def _says_ready(api_url: str) -> bool:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http,
+            http.get(f"{api_url}/readyz") as answer,
+        ):
+            return answer.ok
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+def _free_port(host: str, port: int) -> int:
+    """The wished port, or any free one for 0.
+
+    Raises:
+        StartError: another program listens there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise StartError(
+            f"the web API cannot listen on {host}:{port}: {error.strerror}", "choose another CONGVAN_HTTP_PORT"
+        ) from error
+
+
+@contextlib.contextmanager
+def _sole_owner(home: Path) -> Iterator[None]:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(f"it runs already in {home}", "choose another CONGVAN_DATA_DIR for a second one") from None
+        yield

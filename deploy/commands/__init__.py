@@ -1,0 +1,1 @@
+"""Commands of the whole product: what is neither the router's nor a gateway's alone."""

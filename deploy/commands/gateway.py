@@ -1,0 +1,21 @@
+"""``congvan gateway``: the gateway's own commands; its long-running one logs as every program does."""
+
+import typer
+
+from consumers.cli.gateway import app
+from deploy.commands.gateway_send import add_to
+
+__all__ = ["app"]
+
+add_to(app)
+
+
+@app.callback()
+def gateway(context: typer.Context) -> None:
+    """Run a unit's gateway, see its inbox, send, report on documents."""
+    if context.invoked_subcommand == "run":
+        from deploy.logs import configure_logs
+        from deploy.process import prepare
+
+        configure_logs(program="gateway")
+        prepare()

@@ -1,0 +1,1 @@
+"""The demonstration: the whole way of three dispatches through the example organisation, on this machine."""

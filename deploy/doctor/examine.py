@@ -1,0 +1,25 @@
+"""Runs all checks, side by side."""
+
+import asyncio
+
+from deploy.doctor import local, services
+from deploy.doctor.findings import Check, Finding, run
+from router.settings import RouterSettings
+
+CHECKS: dict[str, Check] = {
+    "python": local.python,
+    "disk": local.disk,
+    "content store": local.content_store,
+    "ledger": services.ledger,
+    "broker": services.broker,
+    "management": services.management,
+    "topology": services.topology,
+    "web API": services.web_api,
+    "token": services.token,
+    "clock": services.clock,
+}
+
+
+async def examine(settings: RouterSettings) -> list[Finding]:
+    """Every check's finding, in the order of the table."""
+    return list(await asyncio.gather(*(run(name, check, settings) for name, check in CHECKS.items())))

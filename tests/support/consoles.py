@@ -1,0 +1,281 @@
+"""The console as it runs, over a ledger in which something of everything has happened, and people who look at it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientResponse, ClientSession, CookieJar
+from sqlalchemy import Connection, Engine
+
+from deploy.groundwork import EXAMPLES
+from router.api.services import Services
+from router.clocks import periodically
+from router.console.passwords import hash_password
+from router.content import ContentStore
+from router.directory import Directory, load_csv
+from router.encoding import Encoder
+from router.identity import Provider
+from router.intake import Intake
+from router.ledger import people, presence
+from router.ledger.engine import writing
+from router.ledger.people import check_grant
+from router.ledger.presence import Listening, Report
+from router.ledger.units import import_units, record_seen
+from router.ledger.writer import Writer
+from router.metrics import Metrics
+from router.redriver import LOOK_EVERY, Redriver
+from router.uploads import UploadLimits, UploadStore
+from schemas.clock import iso, now_ms
+from schemas.ids import new_id
+from schemas.line import LineReport, Outage
+from schemas.states import Status
+from schemas.unit import Unit
+from support.api_server import Health, Organisation, serving
+from support.ledgers import Clerk, attachment
+
+PASSWORD = "bốn từ chẳng ai ghép"
+PEOPLE = {
+    "admin": ("admin", "LCA.#"),
+    "viewer": ("viewer", "LCA.#"),
+    "district": ("operator", "LCA.02.#"),
+    "auditor": ("auditor", "LCA.02.#"),
+}
+FULL = "HTTP 507: the disk of the unit's system is full"
+GONE = "HTTP 503: the unit's system does not answer"
+DOWN = {"LCA.02.12", "LCA.03.01", "LCA.05.02"}
+"""Units whose lines are down."""
+_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
+
+
+@dataclass(slots=True)
+class Story:
+    """What the ledger was filled with: dispatch ids by what they show."""
+
+    district: str = ""
+    """To a district and its communes: arrived, registered, on the way, parked, and waiting for a line."""
+    province: str = ""
+    overdue: str = ""
+    deliveries: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Console:
+    """A running console, and what is behind it."""
+
+    url: str
+    engine: Engine
+    services: Services
+    story: Story
+
+    @contextlib.asynccontextmanager
+    async def as_(self, name: str) -> AsyncIterator["Browser"]:
+        """A person's browser, logged in."""
+        async with ClientSession(self.url, cookie_jar=CookieJar(unsafe=True)) as http:
+            browser = Browser(http)
+            answer = await browser.post("/console/login", name=name, password=PASSWORD)
+            assert answer.status == 303, await answer.text()
+            yield browser
+
+
+@dataclass(slots=True)
+class Browser:
+    """Asks as a browser does: from a page of the console itself, without following redirects."""
+
+    http: ClientSession
+
+    async def get(self, path: str, **headers: str) -> ClientResponse:
+        return await _read(await self.http.get(path, headers=headers, allow_redirects=False))
+
+    async def text(self, path: str) -> str:
+        answer = await self.get(path)
+        assert answer.status == 200, (path, answer.status, await answer.text())
+        return await answer.text()
+
+    async def post(self, path: str, headers: Mapping[str, str] | None = None, **form: Any) -> ClientResponse:
+        sent = {"Sec-Fetch-Site": "same-origin"} if headers is None else headers
+        return await _read(await self.http.post(path, data=form, headers=sent, allow_redirects=False))
+
+    async def csrf(self) -> str:
+        return (await self.text("/console/help")).split('name="csrf" value="', 1)[1].split('"', 1)[0]
+
+
+async def _read(answer: ClientResponse) -> ClientResponse:
+    """The answer, its connection free for the next request."""
+    await answer.read()
+    return answer
+
+
+def example_units() -> list[Unit]:
+    """The example Lào Cai."""
+    return load_csv((EXAMPLES / "lao-cai" / "units.csv").read_text("utf-8"))
+
+
+@contextlib.asynccontextmanager
+async def running_console(
+    engine: Engine, directory: Path, *, provider: Provider | None = None
+) -> AsyncIterator[Console]:
+    """Serve until the block ends, over a ledger that has its tables."""
+    units = example_units()
+    story = await asyncio.to_thread(_fill, engine, units, await hash_password(PASSWORD))
+    writer = Writer(engine)
+    content = ContentStore(directory / "content", reserve_bytes=0)
+    organisation = Organisation(Directory(units))
+    encoder = Encoder(content, engine, seconds=0)
+    services = Services(
+        intake=Intake(writer=writer, content=content, encoder=encoder, directories=organisation),
+        content=content,
+        uploads=UploadStore(content, UploadLimits(1024 * 1024, 10, 1024 * 1024, 3600.0)),
+        encoder=encoder,
+        engine=engine,
+        organisation=organisation,
+        health=Health(),
+        metrics=Metrics(engine),
+        max_attachment_bytes=1024 * 1024,
+        provider=provider,
+    )
+    redriver = Redriver(engine, writer, lambda: None)
+    redriving = asyncio.create_task(periodically(redriver.look, LOOK_EVERY))
+    try:
+        async with serving(services) as url:
+            try:
+                yield Console(url, engine, services, story)
+            finally:
+                services.stopping.set()
+    finally:
+        redriving.cancel()
+        await asyncio.to_thread(writer.close)
+
+
+def _fill(engine: Engine, units: list[Unit], password_hash: str) -> Story:
+    now = now_ms()
+    with writing(engine) as conn:
+        import_units(conn, units, now_ms=now - 30 * _DAY)
+        record_seen(conn, [unit.code for unit in units[:40]], now - 5 * _MINUTE, new_id(), "0.1.0")
+        for name, (role, pattern) in PEOPLE.items():
+            token = people.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
+            people.set_password(conn, token, password_hash, now_ms=now)
+        _tell_lines(conn, units, now)
+        return _Teller(Clerk(conn), {unit.code: unit for unit in units}, now).tell()
+
+
+def _tell_lines(conn: Connection, units: list[Unit], now: int) -> None:
+    """A night and a morning of the lines: a district fell out at eight and came back, one commune is still away."""
+    lined = [unit.code for unit in units if unit.link not in {"none", "excluded"}]
+    outages: dict[str, list[Outage]] = {code: [] for code in lined}
+    for number, code in enumerate(lined):
+        if code.startswith("LCA.02."):
+            outages[code].append(_outage(now - 4 * _HOUR + number * 1000, 47 * _MINUTE))
+        elif number % 5 == 0:
+            outages[code] += [_outage(now - (20 - hour) * _HOUR, number * 5000) for hour in range(0, 12, 3)]
+    for number, code in enumerate(lined):
+        at = now - (3 * _HOUR if code in DOWN else number * 100)
+        said = LineReport(every=60, rate_down=4035 if number % 2 else None, outages=tuple(outages[code]))
+        presence.note_report(conn, [code], Report(said, at + number * 700 - 2000, at))
+    presence.note_silent(conn, Listening(now, 0))
+
+
+def _outage(began: int, length: int) -> Outage:
+    return Outage(down_at=_moment(began), up_at=_moment(began + length))
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+class _Teller:
+    """Fills the ledger with a story of two days."""
+
+    def __init__(self, clerk: Clerk, units: Mapping[str, Unit], now: int) -> None:
+        self._clerk, self._units, self._now = clerk, units, now
+        self._story = Story()
+
+    def tell(self) -> Story:
+        self._overdue()
+        self._yesterday()
+        self._district()
+        self._province()
+        self._story.deliveries = dict(self._clerk.deliveries)
+        return self._story
+
+    def _within(self, *heads: str) -> list[Unit]:
+        return [unit for code, unit in self._units.items() if code.startswith(heads) and unit.link != "excluded"]
+
+    def _yesterday(self) -> None:
+        self._clerk.now = self._now - 2 * _DAY
+        for number in range(6):
+            units = self._within(f"LCA.0{number + 1}")
+            key = self._clerk.dispatch(
+                "LCA.BTG",
+                units,
+                notation=f"{210 + number}-HD/BTGTU",
+                subject="Hướng dẫn tuyên truyền kỷ niệm ngày thành lập tỉnh",
+                urgency=number % 2,
+            )
+            for unit in units[:6]:
+                if unit.link != "none":
+                    self._clerk.tell(key, unit.code, Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+                    self._clerk.tell(
+                        key, unit.code, Status.REGISTERED, register_number=str(40 + number), person="Văn thư"
+                    )
+
+    def _district(self) -> None:
+        self._clerk.now = self._now - 3 * _HOUR
+        units = self._within("LCA.02")
+        key = self._story.district = self._clerk.dispatch(
+            "LCA",
+            units,
+            notation="315-QĐ/TU",
+            type="quyết định",
+            subject="Quyết định phân công cán bộ giúp cơ sở",
+            urgency=1,
+            signer="Nguyễn Văn A",
+            place="Lào Cai",
+            attachments=[attachment(b"scan", "quyết định.pdf")],
+        )
+        reached = [unit.code for unit in units if unit.link != "none"]
+        for code in reached:
+            self._clerk.tell(key, code, Status.QUEUED)
+        for code in reached[:-2]:
+            self._clerk.tell(key, code, Status.TAKEN)
+        for code in reached[:6]:
+            self._clerk.tell(key, code, Status.ARRIVED)
+        self._clerk.tell(key, reached[0], Status.REGISTERED, register_number="512", person="Trần Thị B")
+        self._clerk.tell(key, reached[0], Status.COMPLETED, person="Trần Thị B")
+        for code in reached[6:10]:
+            self._clerk.tell(key, code, Status.PARKED, reason=FULL, attempts="8")
+        self._clerk.tell(key, reached[1], Status.REFUSED, reason="không thuộc thẩm quyền", person="Lê Văn C")
+
+    def _province(self) -> None:
+        self._clerk.now = self._now - 20 * _MINUTE
+        units = self._within("LCA.0")
+        key = self._story.province = self._clerk.dispatch(
+            "LCA.VP",
+            units,
+            notation="128-CĐ/TU",
+            type="công điện",
+            subject="Công điện về chủ động ứng phó mưa lũ, sạt lở đất",
+            urgency=3,
+            flash_text="Sơ tán người dân khỏi khu vực ven suối trước 18 giờ hôm nay. Trực 24/24 giờ.",
+        )
+        for number, unit in enumerate(units):
+            if unit.link == "none" or number % 9 == 8:
+                continue
+            self._clerk.now = self._now - 19 * _MINUTE + number * 4000
+            self._clerk.tell(key, unit.code, *(Status.QUEUED, Status.TAKEN, Status.ARRIVED)[: 1 + (number * 7) % 3])
+        for code in [unit.code for unit in units if unit.link == "dialup"][7:60:26]:
+            self._clerk.tell(key, code, Status.PARKED, reason=GONE)
+
+    def _overdue(self) -> None:
+        self._clerk.now = self._now - 5 * _DAY
+        units = self._within("LCA.01")[:3]
+        due = iso(self._now - _DAY)
+        key = self._story.overdue = self._clerk.dispatch(
+            "LCA.UBKT", units, notation="77-CV/UBKTTU", subject="Báo cáo kết quả kiểm tra quý", due=due
+        )
+        for unit in units:
+            if unit.link != "none":
+                self._clerk.tell(key, unit.code, Status.QUEUED, Status.TAKEN, Status.ARRIVED)

@@ -1,0 +1,132 @@
+"""PostgreSQL for tests: a private cluster as a child process, or the server CONGVAN_TEST_POSTGRES_URL names."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from sqlalchemy import make_url
+
+GIVEN = "CONGVAN_TEST_POSTGRES_URL"
+_SYSTEM_USER = "postgres"
+# Vietnamese by default, so that a column which is compared by language where bytes are meant shows in a test.
+_INITDB = ("--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+_LANGUAGE = ("--locale-provider=icu", "--icu-locale=vi")
+# A killed server process loses nothing without fsync, only a machine without power does.
+_SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=60", "shared_buffers=32MB", "log_min_messages=warning")
+
+
+class PrivatePostgres:
+    """A cluster in a directory of its own, on a Unix socket in it; it ends with the process that started it."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="congvan-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, _SYSTEM_USER, _SYSTEM_USER)
+        initdb = [_program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
+        subprocess.run(self._as_owner(initdb), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL of the administrator's database."""
+        return f"postgresql+psycopg://postgres@/postgres?host={self.directory}"
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        server = [_program("postgres"), "-D", str(self._data), "-k", str(self.directory), *settings]
+        with (self.directory / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(self._as_owner(server), stdout=log, stderr=log, cwd="/")
+        _wait_for(self.url)
+
+    def stop(self) -> None:
+        """Stop the server, closing its connections."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kill the server and all its processes, as a crash would."""
+        self._end(signal.SIGQUIT)
+
+    def remove(self) -> None:
+        """Stop the server and delete its data."""
+        self.kill()
+        shutil.rmtree(self.directory)
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def _as_owner(self, command: list[str]) -> list[str]:
+        """The command as the user the cluster belongs to: PostgreSQL refuses to run as root."""
+        owner = ["--reuid", _SYSTEM_USER, "--regid", _SYSTEM_USER, "--clear-groups"] if os.geteuid() == 0 else []
+        return ["setpriv", *owner, "--pdeathsig", "QUIT", *command]
+
+
+@contextmanager
+def shared_server() -> Iterator[str]:
+    """The URL of a server on which databases may be made: as given, or a private one for as long as it is used."""
+    given = os.environ.get(GIVEN)
+    if given:
+        yield given
+        return
+    server = PrivatePostgres()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.remove()
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """An empty database that is there for the length of one test."""
+    name = f"test_{uuid4().hex[:12]}"
+    _administer(server_url, f'CREATE DATABASE "{name}"')
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _administer(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _administer(server_url: str, statement: str) -> None:
+    with psycopg.connect(_libpq(server_url), autocommit=True) as conn:
+        conn.execute(statement)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(_libpq(url)).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline, "PostgreSQL does not take connections"
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _libpq(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _program(name: str) -> str:
+    newest = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]), reverse=True
+    )
+    found = str(newest[0]) if newest else shutil.which(name)
+    assert found, f"{name} is missing: install Debian's package postgresql, or set {GIVEN}"
+    return found

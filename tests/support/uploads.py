@@ -1,0 +1,45 @@
+"""A dispatch handed in over HTTP by a test that is not asynchronous: first its file, then the letter."""
+
+import hashlib
+import urllib.request
+
+from schemas.accounts import Role
+from schemas.dispatch import Submission, Urgency
+from support.installation import Installation
+
+
+def submit(made: Installation, rule: str, name: str, content: bytes, *, flash_text: str = "") -> str:
+    """Store a content and send it to whom a rule names, express when there is a flash text; its SHA-256."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    letter = Submission.model_validate(
+        {
+            "notation": name,
+            "subject": name,
+            "issuer": "LCA",
+            "addressees": [rule],
+            "urgency": Urgency.EXPRESS if flash_text else Urgency.NORMAL,
+            "flash_text": flash_text,
+            "attachments": [
+                {
+                    "name": f"{name}.bin",
+                    "media_type": "application/octet-stream",
+                    "size": len(content),
+                    "sha256": sha256,
+                }
+            ],
+        }
+    )
+    _request(made, "PUT", f"/content/{sha256}", content, "application/octet-stream")
+    body = letter.model_dump_json(exclude_defaults=True).encode()
+    _request(made, "POST", "/api/v1/dispatches", body, "application/json", key=f"{rule} {name}")
+    return sha256
+
+
+def _request(made: Installation, method: str, path: str, body: bytes, kind: str, *, key: str = "") -> bytes:
+    headers = {"Authorization": f"Bearer {made.account(Role.ISSUER, 'LCA.#')}", "Content-Type": kind}
+    if key:
+        headers["Idempotency-Key"] = key.encode().hex()
+    request = urllib.request.Request(f"{made.api}{path}", body, headers, method=method)  # noqa: S310 - http, ours
+    with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - as above
+        content: bytes = answer.read()
+    return content

@@ -1,0 +1,52 @@
+"""``python -m tests.faults --seeds 20``: every fault with every seed, and the counts."""
+
+import argparse
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+
+from faults.ground import Count  # noqa: E402 - the folders above have to be importable first
+from faults.scenarios import SCENARIOS  # noqa: E402
+from faults.trial import run  # noqa: E402
+from support.commit import commit  # noqa: E402
+from support.counting import log_to_stderr  # noqa: E402
+
+
+def main() -> int:
+    """Run as the arguments say; 1 when anything was lost, doubled, wrong or disagreeing."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, counted from 1")
+    parser.add_argument("--only", choices=sorted(SCENARIOS), action="append", help="this fault; may be repeated")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time; most of a fault is waiting")
+    options = parser.parse_args()
+    seeds, faults = range(1, options.seeds + 1), options.only or list(SCENARIOS)
+    pairs = [(fault, seed) for seed in seeds for fault in faults]
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), log_to_stderr) as pool:
+        counts = [show(count, as_json=options.json) for count in pool.map(run, *zip(*pairs, strict=True))]
+    bad = sum(not count.clean for count in counts)
+    print(
+        f"commit {commit()}: {len(counts)} faults, {bad} with a loss, a double, a wrong byte or a disagreement",
+        file=sys.stderr,
+    )
+    return 1 if bad else 0
+
+
+def show(count: Count, *, as_json: bool) -> Count:
+    """Print a count and hand it on."""
+    fields = asdict(count)
+    if as_json:
+        print(json.dumps(fields), flush=True)
+    else:
+        print("  ".join(f"{name}={value}" for name, value in fields.items()), flush=True)
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())

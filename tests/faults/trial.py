@@ -1,0 +1,23 @@
+"""One fault with one seed, on an installation of its own."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from faults.ground import Count, ground
+from faults.scenarios import ON_POSTGRES, SCENARIOS
+from router.broker.node import PrivateNode
+
+
+def run(fault: str, seed: int) -> Count:
+    """One fault with one seed, from an empty installation to the count."""
+    with tempfile.TemporaryDirectory(prefix="congvan-fault-") as name:
+        node = PrivateNode(Path(name) / "node")
+        try:
+            with ground(Path(name), node, seed, on_postgres=fault in ON_POSTGRES) as laid:
+                notes = asyncio.run(SCENARIOS[fault](laid, seed))
+                count = laid.count(fault, seed)
+                count.notes = notes
+                return count
+        finally:
+            node.kill()

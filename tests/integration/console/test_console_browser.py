@@ -1,0 +1,341 @@
+"""The console in Chromium: every screen in both languages, light and dark, wide and narrow; axe finds nothing serious.
+
+Screenshots are kept in the directory that CONGVAN_ARTIFACTS names.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.async_api import Browser, Page, Request, async_playwright, expect
+from sqlalchemy import select
+
+from router.ledger.engine import writing
+from router.ledger.models import delivery
+from router.ledger.queries import Filter
+from router.ledger.redrives.authority import Authority, AuthorityKind
+from router.ledger.redrives.decisions import Pace
+from router.ledger.redrives.making import NewRedrive, make
+from schemas.clock import now_ms
+from schemas.states import Status
+from support.consoles import PASSWORD, Console
+from support.ledgers import Clerk
+
+CHROMIUM = shutil.which("chromium")
+LOOKS = [
+    ("vi", "light", 1280),
+    ("vi", "dark", 360),
+    ("en", "light", 360),
+    ("en", "dark", 1280),
+]
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; deploy/test.sh installs it"),
+    pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True),
+]
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    kept = Path(os.environ.get("CONGVAN_ARTIFACTS") or tmp_path / "artifacts")
+    kept.mkdir(parents=True, exist_ok=True)
+    return kept
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+async def log_in(
+    chromium: Browser,
+    console: Console,
+    *,
+    language: str = "vi",
+    theme: Literal["light", "dark"] = "light",
+    width: int = 1280,
+    javascript: bool = True,
+) -> Page:
+    """A page of the console's overview, as an administrator sees it."""
+    context = await chromium.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,
+        java_script_enabled=javascript,
+    )
+    await context.add_cookies([{"name": "congvan-language", "value": language, "url": console.url}])
+    page = await context.new_page()
+    await page.goto(f"{console.url}/console/login")
+    await page.fill("#name", "admin")
+    await page.fill("#password", PASSWORD)
+    await page.click("main button")
+    await expect(page.locator("nav.side")).to_be_visible()
+    await page.wait_for_load_state()  # what listens to keys runs from then on
+    return page
+
+
+def screens(console: Console) -> dict[str, str]:
+    """The address of each screen."""
+    story = console.story
+    parked = story.deliveries[story.district, "LCA.02.12"]
+    return {
+        "overview": "/",
+        "log": "/log",
+        "log-filtered": "/log?q=unit:LCA.02.%23+state:parked+colour:red",
+        "deliveries": "/deliveries?q=is:parked",
+        "delivery": f"/deliveries/{parked}",
+        "certificate": f"/deliveries/{story.deliveries[story.district, 'LCA.02']}/certificate",
+        "certificate-of-all": f"/documents/{story.district}/certificate",
+        "documents": "/search",
+        "document": f"/documents/{story.district}",
+        "units": "/units?open=LCA,LCA.02",
+        "unit": "/units/LCA.02",
+        "stuck": "/stuck",
+        "redrive": "/redrives/new?q=is:parked",
+        "redrives": "/redrives",
+        "redrive-job": f"/redrives/{begin_redrive(console)}",
+        "search": "/search?q=bat+xat",
+        "lines": "/lines",
+        "lines-month": "/lines?span=30d&state=down",
+        "commune": "/units/LCA.05.02?span=24h",
+        "statistics": "/statistics",
+        "statistics-empty": "/statistics?month=2020-01&unit=LCA.02",
+        "report": "/statistics/report?unit=LCA.02",
+        "audit": "/audit",
+        "help": "/help",
+        "nothing": "/documents/01a203b4-534c-749d-ae46-f303c470a0de",
+    }
+
+
+def arrive_again(console: Console) -> None:
+    """What was sent again arrives at its units."""
+    with writing(console.engine) as conn:
+        again = set(conn.scalars(select(delivery.c.id).where(delivery.c.state == Status.REDRIVEN.value)))
+        clerk = Clerk(conn, now=now_ms(), deliveries=dict(console.story.deliveries))
+        for (dispatch, code), key in console.story.deliveries.items():
+            if key in again:
+                clerk.tell(dispatch, code, Status.QUEUED, Status.ARRIVED)
+
+
+def begin_redrive(console: Console) -> str:
+    """A redrive of what is parked in a district, one of it sent; its id."""
+    with writing(console.engine) as conn:
+        new = NewRedrive(
+            who=Authority(AuthorityKind.PERSON, "admin"),
+            token="shown",
+            text="is:parked unit:LCA.02.#",
+            wanted=Filter(units=("LCA.02.#",), states=frozenset({Status.PARKED})),
+            cut_at=now_ms(),
+            reason="đĩa đã được dọn",
+            pace=Pace.CANARY,
+            watch_ms=120_000,
+        )
+        return make(conn, new, now_ms=now_ms())
+
+
+async def faults_of(page: Page) -> list[str]:
+    """What axe-core finds serious or critical. Its source is run by the debugger, which the page's policy lets."""
+    await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
+        for fault in found["violations"]
+        if fault["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
+async def test_every_screen_is_sound_and_fits(
+    console: Console, chromium: Browser, artifacts: Path, *, language: str, theme: Literal["light", "dark"], width: int
+) -> None:
+    page = await log_in(chromium, console, language=language, theme=theme, width=width)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "policy" in said.text.lower() else None)
+    for name, place in screens(console).items():
+        await page.goto(f"{console.url}/console{place}")
+        await page.screenshot(path=artifacts / f"{name}-{language}-{theme}-{width}.png", full_page=True)
+        complaints += [f"{name}: {fault}" for fault in await faults_of(page)]
+        if await page.evaluate("document.documentElement.scrollWidth") > width:
+            complaints.append(f"{name} is wider than {width} px")
+    assert complaints == []
+
+
+async def test_every_screen_fits_320_px(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console, width=320)
+    for place in screens(console).values():
+        await page.goto(f"{console.url}/console{place}")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320, place
+
+
+async def test_the_login_is_sound_too(console: Console, chromium: Browser, artifacts: Path) -> None:
+    page = await chromium.new_page()
+    await page.goto(f"{console.url}/console/login")
+    await page.screenshot(path=artifacts / "login.png")
+    assert await faults_of(page) == []
+
+
+async def test_pages_are_read_without_javascript(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console, javascript=False)
+    await page.click('nav.side a[href="/console/units"]')
+    await page.click("#open-LCA\\.02")
+    await expect(page.locator("tr.depth2")).to_have_count(23)
+    await page.click('nav.side a[href="/console/log"]')
+    await expect(page.locator("[data-live]")).to_be_hidden()
+    await page.click("[data-older]")
+    await expect(page.locator("[data-rows] tr").first).to_be_visible()
+
+
+async def test_new_rows_come_to_the_top_and_are_counted_while_one_reads(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    await page.goto(f"{console.url}/console/log")
+    await expect(page.locator(".live.on")).to_be_visible()
+    top = page.locator("[data-rows] tr").first
+
+    def tell() -> None:
+        with writing(console.engine) as conn:
+            clerk = Clerk(conn, now=now_ms(), deliveries=dict(console.story.deliveries))
+            clerk.tell(console.story.district, "LCA.02.05", Status.QUEUED, reason="mới")
+
+    before = await top.get_attribute("data-pos")
+    await asyncio.to_thread(tell)
+    await expect(top).not_to_have_attribute("data-pos", str(before))
+    await page.keyboard.press("p")
+    shown = str(await top.get_attribute("data-pos"))
+    for _ in range(3):
+        await asyncio.to_thread(tell)
+    await expect(page.locator("[data-news]")).to_have_text("3 dòng mới ▲")
+    await expect(top).to_have_attribute("data-pos", shown)
+    await page.click("[data-news]")
+    await expect(top).to_have_attribute("data-pos", str(int(shown) + 3))
+
+
+async def test_units_are_found_while_one_types_and_the_tree_opens_in_place(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    await page.goto(f"{console.url}/console/units")
+    loads: list[Request] = []
+    page.on("request", lambda request: loads.append(request) if request.is_navigation_request() else None)
+    await page.focus("#open-LCA\\.02")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tr.depth2")).to_have_count(23)
+    await expect(page.locator("#open-LCA\\.02")).to_be_focused()
+    assert "LCA.02" in page.url
+    await page.type("#find-unit", "cam duong")
+    await expect(page.locator("#tree tbody tr")).to_have_count(1)
+    assert loads == []
+
+
+async def tab_to(page: Page, place: str) -> None:
+    """Press Tab until a place has the focus, as who has no mouse does."""
+    for _ in range(150):
+        if await page.evaluate("place => document.activeElement.matches(place)", place):
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never comes to {place}")
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_a_redrive_is_done_by_the_keyboard_alone(
+    console: Console, chromium: Browser, artifacts: Path, language: str
+) -> None:
+    page = await log_in(chromium, console, language=language)
+    await page.goto(f"{console.url}/console/log?q=unit:LCA.02.%23+state:parked")
+    await page.keyboard.press("r")
+    await page.wait_for_url("**/redrives/new?q=unit%3ALCA.02.%23+state%3Aparked&cut=*")
+    await tab_to(page, "#pace-hand")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator("#pace-canary")).to_be_checked()
+    await page.keyboard.press("ArrowUp")
+    await tab_to(page, "#watch")
+    await page.keyboard.type("5")
+    await tab_to(page, "#reason")
+    await page.keyboard.type("đĩa đã được dọn")
+    await page.screenshot(path=artifacts / f"redrive-wizard-{language}.png", full_page=True)
+    assert await faults_of(page) == []
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/redrives/0*")
+    await expect(page.locator(".share")).to_contain_text("1 / 4")
+    await asyncio.to_thread(arrive_again, console)
+    await expect(page.locator("#act-ten.main")).to_be_visible()
+    await tab_to(page, "#act-ten")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".share")).to_contain_text("4 / 4")
+    await page.screenshot(path=artifacts / f"redrive-job-{language}.png", full_page=True)
+    assert await faults_of(page) == []
+    await asyncio.to_thread(arrive_again, console)
+    await expect(page.locator("#job [role=status]")).to_contain_text("đã xong" if language == "vi" else "done")
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_a_unit_is_paused_by_the_keyboard_alone_and_shows_it(
+    console: Console, chromium: Browser, artifacts: Path, language: str
+) -> None:
+    page = await log_in(chromium, console, language=language)
+    await page.goto(f"{console.url}/console/units/LCA.02.12")
+    await tab_to(page, "#acts summary")
+    await page.keyboard.press("Enter")
+    await tab_to(page, "#why")
+    await page.keyboard.type("trụ sở đang chuyển")
+    await page.screenshot(path=artifacts / f"unit-acts-{language}.png", full_page=True)
+    assert await faults_of(page) == []
+    await tab_to(page, '#acts button[value="pause"]')
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1 .tag.warn")).to_have_text("tạm dừng" if language == "vi" else "paused")
+    await page.screenshot(path=artifacts / f"unit-paused-{language}.png", full_page=True)
+    assert await faults_of(page) == []
+
+
+async def test_single_keys_do_nothing_when_they_are_turned_off(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    await page.goto(f"{console.url}/console/log")
+    await page.click(".menu summary")
+    await page.click('.menu button[name="keys"][value="off"]')
+    await expect(page.locator("html")).to_have_attribute("data-keys", "off")
+    await expect(page.locator(".live.on")).to_be_visible()
+    for key in "prjk?":
+        await page.keyboard.press(key)
+    await expect(page.locator("[data-pause]")).to_have_attribute("aria-pressed", "false")
+    assert page.url.endswith("/console/log")
+
+
+async def test_keys_go_where_they_say_and_can_be_turned_off(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    await page.keyboard.press("/")
+    await expect(page.locator("#find")).to_be_focused()
+    await page.keyboard.type("gl?")
+    await expect(page.locator("#find")).to_have_value("gl?")
+    await page.locator("#find").blur()
+    await page.keyboard.type("gl")
+    await page.wait_for_url("**/console/log")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/console/units/*")
+    await page.click(".menu summary")
+    await page.click('.menu button[name="keys"][value="off"]')
+    await page.keyboard.press("?")
+    await page.keyboard.type("gs")
+    await expect(page.locator('nav.side a[href="/console/units"]')).to_have_attribute("aria-current", "page")
+
+
+async def test_the_report_for_leaders_is_printed_on_one_page(console: Console, chromium: Browser) -> None:
+    for language in ("vi", "en"):
+        page = await log_in(chromium, console, language=language, theme="dark")
+        await page.goto(f"{console.url}/console/statistics/report")
+        printed = await page.pdf(prefer_css_page_size=True)
+        assert re.findall(rb"/Count (\d+)", printed) == [b"1"]
+
+
+async def test_the_theme_is_switched_and_stays(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await page.click(".menu summary")
+    await page.click('.menu button[name="theme"][value="dark"]')
+    await page.goto(f"{console.url}/console/log")
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != light

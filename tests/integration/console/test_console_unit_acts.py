@@ -1,0 +1,94 @@
+"""Units paused, muted, opened and retired in the console."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from router.ledger.audit import Act, list_entries
+from router.ledger.engine import reading, writing
+from router.ledger.queries import Filter, Flag, find_deliveries
+from router.ledger.scope import EVERYTHING
+from router.ledger.units import list_units
+from schemas.clock import now_ms
+from support.consoles import Browser, Console
+from support.ledgers import Clerk
+
+CODE = "LCA.02.12"
+PLACE = f"/console/units/{CODE}"
+WHY = "trụ sở đang chuyển"
+
+
+async def act(browser: Browser, name: str, code: str = CODE, **form: Any) -> int:
+    fields = {"csrf": await browser.csrf(), "act": name, "reason": WHY} | form
+    return (await browser.post(f"/console/units/{code}", None, **fields)).status
+
+
+async def test_a_paused_unit_says_so_wherever_its_documents_are_and_goes_on_when_opened(console: Console) -> None:
+    async with console.as_("district") as district:
+        assert [await act(district, "pause") for _ in range(2)] == [303, 303]
+        unit = next(item for item in _units(console) if item.code == CODE)
+        with writing(console.engine) as conn:
+            clerk = Clerk(conn, now=now_ms())
+            key = clerk.dispatch("LCA.VP", [unit])
+        delivery_id = clerk.deliveries[key, CODE]
+        text = await district.text(f"/console/deliveries/{delivery_id}")
+        assert "tạm dừng bởi district từ" in text
+        assert WHY in text
+        assert "Tự gửi ngay khi đơn vị được mở lại" in text
+        assert 'is%3Apaused"' in await district.text("/console/")
+        assert "tạm dừng</span>" in await district.text("/console/units?open=LCA.02")
+        page = await district.text(PLACE)
+        assert 'value="open"' in page
+        assert 'value="pause"' not in page
+        assert await act(district, "open") == 303
+        assert "tạm dừng bởi" not in await district.text(f"/console/deliveries/{delivery_id}")
+    with reading(console.engine) as conn:
+        entries = [row.entry for row in list_entries(conn, EVERYTHING) if row.entry.unit == CODE]
+        waiting = find_deliveries(conn, EVERYTHING, Filter(flags=frozenset({Flag.PAUSED})), now_ms=now_ms())
+    acts = [(entry.act, entry.person, entry.reason) for entry in entries]
+    assert acts == [(Act.UNIT_OPENED, "district", WHY), (Act.UNIT_PAUSED, "district", WHY)]
+    assert waiting == []
+
+
+async def test_a_muted_unit_leaves_the_overview_and_stays_among_the_stuck(console: Console) -> None:
+    async with console.as_("admin") as admin:
+        day = (datetime.now(UTC).date() + timedelta(days=3)).isoformat()
+        for code in ("LCA.02.08", "LCA.02.10", "LCA.02.12", "LCA.02.13"):
+            assert await act(admin, "mute", code, day=day) == 303
+        overview = await admin.text("/console/")
+        assert "HTTP 507" not in overview
+        assert "Các đơn vị tắt báo" in overview
+        assert "is%3Aunmuted" in overview
+        stuck = await admin.text("/console/stuck")
+        assert "HTTP 507" in stuck
+        assert "tắt báo</span>" in stuck
+        assert await act(admin, "mute", day="2001-01-01") == 422
+
+
+async def test_only_who_may_and_says_why_acts_on_a_unit(console: Console) -> None:
+    async with console.as_("viewer") as viewer:
+        assert await act(viewer, "pause") == 403
+        assert 'id="acts"' not in await viewer.text(PLACE)
+    async with console.as_("district") as district:
+        assert await act(district, "pause", "LCA.03.01") == 404
+        assert await act(district, "pause", reason="  ") == 400
+        assert await act(district, "retire", day="2030-01-01") == 403
+        assert await act(district, "mute", day="soon") == 400
+        assert 'value="retire"' not in await district.text(PLACE)
+    with reading(console.engine) as conn:
+        assert [row for row in list_entries(conn, EVERYTHING) if row.entry.act is Act.UNIT_PAUSED] == []
+
+
+async def test_an_administrator_retires_a_unit_with_its_successor(console: Console) -> None:
+    async with console.as_("admin") as admin:
+        assert await act(admin, "retire", day="2030-06-30", successor="lca.02.13") == 303
+        text = await admin.text(PLACE)
+        assert "30/06/2030" in text
+        assert "sau đó LCA.02.13" in text
+        assert await act(admin, "retire", day="2030-06-30", successor="LCA.99") == 422
+    unit = next(item for item in _units(console) if item.code == CODE)
+    assert (unit.valid_to, unit.successor) == (date(2030, 6, 30), "LCA.02.13")
+
+
+def _units(console: Console) -> Any:
+    with reading(console.engine) as conn:
+        return list_units(conn)

@@ -1,0 +1,108 @@
+"""The doctor against real parts: all well, and each way to be ill."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.doctor.examine import CHECKS, examine
+from deploy.doctor.findings import Answer, Verdict
+from deploy.exits import ExitCode
+from router.settings import RouterSettings
+from schemas.accounts import Role
+from schemas.unit import Link, Unit
+from support.broker import Vhost
+from support.installation import Installation, installation
+
+UNITS = [
+    Unit(code="LCA", name="Tỉnh ủy Lào Cai", kind="province", link=Link.LAN),
+    Unit(code="LCA.01", parent="LCA", name="Thành ủy Lào Cai", kind="district", link=Link.WAN),
+]
+
+
+def settings_of(vhost: Vhost, made: Installation, **changes: Any) -> RouterSettings:
+    fields: dict[str, Any] = {
+        "data_dir": made.directory / "router",
+        "ledger_url": made.ledger_url,
+        "amqp_url": vhost.amqp_url,
+        "amqp_user": vhost.user,
+        "amqp_password": vhost.password,
+        "management_url": vhost.management_url,
+        "api_url": made.api,
+        "token": made.account(Role.OPERATOR, "LCA.#"),
+    }
+    return RouterSettings(**fields | changes)
+
+
+async def answers(settings: RouterSettings) -> dict[str, Answer]:
+    return {found.check: found.answer for found in await examine(settings)}
+
+
+async def test_everything_is_well_with_a_running_router(vhost: Vhost, tmp_path: Path) -> None:
+    with installation(tmp_path, vhost, UNITS) as made:
+        made.account(Role.OPERATOR, "LCA.#")
+        router = made.router()
+        router.start()
+        made.wait_until_ready()
+        settings = settings_of(vhost, made)
+        made.wait(lambda: "topology_applied" in router.log.read_text("utf-8"), "the topology stands")
+        found = await answers(settings)
+    assert {name: answer for name, answer in found.items() if answer.verdict is not Verdict.OK} == {}
+    assert list(found) == list(CHECKS)
+    assert "RabbitMQ 3." in found["management"].detail or "RabbitMQ 4." in found["management"].detail
+    assert found["token"].detail == "the token of operator:LCA.#"
+    assert "2 units" in found["ledger"].detail
+
+
+async def test_a_broker_that_stands_otherwise_than_planned_is_told(vhost: Vhost, tmp_path: Path) -> None:
+    with installation(tmp_path, vhost, UNITS) as made:
+        found = await answers(settings_of(vhost, made))
+    assert found["topology"].verdict is Verdict.FAILED
+    assert "to make" in found["topology"].detail
+    assert "congvan topology plan" in found["topology"].hint
+
+
+async def test_what_does_not_answer_is_unavailable(
+    vhost: Vhost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.doctor.services._BROKER_WITHIN", 1.0)
+    with installation(tmp_path, vhost, UNITS) as made:
+        found = await answers(
+            settings_of(
+                vhost,
+                made,
+                amqp_url="amqp://127.0.0.1:1/none",
+                management_url="http://127.0.0.1:1",
+                ledger_url="postgresql://127.0.0.1:1/none",
+            )
+        )
+    for name in ("broker", "management", "topology", "ledger", "web API", "token"):
+        assert found[name].verdict is Verdict.FAILED, name
+        assert found[name].code is ExitCode.UNAVAILABLE, name
+    assert found["clock"].verdict is Verdict.NOTE
+
+
+async def test_a_token_that_is_nobodys_is_told(vhost: Vhost, tmp_path: Path) -> None:
+    with installation(tmp_path, vhost, UNITS) as made:
+        found = await answers(settings_of(vhost, made, token="cv1.nobody.nothing"))
+    assert found["token"].verdict is Verdict.FAILED
+    assert "unknown, expired or revoked" in found["token"].detail
+
+
+async def test_before_the_first_start_nothing_is_wrong_but_the_web_api(tmp_path: Path) -> None:
+    found = await answers(RouterSettings(data_dir=tmp_path / "new", api_url="http://127.0.0.1:1"))
+    failed = [name for name, answer in found.items() if answer.verdict is Verdict.FAILED]
+    assert failed == ["web API"]
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_full_disk_is_told_before_it_refuses(tmp_path: Path) -> None:
+    full = RouterSettings(data_dir=tmp_path, content_reserve_bytes=10**18)
+    assert (await answers(full))["disk"].verdict is Verdict.FAILED
+
+
+async def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "incoming").write_text("not a directory")
+    found = await answers(RouterSettings(data_dir=tmp_path))
+    assert found["content store"].verdict is Verdict.FAILED

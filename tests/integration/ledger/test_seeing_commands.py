@@ -1,0 +1,231 @@
+"""The commands that show what the console shows, from the ledger itself."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+from sqlalchemy import Engine
+from typer.testing import CliRunner, Result
+
+from router.cli import audit, lines, overview, search, stats, stuck, units, watch, why
+from router.ledger import presence
+from router.ledger.accounts import create_account
+from router.ledger.audit import Act, Entry, record
+from router.ledger.chain import links_of
+from router.ledger.engine import reading, writing
+from router.ledger.presence import Listening, Report
+from router.ledger.queries import find_delivery, read_log
+from router.ledger.scope import EVERYTHING
+from schemas.accounts import Account, Role
+from schemas.clock import now_ms
+from schemas.line import LineReport
+from schemas.states import Status
+from support.ledgers import Clerk, unit
+
+Run = Callable[..., Result]
+UNITS = [unit(code) for code in ("LCA", "LCA.01", "LCA.02", "LCA.02.05")]
+APPS = {
+    "stats": stats.app,
+    "overview": overview.app,
+    "stuck": stuck.app,
+    "lines": lines.app,
+    "why": why.app,
+    "watch": watch.app,
+    "search": search.app,
+    "audit": audit.app,
+    "units": units.app,
+}
+FULL = "HTTP 507: the disk is full"
+
+
+@pytest.fixture
+def run(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command against the test's ledger."""
+    monkeypatch.setenv("CONGVAN_LEDGER_URL", ledger_url)
+    return lambda name, *arguments: CliRunner().invoke(APPS[name], arguments)
+
+
+@pytest.fixture
+def clerk(ledger: Engine) -> Clerk:
+    """A dispatch of a minute ago: arrived at two of four units, parked at one; all lines but one are down."""
+    with writing(ledger) as conn:
+        clerk = Clerk(conn, now=now_ms() - 60_000)
+        clerk.units(*UNITS)
+        key = clerk.dispatch("LCA", UNITS)
+        for code in ("LCA.02", "LCA.02.05"):
+            clerk.tell(key, code, Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+        clerk.tell(key, "LCA.01", Status.QUEUED, Status.TAKEN)
+        clerk.tell(key, "LCA.01", Status.PARKED, reason=FULL)
+        report = LineReport(every=60, rate_down=4035)
+        presence.note_report(conn, [unit.code for unit in UNITS], Report(report, clerk.now, clerk.now - 3_600_000))
+        presence.note_silent(conn, Listening(now_ms(), 0))
+        presence.note_report(conn, ["LCA.01"], Report(report, now_ms(), now_ms()))
+    return clerk
+
+
+def objects(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_stats_tell_a_month_by_unit_urgency_and_month(run: Run, clerk: Clerk) -> None:
+    del clerk
+    (found,) = objects(run("stats", "--json"))
+    assert found["unit"] == "LCA"
+    assert found["whole"]["accepted"] == 4
+    assert found["whole"]["stages"]["arrived"] == {"count": 2, "p50": 3000, "p95": 6000, "p99": 6000}
+    assert {code: it["accepted"] for code, it in found["by_unit"].items()} == {"LCA": 1, "LCA.01": 1, "LCA.02": 2}
+    assert found["by_urgency"]["0"] == found["by_month"][found["month"]] == found["whole"]
+    lines = run("stats", "--unit", "LCA.02").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["unit", "LCA.02", "LCA.02.05", "all"]
+    assert lines[-1].split("\t")[1:] == ["2", "2", "100 %", "3 s", "6 s", "6 s", "-"]
+    assert len(run("stats", "--by", "month", "--stage", "completed").stdout.splitlines()) == 1 + 12 + 1
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--month", "2026-13"], 2), (["--unit", "LCA.77"], 3)])
+def test_stats_of_no_month_or_no_unit_say_so(run: Run, clerk: Clerk, arguments: list[str], code: int) -> None:
+    del clerk
+    result = run("stats", *arguments)
+    assert result.exit_code == code
+    assert result.stderr
+
+
+def test_the_overview_tells_its_six_numbers_and_what_needs_attention(run: Run, clerk: Clerk) -> None:
+    del clerk
+    (found,) = objects(run("overview", "--json"))
+    assert (found["undelivered"], found["parked"], found["lines"]) == (1, 1, {"up": 1, "down": 3})
+    causes = {(group["cause"], group["reason"], group["deliveries"]) for group in found["attention"]}
+    assert causes == {("parked", FULL, 1), ("line-down", "", 1)}
+    lines = run("overview").stdout.splitlines()
+    assert lines[0].split() == ["undelivered", "1"]
+    assert "lines down         3 of 4" in lines
+    assert any(line.startswith("parked\t1\t1\t") and line.endswith(FULL) for line in lines)
+
+
+def test_what_is_stuck_is_told_by_reason(run: Run, clerk: Clerk) -> None:
+    del clerk
+    (found,) = objects(run("stuck", "--json"))
+    assert (found["state"], found["reason"], found["parent"], found["deliveries"]) == ("parked", FULL, "LCA", 1)
+    assert FULL in run("stuck").stdout
+
+
+def test_nothing_stuck_is_said(run: Run, ledger: Engine) -> None:
+    del ledger
+    assert run("stuck").stdout == "nothing is stuck\n"
+    assert objects(run("stuck", "--json")) == []
+
+
+def test_lines_are_told_with_what_went_down_together(run: Run, clerk: Clerk) -> None:
+    del clerk
+    (found,) = objects(run("lines", "--json"))
+    assert (found["up"], found["down"]) == (1, 3)
+    assert [row["line"]["unit"] for row in found["rows"]][:3] == ["LCA", "LCA.02", "LCA.02.05"]
+    assert len(found["together"][0]["units"]) == 4
+    lines = run("lines", "--down", "--unit", "LCA.02.#").stdout.splitlines()
+    assert lines[0].startswith("0 up, 2 down")
+    assert [line.split("\t")[0] for line in lines[1:]] == ["unit", "LCA.02", "LCA.02.05"]
+    assert run("lines", "--unit", "LCA..02").exit_code == 2
+
+
+def test_why_explains_a_delivery_by_its_id_or_by_dispatch_and_unit(run: Run, clerk: Clerk, ledger: Engine) -> None:
+    (key, _), *_ = clerk.deliveries
+    delivery = clerk.deliveries[key, "LCA.01"]
+    (found,) = objects(run("why", delivery, "--json"))
+    (same,) = objects(run("why", key, "LCA.01", "--json"))
+    assert found == same
+    assert (found["state"], found["reason"], found["next"]) == (
+        "parked",
+        FULL,
+        "Nothing by itself: it waits for somebody.",
+    )
+    steps = [step.get("status", step["sort"]) for step in found["steps"]]
+    assert steps == ["outage", "accepted", "queued", "taken", "parked"]
+    with reading(ledger) as conn:
+        detail = find_delivery(conn, EVERYTHING, delivery)
+    assert detail is not None
+    assert [item["link"] for item in found["chain"]] == list(links_of(delivery, detail.receipts))
+    text = run("why", delivery).stdout
+    assert "What to do:\n  Mend what the reason names, then redrive it." in text
+    assert f"parked  {FULL}" in text
+
+
+def test_why_of_what_is_not_there_says_so(run: Run, clerk: Clerk) -> None:
+    (key, _), *_ = clerk.deliveries
+    for arguments in ([key], [key, "LCA.77"]):
+        result = run("why", *arguments)
+        assert result.exit_code == 3
+        assert "there is no delivery" in result.stderr
+
+
+def test_search_finds_documents_and_units_without_accents(run: Run, clerk: Clerk) -> None:
+    (key, _), *_ = clerk.deliveries
+    documents = objects(run("search", "kiem tra", "--json"))
+    assert [(found["found"], found["id"]) for found in documents] == [("document", key)]
+    units = objects(run("search", "lca.02", "--json"))
+    assert [found["code"] for found in units if found["found"] == "unit"] == ["LCA.02", "LCA.02.05"]
+    assert "2/4" in run("search", "kiểm tra").stdout
+    nothing = run("search", "no such thing")
+    assert (nothing.exit_code, nothing.stdout) == (3, "nothing was found\n")
+
+
+def test_audit_tells_acts_by_person_and_kind(run: Run, ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        for at, person, act in ((1, "lan", Act.UNIT_PAUSED), (2, "minh", Act.UNIT_PAUSED), (3, "lan", Act.UNIT_OPENED)):
+            record(conn, Entry(at, person, act, "LCA.02", "LCA.02", "the office moves", "10.0.0.1"))
+    newest, *_ = objects(run("audit", "--json"))
+    assert (newest["person"], newest["act"], newest["reason"]) == ("lan", "unit_opened", "the office moves")
+    assert [it["at"] for it in objects(run("audit", "--person", "lan", "--act", "unit_paused", "--json"))] == [1]
+    assert [it["at"] for it in objects(run("audit", "--before", str(newest["pos"]), "--json"))] == [2, 1]
+    assert "the office moves" in run("audit", "--last", "1").stdout
+    unknown = run("audit", "--act", "danced")
+    assert unknown.exit_code == 2
+    assert "unit_paused" in unknown.stderr
+
+
+def test_a_unit_is_shown_with_its_line_and_what_waits_and_without_its_secret(
+    run: Run, clerk: Clerk, ledger: Engine
+) -> None:
+    del clerk
+    with writing(ledger) as conn:
+        create_account(conn, Account(Role.GATEWAY, "LCA.01"), now_ms=now_ms())
+    result = run("units", "show", "LCA.01", "--json")
+    (found,) = objects(result)
+    assert (found["unit"]["code"], found["line"]["line"]["rate_down"]) == ("LCA.01", 4035)
+    assert [entry["status"] for entry in found["entries"]] == ["parked", "taken", "queued"]
+    assert found["account"]["name"] == "gateway:LCA.01"
+    assert "hash" not in result.stdout
+    text = run("units", "show", "LCA.01").stdout
+    assert "4035 B/s down" in text
+    assert FULL in text
+    missing = run("units", "show", "LCA.77")
+    assert missing.exit_code == 3
+    assert "units tree" in missing.stderr
+
+
+def test_watch_tells_each_look_with_what_is_new(run: Run, clerk: Clerk) -> None:
+    del clerk
+    first, *others = objects(run("watch", "--json", "--for", "0"))
+    assert (first["parked"], len(first["new"])) == (1, 9)
+    assert others == []
+    (district,) = objects(run("watch", "--json", "--for", "0", "--unit", "LCA.01"))
+    assert [entry["status"] for entry in district["new"]] == ["queued", "taken", "parked"]
+    refused = run("watch")
+    assert refused.exit_code == 2
+    assert "--follow" in refused.stderr
+
+
+@pytest.mark.parametrize("height", [10, 24, 60])
+def test_the_watched_screen_fits_and_shows_the_numbers_and_the_latest_receipt(
+    clerk: Clerk, ledger: Engine, height: int
+) -> None:
+    del clerk
+    console = Console(width=100, height=height, record=True, file=io.StringIO())
+    with reading(ledger) as conn:
+        console.print(watch.picture(overview.look(conn), read_log(conn, EVERYTHING), height))
+    text = console.export_text()
+    assert len(text.splitlines()) <= max(height, 14)
+    assert "3 of 4" in text
+    assert "parked" in text.splitlines()[-2]

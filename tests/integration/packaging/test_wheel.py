@@ -1,0 +1,51 @@
+"""The wheel that people install: it holds what the programs need, and works in an empty environment."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT, cwd=out)
+    return next(out.glob("congvan-*.whl"))
+
+
+def test_the_wheel_holds_schemas_migrations_and_the_example_but_no_large_files(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for path in (
+        *ROOT.glob("schemas/json/**/*.json"),
+        *ROOT.glob("router/ledger/migrations/**/*.py"),
+        *ROOT.glob("consumers/spool/migrations/**/*"),
+        *ROOT.glob("router/console/*/*"),
+        ROOT / "deploy/examples/lao-cai/units.csv",
+        ROOT / "router/broker/_keeper.py",
+    ):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert str(path.relative_to(ROOT)) in names
+    assert not any(name.startswith(("tests/", "deploy/examples/files/")) for name in names)
+    assert wheel.stat().st_size < 2_000_000
+
+
+def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "empty", with_pip=True)
+    programs = tmp_path / "empty" / "bin"
+    run(programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=tmp_path)
+    assert "Route official documents" in run(programs / "congvan", "--help", cwd=tmp_path)
+    assert "congvan units import" in run(programs / "congvan", "units", "import", "--help", cwd=tmp_path)
+    assert "queue" in run(programs / "python", "-c", "import router.service; print('queue')", cwd=tmp_path)
+    assert '"$id"' in run(programs / "congvan", "schemas", "export", "--json", cwd=tmp_path)

@@ -1,0 +1,72 @@
+"""The directory of contents: what is kept, what is removed, what rides inside."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from consumers.content import ContentDir
+from consumers.errors import DiskFullError
+from consumers.part import sync_after
+from consumers.spool import Writer
+from consumers.spool.taking import take
+from support.deliveries import ONE_MINUTE, a_descriptor, arriving, by_reference, inside
+
+USED, UNUSED = b"used", b"unused"
+
+
+def put(directory: ContentDir, data: bytes, *, ending: str = "") -> Path:
+    path = directory.path(hashlib.sha256(data).hexdigest() + ending)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+async def directory(tmp_path: Path, writer: Writer) -> ContentDir:
+    item = arriving(a_descriptor(attachments=(by_reference("a", USED),)))
+    await writer.run(take, ([item], ONE_MINUTE))
+    return ContentDir(tmp_path / "content", reserve_bytes=0)
+
+
+async def test_what_a_delivery_uses_is_not_released(directory: ContentDir, writer: Writer) -> None:
+    used, unused = put(directory, USED), put(directory, UNUSED)
+    await writer.run(directory.release, [used.name, unused.name])
+    assert used.exists()
+    assert not unused.exists()
+
+
+async def test_what_a_crash_left_behind_is_swept_at_the_start(directory: ContentDir, writer: Writer) -> None:
+    kept = [put(directory, USED), put(directory, USED, ending=".part")]
+    gone = [put(directory, UNUSED), put(directory, UNUSED, ending=".part")]
+    assert await writer.run(directory.sweep, None) == 1
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in gone)
+
+
+def test_what_rides_inside_is_written_to_files_of_the_deliverys_own(tmp_path: Path) -> None:
+    directory = ContentDir(tmp_path, reserve_bytes=0)
+    descriptor = a_descriptor(attachments=(inside("a", b"one"), by_reference("b", b"two"), inside("c", b"three")))
+    paths = directory.unpack("delivery", descriptor)
+    assert sorted(path.read_bytes() for path in paths.values()) == [b"one", b"three"]
+    directory.discard_unpacked("delivery")
+    assert not any(path.exists() for path in paths.values())
+
+
+def test_nothing_unpacked_survives_a_restart(tmp_path: Path) -> None:
+    descriptor = a_descriptor(attachments=(inside("a", b"one"),))
+    (path,) = ContentDir(tmp_path, reserve_bytes=0).unpack("delivery", descriptor).values()
+    ContentDir(tmp_path, reserve_bytes=0)
+    assert not path.exists()
+
+
+def test_the_reserve_stays_free(tmp_path: Path) -> None:
+    directory = ContentDir(tmp_path, reserve_bytes=2**60)
+    with pytest.raises(DiskFullError, match="stay"):
+        directory.require_room(1)
+    with pytest.raises(DiskFullError):
+        directory.unpack("delivery", a_descriptor(attachments=(inside("a", b"one"),)))
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0, 65_536), (4_000, 65_536), (100_000, 200_000), (1e9, 8 * 1024**2)])
+def test_a_power_cut_costs_two_seconds_of_the_line_or_64_kb(rate: float, expected: int) -> None:
+    assert sync_after(rate) == expected

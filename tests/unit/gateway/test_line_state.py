@@ -1,0 +1,144 @@
+"""The line's state as connections tell it."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from consumers import line as line_module
+from consumers.errors import LineError
+from consumers.line import Line, LineState
+from router.broker import SessionState
+
+
+def test_the_brokers_connection_tells_of_the_line() -> None:
+    line = Line()
+    seen = []
+    for state in (SessionState.CONNECTING, SessionState.UP, SessionState.BLOCKED, SessionState.DOWN):
+        line.broker_is(state)
+        seen.append(line.state)
+    assert seen == [LineState.COMING_UP, LineState.UP, LineState.UP, LineState.DOWN]
+
+
+def test_a_byte_of_content_says_that_the_line_is_up_whatever_the_broker_does() -> None:
+    line = Line()
+    line.moved(1)
+    assert line.state is LineState.UP
+
+
+def test_a_lost_transfer_means_stalled_while_the_brokers_connection_stands_and_down_otherwise() -> None:
+    line = Line()
+    seen: list[LineState] = []
+    events: tuple[Callable[[], None], ...] = (
+        lambda: line.moved(1),
+        lambda: line.lost("reset"),
+        lambda: line.broker_is(SessionState.UP),
+        lambda: line.lost("silent"),
+        lambda: line.moved(1),
+    )
+    for event in events:
+        event()
+        seen.append(line.state)
+    assert seen == [LineState.UP, LineState.DOWN, LineState.UP, LineState.STALLED, LineState.UP]
+
+
+async def test_the_next_try_comes_as_soon_as_the_line_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "PROBE_WHEN_DOWN", 60.0)
+    line = Line()
+    waiting = asyncio.create_task(line.worth_a_try())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    line.broker_is(SessionState.UP)
+    await asyncio.wait_for(waiting, 5)
+
+
+@pytest.mark.parametrize("stalled", [True, False])
+async def test_without_a_word_of_the_line_it_is_tried_after_a_moment(
+    monkeypatch: pytest.MonkeyPatch, *, stalled: bool
+) -> None:
+    monkeypatch.setattr(line_module, "PROBE_WHEN_STALLED" if stalled else "PROBE_WHEN_DOWN", 0.01)
+    line = Line()
+    if stalled:
+        line.broker_is(SessionState.UP)
+        line.lost("silent")
+    await asyncio.wait_for(line.worth_a_try(), 0.5)
+
+
+async def held(line: Line, *, silent_for: float = 0.0) -> None:
+    """A connection that waits for bytes."""
+    async with line.connection() as span:
+        span.moved_at -= silent_for
+        await asyncio.Event().wait()
+
+
+async def test_a_hooks_word_ends_every_connection_and_renews_the_brokers() -> None:
+    renewed: list[str] = []
+    line = Line(renew=lambda: renewed.append("broker"))
+    line.broker_is(SessionState.UP)
+    for up in (False, True):
+        connection = asyncio.create_task(held(line))
+        await asyncio.sleep(0)
+        line.told(up)
+        with pytest.raises(LineError, match="the line went"):
+            await asyncio.wait_for(connection, 5)
+    assert renewed == ["broker"] * 2
+    assert line.state is LineState.COMING_UP
+
+
+async def test_while_a_hook_says_down_nobody_tries_and_the_brokers_attempts_change_nothing() -> None:
+    line = Line()
+    line.told(False)  # noqa: FBT003 - a callback's one argument
+    line.broker_is(SessionState.CONNECTING)
+    assert line.state is LineState.DOWN
+    trying = asyncio.create_task(line.worth_a_try())
+    await asyncio.sleep(0)
+    assert not trying.done()
+    line.told(True)  # noqa: FBT003 - as above
+    await asyncio.sleep(0)
+    assert not trying.done(), "the broker first"
+    line.broker_is(SessionState.CONNECTING)
+    line.broker_is(SessionState.UP)
+    await asyncio.wait_for(trying, 5)
+
+
+async def test_content_waits_for_the_brokers_connection_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "BROKER_FIRST", 0.02)
+    line = Line()
+    await asyncio.wait_for(line.broker_first(), 5)  # nobody makes one
+    line.broker_is(SessionState.CONNECTING)
+    began = asyncio.get_running_loop().time()
+    await line.broker_first()
+    assert asyncio.get_running_loop().time() - began >= 0.015
+
+
+async def test_connections_that_were_silent_while_the_broker_came_up_anew_are_dead() -> None:
+    line = Line()
+    lively, silent = asyncio.create_task(held(line)), asyncio.create_task(held(line, silent_for=60))
+    await asyncio.sleep(0)
+    line.broker_is(SessionState.UP)
+    with pytest.raises(LineError):
+        await asyncio.wait_for(silent, 5)
+    assert not lively.done()
+    lively.cancel()
+
+
+def test_silence_renews_the_broker_and_each_time_without_a_byte_the_patience_is_longer() -> None:
+    renewed: list[str] = []
+    line = Line(patience=25.0, renew=lambda: renewed.append("broker"))
+    seen = []
+    for _ in range(5):
+        seen.append(line.patience)
+        line.broker_is(SessionState.UP)
+        line.lost("silent", silent=True)
+    assert seen == [4.0, 8.0, 16.0, 25.0, 25.0]
+    assert len(renewed) == 5
+    line.moved(1)
+    assert line.patience == 4.0
+
+
+def test_a_refused_connection_is_no_reason_to_renew_the_brokers() -> None:
+    renewed: list[str] = []
+    line = Line(renew=lambda: renewed.append("broker"))
+    line.broker_is(SessionState.UP)
+    line.lost("refused")
+    assert (line.state, renewed) == (LineState.STALLED, [])

@@ -1,0 +1,125 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, select
+
+from router.broker import Delivered, Outcome, Outgoing
+from router.intake.amqp import IntakeDoor
+from router.ledger import receipts
+from router.ledger.engine import open_engine, upgrade
+from router.ledger.models import delivery
+from router.ledger.receipts import Result, Telling
+from router.ledger.writer import Writer
+from router.recorder import Recorder
+from router.schedule import Silence
+from schemas.clock import iso
+from schemas.ids import new_id
+from schemas.receipt import Burst, Receipt
+from schemas.states import Status
+from support.ledgers import START, Clerk, unit
+
+
+class Carrier:
+    """Takes what is published and confirms it: no broker is asked here."""
+
+    def __init__(self) -> None:
+        self.dead: list[Outgoing] = []
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        self.dead.extend(messages)
+        return [Outcome.CONFIRMED] * len(messages)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Engine]:
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
+    upgrade(url)
+    engine = open_engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def writer(ledger: Engine) -> Iterator[Writer]:
+    made = Writer(ledger)
+    yield made
+    made.close()
+
+
+def arrived(ledger: Engine, count: int) -> list[Delivered]:
+    """Messages that say ``arrived`` of so many deliveries."""
+    with ledger.begin() as connection:
+        clerk = Clerk(connection)
+        ids = [clerk.dispatch("LCA.VP", [unit("LCA.02")]) for _ in range(count)]
+        keys = [clerk.deliveries[item, "LCA.02"] for item in ids]
+    return [message(key, dispatch_id) for key, dispatch_id in zip(keys, ids, strict=True)]
+
+
+def message(delivery_id: str, dispatch_id: str) -> Delivered:
+    said = Receipt.model_validate(
+        {
+            "id": new_id(),
+            "delivery_id": delivery_id,
+            "dispatch_id": dispatch_id,
+            "unit": "LCA.02",
+            "status": "arrived",
+            "at": iso(START),
+            "seq": 1,
+        }
+    )
+    body = Burst(receipts=(said,)).model_dump_json(exclude_defaults=True).encode()
+    return delivered(body, type_="receipts", user_id="gateway:LCA.02")
+
+
+def delivered(body: bytes, *, type_: str, user_id: str) -> Delivered:
+    return Delivered(body, "q", "k", new_id(), type_, user_id, {}, "", "", redelivered=False)
+
+
+def states(ledger: Engine) -> list[str]:
+    with ledger.begin() as connection:
+        return sorted(connection.scalars(select(delivery.c.state)))
+
+
+async def test_one_receipt_that_the_ledger_cannot_take_does_not_stop_the_others(
+    ledger: Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, carrier = arrived(ledger, 5), Carrier()
+    odd = Burst.model_validate_json(messages[2].body).receipts[0].delivery_id
+    real = receipts.apply
+
+    def failing(connection: Connection, tellings: Sequence[Telling], silence: Silence) -> list[Result]:
+        if any(item.delivery_id == odd for item in tellings):
+            raise ValueError("odd")
+        return real(connection, tellings, silence)
+
+    monkeypatch.setattr(receipts, "apply", failing)
+    recorder = Recorder(writer=writer, publisher=carrier, silence=Silence())  # type: ignore[arg-type]
+    assert await recorder.handle(messages) == ()
+    assert states(ledger) == [Status.ARRIVED.value] * 4 + [Status.PENDING.value]
+    assert [item.template.headers["reason"] for item in carrier.dead] == ["it could not be recorded: odd"]
+
+
+async def test_one_submission_that_meets_an_error_of_ours_does_not_stop_the_others() -> None:
+    class Broken:
+        async def accept(self, *_: Any, **__: Any) -> None:
+            raise ValueError("odd")
+
+    carrier = Carrier()
+    door = IntakeDoor(Broken(), carrier)  # type: ignore[arg-type]
+    letter = b'{"notation":"1","subject":"x","issuer":"LCA","addressees":["LCA.#"]}'
+    assert await door.handle([delivered(letter, type_="submission", user_id="issuer:LCA")]) == ()
+    assert ["it could not be taken in: odd" in str(item.template.headers["reason"]) for item in carrier.dead] == [True]
+
+
+async def test_a_gateway_that_would_send_over_amqp_is_refused_before_its_submission_is_looked_at() -> None:
+    class Untouched:
+        async def accept(self, *_: Any, **__: Any) -> None:
+            raise AssertionError
+
+    carrier = Carrier()
+    door = IntakeDoor(Untouched(), carrier)  # type: ignore[arg-type]
+    letter = b'{"notation":"1","subject":"x","issuer":"LCA.02","addressees":["LCA.#"]}'
+    assert await door.handle([delivered(letter, type_="submission", user_id="gateway:LCA.02")]) == ()
+    assert ["may not send over AMQP" in str(item.template.headers["reason"]) for item in carrier.dead] == [True]

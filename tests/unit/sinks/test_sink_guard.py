@@ -1,0 +1,278 @@
+"""The schedule, the circuit and the guard around a sink."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.errors import SinkParkedError, SinkRefusedError, SinkRetryError, SinkSettingsError, SinkWaitError
+from consumers.settings import GatewaySettings
+from consumers.sinks import make_guarded_sink, make_sink
+from consumers.sinks.base import Document
+from consumers.sinks.circuit import FAILING_DOCUMENTS, CircuitState
+from consumers.sinks.guard import GuardedSink, Park, Policy, RetryAt, next_step, schedule
+from support.documents import make_document
+
+POLICY = Policy()
+FAILURE = SinkRetryError("the register is locked")
+
+
+class _Told:
+    """A sink that does what the test says, and a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.outcome: Callable[[], BaseException | None] = lambda: None
+        self.held: Callable[[], Awaitable[None]] | None = None
+        self.calls = 0
+        self.now = 1_000_000
+
+    async def deliver(self, document: Document) -> None:
+        del document
+        self.calls += 1
+        if self.held is not None:
+            await self.held()
+        error = self.outcome()
+        if error is not None:
+            raise error
+
+    async def close(self) -> None:
+        self.calls = -1
+
+
+@pytest.fixture
+def told() -> _Told:
+    return _Told()
+
+
+@pytest.fixture
+def guarded(told: _Told) -> GuardedSink:
+    return GuardedSink(told, POLICY, clock=lambda: told.now, luck=lambda: 1.0)
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Document:
+    return make_document(tmp_path, files={})
+
+
+def _others(tmp_path: Path, count: int) -> list[Document]:
+    return [make_document(tmp_path, files={}) for _ in range(count)]
+
+
+async def _open(guarded: GuardedSink, told: _Told, tmp_path: Path) -> None:
+    told.outcome = lambda: FAILURE
+    for other in _others(tmp_path, FAILING_DOCUMENTS):
+        with pytest.raises(SinkWaitError):
+            await guarded.deliver(other, 0)
+
+
+def test_the_published_schedule_doubles_up_to_its_longest_pause() -> None:
+    assert schedule(Policy(first=1, longest=60, attempts=8)) == (1, 2, 4, 8, 16, 32, 60)
+    assert schedule(Policy(first=0.5, longest=2, attempts=5)) == (0.5, 1, 2, 2)
+    assert schedule(Policy(attempts=1)) == ()
+
+
+def test_the_documents_publish_the_schedule_of_the_default_settings(tmp_path: Path) -> None:
+    pauses = [f"{pause:g}" for pause in schedule(Policy.of(GatewaySettings(data_dir=tmp_path)))]
+    docs = Path(__file__).parents[3] / "docs"
+    assert f"{', '.join(pauses)} seconds" in (docs / "reference" / "sinks.md").read_text("utf-8")
+    assert f"{', '.join(pauses[:-1])} and {pauses[-1]} seconds" in (docs / "how-to" / "gateway.md").read_text("utf-8")
+
+
+@given(
+    first=st.floats(0.01, 100),
+    longest=st.floats(0.01, 1000),
+    attempts=st.integers(1, 100),
+    luck=st.floats(0, 1),
+    asked=st.none() | st.floats(0, 1e9),
+)
+def test_a_pause_is_within_half_of_the_schedule_and_the_longest(
+    first: float, longest: float, attempts: int, luck: float, asked: float | None
+) -> None:
+    policy = Policy(first, longest, attempts=1000)
+    step = next_step(policy, attempts, SinkRetryError("x", retry_after=asked), now=5000, luck=luck)
+    assert isinstance(step, RetryAt)
+    full = min(first * 2 ** (attempts - 1), longest)
+    lowest = max(full / 2, min(asked or 0.0, longest))
+    assert lowest - 0.001 <= (step.at - 5000) / 1000 <= longest + 0.001
+
+
+def test_the_last_try_parks_and_a_refusal_parks_at_once() -> None:
+    assert isinstance(next_step(POLICY, 7, FAILURE, now=0, luck=0), RetryAt)
+    assert next_step(POLICY, POLICY.attempts, FAILURE, now=0, luck=0) == Park()
+    assert next_step(POLICY, 1, SinkRefusedError("no"), now=0, luck=0) == Park()
+
+
+async def test_a_failure_is_counted_and_says_when_to_try_again(
+    guarded: GuardedSink, told: _Told, document: Document
+) -> None:
+    told.outcome = lambda: FAILURE
+    with pytest.raises(SinkWaitError) as caught:
+        await guarded.deliver(document, 2)
+    assert (caught.value.attempts, caught.value.retry_at) == (3, told.now + 4000)
+    assert caught.value.reason == "the register is locked"
+
+
+async def test_used_up_tries_park_with_the_last_reason(guarded: GuardedSink, told: _Told, document: Document) -> None:
+    told.outcome = lambda: FAILURE
+    with pytest.raises(SinkParkedError, match="the register is locked") as caught:
+        await guarded.deliver(document, POLICY.attempts - 1)
+    assert caught.value.attempts == POLICY.attempts
+
+
+async def test_a_refusal_parks_with_its_reason(guarded: GuardedSink, told: _Told, document: Document) -> None:
+    told.outcome = lambda: SinkRefusedError("số\n đã có")
+    with pytest.raises(SinkParkedError, match=r"^số đã có$") as caught:
+        await guarded.deliver(document, 0)
+    assert caught.value.attempts == 1
+
+
+async def test_an_error_of_our_own_parks_at_once_and_is_told(
+    guarded: GuardedSink, told: _Told, document: Document
+) -> None:
+    told.outcome = lambda: KeyError("name")
+    with pytest.raises(SinkParkedError, match=r"in a way it should not: KeyError\('name'\)"):
+        await guarded.deliver(document, 0)
+
+
+async def test_while_the_circuit_is_open_documents_wait_and_it_costs_no_try(
+    guarded: GuardedSink, told: _Told, document: Document, tmp_path: Path
+) -> None:
+    await _open(guarded, told, tmp_path)
+    calls = told.calls
+    with pytest.raises(SinkWaitError, match=r"left in peace .* the register is locked") as caught:
+        await guarded.deliver(document, 4)
+    assert (caught.value.attempts, caught.value.retry_at) == (4, told.now + 60_000)
+    assert told.calls == calls
+    assert (guarded.circuit.state, guarded.circuit.until) == (CircuitState.OPEN, told.now + 60_000)
+
+
+async def test_one_document_that_always_fails_does_not_open_the_circuit(
+    guarded: GuardedSink, told: _Told, document: Document
+) -> None:
+    told.outcome = lambda: FAILURE
+    for attempts in range(POLICY.attempts - 1):
+        with pytest.raises(SinkWaitError):
+            await guarded.deliver(document, attempts)
+    assert guarded.circuit.state is CircuitState.CLOSED
+    with pytest.raises(SinkParkedError):
+        await guarded.deliver(document, POLICY.attempts - 1)
+
+
+async def test_a_success_in_between_starts_the_count_anew(guarded: GuardedSink, told: _Told, tmp_path: Path) -> None:
+    for number, other in enumerate(_others(tmp_path, 9)):
+        if number % 3 == 2:
+            told.outcome = lambda: None
+            await guarded.deliver(other, 0)
+        else:
+            told.outcome = lambda: FAILURE
+            with pytest.raises(SinkWaitError):
+                await guarded.deliver(other, 0)
+    assert guarded.circuit.state is CircuitState.CLOSED
+
+
+async def test_a_refusal_shows_that_the_sink_is_there(guarded: GuardedSink, told: _Told, tmp_path: Path) -> None:
+    told.outcome = lambda: SinkRefusedError("no")
+    for other in _others(tmp_path, FAILING_DOCUMENTS + 1):
+        with pytest.raises(SinkParkedError):
+            await guarded.deliver(other, 0)
+    assert guarded.circuit.state is CircuitState.CLOSED
+
+
+async def test_after_the_pause_one_probe_goes_and_its_success_closes_the_circuit(
+    guarded: GuardedSink, told: _Told, document: Document, tmp_path: Path
+) -> None:
+    await _open(guarded, told, tmp_path)
+    told.now += 60_000
+    told.outcome = lambda: None
+    await guarded.deliver(document, 0)
+    assert guarded.circuit.state is CircuitState.CLOSED
+
+
+async def test_a_failed_probe_costs_its_document_a_try_and_doubles_the_pause(
+    guarded: GuardedSink, told: _Told, document: Document, tmp_path: Path
+) -> None:
+    await _open(guarded, told, tmp_path)
+    pauses = []
+    for attempts in range(6):
+        told.now = guarded.circuit.until
+        with pytest.raises(SinkWaitError) as caught:
+            await guarded.deliver(document, attempts)
+        assert caught.value.attempts == attempts + 1
+        pauses.append((guarded.circuit.until - told.now) / 1000)
+    assert pauses == [120, 240, 480, 600, 600, 600]
+
+
+async def test_only_one_document_probes_at_a_time(told: _Told, document: Document, tmp_path: Path) -> None:
+    guarded = GuardedSink(told, POLICY, clock=lambda: told.now, luck=lambda: 1.0)
+    await _open(guarded, told, tmp_path)
+    told.now += 60_000
+    told.outcome = lambda: None
+    held = asyncio.Event()
+    going = asyncio.Event()
+
+    async def hold() -> None:
+        going.set()
+        await held.wait()
+
+    told.held = hold
+    probe = asyncio.create_task(guarded.deliver(document, 0))
+    await going.wait()
+    with pytest.raises(SinkWaitError) as caught:
+        await guarded.deliver(make_document(tmp_path, files={}), 3)
+    assert (caught.value.attempts, caught.value.retry_at) == (3, told.now + 1000)
+    held.set()
+    await probe
+    assert guarded.circuit.state is CircuitState.CLOSED
+
+
+async def test_a_probe_that_is_broken_off_lets_another_go(told: _Told, document: Document, tmp_path: Path) -> None:
+    guarded = GuardedSink(told, POLICY, clock=lambda: told.now, luck=lambda: 1.0)
+    await _open(guarded, told, tmp_path)
+    told.now += 60_000
+    told.outcome = asyncio.CancelledError
+    with pytest.raises(asyncio.CancelledError):
+        await guarded.deliver(document, 0)
+    told.outcome = lambda: None
+    await guarded.deliver(document, 0)
+    assert guarded.circuit.state is CircuitState.CLOSED
+
+
+async def test_a_late_failure_of_a_document_under_way_leaves_the_probe_s_pause(
+    guarded: GuardedSink, told: _Told, tmp_path: Path
+) -> None:
+    await _open(guarded, told, tmp_path)
+    until = guarded.circuit.until
+    assert not guarded.circuit.opened_by_failure("another", "late", now=told.now + 10)
+    assert guarded.circuit.until == until
+
+
+async def test_closing_the_guard_closes_the_sink(guarded: GuardedSink, told: _Told) -> None:
+    await guarded.close()
+    assert told.calls == -1
+
+
+async def test_each_sink_is_made_from_its_settings(tmp_path: Path, document: Document) -> None:
+    made = {
+        name: make_sink(GatewaySettings(sink=name, data_dir=tmp_path, webhook_url="http://x/", command=("true",)))
+        for name in ("folder", "webhook", "command", "none")
+    }
+    assert [type(sink).__name__ for sink in made.values()] == [
+        "FolderSink",
+        "WebhookSink",
+        "CommandSink",
+        "NoneSink",
+    ]
+    await made["folder"].deliver(document)
+    assert (tmp_path / "inbox" / document.unit).is_dir()
+    await made["none"].deliver(document)
+    for sink in made.values():
+        await sink.close()
+
+
+def test_settings_that_a_sink_needs_are_asked_for_at_the_start(tmp_path: Path) -> None:
+    for name in ("webhook", "command"):
+        with pytest.raises(SinkSettingsError):
+            make_guarded_sink(GatewaySettings(sink=name, data_dir=tmp_path))

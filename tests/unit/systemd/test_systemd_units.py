@@ -1,0 +1,75 @@
+"""The systemd units: they call what there is, set what is known, and shut in what they start."""
+
+import os
+import shutil
+import subprocess
+import sys
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+
+import deploy
+from deploy.settings import complaints
+
+UNITS = sorted(Path(deploy.__file__).parent.glob("systemd/*.service"))
+EXPOSURE_LIMIT = 20
+"""Of ``systemd-analyze security``, in tenths; a service without any hardening has 96."""
+
+
+class _Unit(RawConfigParser):
+    optionxform = staticmethod(str)  # type: ignore[assignment]
+
+
+def _service(path: Path) -> dict[str, str]:
+    unit = _Unit(strict=False, interpolation=None, delimiters=("=",))
+    unit.read_string(path.read_text("utf-8"))
+    return dict(unit["Service"])
+
+
+def _startable(path: Path, directory: Path) -> Path:
+    """The unit with a program that stands on every machine, for the tools that look whether it does."""
+    copy = directory / path.name
+    copy.write_text(path.read_text("utf-8").replace("/opt/congvan/bin/congvan", "/bin/true"))
+    return copy
+
+
+@pytest.fixture
+def systemd_analyze() -> str:
+    found = shutil.which("systemd-analyze")
+    return found or pytest.skip("systemd-analyze is not installed")
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_the_command_of_a_unit_is_one_of_ours(path: Path) -> None:
+    program, *arguments = _service(path)["ExecStart"].split()
+    assert program == "/opt/congvan/bin/congvan"
+    done = subprocess.run(
+        [sys.executable, "-c", "from deploy.main import main; main()", *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_the_variables_of_a_unit_are_settings(path: Path) -> None:
+    name, _, _value = _service(path)["Environment"].partition("=")
+    assert complaints({name: "x"}) == []
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_systemd_finds_no_fault_in_a_unit(path: Path, tmp_path: Path, systemd_analyze: str) -> None:
+    unit = _startable(path, tmp_path)
+    done = subprocess.run([systemd_analyze, "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_unit_is_hardly_exposed(path: Path, tmp_path: Path, systemd_analyze: str) -> None:
+    command = [systemd_analyze, "security", "--offline=true", f"--threshold={EXPOSURE_LIMIT}", "--no-pager"]
+    unit = _startable(path, tmp_path)
+    done = subprocess.run([*command, str(unit)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-300:]

@@ -1,0 +1,103 @@
+"""The spool's side of what the unit sends: known once, in order, ended once, forgotten late."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consumers.spool import Spool, open_spool, sending
+from consumers.spool.sending import Progress, Rejected, SendingFile, Sent, Taken
+from consumers.stages import Stage
+from consumers.status import backlog
+from schemas.clock import now_ms
+from schemas.ids import new_id
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = open_spool(tmp_path)
+    yield opened
+    opened.close()
+
+
+def put(spool: Spool, name: str, *, urgency: int = 0, size: int = 10, reason: str = "") -> str:
+    item = Taken(new_id(), name, "LCA.02.05", "1/BC", name, urgency, b"{}", (SendingFile("a", "0" * 64, size),), reason)
+    with spool.writing() as conn:
+        sending.take(conn, [item])
+        sending.take(conn, [item])
+    return item.id
+
+
+def order(spool: Spool) -> list[str]:
+    with spool.reading() as conn:
+        return [item.name for item in sending.ready(conn, limit=10, without=())[0]]
+
+
+def test_what_is_urgent_then_what_is_small_goes_first(spool: Spool) -> None:
+    put(spool, "large", size=1000)
+    put(spool, "small")
+    put(spool, "express", urgency=3, size=5000)
+    put(spool, "bad", reason="no subject")
+    assert order(spool) == ["express", "small", "large"]
+    with spool.reading() as conn:
+        found, _ = sending.ready(conn, limit=1, without=())
+        assert [file.size for file in sending.files_of(conn, found[0].pos)] == [5000]
+        others, _ = sending.ready(conn, limit=10, without=[found[0].id])
+    assert [item.name for item in others] == ["small", "large"]
+
+
+def test_a_document_ends_once(spool: Spool) -> None:
+    key = put(spool, "a")
+    with spool.writing() as conn:
+        sending.accept(conn, [Sent(key, "dispatch", 3)])
+        sending.reject(conn, [Rejected(key, "late")])
+        sending.note(conn, [Progress(key, 5, "late")])
+    with spool.reading() as conn:
+        ended = sending.stages(conn, [key, "unknown"])
+        (shown,) = sending.listed(conn, stages=(), limit=5)
+    assert list(ended) == [key]
+    assert (ended[key].stage, ended[key].dispatch_id, ended[key].addressees) == (Stage.ACCEPTED, "dispatch", 3)
+    assert (shown.state, shown.reason) == ("accepted", "")
+
+
+def test_what_was_postponed_waits_for_its_moment(spool: Spool) -> None:
+    key = put(spool, "a")
+    later = now_ms() + 60_000
+    with spool.writing() as conn:
+        sending.note(conn, [Progress(key, 4, "the router is full", later)])
+    assert order(spool) == []
+    with spool.reading() as conn:
+        assert sending.ready(conn, limit=5, without=())[1] == later
+        assert [item.reason for item in sending.listed(conn, stages=[Stage.WAITING], limit=5)] == ["the router is full"]
+
+
+def test_the_status_counts_what_has_to_go_up(spool: Spool) -> None:
+    key = put(spool, "a", size=1000)
+    put(spool, "b", reason="wrong")
+    with spool.writing() as conn:
+        sending.note(conn, [Progress(key, 400, "")])
+    assert (backlog(spool).outgoing, backlog(spool).outgoing_bytes) == (1, 600)
+
+
+def test_only_what_ended_long_ago_is_forgotten(spool: Spool) -> None:
+    waiting, ended = put(spool, "a"), put(spool, "b", reason="wrong")
+    with spool.writing() as conn:
+        assert sending.forget(conn, [now_ms() - 1000]) == [0]
+        assert sending.forget(conn, [now_ms() + 1000]) == [1]
+        assert sending.forget(conn, [now_ms() + 1000]) == [0]
+    with spool.reading() as conn:
+        assert list(sending.stages(conn, [waiting, ended])) == [waiting]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("SELECT id FROM outgoing WHERE state = 'waiting' ORDER BY urgency DESC, size LIMIT 5", "ix_outgoing_waiting"),
+        ("SELECT pos FROM outgoing WHERE state <> 'waiting' AND state_at < 5", "ix_outgoing_ended"),
+    ],
+)
+def test_the_queries_have_an_index(spool: Spool, query: str, index: str) -> None:
+    with spool.reading() as conn:
+        plan = " ".join(row[3] for row in conn.execute(text(f"EXPLAIN QUERY PLAN {query}")))
+    assert index in plan

@@ -33,6 +33,7 @@ from sqlalchemy import func, select  # noqa: E402
 
 from benchmarks import bare_loop, textbook  # noqa: E402
 from router.broker import Outcome, Outgoing, Session, Template  # noqa: E402
+from router.broker.node import NodeAddress  # noqa: E402
 from router.ledger.engine import reading  # noqa: E402
 from router.ledger.models import delivery, dispatch, receipt  # noqa: E402
 from schemas.accounts import Role  # noqa: E402
@@ -88,12 +89,12 @@ def measure(rounds: int, dispatches: int, paced_seconds: int) -> Figures:
     loops, ours, books, memory = [], [], [], []
     with tempfile.TemporaryDirectory(prefix="congvan-bench-") as name, shared_node(Path(name) / "node") as node:
         directory = Path(name)
-        with fresh_vhost(node) as bare, fresh_vhost(node) as vhost, _running(directory, vhost) as running:
+        with fresh_vhost(node) as vhost, _running(directory, vhost) as running:
             for number in range(rounds):
-                loops.append(_loop(directory / f"loop-{number}", bare, dispatches))
+                loops.append(_loop(directory / f"loop-{number}", node, dispatches))
                 ours.append(asyncio.run(running.burst(f"round-{number}", dispatches)))
                 memory.append(running.memory())
-                books.append(_textbook(directory / f"textbook-{number}", bare))
+                books.append(_textbook(directory / f"textbook-{number}", node))
             latencies = asyncio.run(running.paced(paced_seconds))
             figures.lost, figures.duplicated = running.lost_and_duplicated()
             figures.cpu_s_per_1000 = running.cpu_per_1000
@@ -216,35 +217,44 @@ def _message(key: str, body: bytes) -> Outgoing:
     return Outgoing(Template("intake", "submission", body), "intake", key)
 
 
-def _loop(directory: Path, vhost: Vhost, dispatches: int) -> float:
-    _declare(vhost)
-    directory.mkdir()
-    common = [vhost.login_url, str(directory), ",".join(UNITS)]
-    with _child([bare_loop.__file__, "unit", *common]):
-        command = [sys.executable, bare_loop.__file__, "origin", *common, str(dispatches), str(BODY_BYTES)]
-        seconds = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, check=True).stdout
+def _loop(directory: Path, node: NodeAddress, dispatches: int) -> float:
+    with _yardstick(directory, node) as url:
+        common = [url, str(directory), ",".join(UNITS)]
+        with _child([bare_loop.__file__, "unit", *common]):
+            command = [sys.executable, bare_loop.__file__, "origin", *common, str(dispatches), str(BODY_BYTES)]
+            seconds = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, check=True).stdout
     return dispatches * len(UNITS) / float(seconds)
 
 
-def _textbook(directory: Path, vhost: Vhost) -> float:
-    _declare(vhost)
-    directory.mkdir()
-    common = [vhost.login_url, str(directory), ",".join(UNITS)]
+def _textbook(directory: Path, node: NodeAddress) -> float:
     count = _TEXTBOOK_DISPATCHES * len(UNITS)
-    publisher = [textbook.__file__, "publisher", *common, str(_TEXTBOOK_DISPATCHES), str(BODY_BYTES)]
-    with _child([textbook.__file__, "unit", *common]), _child(publisher, wait=False):
-        return count / textbook.record(vhost.login_url, directory, count)
+    with _yardstick(directory, node) as url:
+        common = [url, str(directory), ",".join(UNITS)]
+        publisher = [textbook.__file__, "publisher", *common, str(_TEXTBOOK_DISPATCHES), str(BODY_BYTES)]
+        with _child([textbook.__file__, "unit", *common]), _child(publisher, wait=False):
+            return count / textbook.record(url, directory, count)
+
+
+@contextlib.contextmanager
+def _yardstick(directory: Path, node: NodeAddress) -> Iterator[str]:
+    """The broker's URL in a vhost of its own, with the yardsticks' exchanges and empty quorum queues.
+
+    New names each time: a quorum queue that is deleted and declared again at once may begin without a leader and stand
+    still for a minute and a half.
+    """
+    directory.mkdir()
+    with fresh_vhost(node) as vhost:
+        _declare(vhost)
+        yield vhost.login_url
 
 
 def _declare(vhost: Vhost) -> None:
-    """The yardsticks' exchanges and empty quorum queues."""
     connection = pika.BlockingConnection(pika.URLParameters(vhost.login_url))
     channel = connection.channel()
     bindings = [(f"bench.{code}", "bench.out", code) for code in UNITS] + [("bench.receipts", "bench.in", "receipts")]
     for exchange in ("bench.out", "bench.in"):
         channel.exchange_declare(exchange, "direct", durable=True)
     for queue, exchange, key in bindings:
-        channel.queue_delete(queue)
         channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind(queue, exchange, key)
     connection.close()

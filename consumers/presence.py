@@ -104,7 +104,7 @@ class Presence:
             await self._wait_until_due()
             if self._greeting_due.is_set():
                 self._greeting_due.clear()
-                async for attempt in retrying_held():
+                async for attempt in retrying_held(self._session):
                     with attempt:
                         await self._session.ready()
                         await self._greet()
@@ -139,7 +139,7 @@ class Presence:
         """Ask for missing sequence numbers when their time has come; never returns."""
         while True:
             await asyncio.sleep(self._gap_after / 4)
-            async for attempt in retrying_held():
+            async for attempt in retrying_held(self._session):
                 with attempt:
                     await self._session.ready()
                     await self.ask_for_missing()

@@ -152,7 +152,7 @@ class Reporter:
         return outcomes
 
     async def _until_sent(self) -> None:
-        async for attempt in retrying_held():
+        async for attempt in retrying_held(self._session):
             with attempt:
                 await self._session.ready()
                 await self.send_all()
@@ -230,9 +230,13 @@ def _outgoing(message: BurstMessage) -> Outgoing:
     return Outgoing(Template(EXCHANGE, TYPE_RECEIPTS, message.body), message.key, new_id())
 
 
-def retrying_held() -> AsyncRetrying:
-    """Tries again, without end, what the broker has not confirmed or the spool could not take."""
+def retrying_held(session: Session) -> AsyncRetrying:
+    """Tries again, without end, what the broker has not confirmed or the spool could not take.
+
+    A pause ends when the session comes up anew: on a line that is up for two minutes, half a minute counts.
+    """
     return AsyncRetrying(
+        sleep=session.up_anew,
         retry=retry_if_exception_type((ReceiptsHeldError, SpoolUnavailableError)),
         wait=wait_exponential_jitter(multiplier=RETRY_FIRST, max=RETRY_LONGEST, jitter=RETRY_FIRST),
         before_sleep=_note_held,

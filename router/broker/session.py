@@ -67,6 +67,7 @@ class Session:
         self._state = SessionState.DOWN
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._came_up = asyncio.Event()
         self._why = "not started"
         self._closed = False
         self._link: Link | None = None
@@ -111,6 +112,10 @@ class Session:
         if self._state is not SessionState.UP:
             where = f"{self._parameters.host}:{self._parameters.port}, vhost {self._parameters.virtual_host}"
             raise BrokerUnavailableError(f"no connection to {where} as {self.user}: {self._why}")
+
+    async def up_anew(self, timeout: float) -> None:  # noqa: ASYNC109 - part of the interface
+        """Return when the session comes UP the next time, or after ``timeout`` seconds: what ends a pause early."""
+        await sleep_unless(self._came_up, timeout)
 
     def on_state(self, callback: Callable[[SessionState], None]) -> None:
         """Call back at every change of state."""
@@ -277,6 +282,9 @@ class Session:
             return
         self._state = state
         self._changed.set()
+        if state is SessionState.UP:
+            self._came_up.set()
+            self._came_up = asyncio.Event()
         for callback in self._callbacks:
             callback(state)
 

@@ -1,4 +1,4 @@
-"""105 gateways at once: every commune of the example with a dial-up line, each with a line, a spool and a session.
+"""105 gateways at once: every commune of the example with a dial-up line, each with ppp's hooks, a spool and a session.
 
 ``python -m tests.faults.thin_line --crowd``. The gateways live in this one process; broker and router in their own.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from consumers.gateway import Gateway
-from consumers.hook import FILE_NAME
+from consumers.hook import FILE_NAME, tell
 from consumers.settings import GatewaySettings
 from faults.thin_line.ground import PATIENT
 from rig.profiles import PROFILES
@@ -108,9 +108,11 @@ async def _gateway(made: Installation, code: str, seed: int) -> AsyncIterator[Wi
         try:
             # One after the other: the spools' migrations cannot run in two threads of one process.
             await holds(lambda: (settings.data_dir / FILE_NAME).exists() or tasks[0].done(), within=60)
+            wire.on_change = lambda up: tell(settings.data_dir, up=up)
             yield wire
         finally:
             tasks[1].cancel()
+            wire.on_change = lambda _: None
             wire.switch(up=True)
             gateway.stop()
             await asyncio.wait_for(tasks[0], 60)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers import reporter
 from consumers.errand import Errand
 from consumers.fetch import Transfer
 from consumers.hello import line_words, short_hello
@@ -22,6 +23,7 @@ from consumers.spool import Spool, Writer
 from consumers.spool.taking import Content
 from consumers.spool.work import Waiting
 from router.broker import Outcome, Outgoing, SessionState, wire
+from router.broker.backoff import sleep_unless
 from schemas.ids import new_id
 from schemas.line import MAX_HELD, MAX_OUTAGES, Held
 from schemas.model import parse
@@ -42,6 +44,8 @@ class Session:
     def __init__(self) -> None:
         self.state = SessionState.DOWN
         self._tell: list[Callable[[SessionState], None]] = []
+        self._came_up = asyncio.Event()
+        self.paused = asyncio.Event()
 
     def on_state(self, callback: Callable[[SessionState], None]) -> None:
         self._tell.append(callback)
@@ -49,8 +53,15 @@ class Session:
     async def ready(self) -> None:
         assert self.state is SessionState.UP
 
+    async def up_anew(self, timeout: float) -> None:  # noqa: ASYNC109 - as the session has it
+        self.paused.set()
+        await sleep_unless(self._came_up, timeout)
+
     def becomes(self, state: SessionState) -> None:
         self.state = state
+        if state is SessionState.UP:
+            self._came_up.set()
+            self._came_up = asyncio.Event()
         for tell in self._tell:
             tell(state)
 
@@ -118,6 +129,22 @@ async def test_a_full_hello_comes_first_then_short_ones_in_every_interval(spool:
     first, *others = stage.carrier.hellos
     assert (list(first.units), first.again) == (UNITS, False)
     assert {(hello.units, hello.again, hello.gateway_version) for hello in others} == {(("LCA.02",), True, "")}
+
+
+async def test_what_was_held_goes_as_soon_as_the_line_is_back_however_long_the_pause_was(
+    spool: Spool, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter, "RETRY_FIRST", 3600.0)
+    monkeypatch.setattr(reporter, "RETRY_LONGEST", 7200.0)
+    stage = Stage(spool, writer, interval=3600.0)
+    stage.carrier.answers = [Outcome.LOST]
+    async with stage.running():
+        stage.session.becomes(SessionState.UP)
+        await asyncio.wait_for(stage.session.paused.wait(), 30)
+        assert len(stage.carrier.hellos) == 1
+        stage.session.becomes(SessionState.DOWN)
+        stage.session.becomes(SessionState.UP)
+        await holds(lambda: len(stage.carrier.hellos) >= 2)
 
 
 async def test_no_interval_ends_while_the_line_is_down(spool: Spool, writer: Writer) -> None:

@@ -30,7 +30,7 @@ from support.uploads import submit
 
 ROUNDS = 6
 SIZE = 20_000
-SCALE = 60.0
+SCALE = 15.0
 WITHIN = 420.0
 
 

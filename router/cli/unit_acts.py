@@ -1,4 +1,4 @@
-"""``congvan units pause|open|mute|retire``: what operators do with a unit, each with its reason in the audit log."""
+"""``congvan units pause|open|mute|retire``: what operators do with units, each with its reason in the audit log."""
 
 import getpass
 import socket
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from router.ledger.unit_acts import By, Done
 
 _CODES = f"{EXIT_CODES} Here 3: there is no such unit."
-PAUSE_EPILOG = f"""Example: `congvan units pause LCA.02.05 --reason 'the office moves'`
+PAUSE_EPILOG = f"""Examples:
+
+`congvan units pause LCA.02.05 LCA.02.07 --reason 'the office moves'`
+
+`congvan units pause 'LCA.02.#' --reason 'the district moves to a new network'`
 
 {_CODES}"""
 OPEN_EPILOG = f"""Example: `congvan units open LCA.02.05 --reason 'the office has moved'`
@@ -35,34 +39,47 @@ RETIRE_EPILOG = f"""Example: `congvan units retire LCA.02.05 --last-day 2026-12-
 
 {_CODES} 2: the organisation would not hold together."""
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The unit.")]
+UnitsArgument = Annotated[
+    list[str], typer.Argument(metavar="UNIT…", help="Units, or LCA.02.# for one with all below it.")
+]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit log. Required.")]
 
 
-def pause(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
-    """Send nothing new to a unit: its documents wait, visibly, until it is opened."""
+def pause(units: UnitsArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """Send nothing new to units: their documents wait, visibly, until they are opened."""
     from router.ledger import unit_acts
 
-    _do(lambda conn, by: unit_acts.pause(conn, code, by), reason, "is paused", "was paused already", as_json=as_json)
+    def act(conn: "Connection", by: "By") -> "Done":
+        return unit_acts.pause(conn, unit_acts.named(conn, units), by)
+
+    _do(act, reason, "is paused", "was paused already", as_json=as_json)
 
 
-def open_again(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
-    """End a unit's pause and mute; what waited is sent."""
+def open_again(units: UnitsArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """End the pause and the mute of units; what waited is sent."""
     from router.ledger import unit_acts
 
-    _do(lambda conn, by: unit_acts.open_again(conn, code, by), reason, "is open", "was open", as_json=as_json)
+    def act(conn: "Connection", by: "By") -> "Done":
+        return unit_acts.open_again(conn, unit_acts.named(conn, units), by)
+
+    _do(act, reason, "is open", "was open", as_json=as_json)
 
 
 def mute(
-    code: CodeArgument,
+    units: UnitsArgument,
     until: Annotated[str, typer.Option(metavar="WHEN", help="Until then: 3d, 2026-12-01, 2026-12-01T08:00.")],
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Have a unit call for nobody's attention for a while; its documents go on and stay listed."""
+    """Have units call for nobody's attention for a while; their documents go on and stay listed."""
     from router.ledger import unit_acts
 
     until_ms = future_moment(until)
-    _do(lambda conn, by: unit_acts.mute(conn, code, until_ms, by), reason, "is muted", "was so", as_json=as_json)
+
+    def act(conn: "Connection", by: "By") -> "Done":
+        return unit_acts.mute(conn, unit_acts.named(conn, units), until_ms, by)
+
+    _do(act, reason, "is muted", "was so", as_json=as_json)
 
 
 def retire(
@@ -98,7 +115,10 @@ def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: st
     if as_json:
         print_json([result])
         return
-    print(f"{result.unit} {done if result.changed else was}")
+    for code in result.changed:
+        print(f"{code} {done}")
+    for code in result.unchanged:
+        print(f"{code} {was}")
     if result.held or result.released:
         print(f"deliveries that wait from now on: {result.held}; that are sent now: {result.released}")
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from router.api.services import Services
 from router.console.errors import ForeignRequestError, LoginNeededError
+from router.console.filters import MAX_LENGTH
 from router.console.safety import require_own
 from router.errors import ForbiddenError
 from router.ledger import sessions
@@ -151,3 +152,5 @@ Looking = Annotated[Viewer, Depends(viewer_of)]
 Watching = Annotated[Viewer, Depends(watching)]
 Auditing = Annotated[Viewer, Depends(auditor_of)]
 Parts = Annotated[Services, Depends(services_of)]
+FilterText = Annotated[str, Query(max_length=2 * MAX_LENGTH)]
+"""A filter in the address; one that is too long is told of in its own words."""

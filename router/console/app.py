@@ -39,7 +39,7 @@ from router.errors import RouterError, UnavailableError
 
 __all__ = ["PARTS", "ROOT", "create_console", "to_console"]
 PARTS = (
-    *(login, provider_login, overview, log, live, deliveries, certificate, documents, units, unit, unit_acts, lines),
+    *(login, provider_login, overview, log, live, deliveries, certificate, documents, units, unit_acts, unit, lines),
     *(stuck, redrives, statistics, search, audit, help),
 )
 _SEE_OTHER = 303

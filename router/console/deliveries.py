@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 
-from router.console.access import Looking, Parts
+from router.console.access import FilterText, Looking, Parts
 from router.console.filters import FilterError, Parsed, parse
 from router.console.journey import journey_of, travels_until
 from router.console.pages import page
@@ -22,7 +22,6 @@ from schemas.ids import Id
 PAGE = 100
 MOST_DROPS = 500
 router = APIRouter()
-FilterText = Annotated[str, Query(max_length=2000)]
 
 
 @router.get("/deliveries")

@@ -11,7 +11,7 @@ from schemas.codes import CODE_REGEX
 from schemas.dispatch import Urgency
 from schemas.states import Status
 
-MAX_LENGTH, MAX_TOKENS = 1000, 30
+MAX_LENGTH, MAX_TOKENS = 4000, 30
 _TOKEN = re.compile(r'(?:([a-z]+):)?("(?:[^"\\]|\\.)*"|\S+)')
 _SPAN = re.compile(r"(\d{1,5})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -205,9 +205,10 @@ def _document(wanted: Filter, value: str, _present: _Present) -> Filter:
 
 
 def _delivery(wanted: Filter, value: str, _present: _Present) -> Filter:
-    if not _ID.fullmatch(value):
+    ids = value.split(",")
+    if not all(map(_ID.fullmatch, ids)):
         raise _TokenError(N_("is no delivery's id; it looks like %(example)s"), "019b0c5e-7d3a-7c3e-9f6b-2f1d3c4b5a69")
-    return replace(wanted, deliveries=wanted.deliveries | {value})
+    return replace(wanted, deliveries=wanted.deliveries.union(ids))
 
 
 def _is(wanted: Filter, value: str, _present: _Present) -> Filter:

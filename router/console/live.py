@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from router.api.services import Services
-from router.console.access import Parts, Viewer, Watching, watcher_of
+from router.console.access import FilterText, Parts, Viewer, Watching, watcher_of
 from router.console.errors import LoginNeededError
 from router.console.filters import FilterError, parse
 from router.console.newsroom import Newsroom, View
@@ -50,7 +50,7 @@ async def stream_log(
     request: Request,
     services: Parts,
     viewer: Watching,
-    q: Annotated[str, Query(max_length=2000)] = "",
+    q: FilterText = "",
     after: Annotated[int, Query(ge=0, lt=2**53)] = 0,
     seen: Annotated[str, Query(max_length=_MOST_STATE)] = "",
     last_event_id: Annotated[str, Header(max_length=_MOST_STATE)] = "",

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from router.api.services import Services
-from router.console.access import Looking, Parts, Viewer
+from router.console.access import FilterText, Looking, Parts, Viewer
 from router.console.filters import FilterError, Parsed, parse
 from router.console.pages import page
 from router.console.reads import change, look
@@ -36,7 +36,6 @@ _COLUMNS = (
 )
 
 router = APIRouter()
-FilterText = Annotated[str, Query(max_length=2000)]
 Place = Annotated[int | None, Query(ge=0, lt=2**53)]
 
 

@@ -8,8 +8,8 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from router.api.services import Services
-from router.console.access import Looking, Parts, Viewer
-from router.console.filters import MAX_LENGTH, FilterError, Parsed, parse
+from router.console.access import FilterText, Looking, Parts, Viewer
+from router.console.filters import MAX_LENGTH, FilterError, Parsed, parse, token
 from router.console.pages import link, page
 from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError
@@ -29,11 +29,11 @@ ITEMS = 100
 LONGEST_WATCH = 24 * 60
 """Minutes."""
 MOST_PER_MINUTE = 6000
+MOST_CHOSEN = 100
 _MINUTE_MS = 60_000
 _SEE_OTHER = 303
 _UNPROCESSABLE = 422
 router = APIRouter()
-FilterText = Annotated[str, Query(max_length=2000)]
 Cut = Annotated[int, Form(ge=0, lt=2**53)]
 Minutes = Annotated[int, Form(ge=1, le=LONGEST_WATCH)]
 PerMinute = Annotated[int, Form(ge=1, le=MOST_PER_MINUTE)]
@@ -56,9 +56,15 @@ async def show_wizard(
     viewer: Looking,
     q: FilterText = "",
     cut: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
+    delivery: Annotated[list[Id] | None, Query(max_length=MOST_CHOSEN)] = None,
 ) -> Response:
-    """The dry run. ``cut`` is its cut-off: what got stuck later, or again, is not part of it."""
+    """The dry run. ``cut`` is its cut-off: what got stuck later, or again, is not part of it.
+
+    Deliveries that were chosen one by one become a filter like any other.
+    """
     _require_operator(viewer)
+    if delivery:
+        q = token("delivery", ",".join(delivery))
     if cut is None:
         return RedirectResponse(link("/redrives/new", q=q, cut=now_ms()), _SEE_OTHER)
     return await _wizard(request, services, viewer, q, cut)

@@ -1,7 +1,6 @@
 """One unit: its line and gateway, what is on its way to it, its latest receipts, the units below it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,9 +11,9 @@ from router.console.filters import token
 from router.console.lines import Reach, frame_of
 from router.console.pages import page, shown_to
 from router.console.reads import look
+from router.console.unit_acts import offered
 from router.errors import NotFoundError
 from router.ledger import queries
-from router.ledger.people import Right
 from router.ledger.queries import LineSheet, UnitSheet
 from schemas.clock import now_ms, start_of_day
 from schemas.codes import UnitCode
@@ -55,9 +54,7 @@ async def show_unit(
         filters=filters,
         directory=services.organisation.directory,
         now=now,
-        may_act=viewer.person.may(Right.ACT, code),
-        may_retire=viewer.person.may(Right.ADMINISTER, code),
-        tomorrow=services.organisation.today + timedelta(days=1),
+        **offered(viewer, [sheet.unit], services),
         soon=now + _SOON_MS,
         skewed=_SKEW_MS,
     )

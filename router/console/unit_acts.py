@@ -1,27 +1,29 @@
-"""What people do with a unit: pause it, mute it until a day, open it again, retire it."""
+"""What people do with units: pause them, mute them until a day, open them again, retire one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from router.api.services import Services
 from router.console.access import Looking, Parts, Viewer
-from router.console.pages import link
-from router.console.reads import change
+from router.console.pages import link, page
+from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError, NotFoundError
-from router.ledger import unit_acts
+from router.ledger import queries, unit_acts
 from router.ledger.people import Right
+from router.ledger.queries import UnitRow
 from router.ledger.unit_acts import MAX_REASON, By, Done
 from schemas.clock import now_ms
-from schemas.codes import UnitCode, covers
+from schemas.codes import UnitCode, ancestors_of, covers
 from schemas.text import Line
 
+MOST_CHOSEN = 100
 _SEE_OTHER = 303
 router = APIRouter()
 
@@ -35,38 +37,68 @@ class UnitAct(StrEnum):
     RETIRE = "retire"
 
 
-@router.post("/units/{code}")
-async def act_on_unit(
+@router.get("/units/acts")
+async def choose_act(
+    request: Request,
+    services: Parts,
+    viewer: Looking,
+    unit: Annotated[list[UnitCode], Query(min_length=1, max_length=MOST_CHOSEN)],
+) -> Response:
+    """The units that were chosen, and what can be done with them."""
+    for code in unit:
+        _require(viewer, code, Right.ACT)
+
+    rows = await look(services, lambda conn: queries.find_units(conn, viewer.scope, unit))
+    if not rows:
+        raise NotFoundError(f"there is no unit {unit[0]} that you may see")
+    return page(request, viewer, "units_acts.html", now=now_ms(), **offered(viewer, rows, services))
+
+
+def offered(viewer: Viewer, rows: Sequence[UnitRow], services: Services) -> dict[str, Any]:
+    """What the form of acts shows for units."""
+    return {
+        "chosen": rows,
+        "may_act": all(viewer.person.may(Right.ACT, row.code) for row in rows),
+        "may_retire": len(rows) == 1 and viewer.person.may(Right.ADMINISTER, rows[0].code),
+        "tomorrow": services.organisation.today + timedelta(days=1),
+    }
+
+
+@router.post("/units/acts")
+async def act_on_units(
     *,
     services: Parts,
     viewer: Looking,
-    code: Annotated[UnitCode, Path()],
+    unit: Annotated[list[UnitCode], Form(min_length=1, max_length=MOST_CHOSEN)],
     act: Annotated[UnitAct, Form()],
     reason: Annotated[Line, Form(max_length=MAX_REASON)] = "",
+    below: Annotated[bool, Form()] = False,
     day: Annotated[str, Form(max_length=10)] = "",
     successor: Annotated[Line, Form(max_length=110)] = "",
 ) -> Response:
-    """Do it, with its reason; the unit's page then shows how it stands. A second click changes nothing more."""
-    _require(viewer, code, Right.ADMINISTER if act is UnitAct.RETIRE else Right.ACT)
+    """Do it, with its reason, for all of them or for none; a second click changes nothing more.
+
+    ``below`` means all units below the chosen ones, too. One unit's page, or the tree, then shows how they stand.
+    """
+    for code in unit:
+        _require(viewer, code, Right.ADMINISTER if act is UnitAct.RETIRE else Right.ACT)
     if not reason:
         raise MalformedError("the reason is missing", hint="say why; it is kept in the audit log")
+    if act is UnitAct.RETIRE and (below or len(unit) > 1):
+        raise MalformedError("units are retired one at a time", hint="each has its own successor")
     by = By(viewer.person.name, reason, now_ms(), viewer.address)
-    wish = _Wish(act, code, day, successor.upper(), by)
-    await change(services, _act(wish, services))
-    return RedirectResponse(link(f"/units/{code}"), _SEE_OTHER)
+    do = _act(_Wish(act, day, successor.upper(), by), services)
 
+    def query(conn: Connection) -> Done:
+        codes = unit_acts.named(conn, [f"{code}.#" if below else code for code in unit])
+        for code in codes:
+            _require(viewer, code, Right.ACT)
+        return do(conn, codes)
 
-def _act(wish: "_Wish", services: Services) -> Callable[[Connection], Done]:
-    code, by = wish.code, wish.by
-    if wish.act is UnitAct.PAUSE:
-        return lambda conn: unit_acts.pause(conn, code, by)
-    if wish.act is UnitAct.OPEN:
-        return lambda conn: unit_acts.open_again(conn, code, by)
-    last = _day(wish.day)
-    if wish.act is UnitAct.RETIRE:
-        return lambda conn: unit_acts.retire(conn, code, last, wish.successor or None, by)
-    until = _end_of(last, services)
-    return lambda conn: unit_acts.mute(conn, code, until, by)
+    await change(services, query)
+    opened = sorted({above for code in unit for above in ancestors_of(code)})
+    place = link(f"/units/{unit[0]}") if len(unit) == 1 else link("/units", open=",".join(opened))
+    return RedirectResponse(place, _SEE_OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +106,22 @@ class _Wish:
     """What the form said."""
 
     act: UnitAct
-    code: str
     day: str
     successor: str
     by: By
+
+
+def _act(wish: _Wish, services: Services) -> Callable[[Connection, Sequence[str]], Done]:
+    by = wish.by
+    if wish.act is UnitAct.PAUSE:
+        return lambda conn, codes: unit_acts.pause(conn, codes, by)
+    if wish.act is UnitAct.OPEN:
+        return lambda conn, codes: unit_acts.open_again(conn, codes, by)
+    last = _day(wish.day)
+    if wish.act is UnitAct.RETIRE:
+        return lambda conn, codes: unit_acts.retire(conn, codes[0], last, wish.successor or None, by)
+    until = _end_of(last, services)
+    return lambda conn, codes: unit_acts.mute(conn, codes, until, by)
 
 
 def _require(viewer: Viewer, code: str, right: Right) -> None:

@@ -1,6 +1,6 @@
-"""What operators do with a unit: pause it, mute it, open it again, retire it; each with its reason in the audit log."""
+"""What operators do with units: pause, mute, open again, retire; each act is in the audit log with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from router.ledger import audit, lines
 from router.ledger.audit import Act, Entry
 from router.ledger.models import unit as table
 from router.ledger.models import unit_sequence
+from router.ledger.scope import within
 from router.ledger.units import import_units, list_units
 
 _NEITHER: dict[str, None] = dict.fromkeys(
@@ -33,60 +34,64 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an act did: whether anything changed, how many deliveries wait from now on or are set going."""
+    """What an act did: the units that changed and those that were so already; deliveries that now wait, or now go."""
 
-    unit: str
     act: Act
-    changed: bool
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...] = ()
     held: int = 0
     released: int = 0
 
 
-def pause(conn: Connection, code: str, by: By) -> Done:
-    """Send nothing new to a unit: its deliveries wait, visibly. What the broker has already is not called back.
+def named(conn: Connection, patterns: Sequence[str]) -> list[str]:
+    """The codes that unit patterns name (``LCA.02.05``, ``LCA.02.#``), each once, in their order.
+
+    Raises:
+        NotFoundError: a pattern names no unit.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        codes = conn.scalars(select(table.c.code).where(within(table.c.code, [pattern]))).all()
+        if not codes:
+            raise NotFoundError(f"there is no unit {pattern}", hint="`congvan units tree` shows all")
+        found.update(codes)
+    return sorted(found)
+
+
+def pause(conn: Connection, codes: Sequence[str], by: By) -> Done:
+    """Send nothing new to units: their deliveries wait, visibly. What the broker has already is not called back.
 
     A unit that is paused already stays as it is.
 
     Raises:
-        NotFoundError: there is no such unit.
+        NotFoundError: one of them is not there.
     """
-    if _lock(conn, code).paused_at is not None:
-        return Done(code, Act.UNIT_PAUSED, changed=False)
-    _set(conn, code, {"paused_at": by.now_ms, "paused_by": by.who, "paused_why": by.why})
-    held = lines.align(conn, by.now_ms).held
-    _note(conn, code, Act.UNIT_PAUSED, by)
-    return Done(code, Act.UNIT_PAUSED, changed=True, held=held)
+    changed = [code for code in codes if _lock(conn, code).paused_at is None]
+    return _change(conn, Act.UNIT_PAUSED, codes, changed, by, paused_at=by.now_ms, paused_by=by.who, paused_why=by.why)
 
 
-def mute(conn: Connection, code: str, until_ms: int, by: By) -> Done:
-    """Have a unit call for nobody's attention until a moment (UTC ms); its deliveries go on and stay listed.
+def mute(conn: Connection, codes: Sequence[str], until_ms: int, by: By) -> Done:
+    """Have units call for nobody's attention until a moment (UTC ms); their deliveries go on and stay listed.
 
     Raises:
-        NotFoundError: there is no such unit.
+        NotFoundError: one of them is not there.
         ActRefusedError: the moment has passed.
     """
     if until_ms <= by.now_ms:
         raise ActRefusedError("the time until which the unit is to be muted has passed", hint="give a later one")
-    if _lock(conn, code).muted_until == until_ms:
-        return Done(code, Act.UNIT_MUTED, changed=False)
-    _set(conn, code, {"muted_until": until_ms, "muted_by": by.who, "muted_why": by.why})
-    _note(conn, code, Act.UNIT_MUTED, by)
-    return Done(code, Act.UNIT_MUTED, changed=True)
+    changed = [code for code in codes if _lock(conn, code).muted_until != until_ms]
+    return _change(conn, Act.UNIT_MUTED, codes, changed, by, muted_until=until_ms, muted_by=by.who, muted_why=by.why)
 
 
-def open_again(conn: Connection, code: str, by: By) -> Done:
-    """End a unit's pause and mute: what waited is sent.
+def open_again(conn: Connection, codes: Sequence[str], by: By) -> Done:
+    """End the pause and the mute of units: what waited is sent.
 
     Raises:
-        NotFoundError: there is no such unit.
+        NotFoundError: one of them is not there.
     """
-    row = _lock(conn, code)
-    if row.paused_at is None and row.muted_until is None:
-        return Done(code, Act.UNIT_OPENED, changed=False)
-    _set(conn, code, _NEITHER)
-    released = lines.align(conn, by.now_ms).released
-    _note(conn, code, Act.UNIT_OPENED, by)
-    return Done(code, Act.UNIT_OPENED, changed=True, released=released)
+    held = {code: _lock(conn, code) for code in codes}
+    changed = [code for code, row in held.items() if row.paused_at is not None or row.muted_until is not None]
+    return _change(conn, Act.UNIT_OPENED, codes, changed, by, **_NEITHER)
 
 
 def retire(conn: Connection, code: str, last_day: date, successor: str | None, by: By) -> Done:
@@ -100,11 +105,11 @@ def retire(conn: Connection, code: str, last_day: date, successor: str | None, b
     known = {item.code: item for item in list_units(conn)}
     changed = known[code].model_copy(update={"valid_to": last_day, "successor": successor})
     if changed == known[code]:
-        return Done(code, Act.UNIT_RETIRED, changed=False)
+        return Done(Act.UNIT_RETIRED, (), (code,))
     require_whole([*(item for item in known.values() if item.code != code), changed])
     import_units(conn, [changed], now_ms=by.now_ms)
     _note(conn, code, Act.UNIT_RETIRED, by)
-    return Done(code, Act.UNIT_RETIRED, changed=True)
+    return Done(Act.UNIT_RETIRED, (code,))
 
 
 def _lock(conn: Connection, code: str) -> Any:
@@ -118,8 +123,14 @@ def _lock(conn: Connection, code: str) -> Any:
     return row
 
 
-def _set(conn: Connection, code: str, values: Mapping[str, Any]) -> None:
-    conn.execute(update(table).where(table.c.code == code).values(values))
+def _change(conn: Connection, act: Act, codes: Sequence[str], changed: Sequence[str], by: By, **values: Any) -> Done:
+    """Write it down for the units that are not so yet, and let their deliveries follow."""
+    for code in changed:
+        conn.execute(update(table).where(table.c.code == code).values(values))
+        _note(conn, code, act, by)
+    aligned = lines.align(conn, by.now_ms)
+    unchanged = tuple(code for code in codes if code not in set(changed))
+    return Done(act, tuple(changed), unchanged, aligned.held, aligned.released)
 
 
 def _note(conn: Connection, code: str, act: Act, by: By) -> None:

@@ -97,7 +97,10 @@ class Browser:
 
     async def post(self, path: str, headers: Mapping[str, str] | None = None, **form: Any) -> ClientResponse:
         sent = {"Sec-Fetch-Site": "same-origin"} if headers is None else headers
-        return await _read(await self.http.post(path, data=form, headers=sent, allow_redirects=False))
+        several = [
+            (name, item) for name, value in form.items() for item in (value if isinstance(value, list) else [value])
+        ]
+        return await _read(await self.http.post(path, data=several, headers=sent, allow_redirects=False))
 
     async def csrf(self) -> str:
         return (await self.text("/console/help")).split('name="csrf" value="', 1)[1].split('"', 1)[0]

@@ -2,7 +2,7 @@
 "use strict";
 
 const root = document.documentElement;
-const typing = (place) => place instanceof Element && place.closest("input, textarea, select, [contenteditable]");
+const typing = (place) => place instanceof Element && place.closest('input:not([type="checkbox"]), textarea, select, [contenteditable]');
 
 function move(step) {
   const rows = [...document.querySelectorAll("table[data-keys] tbody tr")].filter((row) => row.querySelector("a[href]"));
@@ -17,13 +17,27 @@ function move(step) {
 const redrive = () =>
   (document.activeElement?.closest("tr")?.querySelector("[data-redrive]") ?? document.querySelector("[data-redrive]"))?.click();
 
+const box = () => document.activeElement?.closest("tr")?.querySelector('input[type="checkbox"]');
+
+// Hands in what is chosen, or else the row one is at; says whether there was anything.
+function handIn(key, orRow) {
+  const form = document.querySelector(`form[data-key="${key}"]`);
+  if (!form) return false;
+  const picked = () => document.querySelectorAll(`input[form="${form.id}"]:checked`).length;
+  if (!picked() && orRow && box()) box().checked = true;
+  if (!picked()) return false;
+  form.requestSubmit();
+  return true;
+}
+
 const acts = {
   "/": () => document.querySelector("[data-find]")?.focus(),
   "?": () => document.querySelector('[data-go="h"]')?.click(),
   j: () => move(1),
   k: () => move(-1),
-  r: redrive,
-  p: () => document.querySelector("[data-pause]")?.click(),
+  x: () => box()?.click(),
+  r: () => handIn("r", false) || redrive(),
+  p: () => handIn("p", true) || document.querySelector("[data-pause]")?.click(),
 };
 
 let going = 0;

@@ -112,7 +112,12 @@ def children(conn: Connection, scope: Scope, code: str) -> list[UnitRow]:
 
 def find_unit(conn: Connection, scope: Scope, code: str) -> UnitRow | None:
     """One unit, as :func:`heads`; None when the scope does not cover it."""
-    return next(iter(_units(conn, scope, unit.c.code == code)), None)
+    return next(iter(find_units(conn, scope, [code])), None)
+
+
+def find_units(conn: Connection, scope: Scope, codes: Sequence[str]) -> list[UnitRow]:
+    """Those of the units that the scope covers, as :func:`heads`."""
+    return _units(conn, scope, unit.c.code.in_(codes))
 
 
 def add_loads(conn: Connection, scope: Scope, rows: Iterable[UnitRow], *, since: int) -> None:

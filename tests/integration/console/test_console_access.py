@@ -38,8 +38,8 @@ async def test_a_form_with_a_nul_character_is_no_error_of_ours(console: Console)
         assert (await Browser(http).post("/console/login", name="a\0b", password=PASSWORD)).status == 422
         assert (await Browser(http).post("/console/login", name="viewer", password="a\0b")).status == 401
     async with console.as_("admin") as admin:
-        form = {"csrf": await admin.csrf(), "act": "pause", "reason": "a\0b"}
-        assert (await admin.post("/console/units/LCA.02", None, **form)).status == 422
+        form = {"csrf": await admin.csrf(), "unit": "LCA.02", "act": "pause", "reason": "a\0b"}
+        assert (await admin.post("/console/units/acts", None, **form)).status == 422
 
 
 async def test_the_way_after_login_never_leads_to_another_site(console: Console) -> None:

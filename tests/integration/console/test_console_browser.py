@@ -97,6 +97,7 @@ def screens(console: Console) -> dict[str, str]:
         "document": f"/documents/{story.district}",
         "units": "/units?open=LCA,LCA.02",
         "unit": "/units/LCA.02",
+        "units-acts": "/units/acts?unit=LCA.02&unit=LCA.03.01",
         "stuck": "/stuck",
         "redrive": "/redrives/new?q=is:parked",
         "redrives": "/redrives",
@@ -290,6 +291,28 @@ async def test_a_unit_is_paused_by_the_keyboard_alone_and_shows_it(
     await expect(page.locator("h1 .tag.warn")).to_have_text("tạm dừng" if language == "vi" else "paused")
     await page.screenshot(path=artifacts / f"unit-paused-{language}.png", full_page=True)
     assert await faults_of(page) == []
+
+
+async def test_rows_are_chosen_by_the_keyboard_and_acted_on_together(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    await page.goto(f"{console.url}/console/deliveries?q=is:parked+unit:LCA.02.%23")
+    for key in "jxjx":
+        await page.keyboard.press(key)
+    await expect(page.locator(".pick input:checked")).to_have_count(2)
+    await page.keyboard.press("r")
+    await page.wait_for_url("**/redrives/new?q=delivery%3A*")
+    await expect(page.locator(".figures strong").first).to_have_text("2")
+    await page.goto(f"{console.url}/console/units?open=LCA,LCA.02")
+    for key in "jjxjx":
+        await page.keyboard.press(key)
+    await page.keyboard.press("p")
+    await page.wait_for_url("**/units/acts?unit=*&unit=*")
+    await tab_to(page, "#why")
+    await page.keyboard.type("mạng đang sửa")
+    await tab_to(page, 'button[value="pause"]')
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/units?open=*")
+    await expect(page.locator("#tree .tag.warn")).to_have_count(2)
 
 
 async def test_single_keys_do_nothing_when_they_are_turned_off(console: Console, chromium: Browser) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from router.ledger.audit import Act, list_entries
 from router.ledger.engine import reading, writing
-from router.ledger.queries import Filter, Flag, find_deliveries
+from router.ledger.queries import Filter, Flag, find_deliveries, find_units
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import list_units
 from schemas.clock import now_ms
@@ -17,9 +17,9 @@ PLACE = f"/console/units/{CODE}"
 WHY = "trụ sở đang chuyển"
 
 
-async def act(browser: Browser, name: str, code: str = CODE, **form: Any) -> int:
-    fields = {"csrf": await browser.csrf(), "act": name, "reason": WHY} | form
-    return (await browser.post(f"/console/units/{code}", None, **fields)).status
+async def act(browser: Browser, name: str, code: str | list[str] = CODE, **form: Any) -> int:
+    fields = {"csrf": await browser.csrf(), "unit": code, "act": name, "reason": WHY} | form
+    return (await browser.post("/console/units/acts", None, **fields)).status
 
 
 async def test_a_paused_unit_says_so_wherever_its_documents_are_and_goes_on_when_opened(console: Console) -> None:
@@ -76,6 +76,39 @@ async def test_only_who_may_and_says_why_acts_on_a_unit(console: Console) -> Non
         assert 'value="retire"' not in await district.text(PLACE)
     with reading(console.engine) as conn:
         assert [row for row in list_entries(conn, EVERYTHING) if row.entry.act is Act.UNIT_PAUSED] == []
+
+
+async def test_units_chosen_in_the_tree_are_paused_together_with_all_below_them_or_none_is(console: Console) -> None:
+    async with console.as_("district") as district:
+        tree = await district.text("/console/units?open=LCA.02")
+        assert f'name="unit" value="{CODE}"' in tree
+        chosen = await district.text(f"/console/units/acts?unit={CODE}&unit=LCA.02.13")
+        assert chosen.count('type="hidden" name="unit"') == 2
+        assert 'name="below"' not in chosen
+        assert 'name="below"' in await district.text("/console/units/acts?unit=LCA.02")
+        assert await act(district, "pause", [CODE, "LCA.03"]) == 404
+        assert _paused(console) == set()
+        assert await act(district, "pause", [CODE, "LCA.02.13"]) == 303
+        assert _paused(console) == {CODE, "LCA.02.13"}
+        assert await act(district, "pause", "LCA.02", below="true") == 303
+        assert len(_paused(console)) == 24
+        assert await act(district, "open", ["LCA.02"], below="true") == 303
+        assert _paused(console) == set()
+        assert (await district.get("/console/units/acts?unit=LCA.03")).status == 404
+        assert (await district.get("/console/units/acts")).status == 422
+    async with console.as_("admin") as admin:
+        assert await act(admin, "retire", [CODE, "LCA.02.13"], day="2030-01-01") == 400
+        assert await act(admin, "retire", "LCA.02", day="2030-01-01", below="true") == 400
+    async with console.as_("viewer") as viewer:
+        assert 'name="unit"' not in await viewer.text("/console/units?open=LCA.02")
+        assert (await viewer.get(f"/console/units/acts?unit={CODE}")).status == 403
+
+
+def _paused(console: Console) -> set[str]:
+    with reading(console.engine) as conn:
+        return {
+            row.code for row in find_units(conn, EVERYTHING, [item.code for item in _units(console)]) if row.paused_at
+        }
 
 
 async def test_an_administrator_retires_a_unit_with_its_successor(console: Console) -> None:

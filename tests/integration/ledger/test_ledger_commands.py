@@ -247,8 +247,9 @@ def test_a_unit_is_paused_muted_opened_and_retired_with_a_reason(run: Run, ledge
         clerk.dispatch("LCA", [unit("LCA.02")])
     why = ("--reason", "the office moves", "--json")
     (paused,) = objects(run("units", "pause", "LCA.02", *why))
-    assert (paused["act"], paused["changed"], paused["held"]) == ("unit_paused", True, 1)
-    assert objects(run("units", "pause", "LCA.02", *why))[0]["changed"] is False
+    assert (paused["act"], paused["changed"], paused["held"]) == ("unit_paused", ["LCA.02"], 1)
+    again = objects(run("units", "pause", "LCA.02.#", *why))[0]
+    assert (again["changed"], again["unchanged"]) == ([], ["LCA.02"])
     assert objects(run("units", "mute", "LCA.02", "--until", "3d", *why))[0]["changed"]
     assert "that are sent now: 1" in run("units", "open", "LCA.02", "--reason", "moved").stdout
     retired = run("units", "retire", "LCA.02", "--last-day", "2030-06-30", "--successor", "LCA.03", *why)

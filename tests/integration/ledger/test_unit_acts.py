@@ -15,7 +15,7 @@ from router.ledger.models import delivery
 from router.ledger.outbox import Claim
 from router.ledger.queries import Filter, Flag
 from router.ledger.scope import EVERYTHING
-from router.ledger.unit_acts import By, mute, open_again, pause, retire
+from router.ledger.unit_acts import By, mute, named, open_again, pause, retire
 from router.ledger.units import import_units, list_units
 from schemas.states import Status
 from schemas.unit import Link
@@ -53,8 +53,8 @@ def test_nothing_new_goes_to_a_paused_unit_and_what_waits_says_so(ledger: Engine
     with writing(ledger) as conn:
         clerk = began(conn)
         before = clerk.dispatch("LCA", [NEAR, FAR])
-        done = pause(conn, "LCA.01", by(clerk))
-        assert (done.changed, done.held) == (True, 1)
+        done = pause(conn, ["LCA.01"], by(clerk))
+        assert (done.changed, done.held) == (("LCA.01",), 1)
         clerk.dispatch("LCA", [NEAR, FAR, HELD])
         assert due(conn, clerk) == {"LCA.02"}
         told = [f"paused by hoa since 2026-09-21T14:13:21.000Z: {by(clerk).why}"] * 2
@@ -66,10 +66,27 @@ def test_nothing_new_goes_to_a_paused_unit_and_what_waits_says_so(ledger: Engine
         assert queries.overview(conn, EVERYTHING, now_ms=clerk.now).held == 1
         clerk.now += 1000
         assert (align(conn, clerk.now).released, align(conn, clerk.now).held) == (0, 0)
-        again = open_again(conn, "LCA.01", by(clerk))
-        assert (again.changed, again.released) == (True, 2)
+        again = open_again(conn, ["LCA.01"], by(clerk))
+        assert (again.changed, again.released) == (("LCA.01",), 2)
         assert due(conn, clerk) == {"LCA.01", "LCA.02"}
         assert reasons(conn, "LCA.01") == ["", ""]
+
+
+def test_a_subtree_is_paused_and_opened_at_once_and_says_which_units_changed(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        clerk = began(conn)
+        clerk.units(unit("LCA.01.05"), unit("LCA.011"))
+        clerk.dispatch("LCA", [NEAR, FAR, unit("LCA.01.05"), unit("LCA.011")])
+        assert named(conn, ["LCA.03", "LCA.01.#", "LCA.01"]) == ["LCA.01", "LCA.01.05", "LCA.03"]
+        with pytest.raises(NotFoundError, match=r"LCA\.9\.#"):
+            named(conn, ["LCA.01", "LCA.9.#"])
+        pause(conn, ["LCA.01"], by(clerk))
+        done = pause(conn, named(conn, ["LCA.01.#"]), by(clerk))
+        assert (done.changed, done.unchanged, done.held) == (("LCA.01.05",), ("LCA.01",), 1)
+        assert due(conn, clerk) == {"LCA.02", "LCA.011"}
+        assert open_again(conn, named(conn, ["LCA.01.#"]), by(clerk)).released == 2
+        assert due(conn, clerk) == {"LCA.01", "LCA.01.05", "LCA.02", "LCA.011"}
+        assert [row.entry.unit for row in list_entries(conn, EVERYTHING)] == ["LCA.01.05", "LCA.01"] * 2
 
 
 def test_whatever_happens_to_a_delivery_of_a_paused_unit_sends_nothing(ledger: Engine) -> None:
@@ -78,7 +95,7 @@ def test_whatever_happens_to_a_delivery_of_a_paused_unit_sends_nothing(ledger: E
         parked, taken, failed = (clerk.dispatch("LCA", [NEAR]) for _ in range(3))
         clerk.tell(parked, "LCA.01", Status.QUEUED, Status.PARKED, reason="full")
         clerk.tell(taken, "LCA.01", Status.QUEUED)
-        pause(conn, "LCA.01", by(clerk))
+        pause(conn, ["LCA.01"], by(clerk))
         clerk.tell(parked, "LCA.01", Status.REDRIVEN, reason="mended")
         clerk.tell(taken, "LCA.01", Status.TAKEN)
         key = clerk.deliveries[failed, "LCA.01"]
@@ -87,7 +104,7 @@ def test_whatever_happens_to_a_delivery_of_a_paused_unit_sends_nothing(ledger: E
         assert outbox.make_due(conn, ["LCA.01"], [Status.QUEUED, Status.TAKEN], clerk.now) == 0
         assert set(conn.scalars(select(delivery.c.next_due_at))) == {None}
         clerk.tell(taken, "LCA.01", Status.ARRIVED)
-        assert open_again(conn, "LCA.01", by(clerk)).released == 2
+        assert open_again(conn, ["LCA.01"], by(clerk)).released == 2
         assert due(conn, clerk) == {"LCA.01"}
 
 
@@ -95,9 +112,9 @@ def test_a_paused_unit_that_has_no_line_when_it_is_opened_waits_for_it(ledger: E
     with writing(ledger) as conn:
         clerk = began(conn)
         clerk.dispatch("LCA", [NEAR])
-        pause(conn, "LCA.01", by(clerk))
+        pause(conn, ["LCA.01"], by(clerk))
         clerk.units(NEAR.model_copy(update={"link": Link.NONE}))
-        assert open_again(conn, "LCA.01", by(clerk)).released == 0
+        assert open_again(conn, ["LCA.01"], by(clerk)).released == 0
         assert due(conn, clerk) == set()
         assert reasons(conn, "LCA.01") == ["no_line"]
         clerk.units(NEAR)
@@ -111,7 +128,7 @@ def test_a_muted_unit_calls_for_nobody_until_its_time_and_stays_listed(ledger: E
         for code in ("LCA.01", "LCA.02"):
             clerk.tell(key, code, Status.QUEUED, Status.PARKED, reason="full")
         until = clerk.now + DAY
-        mute(conn, "LCA.01", until, by(clerk))
+        mute(conn, ["LCA.01"], until, by(clerk))
         now = clerk.now
         assert [group.units for group in queries.attention(conn, EVERYTHING, now_ms=now)] == [1]
         assert [(group.muted, group.units) for group in queries.stuck(conn, EVERYTHING, now_ms=now)] == [
@@ -124,8 +141,8 @@ def test_a_muted_unit_calls_for_nobody_until_its_time_and_stays_listed(ledger: E
             assert [row.unit for row in queries.find_deliveries(conn, EVERYTHING, wanted, now_ms=now)] == [code]
         assert [group.units for group in queries.attention(conn, EVERYTHING, now_ms=until)] == [2]
         with pytest.raises(ActRefusedError, match="has passed"):
-            mute(conn, "LCA.01", now, by(clerk))
-        assert open_again(conn, "LCA.01", by(clerk)).changed
+            mute(conn, ["LCA.01"], now, by(clerk))
+        assert open_again(conn, ["LCA.01"], by(clerk)).changed
         assert [group.units for group in queries.attention(conn, EVERYTHING, now_ms=now)] == [2]
 
 
@@ -150,14 +167,14 @@ def test_each_act_is_audited_once_with_its_reason_and_an_import_keeps_pauses(led
     with writing(ledger) as conn:
         clerk = began(conn)
         for _ in range(2):
-            pause(conn, "LCA.01", by(clerk))
-        mute(conn, "LCA.01", clerk.now + DAY, by(clerk))
+            pause(conn, ["LCA.01"], by(clerk))
+        mute(conn, ["LCA.01"], clerk.now + DAY, by(clerk))
         import_units(conn, [NEAR.model_copy(update={"name": "Tên mới"})], now_ms=clerk.now)
         row = queries.find_unit(conn, EVERYTHING, "LCA.01")
         assert row is not None
         assert (row.name, row.paused_by, row.muted_by) == ("Tên mới", "hoa", "hoa")
         for _ in range(2):
-            open_again(conn, "LCA.01", by(clerk, "mended"))
+            open_again(conn, ["LCA.01"], by(clerk, "mended"))
         entries = [row.entry for row in list_entries(conn, EVERYTHING)][::-1]
         assert [(entry.act, entry.unit, entry.reason) for entry in entries] == [
             (Act.UNIT_PAUSED, "LCA.01", "the roof has come off"),
@@ -166,4 +183,4 @@ def test_each_act_is_audited_once_with_its_reason_and_an_import_keeps_pauses(led
         ]
         for act in (pause, open_again):
             with pytest.raises(NotFoundError):
-                act(conn, "LCA.99", by(clerk))
+                act(conn, ["LCA.99"], by(clerk))

@@ -59,7 +59,7 @@ async def test_what_comes_for_a_paused_unit_waits_and_goes_when_it_is_opened(mad
     made.wait_until_seen([OPEN, PAUSED])
     await send(made, "1-CV/TU")
     made.wait(lambda: made.states() == {"arrived": 2}, "both have the first")
-    assert do(router, "pause", "the office moves")["changed"] is True
+    assert do(router, "pause", "the office moves")["changed"]
     for number in range(2, 5):
         await send(made, f"{number}-CV/TU")
     made.wait(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,8 +129,12 @@ class Congvan(Contender):
 
     def look(self) -> None:
         """Read the inbox as ``congvan gateway inbox`` does."""
+        self.look_for(self.sent)
+
+    def look_for(self, items: Sequence[Sent]) -> None:
+        """Note which of these documents have come down."""
         entries = {entry.notation: entry for entry in list_inbox(self._spool)}
-        for item in self.sent:
+        for item in items:
             if (entry := entries.get(item.name)) is not None:
                 self._note(item, entry)
 

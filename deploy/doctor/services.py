@@ -1,4 +1,4 @@
-"""Checks of what the router stands on: broker, its management API, topology, ledger, web API, token, clock."""
+"""Checks of what the router stands on: broker, topology, ledger, web API, token, identity provider, clock."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from deploy.doctor.findings import Answer, failed, note, ok
 from deploy.exits import ExitCode
+from router.assembly import provider_of
 from router.broker import Session
 from router.broker.management import Management
 from router.broker.node import SERVER
@@ -99,6 +100,15 @@ async def token(settings: RouterSettings) -> Answer:
     if account is None:
         return failed("CONGVAN_TOKEN is unknown, expired or revoked", "`congvan token create` makes another")
     return ok(f"the token of {account.name}")
+
+
+async def identity_provider(settings: RouterSettings) -> Answer:
+    """Whether people can log in to the console with their organisation's account."""
+    provider = provider_of(settings)
+    if provider is None:
+        return ok("none: people log in with the console's own passwords")
+    await provider.require_answer()
+    return ok(f"{settings.oidc_issuer} answers with its keys")
 
 
 async def clock(settings: RouterSettings) -> Answer:

@@ -91,6 +91,14 @@ class Provider:
                 continue
         raise ProviderRefusedError("the ID token is signed by a key that the provider does not have")
 
+    async def require_answer(self) -> None:
+        """Ask what is needed before anybody can log in: its offer and its keys.
+
+        Raises:
+            ProviderDownError: the provider does not answer, or not as one does.
+        """
+        await self._known_keys(must_be_new=False)
+
     async def leave(self, back: str) -> str:
         """Where a browser ends its session at the provider; empty: it offers no such place.
 

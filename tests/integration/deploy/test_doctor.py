@@ -12,6 +12,7 @@ from router.settings import RouterSettings
 from schemas.accounts import Role
 from schemas.unit import Link, Unit
 from support.broker import Vhost
+from support.identity_provider import running_provider
 from support.installation import Installation, installation
 
 UNITS = [
@@ -87,6 +88,16 @@ async def test_a_token_that_is_nobodys_is_told(vhost: Vhost, tmp_path: Path) -> 
         found = await answers(settings_of(vhost, made, token="cv1.nobody.nothing"))
     assert found["token"].verdict is Verdict.FAILED
     assert "unknown, expired or revoked" in found["token"].detail
+
+
+async def test_an_identity_provider_that_answers_is_told_from_one_that_does_not(tmp_path: Path) -> None:
+    async with running_provider() as provider:
+        there = RouterSettings(data_dir=tmp_path, oidc_issuer=provider.url, oidc_client_id="console")
+        answer = (await answers(there))["identity provider"]
+        assert (answer.verdict, answer.detail) == (Verdict.OK, f"{provider.url} answers with its keys")
+    gone = (await answers(there))["identity provider"]
+    assert (gone.verdict, gone.code) == (Verdict.FAILED, ExitCode.UNAVAILABLE)
+    assert f"{provider.url}/.well-known/openid-configuration does not answer" in gone.detail
 
 
 async def test_before_the_first_start_nothing_is_wrong_but_the_web_api(tmp_path: Path) -> None:

@@ -81,14 +81,11 @@ class PrivateNode:
         epmd = self._required_programs()
         lock = self._lock(began + timeout)
         try:
-            identity = self._prepare()
-            self._keeper = self._launch(epmd, identity, lock)
+            address = self._address = self._bring_up(epmd, lock, began + timeout)
         finally:
             os.close(lock)
-        self._address = _address(identity)
-        self._await_ready(self._keeper, identity, began + timeout)
-        log.info(Event.NODE_STARTED, amqp_url=self._address.amqp_url, seconds=round(time.monotonic() - began, 2))
-        return self._address
+        log.info(Event.NODE_STARTED, amqp_url=address.amqp_url, seconds=round(time.monotonic() - began, 2))
+        return address
 
     def stop(self, timeout: float = 20.0) -> None:
         """Stop in good order; what still runs after ``timeout`` seconds is killed."""
@@ -132,6 +129,20 @@ class PrivateNode:
         if epmd is None:
             raise NodeMissingError("Erlang's epmd")
         return epmd
+
+    def _bring_up(self, epmd: str, lock: int, deadline: float) -> NodeAddress:
+        """Start on the stored ports, and once more on others when somebody took one of them meanwhile."""
+        for is_last in (False, True):
+            identity = self._prepare()
+            self._keeper = self._launch(epmd, identity, lock)
+            try:
+                self._await_ready(self._keeper, identity, deadline)
+            except NodeError:
+                if is_last or all(map(config.is_free, identity.ports)):
+                    raise
+            else:
+                break
+        return _address(identity)
 
     def _lock(self, deadline: float) -> int:
         """The directory's lock as a file descriptor; the keeper inherits it, so it is held until the node is gone."""

@@ -37,6 +37,27 @@ def test_a_broker_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
     assert not node.running
 
 
+def test_a_port_that_somebody_takes_during_the_start_is_given_up_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, really_free = tmp_path / "ports", config.is_free
+
+    def tried() -> list[int]:
+        return [int(line) for line in told.read_text().split()] if told.exists() else []
+
+    monkeypatch.setattr(config, "is_free", lambda port: port not in tried()[:1] and really_free(port))
+    with pytest.raises(NodeError, match="ended with status 3"):
+        PrivateNode(tmp_path / "node", server=script(tmp_path, f"echo $RABBITMQ_NODE_PORT >> {told}; exit 3")).start()
+    assert len(set(tried())) == 2
+
+
+def test_a_broker_that_ends_while_its_ports_are_free_is_not_started_again(tmp_path: Path) -> None:
+    told = tmp_path / "starts"
+    with pytest.raises(NodeError, match="ended with status 3"):
+        PrivateNode(tmp_path / "node", server=script(tmp_path, f"echo once >> {told}; exit 3")).start()
+    assert told.read_text() == "once\n"
+
+
 def test_a_broker_that_is_not_ready_in_time_is_killed(tmp_path: Path) -> None:
     node = PrivateNode(tmp_path / "node", server=script(tmp_path, "exec sleep 60"))
     with pytest.raises(NodeError, match="not ready in time"):

@@ -25,6 +25,7 @@ from consumers.sinks.reason import one_line
 from consumers.spool import Writer, work
 from consumers.spool.taking import Content
 from consumers.spool.work import Arrived, Expanded, Parked, Postponed, Waiting
+from consumers.together import together
 from consumers.traffic import Traffic, Want
 from schemas.attachment import content_digest
 from schemas.clock import now_ms
@@ -191,12 +192,7 @@ class Errands:
                     f"attachment {content.sha256} has {content.size} bytes, more than the {self._max_bytes} that "
                     "this gateway takes (max_document_bytes)"
                 )
-        try:
-            async with asyncio.TaskGroup() as group:
-                for content in contents:
-                    group.create_task(self._traffic.bring(content, want))
-        except* FetchError as errors:
-            raise errors.exceptions[0] from None
+        await together((self._traffic.bring(content, want) for content in contents), failure=FetchError)
 
     async def _remember(self, descriptor: Descriptor, contents: Collection[Content]) -> None:
         """Keep what came as a dictionary; nothing of a classified dispatch stays behind."""

@@ -14,6 +14,7 @@ from consumers.fetch import Transfer
 from consumers.spool import Spool, Writer, sending
 from consumers.spool.sending import Outgoing, Progress, Rejected, SendingFile
 from consumers.spool.taking import Content
+from consumers.together import together
 from consumers.traffic import Traffic, Want
 from consumers.upward.folder import OutboxFolder
 from consumers.upward.submit import Submitter
@@ -175,12 +176,7 @@ class UpwardCourier:
             OutgoingRejectedError: one was refused, or changed.
         """
         contents = {Content(file.sha256, file.size) for file in files}
-        try:
-            async with asyncio.TaskGroup() as group:
-                for content in contents:
-                    group.create_task(self._traffic.bring(content, want))
-        except* OutgoingRejectedError as errors:
-            raise errors.exceptions[0] from None
+        await together((self._traffic.bring(content, want) for content in contents), failure=OutgoingRejectedError)
 
     def _files_of(self, pos: int) -> list[SendingFile]:
         with self._spool.reading() as conn:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks and tests everything: style, types, import rules, then the suite with its coverage. Arguments go to pytest.
+# Checks and tests everything: style, types, import rules, then the suite. Arguments go to pytest.
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 
@@ -37,9 +37,16 @@ run "ruff format" ruff format --check
 run "mypy" mypy
 run "import rules" lint-imports
 # More workers than two cores: much of what is tested waits for brokers to start, lines to drop and clocks to pass.
-run "pytest" pytest -n 4 --dist worksteal --durations=25 --cov --cov-report=term:skip-covered "$@"
-# It measures time, so nothing else may run beside it.
-[ $# -gt 0 ] || run "thin line" pytest tests/benchmarks/test_thin_line_fast.py
+workers=(-n 4 --dist worksteal)
+if [ $# -gt 0 ]; then
+    run "pytest" pytest "${workers[@]}" "$@"
+else
+    # Coverage is counted here alone: it makes Python 3.11 a third slower, and cannot look into other processes.
+    run "unit tests and their coverage" pytest "${workers[@]}" --cov --cov-report=term:skip-covered tests/unit
+    run "integration and fault tests" pytest "${workers[@]}" --durations=25 tests/integration tests/faults
+    # It measures time, so nothing else may run beside it.
+    run "thin line" pytest tests/benchmarks/test_thin_line_fast.py
+fi
 
 [ ${#failed[@]} -eq 0 ] || die "failed: ${failed[*]}"
 say "all is well"

@@ -117,7 +117,6 @@ async def test_an_express_document_passes_a_large_one_in_the_middle(api: Api, tm
         assert unit.stages() == ["accepted", "waiting"]
         proxy.throttle(None)
         await holds((unit.outbox / "sent" / "large").exists, within=60)
-        assert proxy.carried < 3_060_000 * 1.2, "the large one went on where it was"
 
 
 async def test_an_answer_that_was_lost_is_asked_for_again_and_the_dispatch_is_one(api: Api, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ ROOT = "/console"
 STATIC = Path(__file__).with_name("static")
 THEMES = ("auto", "light", "dark")
 KEYS = ("on", "off")
+MOST_CHOSEN = 100
+"""Rows of a page that can be acted on together."""
 COOKIES = {"language": "congvan-language", "theme": "congvan-theme", "keys": "congvan-keys"}
 CHOICES = {"language": LANGUAGES, "theme": THEMES, "keys": KEYS}
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from router.api.services import Services
 from router.console.access import FilterText, Looking, Parts, Viewer
 from router.console.filters import MAX_LENGTH, FilterError, Parsed, parse, token
-from router.console.pages import link, page
+from router.console.pages import MOST_CHOSEN, link, page
 from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError
 from router.ledger.people import Right
@@ -29,7 +29,6 @@ ITEMS = 100
 LONGEST_WATCH = 24 * 60
 """Minutes."""
 MOST_PER_MINUTE = 6000
-MOST_CHOSEN = 100
 _MINUTE_MS = 60_000
 _SEE_OTHER = 303
 _UNPROCESSABLE = 422

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from router.api.services import Services
 from router.console.access import Looking, Parts, Viewer
-from router.console.pages import link, page
+from router.console.pages import MOST_CHOSEN, link, page
 from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError, NotFoundError
 from router.ledger import queries, unit_acts
@@ -23,7 +23,6 @@ from schemas.clock import now_ms
 from schemas.codes import UnitCode, ancestors_of, covers
 from schemas.text import Line
 
-MOST_CHOSEN = 100
 _SEE_OTHER = 303
 router = APIRouter()
 

@@ -4,13 +4,13 @@ It looks at whatever there is, in no account's scope: what a caller is told of i
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from router.ledger.bulk import chunks
 from router.ledger.models import delivery, dispatch, dispatch_attachment, line
-from router.ledger.receipts import CHUNK
 from router.outages import LineState
 from schemas.states import UNDELIVERED, Status
 
@@ -56,7 +56,7 @@ class Backlog:
 def backlog(conn: Connection, units: Sequence[str]) -> Backlog:
     """What has yet to come to these units, in the forms that travel."""
     rows: list[tuple[str, int, str, int | None, int | None]] = []
-    for codes in _chunks(units):
+    for codes in chunks(units):
         statement = (
             select(
                 delivery.c.unit,
@@ -80,7 +80,7 @@ def holders(conn: Connection, sha256: str, units: Sequence[str]) -> set[str]:
     """Those of the units that have an attachment and have not given it back."""
     files = select(dispatch_attachment.c.dispatch_id).where(dispatch_attachment.c.sha256 == sha256)
     found: set[str] = set()
-    for codes in _chunks(units):
+    for codes in chunks(units):
         here = delivery.c.unit.in_(codes), delivery.c.state.in_(HERE)
         found.update(conn.scalars(select(delivery.c.unit).where(delivery.c.dispatch_id.in_(files), *here)))
     return found
@@ -89,7 +89,7 @@ def holders(conn: Connection, sha256: str, units: Sequence[str]) -> set[str]:
 def lines_of(conn: Connection, units: Sequence[str]) -> dict[str, KnownLine]:
     """What is known of the units' lines; units whose gateways never told are left out."""
     found: dict[str, KnownLine] = {}
-    for codes in _chunks(units):
+    for codes in chunks(units):
         rows = conn.execute(select(line.c.unit, line.c.state, line.c.rate_down).where(line.c.unit.in_(codes)))
         found.update({row[0]: KnownLine(row[1] == LineState.UP.value, row[2]) for row in rows})
     return found
@@ -99,7 +99,7 @@ def _sizes(conn: Connection, dispatch_ids: Sequence[str]) -> dict[str, int]:
     """What travels for each dispatch: the message, and of each file the smallest form."""
     sizes: dict[str, int] = {}
     file = dispatch_attachment.c
-    for ids in _chunks(dispatch_ids):
+    for ids in chunks(dispatch_ids):
         bodies = select(dispatch.c.id, func.length(dispatch.c.body)).where(dispatch.c.id.in_(ids))
         sizes.update({row[0]: row[1] for row in conn.execute(bodies)})
         files = select(file.dispatch_id, file.size, file.zstd_size, file.dcz_size)
@@ -111,9 +111,3 @@ def _sizes(conn: Connection, dispatch_ids: Sequence[str]) -> dict[str, int]:
 def _left(size: int, held: int | None, total: int | None) -> int:
     """Of what travels, the share that has not come."""
     return size if not total else size - size * min(held or 0, total) // total
-
-
-def _chunks(items: Collection[str]) -> Iterator[list[str]]:
-    listed = list(items)
-    for start in range(0, len(listed), CHUNK):
-        yield listed[start : start + CHUNK]

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, exists, select, update
 
-from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
+from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import unit_receipts as table
-from router.ledger.receipts import CHUNK
 from router.spans import Heard, Span, read, write
 
 
@@ -118,9 +117,8 @@ def _standings(connection: Connection, units: Mapping[str, object]) -> dict[str,
     statement = _OF_UNITS
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(table.c.unit).with_for_update()
-    ordered = sorted(units)
-    chunks = (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
-    rows = (row for chunk in chunks for row in rows_at_once(connection, statement, {"units": chunk}))
+    some = chunks(sorted(units))
+    rows = (row for codes in some for row in rows_at_once(connection, statement, {"units": codes}))
     return {row[0]: _standing(row) for row in rows}
 
 

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
-from router.ledger.bulk import rows_at_once, update_rows
+from router.ledger.bulk import chunks, rows_at_once, update_rows
 from router.ledger.models import attempt, delivery, dispatch
-from router.ledger.receipts import CHUNK
 from router.schedule import retry_publish
 from schemas.dispatch import Urgency
 from schemas.states import Status
@@ -116,8 +115,8 @@ _BODIES = select(dispatch.c.id, dispatch.c.body, dispatch.c.traceparent, dispatc
 
 def _bodies(connection: Connection, dispatch_ids: Sequence[str]) -> dict[str, Body]:
     found: dict[str, Body] = {}
-    for start in range(0, len(dispatch_ids), CHUNK):
-        for row in connection.execute(_BODIES, {"ids": dispatch_ids[start : start + CHUNK]}):
+    for ids in chunks(dispatch_ids):
+        for row in connection.execute(_BODIES, {"ids": ids}):
             found[row[0]] = Body(bytes(row[1]), row[2], row[3])
     return found
 
@@ -155,11 +154,11 @@ def _retry(item: Failed) -> dict[str, Any]:
 def make_due(connection: Connection, units: Sequence[str], states: Sequence[Status], now_ms: int) -> int:
     """Have the units' deliveries in these states published again: their queue or spool is new. How many."""
     total = 0
-    for start in range(0, len(units), CHUNK):
+    for codes in chunks(units):
         total += connection.execute(
             update(delivery)
             .where(
-                delivery.c.unit.in_(units[start : start + CHUNK]),
+                delivery.c.unit.in_(codes),
                 delivery.c.state.in_([state.value for state in states]),
                 delivery.c.next_due_at.is_not(None),
             )

@@ -10,9 +10,8 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
-from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
+from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import line, outage, unit
-from router.ledger.receipts import CHUNK
 from router.ledger.scope import within
 from router.outages import Changes, LineState, Outage, ToldBy, reconcile, settled_skew, up_since
 from schemas.clock import to_ms
@@ -93,7 +92,7 @@ def units_of_spool(connection: Connection, spool_id: str, pattern: str) -> list[
 
 def note_report(connection: Connection, units: Sequence[str], report: Report) -> None:
     """Note what a gateway reports of the line of its units, in the directory or not."""
-    known = [code for codes in _chunks(units) for code in connection.scalars(_KNOWN, {"units": codes})]
+    known = [code for codes in chunks(sorted(units)) for code in connection.scalars(_KNOWN, {"units": codes})]
     before = _lines(connection, known)
     skews = {code: _skew(before.get(code), report) for code in known}
     reported = {code: [_told(item, skews[code], report) for item in _pairs(report)] for code in known}
@@ -176,7 +175,7 @@ def _lines(connection: Connection, units: Sequence[str]) -> dict[str, _Line]:
     statement = _OF_UNITS
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(line.c.unit).with_for_update()
-    rows = (row for codes in _chunks(units) for row in rows_at_once(connection, statement, {"units": codes}))
+    rows = (row for codes in chunks(sorted(units)) for row in rows_at_once(connection, statement, {"units": codes}))
     return {row[0]: _line(row) for row in rows}
 
 
@@ -192,7 +191,7 @@ def _columns(item: _Line) -> Row:
 def _outages(connection: Connection, units: Sequence[str], *, since: int) -> Mapping[str, list[Outage]]:
     """The outages of units that lasted at ``since`` or ended later."""
     found: defaultdict[str, list[Outage]] = defaultdict(list)
-    for codes in _chunks(units):
+    for codes in chunks(sorted(units)):
         for code, began, ended, told_by, *rest in connection.execute(_NEAR, {"units": codes, "since": since}):
             found[code].append(Outage(began, ended, ToldBy(told_by), *rest))
     return found
@@ -216,8 +215,3 @@ def _amend(connection: Connection, changes: Mapping[str, Changes]) -> None:
 
 def _row(code: str, item: Outage) -> Row:
     return code, item.began_at, item.ended_at, item.told_by.value, item.gateway_began_at
-
-
-def _chunks(units: Sequence[str]) -> Iterator[list[str]]:
-    ordered = sorted(units)
-    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, bindparam, select, update
 
 from router.errors import AddressingError, ReferencesError, RefusedError
+from router.ledger.bulk import chunks
 from router.ledger.models import delivery, dispatch
-from router.ledger.receipts import CHUNK, Telling, apply, take_back
+from router.ledger.receipts import Telling, apply, take_back
 from router.schedule import Silence
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
@@ -65,10 +66,10 @@ def carry_out(connection: Connection, recall_id: str, recalled: Sequence[str], a
 
 def send_again(connection: Connection, units: Sequence[str], now_ms: int) -> None:
     """Have the recalls of what is still on its way to these units published again: their spools are new."""
-    for start in range(0, len(units), CHUNK):
+    for codes in chunks(units):
         pairs = connection.execute(
             select(delivery.c.recalled_by, delivery.c.unit).where(
-                delivery.c.unit.in_(units[start : start + CHUNK]),
+                delivery.c.unit.in_(codes),
                 delivery.c.state.in_(_ON_THE_WAY),
                 delivery.c.recalled_by.is_not(None),
             )

@@ -10,15 +10,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
+from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, receipt
 from router.schedule import Silence, next_due
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.states import Effect, Status, Step, follow
-
-CHUNK = 500
-"""Ids in one IN list."""
 
 
 class Telling(NamedTuple):
@@ -160,10 +157,9 @@ def _standings(connection: Connection, ids: set[str]) -> dict[str, _Standing]:
     statement = _SELECT
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(delivery.c.id).with_for_update()
-    ordered = sorted(ids)
     found: dict[str, _Standing] = {}
-    for start in range(0, len(ordered), CHUNK):
-        for row in rows_at_once(connection, statement, {"ids": ordered[start : start + CHUNK]}):
+    for some in chunks(sorted(ids)):
+        for row in rows_at_once(connection, statement, {"ids": some}):
             found[row[0]] = _Standing(Status(row[1]), *row[2:])
     return found
 

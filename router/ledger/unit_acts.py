@@ -11,6 +11,7 @@ from router.directory.checking import require_whole
 from router.errors import ActRefusedError, NotFoundError
 from router.ledger import audit, lines
 from router.ledger.audit import Act, Entry
+from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
 from router.ledger.models import unit_sequence
 from router.ledger.scope import within
@@ -66,7 +67,7 @@ def pause(conn: Connection, codes: Sequence[str], by: By) -> Done:
     Raises:
         NotFoundError: one of them is not there.
     """
-    changed = [code for code in codes if _lock(conn, code).paused_at is None]
+    changed = [code for code, row in _lock(conn, codes).items() if row.paused_at is None]
     return _change(conn, Act.UNIT_PAUSED, codes, changed, by, paused_at=by.now_ms, paused_by=by.who, paused_why=by.why)
 
 
@@ -79,7 +80,7 @@ def mute(conn: Connection, codes: Sequence[str], until_ms: int, by: By) -> Done:
     """
     if until_ms <= by.now_ms:
         raise ActRefusedError("the time until which the unit is to be muted has passed", hint="give a later one")
-    changed = [code for code in codes if _lock(conn, code).muted_until != until_ms]
+    changed = [code for code, row in _lock(conn, codes).items() if row.muted_until != until_ms]
     return _change(conn, Act.UNIT_MUTED, codes, changed, by, muted_until=until_ms, muted_by=by.who, muted_why=by.why)
 
 
@@ -89,8 +90,8 @@ def open_again(conn: Connection, codes: Sequence[str], by: By) -> Done:
     Raises:
         NotFoundError: one of them is not there.
     """
-    held = {code: _lock(conn, code) for code in codes}
-    changed = [code for code, row in held.items() if row.paused_at is not None or row.muted_until is not None]
+    held = _lock(conn, codes).items()
+    changed = [code for code, row in held if row.paused_at is not None or row.muted_until is not None]
     return _change(conn, Act.UNIT_OPENED, codes, changed, by, **_NEITHER)
 
 
@@ -101,37 +102,42 @@ def retire(conn: Connection, code: str, last_day: date, successor: str | None, b
         NotFoundError: there is no such unit.
         DirectoryError: the organisation would not hold together; ``problems`` tells why.
     """
-    _lock(conn, code)
+    _lock(conn, [code])
     known = {item.code: item for item in list_units(conn)}
     changed = known[code].model_copy(update={"valid_to": last_day, "successor": successor})
     if changed == known[code]:
         return Done(Act.UNIT_RETIRED, (), (code,))
     require_whole([*(item for item in known.values() if item.code != code), changed])
     import_units(conn, [changed], now_ms=by.now_ms)
-    _note(conn, code, Act.UNIT_RETIRED, by)
+    _note(conn, [code], Act.UNIT_RETIRED, by)
     return Done(Act.UNIT_RETIRED, (code,))
 
 
-def _lock(conn: Connection, code: str) -> Any:
-    """The unit, held so that no dispatch is accepted for it meanwhile and no two acts cross."""
-    if conn.dialect.name == "postgresql":
-        conn.execute(select(unit_sequence.c.unit).where(unit_sequence.c.unit == code).with_for_update())
-        conn.execute(select(table.c.code).where(table.c.code == code).with_for_update())
-    row = conn.execute(select(table.c.paused_at, table.c.muted_until).where(table.c.code == code)).first()
-    if row is None:
-        raise NotFoundError(f"there is no unit {code}", hint="`congvan units tree` shows all")
-    return row
+def _lock(conn: Connection, codes: Sequence[str]) -> dict[str, Any]:
+    """The units, held in their order so that no dispatch is accepted for them meanwhile and no two acts cross."""
+    found: dict[str, Any] = {}
+    for some in chunks(sorted(codes)):
+        row_of = select(table.c.code, table.c.paused_at, table.c.muted_until).where(table.c.code.in_(some))
+        if conn.dialect.name == "postgresql":
+            sequence = select(unit_sequence.c.unit).where(unit_sequence.c.unit.in_(some))
+            conn.execute(sequence.order_by(unit_sequence.c.unit).with_for_update())
+            row_of = row_of.order_by(table.c.code).with_for_update()
+        found.update({row.code: row for row in conn.execute(row_of)})
+    for code in codes:
+        if code not in found:
+            raise NotFoundError(f"there is no unit {code}", hint="`congvan units tree` shows all")
+    return found
 
 
 def _change(conn: Connection, act: Act, codes: Sequence[str], changed: Sequence[str], by: By, **values: Any) -> Done:
     """Write it down for the units that are not so yet, and let their deliveries follow."""
-    for code in changed:
-        conn.execute(update(table).where(table.c.code == code).values(values))
-        _note(conn, code, act, by)
+    for some in chunks(changed):
+        conn.execute(update(table).where(table.c.code.in_(some)).values(values))
+    _note(conn, changed, act, by)
     aligned = lines.align(conn, by.now_ms)
-    unchanged = tuple(code for code in codes if code not in set(changed))
+    unchanged = tuple(sorted(set(codes) - set(changed)))
     return Done(act, tuple(changed), unchanged, aligned.held, aligned.released)
 
 
-def _note(conn: Connection, code: str, act: Act, by: By) -> None:
-    audit.record(conn, Entry(by.now_ms, by.who, act, code, code, by.why, by.address))
+def _note(conn: Connection, codes: Sequence[str], act: Act, by: By) -> None:
+    audit.record(conn, *(Entry(by.now_ms, by.who, act, code, code, by.why, by.address) for code in codes))

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from router.ledger import lines
+from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
 from router.ledger.models import unit_code
-from router.ledger.receipts import CHUNK
 from router.ledger.scope import Scope, within
 from schemas.text import fold
 from schemas.unit import OtherCode, Unit
@@ -103,8 +103,8 @@ def record_seen(conn: Connection, units: Sequence[str], at: int, spool_id: str, 
         The units that had another spool before: what they had taken but not brought home is lost.
     """
     renewed: list[str] = []
-    for start in range(0, len(units), CHUNK):
-        some = table.c.code.in_(units[start : start + CHUNK])
+    for codes in chunks(units):
+        some = table.c.code.in_(codes)
         lost = select(table.c.code).where(some, table.c.spool_id != spool_id).order_by(table.c.code)
         if conn.dialect.name == "postgresql":
             lost = lost.with_for_update()

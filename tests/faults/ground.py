@@ -22,7 +22,7 @@ from schemas.accounts import Role
 from schemas.dispatch import Submission
 from schemas.states import UNDELIVERED, Status
 from schemas.unit import Unit
-from support.broker import Vhost
+from support.broker import empty_vhost
 from support.installation import Installation, Program, installation
 from support.ledgers import unit
 from support.postgres import PrivatePostgres, fresh_database
@@ -179,12 +179,9 @@ def organisation() -> list[Unit]:
 
 @contextlib.contextmanager
 def ground(directory: Path, node: PrivateNode, seed: int, *, on_postgres: bool) -> Iterator[Ground]:
-    """A running installation on the node's own vhost, which is emptied first."""
-    node.kill()
-    node.wipe()
-    address = node.start()
-    vhost = Vhost("congvan", address.amqp_url, address.management_url, address.user, address.password)
+    """A running installation on an empty vhost of the node."""
     with (
+        empty_vhost(node) as vhost,
         _postgres(wanted=on_postgres) as server,
         _ledger(server) as url,
         installation(directory, vhost, organisation(), ledger_url=url) as made,

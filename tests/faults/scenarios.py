@@ -241,6 +241,8 @@ SCENARIOS: dict[str, Scenario] = {
 
 ON_POSTGRES = {two_routers_killed.__name__, database_stopped.__name__}
 """The faults that are about PostgreSQL; the others have their ledger on SQLite."""
+WIPED = {broker_wiped.__name__, peoples_receipts_wiped.__name__}
+"""The faults that wipe the broker: only the node's own vhost is there again afterwards."""
 
 
 def _keys(seed: int, count: int) -> list[str]:

@@ -13,7 +13,7 @@ from rig.tun import TunLine, TunRig
 from router.broker.node import PrivateNode
 from schemas.accounts import Role
 from schemas.unit import Unit
-from support.broker import Vhost
+from support.broker import empty_vhost
 from support.installation import Installation, Program, installation
 
 AMQP_PORT = 5672
@@ -35,9 +35,7 @@ def site(directory: Path, rig: TunRig, units: Iterable[Unit], hosted: Iterable[s
     (extra / "90-rig.conf").write_text(_CONF)
     with inside(rig.hub):
         try:
-            address = node.start()
-            vhost = Vhost("congvan", address.amqp_url, address.management_url, address.user, address.password)
-            with installation(directory, vhost, units) as made:
+            with empty_vhost(node) as vhost, installation(directory, vhost, units) as made:
                 for code in hosted:
                     made.account(Role.GATEWAY, code)
                 made.account(Role.ISSUER, "LCA.#")

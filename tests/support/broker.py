@@ -66,6 +66,19 @@ def fresh_vhost(node: NodeAddress) -> Iterator[Vhost]:
         call(node, "POST", "users/bulk-delete", json.dumps(made).encode())
 
 
+@contextmanager
+def empty_vhost(node: PrivateNode) -> Iterator[Vhost]:
+    """An empty vhost on a node that may be killed meanwhile: a new one if it runs, else its own, it being wiped."""
+    if node.running:
+        with fresh_vhost(node.start()) as vhost:
+            yield vhost
+        return
+    node.wipe()
+    address = node.start()
+    name = address.amqp_url.rpartition("/")[2]
+    yield Vhost(name, address.amqp_url, address.management_url, address.user, address.password)
+
+
 def call(node: NodeAddress | Vhost, method: str, path: str, body: bytes | None = None) -> bytes:
     """One request to the management API, independent of the code under test."""
     login = base64.b64encode(f"{node.user}:{node.password}".encode()).decode()

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ async def running_console(
 ) -> AsyncIterator[Console]:
     """Serve until the block ends, over a ledger that has its tables."""
     units = example_units()
-    story = await asyncio.to_thread(_fill, engine, units, await hash_password(PASSWORD))
+    story = await asyncio.to_thread(_fill, engine, units)
     writer = Writer(engine)
     content = ContentStore(directory / "content", reserve_bytes=0)
     organisation = Organisation(Directory(units))
@@ -153,14 +154,19 @@ async def running_console(
         await asyncio.to_thread(writer.close)
 
 
-def _fill(engine: Engine, units: list[Unit], password_hash: str) -> Story:
+@cache
+def _password_hash() -> str:
+    return asyncio.run(hash_password(PASSWORD))
+
+
+def _fill(engine: Engine, units: list[Unit]) -> Story:
     now = now_ms()
     with writing(engine) as conn:
         import_units(conn, units, now_ms=now - 30 * _DAY)
         record_seen(conn, [unit.code for unit in units[:40]], now - 5 * _MINUTE, new_id(), "0.1.0")
         for name, (role, pattern) in PEOPLE.items():
             token = people.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
-            people.set_password(conn, token, password_hash, now_ms=now)
+            people.set_password(conn, token, _password_hash(), now_ms=now)
         _tell_lines(conn, units, now)
         return _Teller(Clerk(conn), {unit.code: unit for unit in units}, now).tell()
 
@@ -197,10 +203,9 @@ class _Teller:
         self._story = Story()
 
     def tell(self) -> Story:
-        self._overdue()
-        self._yesterday()
-        self._district()
-        self._province()
+        for chapter in (self._overdue, self._yesterday, self._district, self._province):
+            with self._clerk.burst():
+                chapter()
         self._story.deliveries = dict(self._clerk.deliveries)
         return self._story
 

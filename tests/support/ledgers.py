@@ -53,6 +53,7 @@ class Clerk:
     now: int = START
     deliveries: dict[tuple[str, str], str] = field(default_factory=dict)
     """(dispatch id, unit code) → delivery id."""
+    _burst: list[Telling] | None = None
 
     def dispatch(self, issuer: str, units: Sequence[Unit], **fields: object) -> str:
         """Accept a dispatch; its id."""
@@ -71,7 +72,19 @@ class Clerk:
             self.now += 1000
             key = self.deliveries[dispatch_id, code]
             telling = Telling(new_id(), key, status, iso(self.now), self.now, **fields)  # type: ignore[arg-type]
-            apply(self.conn, [telling], Silence())
+            if self._burst is not None:
+                self._burst.append(telling)
+            else:
+                apply(self.conn, [telling], Silence())
+
+    @contextmanager
+    def burst(self) -> Iterator[None]:
+        """Record what is told meanwhile in one go at the end, as a burst from a unit is."""
+        burst: list[Telling] = []
+        self._burst = burst
+        yield
+        self._burst = None
+        apply(self.conn, burst, Silence())
 
     def telling(self, delivery_id: str, status: Status, code: str, seq: int) -> Telling:
         """A receipt of a unit, with its number."""

@@ -22,7 +22,7 @@ from router.broker.node import PrivateNode
 from schemas.accounts import Role
 from schemas.states import Status
 from schemas.unit import Link
-from support.broker import Vhost
+from support.broker import empty_vhost
 from support.conditions import holds
 from support.installation import Installation, Program, installation
 from support.organisation import lao_cai_units
@@ -57,11 +57,9 @@ class Crowd:
 
 def crowd(directory: Path, node: PrivateNode) -> Crowd:
     """The whole run."""
-    address = node.start()
-    vhost = Vhost("congvan", address.amqp_url, address.management_url, address.user, address.password)
     units = lao_cai_units()
     codes = [unit.code for unit in units if unit.link is Link.DIALUP]
-    with installation(directory, vhost, units) as made:
+    with empty_vhost(node) as vhost, installation(directory, vhost, units) as made:
         for code in codes:
             made.account(Role.GATEWAY, code)
         made.account(Role.ISSUER, "LCA.#")

@@ -29,7 +29,7 @@ from schemas.clock import now_ms
 from schemas.dispatch import Submission
 from schemas.states import Status
 from schemas.unit import Link
-from support.broker import Vhost
+from support.broker import empty_vhost
 from support.conditions import holds
 from support.installation import Installation, Program, installation
 from support.ledgers import unit
@@ -177,9 +177,8 @@ def _read(root: Path) -> tuple[Counter[str], int]:
 @contextlib.contextmanager
 def ground(directory: Path, node: PrivateNode) -> Iterator[Ground]:
     """Broker and router for any number of runs."""
-    address = node.start()
-    vhost = Vhost("congvan", address.amqp_url, address.management_url, address.user, address.password)
-    with installation(directory, vhost, [unit("LCA"), unit(UNIT, Link.DIALUP)]) as made:
+    organisation = [unit("LCA"), unit(UNIT, Link.DIALUP)]
+    with empty_vhost(node) as vhost, installation(directory, vhost, organisation) as made:
         for role, pattern in ((Role.ISSUER, "LCA.#"), (Role.GATEWAY, UNIT)):
             made.account(role, pattern)
         router = made.router(**PATIENT)

@@ -13,14 +13,9 @@ SEEDS = (BROKER_EVERY - 2, BROKER_EVERY - 1, BROKER_EVERY)
 
 
 @pytest.fixture(scope="module")
-def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    directory = tmp_path_factory.mktemp("thin-faults")
-    node = PrivateNode(directory / "node")
-    try:
-        with ground(directory, node) as made:
-            yield made
-    finally:
-        node.kill()
+def laid(tmp_path_factory: pytest.TempPathFactory, node: PrivateNode) -> Iterator[Ground]:
+    with ground(tmp_path_factory.mktemp("thin-faults"), node) as made:
+        yield made
 
 
 @pytest.mark.parametrize("seed", SEEDS)

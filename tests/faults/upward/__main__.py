@@ -13,7 +13,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from faults.upward.ground import Count, ground, run  # noqa: E402 - the folders above have to be importable first
 from router.broker.node import PrivateNode  # noqa: E402
-from support.broker import Vhost  # noqa: E402
+from support.broker import empty_vhost  # noqa: E402
 from support.commit import commit  # noqa: E402
 
 
@@ -28,9 +28,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="congvan-upward-") as name:
         node = PrivateNode(Path(name) / "node")
         try:
-            address = node.start()
-            vhost = Vhost("congvan", address.amqp_url, address.management_url, address.user, address.password)
-            with ground(Path(name), vhost) as laid:
+            with empty_vhost(node) as vhost, ground(Path(name), vhost) as laid:
                 counts = [show(asyncio.run(run(laid, seed)), as_json=options.json) for seed in seeds]
         finally:
             node.kill()

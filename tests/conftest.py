@@ -6,13 +6,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from router.broker.node import NodeAddress
 from router.ledger.engine import open_engine, upgrade
 from support.broker import Vhost, fresh_vhost, shared_node
-from support.ledgers import POSTGRESQL, SQLITE, empty_ledger
-from support.postgres import shared_server
+from support.ledgers import POSTGRESQL, SQLITE, sqlite_ledger
+from support.postgres import fresh_database, shared_server
 
 FAULTS = Path(__file__).parent / "faults"
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would every process a test starts.
@@ -53,18 +53,30 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_url: str) -> Iterator[str]:
+    """The name of a database with the tables in it, to be copied: making them takes longer than most tests."""
+    with fresh_database(postgres_url) as url:
+        upgrade(url)
+        yield str(make_url(url).database)
+
+
 @pytest.fixture(params=[SQLITE, POSTGRESQL])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of either kind, no tables in it."""
-    postgres = request.getfixturevalue("postgres_url") if request.param == POSTGRESQL else ""
-    with empty_ledger(request.param, tmp_path, postgres) as url:
-        yield url
+    """A database of either kind: with the tables in it for a test that takes ``ledger``, else empty."""
+    tables = "ledger" in request.fixturenames
+    if request.param == POSTGRESQL:
+        template = request.getfixturevalue("postgres_tables") if tables else ""
+        with fresh_database(request.getfixturevalue("postgres_url"), template) as url:
+            yield url
+    else:
+        file = tmp_path / "ledger.sqlite3"
+        yield sqlite_ledger(file) if tables else f"sqlite:///{file}"
 
 
 @pytest.fixture
 def ledger(ledger_url: str) -> Iterator[Engine]:
-    """An empty ledger on either kind of database."""
-    upgrade(ledger_url)
+    """A ledger on either kind of database, nothing in its tables."""
     engine = open_engine(ledger_url)
     yield engine
     engine.dispose()

@@ -140,6 +140,9 @@ every publish to it blocks its channel (rabbitmq-server issue 10070 shows the st
 in it because the start script splits its variable there.
 """
 
+_PRELOAD = "congvan_preload"
+"""Names the file that loads RabbitMQ's modules; an atom, because quotes do not get through the start script."""
+
 
 def environment(directory: Path, name: str, identity: Identity) -> dict[str, str]:
     """The whole environment of the node.
@@ -168,6 +171,8 @@ def environment(directory: Path, name: str, identity: Identity) -> dict[str, str
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(conf / "advanced.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(conf / "enabled_plugins"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "ERL_AFLAGS": f"-eval file:eval(os:getenv(atom_to_list({_PRELOAD})))",
+        _PRELOAD: str(Path(__file__).with_name("_preload.eval")),
         # epmd is the keeper's child; one started by the virtual machine would daemonise and outlive the node.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false -eval {_ELECT}",
     }

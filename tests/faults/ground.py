@@ -79,9 +79,10 @@ class Ground:
     made: Installation
     router: Program
     gateways: list[Program]
-    rng: random.Random
     postgres: PrivatePostgres | None
     """The ledger's server; None: the ledger is SQLite."""
+    rng: random.Random = field(default_factory=random.Random)
+    """The seed's."""
     accepted: dict[str, str] = field(default_factory=dict)
     """Idempotency key → dispatch id."""
     refusals: int = 0
@@ -178,7 +179,7 @@ def organisation() -> list[Unit]:
 
 
 @contextlib.contextmanager
-def ground(directory: Path, node: PrivateNode, seed: int, *, on_postgres: bool) -> Iterator[Ground]:
+def ground(directory: Path, node: PrivateNode, *, on_postgres: bool) -> Iterator[Ground]:
     """A running installation on an empty vhost of the node."""
     with (
         empty_vhost(node) as vhost,
@@ -188,7 +189,7 @@ def ground(directory: Path, node: PrivateNode, seed: int, *, on_postgres: bool) 
     ):
         made.account(Role.ISSUER, "LCA.#")
         gateways = [made.gateway(f"{hub}.#", name=f"gateway-{hub}", gap_after=2) for hub in HUBS]
-        laid = Ground(node, made, made.router(**FAST), gateways, random.Random(seed), server)
+        laid = Ground(node, made, made.router(**FAST), gateways, server)
         laid.router.start()
         made.wait_until_ready()
         for gateway in gateways:

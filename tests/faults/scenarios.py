@@ -76,6 +76,7 @@ async def two_routers_killed(laid: Ground, seed: int) -> dict[str, object]:
             await asyncio.sleep(laid.rng.uniform(0, 1))
             victim.start()
     await laid.settle()
+    other.stop()
     return {"killed": _KILLS // 2}
 
 
@@ -158,13 +159,14 @@ def _nothing_due(laid: Ground) -> bool:
 async def poison_among_good(laid: Ground, seed: int) -> dict[str, object]:
     """Messages that nobody can read stand among good ones in the intake, in unit queues and among receipts."""
     poison = [b"", b"{", b'{"v":1}', b"\xff\xfe", b"[" * 3000, b'{"receipts":[]}']
+    before = _depth(laid, "dead")
     async with submitting(laid, _keys(seed, FEW), pause=0.05):
         await asyncio.sleep(0.3)
         await asyncio.to_thread(_publish_poison, laid, poison)
     await laid.settle()
-    expected = len(poison) * 3
+    expected = before + len(poison) * 3
     await asyncio.to_thread(laid.made.wait, lambda: _depth(laid, "dead") >= expected, f"{expected} in dead")
-    return {"dead": _depth(laid, "dead"), "poison": expected}
+    return {"dead": _depth(laid, "dead") - before, "poison": expected - before}
 
 
 def _publish_poison(laid: Ground, bodies: list[bytes]) -> None:
@@ -187,7 +189,7 @@ def _publish_poison(laid: Ground, bodies: list[bytes]) -> None:
 async def content_disk_full(laid: Ground, seed: int) -> dict[str, object]:
     """The content store's disk has only its reserve left: uploads get 507, nothing half-written stays, and it heals."""
     store = laid.made.directory / "router" / "content"
-    await laid.submit(_keys(seed, 3))
+    await laid.submit(_keys(seed, FEW)[:3])
     before = sorted(store.rglob("*"))
     free = shutil.disk_usage(store).free
     laid.router.stop()
@@ -201,7 +203,7 @@ async def content_disk_full(laid: Ground, seed: int) -> dict[str, object]:
     del laid.router.environment["CONGVAN_CONTENT_RESERVE_BYTES"]
     laid.router.start()
     await asyncio.to_thread(laid.made.wait_until_ready)
-    await laid.submit(_keys(seed + 1, FEW))
+    await laid.submit(_keys(seed, FEW)[3:])
     await laid.settle()
     return {"refused_507": len(statuses)}
 

@@ -1,6 +1,7 @@
 """One fault with one seed, on an installation of its own."""
 
 import asyncio
+import random
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def run(fault: str, seed: int) -> Count:
     with tempfile.TemporaryDirectory(prefix="congvan-fault-") as name:
         node = PrivateNode(Path(name) / "node")
         try:
-            with ground(Path(name), node, seed, on_postgres=fault in ON_POSTGRES) as laid:
+            with ground(Path(name), node, on_postgres=fault in ON_POSTGRES) as laid:
+                laid.rng = random.Random(seed)
                 notes = asyncio.run(SCENARIOS[fault](laid, seed))
                 count = laid.count(fault, seed)
                 count.notes = notes

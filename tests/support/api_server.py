@@ -29,7 +29,7 @@ from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.unit import Link
 from support.conditions import holds
-from support.ledgers import unit
+from support.ledgers import sqlite_ledger, unit
 
 UNITS = (
     unit("LCA", kind="province"),
@@ -97,10 +97,10 @@ def letter(**fields: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def running_api(directory: Path, **options: Any) -> AsyncIterator[Api]:
-    """Serve until the block ends; ``options`` replace fields of Services, ``ledger_url`` says where the ledger is."""
-    url = options.pop("ledger_url", f"sqlite:///{directory / 'ledger.sqlite3'}")
-    upgrade(url)
-    engine = open_engine(url)
+    """Serve until the block ends; ``options`` replace fields of Services, ``ledger_url`` names an empty database."""
+    if url := options.pop("ledger_url", ""):
+        upgrade(url)
+    engine = open_engine(url or sqlite_ledger(directory / "ledger.sqlite3"))
     tokens = _fill(engine)
     writer = Writer(engine)
     content = options.pop("content", None) or ContentStore(directory / "content", reserve_bytes=0)

@@ -92,10 +92,11 @@ def shared_server() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
-    """An empty database that is there for the length of one test."""
+def fresh_database(server_url: str, template: str = "") -> Iterator[str]:
+    """A database that is there for the length of one test: a copy of another, or empty."""
     name = f"test_{uuid4().hex[:12]}"
-    _administer(server_url, f'CREATE DATABASE "{name}"')
+    copied = f' TEMPLATE "{template}"' if template else ""
+    _administer(server_url, f'CREATE DATABASE "{name}"{copied}')
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:

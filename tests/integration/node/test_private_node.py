@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,15 @@ def ctl(node: PrivateNode, *arguments: str) -> str:
     """What rabbitmqctl says, which sees the broker from inside."""
     machine = next(process for process in processes_in(home_of(node)) if "beam" in process.name())
     command = ["/usr/lib/rabbitmq/bin/rabbitmqctl", "--quiet", *arguments]
-    return subprocess.run(command, env=machine.environ(), capture_output=True, text=True, check=True).stdout
+    env = machine.environ() | {"ERL_AFLAGS": ""}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_its_modules_are_loaded_at_once(node: PrivateNode) -> None:
+    begun = (node.log_dir / "start.log").read_text("utf-8", errors="replace")
+    said = re.search(r"^(\d+) modules loaded at once$", begun, re.MULTILINE)
+    assert said is not None
+    assert int(said[1]) > 500
 
 
 def test_it_listens_on_the_loopback_only(node: PrivateNode) -> None:

@@ -132,10 +132,12 @@ class Ground:
     async def settle(self, within: float = SETTLE_WITHIN) -> None:
         """Until everything that was accepted has arrived."""
         expected = len(self.accepted) * len(HUBS) * PER_HUB
-        arrived = Status.ARRIVED.value
-        await asyncio.to_thread(
-            self.made.wait, lambda: self.made.states().get(arrived, 0) >= expected, f"{expected} arrived", within
-        )
+
+        def is_settled() -> bool:
+            states = self.made.states()
+            return sum(states.get(state.value, 0) for state in AT_THE_UNIT) >= expected
+
+        await asyncio.to_thread(self.made.wait, is_settled, f"{expected} arrived", within)
 
     def count(self, fault: str, seed: int) -> Count:
         """Compare what was accepted, what the ledger says and what lies in the inboxes."""

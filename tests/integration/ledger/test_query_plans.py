@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from router.ledger.acceptance import paused_units
 from router.ledger.accounts import authenticate, gateways_of
 from router.ledger.backlog import backlog, holders, lines_of
 from router.ledger.dictionaries import announced_forms, candidates
-from router.ledger.engine import reading, writing
+from router.ledger.engine import open_engine, reading, writing
 from router.ledger.lines import align
 from router.ledger.models import (
     account,
@@ -40,6 +40,8 @@ from schemas.dispatch import Urgency
 from schemas.ids import new_id
 from schemas.line import LineReport
 from schemas.states import Status
+from support.ledgers import POSTGRESQL, SQLITE, sqlite_ledger
+from support.postgres import fresh_database
 
 DISTRICT = Scope(units=("LCA.02.#",), issuers=("LCA.02.#",))
 GATEWAY = Scope(units=("LCA.02.05",))
@@ -157,15 +159,30 @@ def _fill_redrives(conn: Connection) -> None:
     conn.execute(update(redrive_item).where(*some).values(outcome="watched", sent_at=0))
 
 
-@pytest.fixture
-def large(ledger: Engine) -> Engine:
+@pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
+def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A ledger of some tens of thousands of rows; PostgreSQL has looked at them, SQLite plans without."""
-    with writing(ledger) as conn:
-        _fill(conn)
-        _fill_redrives(conn)
-        if conn.dialect.name == "postgresql":
-            conn.exec_driver_sql("ANALYZE")
-    return ledger
+    with ExitStack() as stack:
+        if request.param == POSTGRESQL:
+            server, tables = request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_tables")
+            url = stack.enter_context(fresh_database(server, tables))
+        else:
+            url = sqlite_ledger(tmp_path_factory.mktemp("large") / "ledger.sqlite3")
+        engine = open_engine(url)
+        stack.callback(engine.dispose)
+        with writing(engine) as conn:
+            _fill(conn)
+            _fill_redrives(conn)
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("ANALYZE")
+        yield engine
+
+
+@contextmanager
+def trying(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes, and is undone."""
+    with engine.connect() as conn:
+        yield conn
 
 
 @contextmanager
@@ -277,7 +294,7 @@ WRITES: dict[str, Callable[[Connection], object]] = {
 def test_what_is_written_often_reads_no_large_table_from_end_to_end(large: Engine) -> None:
     scanned: dict[str, object] = {}
     for name, write in WRITES.items():
-        with writing(large) as conn, _plans(conn) as plans:
+        with trying(large) as conn, _plans(conn) as plans:
             write(conn)
             if _scanned(plans):
                 scanned[name] = plans
@@ -295,7 +312,7 @@ def test_what_runs_often_reads_no_large_table_from_end_to_end(large: Engine) -> 
 
 
 def test_the_relay_finds_what_is_due_by_the_outbox_alone_however_much_is_paused(large: Engine) -> None:
-    with writing(large) as conn:
+    with trying(large) as conn:
         conn.execute(update(unit).where(unit.c.code.like("LCA.01.%")).values(paused_at=1))
         conn.execute(update(delivery).where(delivery.c.unit.like("LCA.01.%")).values(state="pending", paused=1))
         conn.execute(update(delivery).where(delivery.c.unit.like("LCA.02.%")).values(state="pending", next_due_at=1))
@@ -311,7 +328,7 @@ def test_the_relay_finds_what_is_due_by_the_outbox_alone_however_much_is_paused(
 
 
 def test_a_step_of_a_redrive_reads_its_own_next_deliveries_alone(large: Engine) -> None:
-    with writing(large) as conn, _plans(conn) as plans:
+    with trying(large) as conn, _plans(conn) as plans:
         assert stepping.step(conn, _id(1), now_ms=10).sent == 10
         assert _scanned(plans) == set()
 

@@ -166,8 +166,9 @@ async def test_every_screen_is_sound_and_fits_in_light_and_dark_wide_and_narrow(
             await page.emulate_media(color_scheme=theme)
             await page.set_viewport_size({"width": width, "height": 900})
             await page.screenshot(path=artifacts / f"{look}.png", full_page=True)
-            # Contrast takes most of the time, and the colours are the same in both languages.
-            complaints += [f"{look}: {fault}" for fault in await faults_of(page, colours=language == "vi")]
+            # Contrast takes most of the time, and is the same in both languages: each looks at one width.
+            colours = (language, width) in {("vi", 1280), ("en", 360)}
+            complaints += [f"{look}: {fault}" for fault in await faults_of(page, colours=colours)]
             if await page.evaluate("document.documentElement.scrollWidth") > width:
                 complaints.append(f"{look} is wider than that")
     assert complaints == []

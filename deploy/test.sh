@@ -42,7 +42,8 @@ if [ $# -gt 0 ]; then
     run "pytest" pytest "${workers[@]}" "$@"
 else
     # Coverage is counted here alone: it makes Python 3.11 a third slower, and cannot look into other processes.
-    run "unit tests and their coverage" pytest "${workers[@]}" --cov --cov-report=term:skip-covered tests/unit
+    # It is work for processors, so one worker for each of them.
+    run "unit tests and their coverage" pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered tests/unit
     run "integration and fault tests" pytest "${workers[@]}" --durations=25 tests/integration tests/faults
     # It measures time, so nothing else may run beside it.
     run "thin line" pytest tests/benchmarks/test_thin_line_fast.py

@@ -101,7 +101,7 @@ class Courier:
         in_work = self._in_work[lane]
         room = WINDOW - len(in_work)
         if room < WINDOW // 2:
-            self._more[lane] = True  # or not: nobody has looked
+            self._more[lane] = True  # perhaps: nobody has looked
             return None
         closed = self._closed() if lane is Lane.NORMAL else ()
         found = await asyncio.to_thread(self._outlook, lane, room, list(in_work), list(closed))

@@ -118,10 +118,11 @@ def _lock(conn: Connection, codes: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for some in chunks(sorted(codes)):
         row_of = select(table.c.code, table.c.paused_at, table.c.muted_until).where(table.c.code.in_(some))
+        row_of = row_of.order_by(table.c.code)
         if conn.dialect.name == "postgresql":
             sequence = select(unit_sequence.c.unit).where(unit_sequence.c.unit.in_(some))
             conn.execute(sequence.order_by(unit_sequence.c.unit).with_for_update())
-            row_of = row_of.order_by(table.c.code).with_for_update()
+            row_of = row_of.with_for_update()
         found.update({row.code: row for row in conn.execute(row_of)})
     for code in codes:
         if code not in found:

@@ -1,6 +1,5 @@
 """Ledgers for tests: an empty database of either kind, and rows in it made in few words."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from schemas.unit import Link, Unit
 from support.postgres import fresh_database
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-_kept = TemporaryDirectory(prefix="congvan-tables-")
 START = 1_790_000_000_000
 """The tests' present, UTC ms."""
 
@@ -45,15 +43,16 @@ def empty_ledger(kind: str, directory: Path, postgres_url: str) -> Iterator[str]
 def sqlite_ledger(file: Path) -> str:
     """The URL of a SQLite ledger with nothing in its tables, which are copied: making them takes longer."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_tables(), file)
+    file.write_bytes(_tables())
     return f"sqlite:///{file}"
 
 
 @cache
-def _tables() -> Path:
-    file = Path(_kept.name) / "ledger.sqlite3"
-    upgrade(f"sqlite:///{file}")
-    return file
+def _tables() -> bytes:
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "ledger.sqlite3"
+        upgrade(f"sqlite:///{file}")
+        return file.read_bytes()
 
 
 def unit(code: str, link: Link = Link.LAN, **fields: object) -> Unit:

@@ -1,0 +1,44 @@
+"""The ledger's tables (SQLAlchemy Core). Times are UTC milliseconds since 1970, sizes bytes, ids UUIDv7 as text.
+
+``delivery`` holds the present state of one dispatch for one unit; ``receipt`` is append-only and holds how it came to
+be so. ``delivery.next_due_at`` is the outbox: when it is in the past, the relay publishes the delivery; when it is
+NULL, nothing is to be sent. A relay claims a delivery by moving ``next_due_at`` a lease ahead, so a relay that dies
+gives its claim back by itself.
+"""
+
+from router.ledger.models._base import metadata
+from router.ledger.models.people import account, audit, person, person_role, web_session
+from router.ledger.models.redrives import redrive, redrive_item
+from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
+from router.ledger.models.way import (
+    attempt,
+    delivery,
+    dispatch,
+    dispatch_attachment,
+    dispatch_reference,
+    receipt,
+    unit_receipts,
+)
+
+__all__ = [
+    "account",
+    "attempt",
+    "audit",
+    "delivery",
+    "dispatch",
+    "dispatch_attachment",
+    "dispatch_reference",
+    "line",
+    "metadata",
+    "outage",
+    "person",
+    "person_role",
+    "receipt",
+    "redrive",
+    "redrive_item",
+    "unit",
+    "unit_code",
+    "unit_receipts",
+    "unit_sequence",
+    "web_session",
+]

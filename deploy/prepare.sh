@@ -60,7 +60,8 @@ environment_path() {
     fi
 }
 
-# need_environment run|dev: makes or updates the virtual environment when pyproject.toml has changed; sets `venv`.
+# need_environment router|dev: makes or updates the virtual environment, with what deploy/requirements/NAME.txt pins, when
+# that or pyproject.toml has changed; sets `venv`.
 need_environment() {
     venv=$(environment_path)
     mkdir -p "$venv"
@@ -69,21 +70,16 @@ need_environment() {
     find_python
     "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
     local state
-    state="$root $(sha256sum <"$root/pyproject.toml") $("$venv/bin/python" -V)"
+    state="$root $(cat "$root"/pyproject.toml "$root"/deploy/requirements/*.txt | sha256sum) $("$venv/bin/python" -V)"
     if ! has_installed "$1" && ! has_installed dev; then
         say "installing Python packages into $venv"
         rm -f "$venv/.installed-$1"
-        install_"$1"
+        # The pinned ones, each checked by its hash; then the checkout itself, by the pinned tools and with nothing else.
+        "$venv/bin/python" -m pip install --quiet --require-hashes --requirement "$root/deploy/requirements/$1.txt"
+        "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable "$root"
         printf '%s' "$state" >"$venv/.installed-$1"
     fi
     exec 9<&-
 }
 
 has_installed() { [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$state" ]; }
-
-install_run() { "$venv/bin/python" -m pip install --quiet --editable "$root"; }
-
-install_dev() {
-    "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1' # the first with dependency groups
-    (cd "$root" && "$venv/bin/python" -m pip install --quiet --editable . --group dev)
-}

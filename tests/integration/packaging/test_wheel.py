@@ -42,13 +42,39 @@ def test_the_wheel_holds_schemas_migrations_and_the_example_but_no_large_files(w
     assert wheel.stat().st_size < 2_000_000
 
 
-def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "empty", with_pip=True)
-    programs = tmp_path / "empty" / "bin"
+def install(wheel: Path, parts: str, into: Path) -> Path:
+    """Make an environment of what is pinned for some parts and of the wheel alone; where its programs are."""
+    venv.create(into, with_pip=True)
+    programs = into / "bin"
     # What is not imported here need not be compiled.
-    pip = (programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(*pip, "install", "--no-compile", wheel, cwd=tmp_path)
+    pip = (programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile")
+    run(*pip, "--require-hashes", "--requirement", ROOT / "deploy/requirements" / f"{parts}.txt", cwd=into)
+    run(*pip, "--no-deps", wheel, cwd=into)
+    return programs
+
+
+def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    programs = install(wheel, "router", tmp_path / "router")
     assert "Route official documents" in run(programs / "congvan", "--help", cwd=tmp_path)
     assert "congvan units import" in run(programs / "congvan", "units", "import", "--help", cwd=tmp_path)
     assert "queue" in run(programs / "python", "-c", "import router.service; print('queue')", cwd=tmp_path)
     assert '"$id"' in run(programs / "congvan", "schemas", "export", "--json", cwd=tmp_path)
+
+
+_IMPORT_ALL = """
+import importlib, pkgutil, consumers
+for module in pkgutil.walk_packages(consumers.__path__, "consumers."):
+    if module.name != "consumers.spool.migrations.env":  # Alembic alone runs it
+        importlib.import_module(module.name)
+print("all of them")
+"""
+
+
+def test_a_gateway_works_without_the_routers_libraries(wheel: Path, tmp_path: Path) -> None:
+    programs = install(wheel, "gateway", tmp_path / "gateway")
+    assert "all of them" in run(programs / "python", "-c", _IMPORT_ALL, cwd=tmp_path)
+    for command in ("run", "inbox", "send", "receipt"):
+        assert "Usage" in run(programs / "congvan", "gateway", command, "--help", cwd=tmp_path)
+    router = subprocess.run([programs / "congvan", "router"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert router.returncode == 2
+    assert "congvan[router]" in router.stderr

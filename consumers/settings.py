@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from schemas.codes import UnitPattern
-from schemas.settings import PREFIX, ProgramSettings
+from schemas.settings import PREFIX, ProgramSettings, state_home
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -15,7 +15,7 @@ Count = Annotated[int, Field(gt=0)]
 
 def default_data_dir() -> Path:
     """Where a gateway keeps its spool when nothing is said."""
-    return Path.home() / ".local" / "state" / "congvan-gateway"
+    return state_home() / "congvan-gateway"
 
 
 class GatewaySettings(ProgramSettings):

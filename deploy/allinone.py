@@ -165,7 +165,8 @@ class AllInOne:
         await gateway.ready(self._heard_of(pattern, began), within=_READY_WITHIN)
 
     def _child(self, name: str, env: Mapping[str, str], *arguments: str) -> Child:
-        argv = (sys.executable, "-m", "deploy.main", *arguments)
+        # -P: the folder it is started in may hold a schemas.py of somebody else's
+        argv = (sys.executable, "-P", "-m", "deploy.main", *arguments)
         child = Child(name, argv, env, self._home / "logs" / f"{name}.log")
         self._stack.push_async_callback(child.stop)
         child.start()

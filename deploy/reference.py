@@ -21,7 +21,7 @@ from deploy.main import MOUNTS
 from deploy.settings import PROGRAMS
 from schemas import events
 from schemas.events import Event
-from schemas.settings import CONFIG_VARIABLE, ProgramSettings
+from schemas.settings import CONFIG_VARIABLE, SECRETS_VARIABLE, ProgramSettings
 
 _NOTE = "<!-- Made by `python -m deploy.reference docs/reference`; change the code, not this page. -->\n"
 
@@ -40,8 +40,10 @@ def configuration_page() -> str:
     """Every setting: variable, key in the file, default, meaning."""
     head = (
         f"# Settings\n\n{_NOTE}"
-        f"\nA setting is an environment variable, or a key of the TOML file that `{CONFIG_VARIABLE}` names; the "
-        "environment wins over the file, the file over the default. Durations are seconds, sizes bytes. A variable "
+        f"\nA setting is an environment variable, or a file in the directory that `{SECRETS_VARIABLE}` names (or systemd, "
+        "with `LoadCredential=`), called like the variable in lower case, `congvan_token`; or a key of the TOML file that "
+        f"`{CONFIG_VARIABLE}` names. The environment wins over such a file, that over the TOML file, and this over the "
+        "default. Durations are seconds, sizes bytes. A variable "
         "with our prefix, or a key of the file, that no program knows is refused. `congvan config show --origin` tells "
         "what is in force and where it comes from.\n"
     )

@@ -13,6 +13,7 @@ from router.settings import RouterSettings
 from schemas.settings import (
     CONFIG_VARIABLE,
     PREFIX,
+    SECRETS_VARIABLE,
     ProgramSettings,
     origin_of,
     read_file,
@@ -39,7 +40,7 @@ PROGRAMS: tuple[type[ProgramSettings], ...] = (RouterSettings, GatewaySettings, 
 
 def complaints(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each variable and each key of the file that no program knows, with the nearest known name."""
-    variables = [CONFIG_VARIABLE, *(name for program in PROGRAMS for name in program.variables())]
+    variables = [CONFIG_VARIABLE, SECRETS_VARIABLE, *(name for program in PROGRAMS for name in program.variables())]
     keys = [".".join(filter(None, (program.toml_table, name))) for program in PROGRAMS for name in program.model_fields]
     unknown = [(name, "the environment", variables) for name in unknown_variables(environ, PROGRAMS)]
     unknown += [(name, environ[CONFIG_VARIABLE], keys) for name in unknown_keys(read_file(), PROGRAMS)]

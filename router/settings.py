@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from schemas.settings import ProgramSettings
+from schemas.settings import ProgramSettings, state_home
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -34,8 +34,8 @@ def vhost_of(amqp_url: str) -> str:
 
 
 def default_data_dir() -> Path:
-    """Where state is kept when nothing is said: under the user's home, as XDG has it."""
-    return Path.home() / ".local" / "state" / "congvan"
+    """Where state is kept when nothing is said."""
+    return state_home() / "congvan"
 
 
 class RouterSettings(ProgramSettings):

@@ -1,20 +1,31 @@
-"""The base of the programs' settings: environment variables with one prefix, then a TOML file, then defaults.
+"""The base of the programs' settings: environment variables with one prefix, secret files, a TOML file, defaults.
 
 A variable that carries the prefix, or a key of the file, that belongs to no program is an error, so a misspelt
 setting never goes unseen.
 """
 
+import errno
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX = "CONGVAN_"
 CONFIG_VARIABLE = "CONGVAN_CONFIG"
 """Names the TOML file, which may hold the settings of all programs: each reads its own table."""
+SECRETS_VARIABLE = "CONGVAN_SECRETS_DIR"
+"""Names a directory of files that each hold one setting and are named like its variable in lower case."""
+_CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""The same, set by systemd for a unit with ``LoadCredential=`` (systemd.exec(5))."""
 
 
 class ProgramSettings(BaseSettings):
@@ -33,8 +44,9 @@ class ProgramSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the TOML file that CONGVAN_CONFIG names."""
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, cls.in_file(read_file())))
+        """Arguments, then the environment, then secret files, then the TOML file that CONGVAN_CONFIG names."""
+        secrets = SecretsSettingsSource(settings_cls, secrets_dir=secret_directories())
+        return (init_settings, env_settings, secrets, InitSettingsSource(settings_cls, cls.in_file(read_file())))
 
     @classmethod
     def in_file(cls, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +59,25 @@ class ProgramSettings(BaseSettings):
         """Environment variable → field name."""
         prefix = cls.model_config.get("env_prefix", PREFIX)
         return {f"{prefix}{name}".upper(): name for name in cls.model_fields}
+
+
+def secret_directories() -> list[Path]:
+    """Where secret files are looked for; the last one that has a setting gives it.
+
+    Raises:
+        NotADirectoryError: a variable names something else.
+    """
+    named = [Path(os.environ[name]) for name in (SECRETS_VARIABLE, _CREDENTIALS_VARIABLE) if os.environ.get(name)]
+    for path in named:
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "no directory of secret files", str(path))
+    return named
+
+
+def state_home() -> Path:
+    """Where programs of this user keep state (XDG Base Directory Specification): a relative value does not count."""
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return given if given.is_absolute() else Path.home() / ".local" / "state"
 
 
 def read_file() -> dict[str, Any]:
@@ -62,7 +93,7 @@ def read_file() -> dict[str, Any]:
 
 def unknown_variables(environ: Mapping[str, str], programs: Iterable[type[ProgramSettings]]) -> list[str]:
     """The variables with our prefix that no program knows."""
-    known = {CONFIG_VARIABLE}.union(*(program.variables() for program in programs))
+    known = {CONFIG_VARIABLE, SECRETS_VARIABLE}.union(*(program.variables() for program in programs))
     return sorted(name for name in environ if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
@@ -75,13 +106,16 @@ def unknown_keys(content: Mapping[str, Any], programs: Iterable[type[ProgramSett
 
 
 def origin_of(settings: ProgramSettings) -> dict[str, tuple[Any, str]]:
-    """Each variable's value and where it comes from: ``environment``, the file's path, or ``default``."""
+    """Each variable's value and where it comes from: ``environment``, a file's path, or ``default``."""
     in_environment = {name.upper() for name in os.environ}
+    in_secrets = {path.name.upper(): str(path) for directory in secret_directories() for path in directory.iterdir()}
     in_file = settings.in_file(read_file())
     found: dict[str, tuple[Any, str]] = {}
     for variable, field in settings.variables().items():
         if variable in in_environment:
             origin = "environment"
+        elif variable in in_secrets:
+            origin = in_secrets[variable]
         elif field in in_file:
             origin = os.environ[CONFIG_VARIABLE]
         else:

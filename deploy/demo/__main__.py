@@ -28,7 +28,7 @@ from deploy.errors import StartError
 from deploy.exits import report
 from deploy.logs import configure_logs
 from deploy.settings import LogSettings
-from router.settings import RouterSettings
+from router.settings import RouterSettings, default_data_dir
 from schemas.accounts import Role
 
 _EVERYWHERE_WITHIN = 180.0
@@ -42,16 +42,11 @@ def demo(
     """Show the whole way of a dispatch with the example organisation, on this machine."""
     for name in [name for name in os.environ if name.startswith("CONGVAN_")]:
         del os.environ[name]  # the demonstration is the same for everyone
-    home = state_directory() / "demo"
+    home = default_data_dir() / "demo"
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / "demo.log").open("a") as logs, _alone(home):
         configure_logs(LogSettings(log_format="json"), program="demo", stream=logs)
         asyncio.run(show(home, Screen(Console()), keep=keep))
-
-
-def state_directory() -> Path:
-    """Where state is kept by the XDG convention."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "congvan"
 
 
 @contextmanager

@@ -69,10 +69,15 @@ class UpProcess:
                 self._process.stdout.close()
 
     def _launch(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "deploy.main", "up", "--json", *arguments]
+        command = [str(Path(sys.executable).with_name("congvan")), "up", "--json", *arguments]
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                command, env=self._environment, stdout=subprocess.PIPE, stderr=errors, text=True
+                command,
+                cwd=self.home.parent,
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
 
 

@@ -115,6 +115,8 @@ def test_a_start_that_waits_for_its_broker_can_be_broken_off(tmp_path: Path) -> 
 
 
 def test_sigterm_stops_everything_in_order(tmp_path: Path) -> None:
+    for name in ("schemas", "router", "consumers", "deploy"):  # whatever else lies in the folder it is started in
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not ours')", "utf-8")
     up = UpProcess(tmp_path / "home")
     try:
         up.start("--no-gateways")

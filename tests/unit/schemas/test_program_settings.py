@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from schemas.settings import ProgramSettings, origin_of, unknown_variables
+from schemas.settings import ProgramSettings, origin_of, state_home, unknown_variables
 
 
 class Pump(ProgramSettings):
@@ -38,6 +38,36 @@ def test_every_value_has_its_origin(config: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CONGVAN_SPEED", "9")
     assert origin_of(Pump()) == {"CONGVAN_SPEED": (9, "environment"), "CONGVAN_COLOUR": ("xanh", str(config))}
     assert origin_of(Valve()) == {"CONGVAN_VALVE_WIDTH": (3, "default")}
+
+
+@pytest.mark.usefixtures("config")
+@pytest.mark.parametrize("variable", ["CONGVAN_SECRETS_DIR", "CREDENTIALS_DIRECTORY"])
+def test_a_secret_file_wins_over_the_settings_file_and_the_environment_over_both(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    file = tmp_path / "secrets" / "congvan_speed"
+    file.write_text("7\n", "utf-8")
+    monkeypatch.setenv(variable, str(tmp_path / "secrets"))
+    assert (Pump().speed, Pump().colour) == (7, "xanh")
+    assert origin_of(Pump())["CONGVAN_SPEED"] == (7, str(file))
+    monkeypatch.setenv("CONGVAN_SPEED", "9")
+    assert origin_of(Pump())["CONGVAN_SPEED"] == (9, "environment")
+
+
+def test_a_directory_of_secrets_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONGVAN_SECRETS_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(NotADirectoryError, match="nowhere"):
+        Pump()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("/state", "/state"), ("", "/home/a/.local/state"), ("state", "/home/a/.local/state")]
+)
+def test_state_is_kept_where_the_user_keeps_state(given: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/a")
+    monkeypatch.setenv("XDG_STATE_HOME", given)
+    assert state_home() == Path(expected)
 
 
 def test_a_variable_that_no_program_knows_is_named() -> None:

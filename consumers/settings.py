@@ -23,6 +23,7 @@ class GatewaySettings(ProgramSettings):
 
     model_config = SettingsConfigDict(env_prefix=f"{PREFIX}GATEWAY_", extra="ignore", frozen=True)
     toml_table: ClassVar[str] = "gateway"
+    login_urls: ClassVar[tuple[str, ...]] = ("amqp_url", "origin_url", "webhook_url")
 
     data_dir: Path = Field(default_factory=default_data_dir, description="Where spool and content are kept.")
     units: UnitPattern = Field(default="", validate_default=False, description="The unit, or the subtree as LCA.02.#.")
@@ -30,6 +31,9 @@ class GatewaySettings(ProgramSettings):
     token: SecretStr = Field(default=SecretStr(""), description="The gateway's token, for the broker and for HTTP.")
     amqp_url: str = Field(default="", description="AMQP URL of the broker with vhost, without login.")
     origin_url: str = Field(default="http://127.0.0.1:8470", description="Where the router serves content.")
+    allow_plaintext: bool = Field(
+        default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
+    )
     sink: str = Field(
         default="folder", pattern="^(none|folder|webhook|command)$", description="Where documents are handed to."
     )

@@ -40,10 +40,10 @@ def configuration_page() -> str:
     """Every setting: variable, key in the file, default, meaning."""
     head = (
         f"# Settings\n\n{_NOTE}"
-        f"\nA setting is an environment variable, or a file in the directory that `{SECRETS_VARIABLE}` names (or systemd, "
-        "with `LoadCredential=`), called like the variable in lower case, `congvan_token`; or a key of the TOML file that "
-        f"`{CONFIG_VARIABLE}` names. The environment wins over such a file, that over the TOML file, and this over the "
-        "default. Durations are seconds, sizes bytes. A variable "
+        f"\nA setting is an environment variable; or a file in the directory that `{SECRETS_VARIABLE}` names (or "
+        "systemd, by `LoadCredential=`), called like the variable in lower case: `congvan_token`; or a key of the TOML "
+        f"file that `{CONFIG_VARIABLE}` names. The first of these that has it wins, over the default. Durations are "
+        "seconds, sizes bytes. A variable "
         "with our prefix, or a key of the file, that no program knows is refused. `congvan config show --origin` tells "
         "what is in force and where it comes from.\n"
     )

@@ -1,12 +1,13 @@
 """The router's settings: environment variables ``CONGVAN_<NAME>``, or the same names in lower case in the TOML file."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from schemas.encrypted import is_loopback
 from schemas.settings import ProgramSettings, state_home
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -22,8 +23,8 @@ def _known_zone(name: str) -> str:
 
 def _trusted_url(url: str) -> str:
     parts = urlsplit(url)
-    is_here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if url and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_here))):
+    is_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if url and not (parts.hostname and (parts.scheme == "https" or is_here)):
         raise ValueError(f"{url!r} is no issuer; write it as https://login.example.vn/realms/tinh")
     return url
 
@@ -41,6 +42,8 @@ def default_data_dir() -> Path:
 class RouterSettings(ProgramSettings):
     """What the router reads at its start. Durations are in seconds, sizes in bytes."""
 
+    login_urls: ClassVar[tuple[str, ...]] = ("amqp_url", "management_url", "api_url")
+
     data_dir: Path = Field(default_factory=default_data_dir, description="Where the router keeps its state.")
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")
     amqp_url: str = Field(default="", description="AMQP URL with vhost; empty: `up` starts a private broker.")
@@ -53,6 +56,9 @@ class RouterSettings(ProgramSettings):
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8470, description="Port; 0: any free one.")
     api_url: str = Field(default="http://127.0.0.1:8470", description="Where the commands find the web API.")
     token: SecretStr = Field(default=SecretStr(""), description="The token the commands send with.")
+    allow_plaintext: bool = Field(
+        default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
+    )
     max_attachment_bytes: Count = Field(default=500 * 1024**2, description="Largest attachment accepted.")
     uploads_per_account: Count = Field(default=100, description="Unfinished uploads that one account may have.")
     upload_bytes_per_account: Count = Field(

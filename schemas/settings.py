@@ -9,8 +9,9 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from pydantic import model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -18,6 +19,8 @@ from pydantic_settings import (
     SecretsSettingsSource,
     SettingsConfigDict,
 )
+
+from schemas.encrypted import require_protected
 
 PREFIX = "CONGVAN_"
 CONFIG_VARIABLE = "CONGVAN_CONFIG"
@@ -34,6 +37,8 @@ class ProgramSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
     toml_table: ClassVar[str] = ""
     """The file's table that holds this program's settings; empty: they stand at its top."""
+    login_urls: ClassVar[tuple[str, ...]] = ()
+    """The settings that are URLs to which logins are sent; a program that has any has `allow_plaintext`, too."""
 
     @classmethod
     def settings_customise_sources(
@@ -47,6 +52,14 @@ class ProgramSettings(BaseSettings):
         """Arguments, then the environment, then secret files, then the TOML file that CONGVAN_CONFIG names."""
         secrets = SecretsSettingsSource(settings_cls, secrets_dir=secret_directories())
         return (init_settings, env_settings, secrets, InitSettingsSource(settings_cls, cls.in_file(read_file())))
+
+    @model_validator(mode="after")
+    def _keeps_logins_private(self) -> Self:
+        if self.login_urls and not getattr(self, "allow_plaintext", False):
+            variable = {name: variable for variable, name in self.variables().items()}
+            urls = {variable[name]: getattr(self, name) for name in self.login_urls}
+            require_protected(urls, variable["allow_plaintext"])
+        return self
 
     @classmethod
     def in_file(cls, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def gateway_at(made: Installation, line: TunLine, code: str, **settings: object)
     given = {
         "amqp_url": amqp_url(line),
         "origin_url": origin_url(made, line),
+        "allow_plaintext": True,
         "burst_linger": 2.0,
         "data_dir": made.directory / f"state-{code}" / "gateway",
     }

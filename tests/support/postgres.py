@@ -31,7 +31,7 @@ class PrivatePostgres:
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, _SYSTEM_USER, _SYSTEM_USER)
-        initdb = [_program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
+        initdb = [program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
         subprocess.run(self._as_owner(initdb), check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     @property
@@ -42,7 +42,7 @@ class PrivatePostgres:
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
-        server = [_program("postgres"), "-D", str(self._data), "-k", str(self.directory), *settings]
+        server = [program("postgres"), "-D", str(self._data), "-k", str(self.directory), *settings]
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(self._as_owner(server), stdout=log, stderr=log, cwd="/")
         _wait_for(self.url)
@@ -124,7 +124,8 @@ def _libpq(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The path of one of PostgreSQL's programs, of the newest version there is."""
     newest = sorted(
         Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]), reverse=True
     )

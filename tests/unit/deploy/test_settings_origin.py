@@ -11,7 +11,7 @@ from schemas.settings import CONFIG_VARIABLE, origin_of
 
 FILE = """
 http_port = 9000
-api_url = "http://router:9000"
+api_url = "https://router:9000"
 
 [gateway]
 data_dir = "/srv/gateway"
@@ -37,7 +37,7 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("CONGVAN_HTTP_PORT", "9100")
     origins = origin_of(RouterSettings())
     assert origins["CONGVAN_HTTP_PORT"] == (9100, "environment")
-    assert origins["CONGVAN_API_URL"] == ("http://router:9000", str(file))
+    assert origins["CONGVAN_API_URL"] == ("https://router:9000", str(file))
     assert origins["CONGVAN_RELAY_BATCH"] == (500, "default")
     assert origin_of(GatewaySettings())["CONGVAN_GATEWAY_PARALLEL_FETCHES"] == (2, str(file))
 

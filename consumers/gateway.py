@@ -17,6 +17,7 @@ from consumers.assembly import Parts, assemble
 from consumers.errors import GatewaySettingsError, ReceiptsHeldError, SpoolUnavailableError, UnitsUnknownError
 from consumers.hook import listening
 from consumers.hosting import queues_of
+from consumers.last_run import remember
 from consumers.lock import locked
 from consumers.reporter import watch_commands
 from consumers.settings import GatewaySettings
@@ -67,6 +68,7 @@ class Gateway:
             SinkSettingsError: a setting that the sink needs is missing or wrong.
         """
         with locked(self._settings.data_dir), self._stopped_by_signals():
+            remember(self._settings)
             spool = await asyncio.to_thread(open_spool, self._settings.data_dir)
             writer = Writer(spool)
             try:

@@ -1,6 +1,6 @@
 """``congvan gateway send``: the options of ``congvan send``, and the gateway's own outbox to carry it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from router.cli.letter import (
     UrgencyLevel,
     letter_of,
 )
+
+if TYPE_CHECKING:
+    from consumers.settings import GatewaySettings
 
 EPILOG = """Examples:
 
@@ -60,12 +63,13 @@ def send(
     gateway has to be up now.
     """
     from consumers.cli.options import settings_with
+    from consumers.last_run import completed
     from consumers.upward.assembly import rules_of
 
-    rules = rules_of(settings_with(data_dir=data_dir))
+    settings = completed(settings_with(data_dir=data_dir))
     letter = letter_of(
         file,
-        default_issuer=rules.issuer,
+        default_issuer=rules_of(settings).issuer,
         due=due,
         addressees=to,
         subject=subject,
@@ -79,7 +83,7 @@ def send(
         kind=kind,
         refers_to=refers_to,
     )
-    told = _put_out(data_dir, letter, files or [])
+    told = _put_out(settings, letter, files or [])
     if as_json:
         import orjson
 
@@ -88,16 +92,15 @@ def send(
     print(f"{told['id']}\tin the outbox; it goes up when the line allows")
 
 
-def _put_out(data_dir: Any, letter: bytes, files: list[Any]) -> dict[str, Any]:
-    from consumers.cli.options import opened_spool, settings_with
+def _put_out(settings: "GatewaySettings", letter: bytes, files: list[Any]) -> dict[str, Any]:
+    from consumers.cli.options import opened_spool
     from consumers.spool import sending
     from consumers.upward.assembly import outbox_of, rules_of
     from consumers.upward.folder import OutboxFolder
     from consumers.upward.watch import taken
     from consumers.upward.writing import write_out
 
-    settings = settings_with(data_dir=data_dir)
-    with opened_spool(data_dir) as spool:
+    with opened_spool(settings.data_dir) as spool:
         claimed, document = write_out(OutboxFolder(outbox_of(settings)), rules_of(settings), letter, files)
         with spool.writing() as conn:
             sending.take(conn, [taken(claimed, document)])

@@ -13,6 +13,8 @@ import pytest
 
 from consumers.cli.saving import save_files
 from consumers.cli.showing import show_document, size_words
+from consumers.last_run import completed, remember
+from consumers.settings import GatewaySettings
 from consumers.spool import open_spool
 from deploy.main import main
 from schemas.attachment import TravellingAttachment
@@ -324,3 +326,21 @@ def test_send_refuses_what_cannot_be_sent_at_once(
     foreign = congvan("send", "--to", "LCA.02", "--subject", "x", "--issuer", "LCA.VP")
     assert (foreign.code, "does not host" in foreign.err) == (2, True)
     assert congvan("outbox", "--json").objects == []
+
+
+def test_send_knows_what_the_gateway_beside_it_hosts(congvan: Congvan, data_dir: Path, tmp_path: Path) -> None:
+    open_spool(data_dir).close()
+    assert congvan("send", "--to", "LCA.02", "--subject", "x", "--issuer", "LCA.02.05").code == 2
+    remember(GatewaySettings(data_dir=data_dir, units="LCA.02.#", outbox_dir=tmp_path / "out"))
+    assert congvan("send", "--to", "LCA.02", "--subject", "x", "--issuer", "LCA.02.05").code == 0
+    assert len(list(tmp_path.glob("out/.taken/*/*/dispatch.json"))) == 1
+    assert congvan("send", "--to", "LCA.02", "--subject", "x", "--issuer", "LCA.VP").code == 2
+
+
+def test_a_setting_that_is_given_wins_over_what_the_gateway_ran_with(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(GatewaySettings(data_dir=data_dir, units="LCA.02.#", max_document_bytes=7))
+    monkeypatch.setenv("CONGVAN_GATEWAY_UNITS", "LCA.03")
+    found = completed(GatewaySettings(data_dir=data_dir))
+    assert (found.units, found.max_document_bytes, found.outbox_dir) == ("LCA.03", 7, None)

@@ -28,7 +28,6 @@ from consumers.status import Standing, last_rate
 from consumers.traffic import Traffic
 from consumers.upward.assembly import Upward, assemble_upward
 from router.broker import Publisher, Session, Tuning
-from schemas.accounts import Account, Role
 from schemas.dispatch import Lane
 
 CONNECT_WITHIN = 8.0
@@ -174,9 +173,12 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
 
 
 def _session(settings: GatewaySettings, token: str) -> Session:
-    user = settings.account or Account(Role.GATEWAY, settings.units).name
     return Session(
-        settings.amqp_url, user=user, password=token, name=user, tuning=Tuning(socket_timeout=CONNECT_WITHIN)
+        settings.amqp_url,
+        user=settings.login,
+        password=token,
+        name=settings.login,
+        tuning=Tuning(socket_timeout=CONNECT_WITHIN),
     )
 
 

@@ -83,7 +83,7 @@ class Hosting:
         self._spool = spool
         self._writer = writer
         self._http = http
-        self._url = f"{origin_url.rstrip('/')}/api/v1/units"
+        self._url = units_url(origin_url)
         self._pattern = pattern
         self._openings = openings
         self._hosted: list[Hosted] = []
@@ -159,6 +159,11 @@ class Hosting:
         if not found:
             raise UnitsUnknownError(f"the router knows no unit with a line within {self._pattern}")
         return found
+
+
+def units_url(origin_url: str) -> str:
+    """Where the router lists units."""
+    return f"{origin_url.rstrip('/')}/api/v1/units"
 
 
 def queues_of(code: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from schemas.accounts import Account, Role
 from schemas.codes import UnitPattern
 from schemas.settings import PREFIX, ProgramSettings, state_home
 
@@ -75,3 +76,8 @@ class GatewaySettings(ProgramSettings):
         description="How long the spool remembers what has ended; with sink none also how long it keeps documents.",
     )
     disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0, description="Free bytes that stay on the disk.")
+
+    @property
+    def login(self) -> str:
+        """The name of its account at the broker."""
+        return self.account or Account(Role.GATEWAY, self.units).name

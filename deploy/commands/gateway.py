@@ -3,11 +3,12 @@
 import typer
 
 from consumers.cli.gateway import app
-from deploy.commands.gateway_send import add_to
+from deploy.commands import gateway_doctor, gateway_send
 
 __all__ = ["app"]
 
-add_to(app)
+gateway_send.add_to(app)
+gateway_doctor.add_to(app)
 
 
 @app.callback()

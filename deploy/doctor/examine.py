@@ -6,7 +6,7 @@ from deploy.doctor import local, services
 from deploy.doctor.findings import Check, Finding, run
 from router.settings import RouterSettings
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Check[RouterSettings]] = {
     "python": local.python,
     "disk": local.disk,
     "content store": local.content_store,

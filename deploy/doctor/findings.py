@@ -1,11 +1,16 @@
 """A check's answer, and how a check that goes wrong becomes one."""
 
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
 
 from deploy.exits import ExitCode, ending_of
-from router.settings import RouterSettings
+
+S = TypeVar("S")
+_COMFORTABLE_RESERVES = 4
 
 
 class Verdict(StrEnum):
@@ -40,7 +45,7 @@ class Finding:
     answer: Answer
 
 
-Check = Callable[[RouterSettings], Awaitable[Answer]]
+Check = Callable[[S], Awaitable[Answer]]
 
 
 def ok(detail: str) -> Answer:
@@ -58,10 +63,31 @@ def failed(detail: str, hint: str = "", code: ExitCode = ExitCode.FAILED) -> Ans
     return Answer(Verdict.FAILED, detail, hint, code)
 
 
-async def run(name: str, check: Check, settings: RouterSettings) -> Finding:
+async def run(name: str, check: Check[S], settings: S) -> Finding:
     """Run a check; whatever goes wrong in it is its finding."""
     try:
         return Finding(name, await check(settings))
     except Exception as error:  # noqa: BLE001 - a doctor reports what it meets
         ending = ending_of(error)
         return Finding(name, failed(ending.message, ending.hint, ending.code))
+
+
+def room(directory: Path, reserve: int, consequence: str) -> Answer:
+    """How much is free on the disk of a directory, which need not be there yet.
+
+    Args:
+        directory: where data lies.
+        reserve: bytes that are never used.
+        consequence: what happens below the reserve.
+    """
+    place = nearest_existing(directory)
+    free = shutil.disk_usage(place).free
+    told = f"{free / 1024**2:,.0f} MiB free at {place}"
+    if free <= reserve:
+        return failed(f"{told}: below the reserve, {consequence}", "free space")
+    return note(told, "free space soon") if free < reserve * _COMFORTABLE_RESERVES else ok(told)
+
+
+def nearest_existing(path: Path) -> Path:
+    """A path itself, or the nearest folder above it that is there."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())

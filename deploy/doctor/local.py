@@ -3,18 +3,16 @@
 import asyncio
 import os
 import re
-import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from deploy.doctor.findings import Answer, failed, note, ok
+from deploy.doctor.findings import Answer, failed, note, ok, room
 from router.settings import RouterSettings
 from schemas.ids import new_id
 
 _OLDEST = (3, 11)
 _PACKAGE = re.compile(r"^[A-Za-z0-9._-]+")
-_COMFORTABLE_RESERVES = 4
 
 
 async def python(_settings: RouterSettings) -> Answer:
@@ -29,12 +27,7 @@ async def python(_settings: RouterSettings) -> Answer:
 
 async def disk(settings: RouterSettings) -> Answer:
     """Free space where the data lies."""
-    place = _nearest_existing(settings.data_dir)
-    free, reserve = shutil.disk_usage(place).free, settings.content_reserve_bytes
-    text = f"{free / 1024**2:,.0f} MiB free at {place}"
-    if free <= reserve:
-        return failed(f"{text}: below the reserve, no attachment is accepted", "free space")
-    return note(text, "free space soon") if free < reserve * _COMFORTABLE_RESERVES else ok(text)
+    return room(settings.data_dir, settings.content_reserve_bytes, "no attachment is accepted")
 
 
 async def content_store(settings: RouterSettings) -> Answer:
@@ -63,7 +56,3 @@ def _installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _nearest_existing(path: Path) -> Path:
-    return next(place for place in (path, *path.absolute().parents) if place.exists())

@@ -1,10 +1,11 @@
-"""Makes the pages of ``docs/reference`` that the code itself knows best: settings, commands, exit codes, log events.
+"""Makes the pages of ``docs/reference`` that the code knows best: settings, commands, web API, exit codes, events.
 
 ``python -m deploy.reference docs/reference`` writes them; a test holds what is committed against what it would write.
 """
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from enum import Enum
@@ -33,6 +34,7 @@ def pages() -> dict[str, str]:
         "cli.md": command_page(),
         "exit-codes.md": exit_page(),
         "events.md": event_page(),
+        "openapi.json": openapi_document(),
     }
 
 
@@ -121,6 +123,14 @@ def event_page() -> str:
     return head + "".join(
         _table(("event", "meaning"), [(f"`{event.value}`", text) for event, text in _documented(Event, events)])
     )
+
+
+def openapi_document() -> str:
+    """The web API, for those who generate clients."""
+    from router.api.app import routes_alone
+
+    document = routes_alone().openapi()
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def _documented(enum: type[Any], module: Any) -> Iterator[tuple[Any, str]]:

@@ -16,19 +16,28 @@ class ProblemField(BaseModel):
     field: str
     """Its dotted place in the body, or the parameter's name."""
     problem: str
+    """What is wrong with it."""
     given: str = ""
+    """What was sent, cut short."""
 
 
 class Problem(BaseModel):
     """What went wrong (RFC 9457), with what to do about it and each field that is wrong."""
 
     type: str = "about:blank"
+    """Names its kind, `urn:congvan:problem:…`; see the catalogue of each operation's answers."""
     title: str
+    """The kind in a few words."""
     status: int
+    """The HTTP status."""
     detail: str = ""
+    """What happened, and to which id."""
     instance: str = ""
+    """The request's path."""
     hint: str = ""
+    """What to do."""
     errors: list[ProblemField] = []
+    """Each field that is wrong."""
 
 
 def problem(

@@ -5,7 +5,7 @@ import mimetypes
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Base64Bytes, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Base64Bytes, Field, StringConstraints, WithJsonSchema, model_validator
 
 from schemas.model import Travelling
 from schemas.text import safe_file_name
@@ -16,6 +16,8 @@ Size = Annotated[int, Field(ge=0, le=MAX_ATTACHMENT_BYTES)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(safe_file_name)]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+-]{1,60}/[A-Za-z0-9.+_-]{1,80}$", to_lower=True)]
+
+Inline = Annotated[Base64Bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
 
 
 def media_type_of(file_name: str) -> str:
@@ -32,18 +34,26 @@ class Attachment(Travelling):
     """A file of a dispatch: what it is called, what it is, how many bytes, and the SHA-256 that names its content."""
 
     name: FileName
+    """What people call the file."""
     media_type: MediaType = OTHER_TYPE
+    """What it is, as the sender says."""
     size: Size
+    """Bytes."""
     sha256: Sha256
+    """Of its bytes, in lower-case hex: the name of its content."""
 
 
 class Listed(Travelling):
     """An attachment as a letter may list it whose files lie beside it: its name, and what is worth checking."""
 
     name: FileName
+    """What people call the file."""
     media_type: MediaType | None = None
+    """What it is; else the name tells."""
     size: Annotated[int, Field(ge=0)] | None = None
+    """Bytes; checked when given."""
     sha256: Sha256 | None = None
+    """Checked when given."""
 
 
 class Forms(Travelling):
@@ -72,7 +82,8 @@ PLAIN = Forms()
 class TravellingAttachment(Attachment, Forms):
     """An attachment inside a descriptor; a small one carries its bytes with it (base64)."""
 
-    inline: Base64Bytes | None = None
+    inline: Inline | None = None
+    """Its bytes, of a file that is small enough to ride inside the message."""
 
     @property
     def forms(self) -> Forms:

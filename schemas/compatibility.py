@@ -11,6 +11,7 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 _ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description", "default", "examples", "deprecated"}
+_ANNOTATIONS |= {"contentEncoding", "contentMediaType"}  # annotations since 2019-09 (JSON Schema Validation, 8.2)
 _LOWER_LIMITS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER_LIMITS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _COMPARED = {"type", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf", "$ref"}

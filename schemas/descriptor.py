@@ -36,9 +36,13 @@ class Descriptor(Letter):
     """
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
+    """Of the form of this message."""
     id: Id
+    """Of the dispatch."""
     attachments: tuple[TravellingAttachment, ...] = ()
+    """What is to be fetched, or rides inside."""
     record: TravellingAttachment | None = None
+    """Where the full body is, when it does not fit into this message."""
 
 
 class Envelope(Travelling):

@@ -76,30 +76,42 @@ class Letter(Travelling):
     """The fields a dispatch has from its writing to its filing, without addressees and attachments."""
 
     kind: Kind = Kind.NEW
+    """What it does: a document of its own, or one that recalls, updates or replaces others."""
     number: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """The running number of the issuer's register, when it has one."""
     notation: Name
     """The number as printed: ``123-CV/TU`` (Party) or ``123/UBND-VP`` (State)."""
     type: Name = "công văn"
+    """Tên loại, in the words of the issuer: công văn, quyết định, giấy mời …"""
     subject: Annotated[Line, Field(min_length=1, max_length=500)]
     """Trích yếu."""
     issuer: UnitCode
+    """The code of the unit that issues it."""
     signer: Annotated[Line, Field(max_length=200)] = ""
+    """Who signed it."""
     place: Annotated[Line, Field(max_length=200)] = ""
+    """Where it was issued (địa danh)."""
     issued_on: Day | None = None
+    """The day it bears."""
     urgency: Urgency = Urgency.NORMAL
+    """0 thường, 1 khẩn, 2 thượng khẩn, 3 hỏa tốc, 4 hỏa tốc hẹn giờ (with `due`)."""
     secrecy: Secrecy = Secrecy.NONE
+    """All but `none` need a deployment that takes classified dispatches."""
     due: Moment | None = None
     """The deadline for the answer."""
     refers_to: Annotated[tuple[Id, ...], Field(max_length=20)] = ()
+    """The ids of the dispatches that it answers, recalls, updates or replaces."""
     flash_text: Annotated[Paragraphs, AfterValidator(_within_flash)] = ""
+    """Up to 2,048 bytes that are readable before any attachment has arrived."""
 
 
 class Submission(Letter):
     """What an upstream system hands in. Attachments are named by hash; their bytes come first or beside it."""
 
     addressees: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=MAX_RULES)]
-    """Addressing rules, see :mod:`schemas.addressing`."""
+    """Addressing rules: `LCA.02.05`, `LCA.02.#`, `LCA.02.*`, `LCA.#{commune}`, and `!` before what is left out."""
     attachments: Annotated[tuple[Attachment, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+    """Its files in their order, each under a name of its own."""
 
     @model_validator(mode="after")
     def _fields_agree(self) -> "Submission":
@@ -124,6 +136,10 @@ class Accepted(Travelling):
     """The answer to a submission: the dispatch's id, how many units it goes to, and whether it was known already."""
 
     id: Id
+    """Of the dispatch, from now on."""
     addressees: Annotated[int, Field(ge=0)]
+    """How many units it goes to."""
     duplicate: bool
+    """It was accepted before, under the same key."""
     status: Literal["accepted"] = "accepted"
+    """Always so; a refusal is a problem."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Accepted, Submission
+from schemas.fields import Described
 from schemas.model import Travelling
 from schemas.receipt import Ask, Burst, Gap, Hello, Receipt
 from schemas.unit import Unit
@@ -31,7 +32,7 @@ MODELS: dict[str, tuple[type[Travelling], int]] = {
 def schema_of(name: str) -> dict[str, Any]:
     """One schema, as a validator of incoming documents has to read it."""
     model, major = MODELS[name]
-    generated = model.model_json_schema(mode="validation")
+    generated = model.model_json_schema(mode="validation", schema_generator=Described)
     return {"$schema": DIALECT, "$id": f"urn:congvan:schema:{name}:{major}", **generated}
 
 

@@ -23,7 +23,9 @@ class Outage(Travelling):
     """A time without a connection, by the gateway's own clock."""
 
     down_at: Moment
+    """When it went."""
     up_at: Moment
+    """When it came back."""
 
     @model_validator(mode="after")
     def _ends_after_it_began(self) -> "Outage":
@@ -40,19 +42,24 @@ class LineReport(Travelling):
     """
 
     every: Annotated[int, Field(ge=1, le=86_400)]
+    """Seconds until the next report."""
     rate_down: Rate | None = None
     """As measured on the content that was fetched; left out when it never was."""
     rate_up: Rate | None = None
     """As measured on the receipts that were sent; left out when it never was."""
     outages: Annotated[tuple[Outage, ...], Field(max_length=MAX_OUTAGES)] = ()
+    """Those that no broker has confirmed yet."""
 
 
 class Held(Travelling):
     """How much of a delivery's contents is on the gateway's disk, of how much: bytes as they travel, packed or not."""
 
     delivery_id: Id
+    """Of which delivery."""
     held: Bytes
+    """Bytes on the gateway's disk."""
     total: Bytes
+    """Of how many."""
 
     @model_validator(mode="after")
     def _no_more_than_all(self) -> "Held":

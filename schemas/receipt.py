@@ -30,23 +30,33 @@ class Receipt(Travelling):
     """
 
     id: Id
+    """Made by the gateway when it writes the receipt; the same however often it is sent."""
     delivery_id: Id
+    """Of which delivery."""
     dispatch_id: Id
+    """Of which dispatch."""
     unit: UnitCode
+    """Whose it is."""
     status: Status
+    """What became of the delivery."""
     at: Moment
     """When it happened, by the unit's clock, with its offset."""
     seq: SequenceNumber
+    """Counts the receipts of the gateway's spool for this unit."""
     content_sha256: Sha256 | None = None
     """The content as the unit has it, see :func:`schemas.attachment.content_digest`."""
     reason: Annotated[Line, Field(max_length=1000)] = ""
+    """Why; needed by `refused` and `parked`."""
     person: Annotated[Line, Field(max_length=200)] = ""
+    """Who said it, when a person did."""
     department: Annotated[Line, Field(max_length=200)] = ""
+    """That person's department."""
     register_number: Annotated[Line, Field(max_length=50)] = ""
     """The unit's own arrival number (số đến)."""
     attempts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """How often the unit's sink was tried (line drops are no attempts)."""
     gateway_version: Annotated[Line, Field(max_length=50)] = ""
+    """Of the program that wrote it."""
     traceparent: Annotated[str, Field(max_length=55)] = ""
     """The trace the dispatch was submitted under, see :mod:`schemas.trace`."""
 
@@ -70,15 +80,20 @@ class Burst(Travelling):
     """The body of a receipts message (property ``type`` = ``receipts``)."""
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
+    """Of the form of this message."""
     receipts: Annotated[tuple[Receipt, ...], Field(min_length=1, max_length=MAX_BURST)]
+    """Of one issuer and one status."""
 
 
 class Gap(Travelling):
     """A unit misses sequence numbers and asks for them again (property ``type`` = ``gap``)."""
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
+    """Of the form of this message."""
     unit: UnitCode
+    """Whose numbers."""
     missing: Annotated[tuple[SequenceNumber, ...], Field(min_length=1, max_length=1000)]
+    """Numbers of the sequence that never came."""
 
 
 class Hello(Travelling):
@@ -91,15 +106,21 @@ class Hello(Travelling):
     """
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
+    """Of the form of this message."""
     units: Annotated[tuple[UnitCode, ...], Field(min_length=1, max_length=1000)]
+    """Hosted here."""
     spool_id: Id
+    """Tells a spool from one that was made anew in its place."""
     at: Moment
+    """By the gateway's clock."""
     gateway_version: Annotated[Line, Field(max_length=50)] = ""
+    """Of the program."""
     receipts: Annotated[tuple[Annotated[int, Field(ge=0, le=2**53 - 1)], ...], Field(max_length=1000)] = ()
     """Left out when none was given."""
     line: LineReport | None = None
     """Left out by gateways that say hello only once; of their lines nothing is known."""
     again: bool = False
+    """Nothing has changed since the last hello but the line."""
     held: Annotated[tuple[Held, ...], Field(max_length=MAX_HELD)] = ()
     """How far deliveries have come since the last hello: of those on their way the ones that moved."""
 
@@ -117,8 +138,11 @@ class Ask(Travelling):
     """
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
+    """Of the form of this message."""
     unit: UnitCode
+    """Whose receipts."""
     missing: Annotated[tuple[tuple[SequenceNumber, SequenceNumber], ...], Field(min_length=1, max_length=MAX_SPANS)]
+    """Runs of receipt numbers, first and last of each."""
 
 
 def receipt_key(issuer: str, unit: str, status: Status) -> str:

@@ -32,9 +32,13 @@ class OtherCode(Travelling):
     """The same unit's code in another scheme, for a span of time."""
 
     scheme: Name
+    """Whose codes these are."""
     code: Name
+    """The code there."""
     valid_from: Day | None = None
+    """The first day on which it is used."""
     valid_to: Day | None = None
+    """The last."""
 
 
 class Unit(Travelling):
@@ -45,17 +49,27 @@ class Unit(Travelling):
     """
 
     code: UnitCode
+    """A dotted path, most general part first."""
     parent: UnitCode | None = None
+    """The code of the unit above it."""
     name: Name
+    """Its name."""
     kind: UnitKind
+    """A word that is data: province, department, district, commune …"""
     link: Link
+    """How it is reached."""
     note: Annotated[Line, Field(max_length=500)] = ""
+    """For operators."""
     opening: Opening = ""
     """The hours at which everything is fetched, as ``18:00-21:00``; empty: always. See :mod:`schemas.opening`."""
     valid_from: Day | None = None
+    """The first day on which it exists."""
     valid_to: Day | None = None
+    """The last."""
     successor: UnitCode | None = None
+    """Who takes its documents when it is abolished."""
     codes: tuple[OtherCode, ...] = ()
+    """Its codes in other schemes."""
 
     def exists_on(self, day: date) -> bool:
         """Whether the unit exists on a day."""

@@ -8,10 +8,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
-from router.api import content, dispatches, health, organisation, planning, problems, redrives, submissions, uploads
+from router.api import (
+    content,
+    dispatches,
+    health,
+    organisation,
+    planning,
+    problems,
+    redrives,
+    reference,
+    submissions,
+    uploads,
+)
 from router.api.auth import Authenticator
+from router.api.document import complete, operation_id
 from router.api.guard import Guard
-from router.api.problems import MEDIA_TYPE
 from router.api.services import Services
 from router.api.tus import Tus
 from router.console.app import ROOT, create_console, to_console
@@ -37,9 +48,8 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
     Problem,
 )
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
-
-
-_PROBLEM_SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_PARTS = (submissions, planning, dispatches, redrives, organisation, content, uploads, health)
+OPENAPI = "/api/v1/openapi.json"
 
 
 class _Api(FastAPI):
@@ -51,31 +61,39 @@ class _Api(FastAPI):
             template = "#/components/schemas/{model}"
             _, told = models_json_schema([(model, "validation") for model in _NO_BODY_PARSED], ref_template=template)
             super().openapi()["components"]["schemas"].update(told["$defs"])
+            complete(super().openapi())
         return super().openapi()
 
 
 def create_app(services: Services) -> FastAPI:
     """The web API over the router's parts; it owns none of them."""
+    app = routes_alone()
+    app.state.services = services
+    app.state.authenticator = Authenticator(services.engine)
+    problems.install(app, [route for part in _PARTS for route in part.router.routes if isinstance(route, Route)])
+    app.mount(ROOT, create_console(services))
+    app.add_route("/", to_console, include_in_schema=False)
+    app.add_route(ROOT, to_console, include_in_schema=False)
+    reference.install(app, OPENAPI)
+    app.add_middleware(Tus)
+    app.add_middleware(Guard, metrics=services.metrics)
+    return app
+
+
+def routes_alone() -> FastAPI:
+    """The web API with nothing behind it: enough for its document."""
     app = _Api(
         title="congvan",
         summary="Routes official documents to every unit of an organisation, and proves what became of each.",
         description=_DESCRIPTION,
         version=version("congvan"),
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses={"default": {"description": "A problem", "content": {MEDIA_TYPE: _PROBLEM_SCHEMA}}},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        generate_unique_id_function=operation_id,
     )
-    app.state.services = services
-    app.state.authenticator = Authenticator(services.engine)
-    parts = (submissions, planning, dispatches, redrives, organisation, content, uploads, health)
-    for part in parts:
+    for part in _PARTS:
         app.include_router(part.router)
-    problems.install(app, [route for part in parts for route in part.router.routes if isinstance(route, Route)])
-    app.mount(ROOT, create_console(services))
-    app.add_route("/", to_console, include_in_schema=False)
-    app.add_route(ROOT, to_console, include_in_schema=False)
-    app.add_middleware(Tus)
-    app.add_middleware(Guard, metrics=services.metrics)
     return app

@@ -7,7 +7,6 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
@@ -19,6 +18,7 @@ from router.api.negotiation import VARY
 from router.api.problems import answer
 from router.api.ranges import ByteRange, UnsatisfiableError
 from router.api.services import Services
+from router.api.view import View
 from router.encoding import forms
 from router.errors import MalformedError, NotFoundError
 from router.ledger.dictionaries import announced_forms
@@ -36,11 +36,13 @@ router = APIRouter(tags=["content"])
 Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the content, lower-case hex.")]
 
 
-class StoredContent(BaseModel):
+class StoredContent(View):
     """What was stored: the name and the bytes counted."""
 
     sha256: str
+    """Its name."""
     size: int
+    """Its bytes."""
 
 
 @dataclass(frozen=True, slots=True)

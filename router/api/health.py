@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import prometheus_client
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
 
 from router.api.auth import Parts, account_of
+from router.api.view import View
 from router.errors import ForbiddenError
 from schemas.accounts import Role
 
@@ -19,24 +19,29 @@ Needs = Annotated[
 ]
 
 
-class Alive(BaseModel):
+class Alive(View):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
+    """Always so."""
 
 
-class PartView(BaseModel):
+class PartView(View):
     """Whether a part works, and its state in a word."""
 
     up: bool
+    """Whether it works."""
     state: str
+    """In a word."""
 
 
-class Readiness(BaseModel):
+class Readiness(View):
     """Whether the parts work that the router needs."""
 
     status: Literal["ok", "unavailable"]
+    """`ok` when every part that counts works."""
     parts: dict[str, PartView]
+    """Each part, by its name."""
 
 
 @router.get("/livez", summary="Is the process alive?")

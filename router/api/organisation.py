@@ -8,7 +8,7 @@ from pydantic import Field
 
 from router.api.auth import Caller, Parts, Sender
 from router.api.body import json_of
-from router.api.views import ListedUnitView, ResolutionView, UnitDetailView
+from router.api.unit_views import ListedUnitView, ResolutionView, UnitDetailView
 from router.errors import NotFoundError
 from router.ledger import queries
 from router.ledger.engine import reading
@@ -33,6 +33,7 @@ class ResolveRequest(Travelling):
     """Addressing rules to try."""
 
     addressees: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=MAX_RULES)]
+    """The rules, as in a submission."""
 
 
 @router.get("/units", summary="List the account's units")
@@ -48,7 +49,9 @@ async def list_units(services: Parts, account: Caller, within: Within = None) ->
 
 
 @router.get("/units/{code}", summary="Show a unit and its line")
-async def show_unit(services: Parts, account: Caller, code: Annotated[UnitCode, Path()]) -> UnitDetailView:
+async def show_unit(
+    services: Parts, account: Caller, code: Annotated[UnitCode, Path(description="The unit's code.")]
+) -> UnitDetailView:
     """A unit that the account stands for: how its line stands, and when it was down."""
     unit = services.organisation.directory.get(code)
     if unit is None or not account.stands_for(code):

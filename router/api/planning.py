@@ -3,12 +3,12 @@
 import asyncio
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 
 from router.api.auth import Author, Parts
 from router.api.services import Services
 from router.api.submissions import SUBMISSION_BODY, read_submission
-from router.api.views import LeftOutView, NoteView, ResolutionView
+from router.api.unit_views import LeftOutView, NoteView, ResolutionView
+from router.api.view import Instant, View
 from router.directory import Resolution
 from router.ledger.acceptance import NewDispatch
 from router.ledger.engine import reading
@@ -18,18 +18,21 @@ from schemas.attachment import TravellingAttachment
 from schemas.clock import iso, now_ms
 from schemas.codes import covers
 from schemas.opening import Windows, parse_opening
-from schemas.unit import Unit
+from schemas.unit import Link, Unit
 
 router = APIRouter(tags=["dispatches"])
 
 
-class PlannedUnit(BaseModel):
+class PlannedUnit(View):
     """What the dispatch comes to at one unit."""
 
     unit: str
+    """Its code."""
     name: str
-    link: str
-    arrives_at: str | None
+    """Its name."""
+    link: Link
+    """How it is reached."""
+    arrives_at: Instant | None
     """Null: never by itself, or not within 90 days; `remarks` says which."""
     seconds: float | None
     """From now until then."""
@@ -42,6 +45,7 @@ class PlannedUnit(BaseModel):
     bytes_ahead: int | None
     """What comes before it; null for accounts that do not see the unit's deliveries."""
     remarks: list[Remark]
+    """What stands behind its time, or in its way."""
 
     @classmethod
     def of(cls, item: UnitPlan, at: int, scope: Scope) -> "PlannedUnit":
@@ -61,22 +65,27 @@ class PlannedUnit(BaseModel):
         )
 
 
-class PlannedGroup(BaseModel):
+class PlannedGroup(View):
     """Units of one kind of link: how many, how many are never reached, and how soon the others are."""
 
-    link: str
+    link: Link
+    """How they are reached."""
     units: int
+    """How many."""
     never: int
+    """Of these, not reached by themselves."""
     bytes: int
     """On all of their lines together."""
     median_seconds: float | None
+    """Until half of the others have it; null: none is reached."""
     longest_seconds: float | None
+    """Until all of the others have it."""
 
     @classmethod
     def of(cls, item: Rollup) -> "PlannedGroup":
         """From the roll-up."""
         return cls(
-            link=item.link,
+            link=Link(item.link),
             units=item.units,
             never=item.never,
             bytes=item.size,
@@ -85,17 +94,21 @@ class PlannedGroup(BaseModel):
         )
 
 
-class PlannedFile(BaseModel):
+class PlannedFile(View):
     """An attachment, and the bytes of it in each form that it can travel in."""
 
     name: str
+    """What people call it."""
     size: int
+    """Bytes as it is."""
     inline: bool
     """It rides inside the message."""
     zstd_size: int | None
+    """Bytes compressed; null: not kept so."""
     dcz_size: int | None
     """For units that hold `dictionary`."""
     dictionary: str | None
+    """SHA-256 of the earlier attachment that it was compressed with."""
 
     @classmethod
     def of(cls, file: TravellingAttachment) -> "PlannedFile":
@@ -103,11 +116,13 @@ class PlannedFile(BaseModel):
         return cls(name=file.name, size=file.size, inline=file.inline is not None, **file.forms.model_dump())
 
 
-class PlanView(BaseModel):
+class PlanView(View):
     """What a dispatch would come to, as of `at`: what is sent later and is more urgent may overtake it."""
 
-    at: str
+    at: Instant
+    """When the plan was made."""
     count: int
+    """Addressees."""
     never: int
     """Addressees that it does not reach by itself."""
     bytes: int
@@ -115,11 +130,15 @@ class PlanView(BaseModel):
     whole: bool
     """False: there is more on its way to these units than was counted, so times are the earliest."""
     attachments: list[PlannedFile]
+    """Its files."""
     groups: list[PlannedGroup]
+    """By link, the slowest last."""
     units: list[PlannedUnit]
     """The slowest last; those never reached at the end."""
     left_out: list[LeftOutView]
+    """Named by the rules and not addressed."""
     notes: list[NoteView]
+    """What is worth knowing."""
 
     @classmethod
     def of(cls, plan: Plan, resolution: Resolution, scope: Scope) -> "PlanView":

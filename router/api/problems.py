@@ -17,6 +17,12 @@ MEDIA_TYPE = "application/problem+json"
 _SHOWN = 80
 
 
+class Invalid:
+    """The kind of problem that names each field which is not as its schema says."""
+
+    status, slug, title = 422, "invalid", "What was sent is not valid"
+
+
 def install(app: FastAPI, routes: Sequence[Route]) -> None:
     """Have the app answer every error it knows as a problem.
 
@@ -77,7 +83,8 @@ async def _answer_parameters(request: Request, error: RequestValidationError) ->
 
 def _invalid(request: Request, detail: str, problems: Sequence[FieldProblem]) -> Response:
     path = request.url.path
-    return answer(problem(422, "invalid", "What was sent is not valid", detail=detail, path=path, problems=problems))
+    told = problem(Invalid.status, Invalid.slug, Invalid.title, detail=detail, path=path, problems=problems)
+    return answer(told)
 
 
 async def _answer_http(request: Request, error: HTTPException) -> Response:

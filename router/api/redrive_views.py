@@ -1,22 +1,23 @@
 """What the web API shows of redrives, as JSON."""
 
-from pydantic import BaseModel
-
+from router.api.view import Identifier, Instant, View
+from router.ledger.redrives.decisions import JobState, Outcome, Pace
 from router.ledger.redrives.making import DryRun
 from router.ledger.redrives.reading import Item, Job
 from schemas.clock import iso
+from schemas.states import Status
 
 
-class DryRunView(BaseModel):
+class DryRunView(View):
     """What a redrive would do."""
 
-    cut_off: str
+    cut_off: Instant
     """What got stuck at this time or later is not part of it: give it to the redrive to get just these."""
     eligible: int
     """How many would be sent again."""
     not_yours: int
     """How many fit that the account sees and may not act on."""
-    skipped: dict[str, int]
+    skipped: dict[Status, int]
     """How many fit and cannot be sent again, by their state."""
 
     @classmethod
@@ -26,31 +27,43 @@ class DryRunView(BaseModel):
         return cls(cut_off=iso(cut_at), eligible=run.eligible, not_yours=run.not_yours, skipped=skipped)
 
 
-class RedriveView(BaseModel):
+class RedriveView(View):
     """A redrive as it stands."""
 
-    id: str
-    state: str
-    state_at: str
+    id: Identifier
+    """Made at once; it never changes."""
+    state: JobState
+    """How it stands."""
+    state_at: Instant
+    """Since when."""
     note: str
     """Why it is in its state; empty when the account does not see all its deliveries."""
     made_by: str
-    made_at: str
+    """The account or person."""
+    made_at: Instant
+    """When."""
     goes_on_by: str
     """On whose authority it goes on."""
     reason: str
+    """Why it may work now."""
     filter: str
     """Empty when the account does not see all its deliveries."""
-    cut_off: str
-    pace: str
+    cut_off: Instant
+    """What got stuck at this time or later is not part of it."""
+    pace: Pace
+    """How it lets deliveries go."""
     per_minute: int | None
+    """With the pace `rate`."""
     watch_seconds: int
+    """For how long each is watched."""
     total: int
     """Its deliveries that the account sees."""
     sent: int
+    """Of these."""
     allowed: int
     """How many may be sent before somebody, or its pace, lets more go."""
-    outcomes: dict[str, int]
+    outcomes: dict[Outcome, int]
+    """How many have each outcome."""
 
     @classmethod
     def of(cls, job: Job) -> "RedriveView":
@@ -76,24 +89,29 @@ class RedriveView(BaseModel):
         )
 
 
-class RedrivePage(BaseModel):
+class RedrivePage(View):
     """Redrives, the latest first."""
 
     items: list[RedriveView]
+    """The redrives."""
     next: str | None = None
     """Where the next page is; null at the end."""
 
 
-class RedriveItemView(BaseModel):
+class RedriveItemView(View):
     """One delivery of a redrive."""
 
-    delivery_id: str
+    delivery_id: Identifier
+    """Which."""
     unit: str
-    outcome: str
-    sent_at: str | None
+    """To whom."""
+    outcome: Outcome
+    """What became of it here."""
+    sent_at: Instant | None
+    """When it was sent again; null: not yet."""
     note: str
     """Why it failed or was skipped."""
-    state: str
+    state: Status
     """The delivery's own, now."""
 
     @classmethod
@@ -109,9 +127,10 @@ class RedriveItemView(BaseModel):
         )
 
 
-class RedriveItemPage(BaseModel):
+class RedriveItemPage(View):
     """Deliveries of a redrive in the order in which they are sent."""
 
     items: list[RedriveItemView]
+    """The deliveries."""
     next: str | None = None
     """Where the next page is; null at the end."""

@@ -69,6 +69,7 @@ class RedriveRequest(DryRunRequest):
     pace: Pace = Pace.CANARY
     """canary: one, ten, the rest; rate: `per_minute`; all: at once; hand: one, then as many as are let go."""
     per_minute: Annotated[int, Field(ge=1, le=MOST_PER_MINUTE)] | None = None
+    """With the pace `rate`, and with no other."""
     watch_seconds: Annotated[int, Field(ge=1, le=LONGEST_WATCH)] = 120
     """For how long each is watched: one that comes back in that time stops the redrive."""
 
@@ -182,7 +183,7 @@ async def act_on_redrive(
     services: Parts,
     account: Operator,
     redrive_id: RedriveId,
-    act: JobAct,
+    act: Annotated[JobAct, Path(description="What is to happen to it.")],
     seen: Annotated[
         int | None,
         Query(

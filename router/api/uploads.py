@@ -29,7 +29,13 @@ _PARAMETERS = [
     {"in": "header", "name": name, "required": required, "description": text, "schema": {"type": "string"}}
     for name, text, required in _HEADERS
 ]
-_OFFSET = {"in": "header", "name": "Upload-Offset", "required": True, "schema": {"type": "integer"}}
+_OFFSET = {
+    "in": "header",
+    "name": "Upload-Offset",
+    "required": True,
+    "description": "Where the bytes begin: as the router told it last.",
+    "schema": {"type": "integer"},
+}
 _BYTES = {"required": True, "content": {tus.PATCH_TYPE: {}}}
 
 

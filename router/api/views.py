@@ -4,33 +4,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import BaseModel
-
-from router.directory import Resolution
-from router.ledger.queries import Addressee, DispatchDetail, DispatchRow, LineRow, LogEntry, OutageRow
+from router.api.view import Identifier, Instant, View
+from router.ledger.queries import Addressee, DispatchDetail, DispatchRow, LogEntry
 from schemas.clock import iso
-from schemas.dispatch import Submission
-from schemas.states import Status
-from schemas.unit import Unit
+from schemas.dispatch import Kind, Lane, Submission, Urgency
+from schemas.states import Effect, Status
+from schemas.unit import Link
 
 
-class DispatchSummary(BaseModel):
+class DispatchSummary(View):
     """A dispatch as lists show it."""
 
-    id: str
+    id: Identifier
+    """Made at acceptance; it never changes."""
     issuer: str
-    kind: str
+    """The code of the unit that issues it."""
+    kind: Kind
+    """A document of its own, or one that changes others."""
     notation: str
+    """Its number as printed (số, ký hiệu)."""
     subject: str
-    urgency: int
-    lane: str
-    due: str | None
-    accepted_at: str
+    """What it is about (trích yếu)."""
+    urgency: Urgency
+    """0 thường, 1 khẩn, 2 thượng khẩn, 3 hỏa tốc, 4 hỏa tốc hẹn giờ."""
+    lane: Lane
+    """By which of the two queues of a unit it travels."""
+    due: Instant | None
+    """The deadline for the answer."""
+    accepted_at: Instant
+    """When it was accepted."""
     addressees: int
     """All units it goes to."""
     arrived: int
     """Of those the caller may see: at their unit, whatever people did since."""
-    states: dict[str, int]
+    states: dict[Status, int]
     """Of those the caller may see: how many are in each state."""
 
     @classmethod
@@ -39,32 +46,40 @@ class DispatchSummary(BaseModel):
         return cls(**_summary(row))
 
 
-class AddresseeView(BaseModel):
+class AddresseeView(View):
     """One addressee of a dispatch: where its delivery stands, and since when."""
 
-    delivery_id: str
+    delivery_id: Identifier
+    """Of this dispatch's delivery to this unit."""
     unit: str
+    """The addressee's code."""
     unit_name: str
-    link: str
+    """Its name."""
+    link: Link
+    """How it is reached."""
     seq: int
     """The unit's running number of this delivery."""
-    state: str
-    state_at: str
+    state: Status
+    """Where the delivery stands."""
+    state_at: Instant
+    """Since when."""
     reason: str
     """Why it waits, was parked or refused."""
     register_number: str
-    times: dict[str, str]
+    """The unit's own arrival number (số đến), once it has registered it."""
+    times: dict[Status, Instant]
     """When each state was recorded first."""
     published: int
     """How often the broker confirmed it."""
     failures: int
     """Publishes in a row that the broker did not confirm."""
-    next_due_at: str | None
+    next_due_at: Instant | None
     """When it is sent (again) by itself; null: it is not."""
     bytes_held: int | None
     """Of its files at the unit's gateway, while they are on their way; null: the gateway has not said."""
     bytes_total: int | None
-    line_down_since: str | None
+    """Of how many; null: the gateway has not said."""
+    line_down_since: Instant | None
     """While it is on its way and waits for the unit's line to come up."""
 
     @classmethod
@@ -91,12 +106,13 @@ class AddresseeView(BaseModel):
         )
 
 
-class TransfersView(BaseModel):
+class TransfersView(View):
     """How far the files have come at the addressees that are on their way and the caller may see."""
 
     bytes_held: int
     """At those whose gateways have said."""
     bytes_total: int
+    """Of how many, at these."""
     lines_down: int
     """Addressees that wait for their line to come up."""
 
@@ -109,10 +125,13 @@ class DispatchView(DispatchSummary):
     content_sha256: str
     """What the units' receipts name: SHA-256 over the hashes of the attachments."""
     traceparent: str
+    """The W3C trace context that it was submitted with."""
     transfers: TransfersView
-    referred_by: list[str]
+    """How far its files have come."""
+    referred_by: list[Identifier]
     """Dispatches that answer, recall, update or replace this one."""
     deliveries: list[AddresseeView]
+    """A page of its addressees, by unit code."""
     next: str | None = None
     """Where the next page of addressees is."""
 
@@ -131,31 +150,40 @@ class DispatchView(DispatchSummary):
         )
 
 
-class DispatchPage(BaseModel):
+class DispatchPage(View):
     """A page of dispatches, the latest first."""
 
     items: list[DispatchSummary]
+    """The dispatches."""
     next: str | None = None
     """Where the next page is; null at the end. The Link header says the same."""
 
 
-class ReceiptView(BaseModel):
+class ReceiptView(View):
     """One receipt as it was recorded."""
 
     pos: int
     """Its place in the ledger's log."""
     unit: str
-    delivery_id: str
-    status: str
-    effect: str
+    """Whose delivery."""
+    delivery_id: Identifier
+    """Of which delivery."""
+    status: Status
+    """What it says."""
+    effect: Effect
     """advance: it moved the delivery; stale: kept, the delivery was further already; refused: kept, not allowed."""
-    recorded_at: str
-    at: str
+    recorded_at: Instant
+    """By the clock of the router."""
+    at: Instant
     """By the teller's clock."""
     reason: str
+    """Why; or why it was refused."""
     person: str
+    """Who said it, when a person did."""
     register_number: str
+    """The unit's own arrival number (số đến)."""
     attempts: int
+    """How often the unit's own system was tried."""
 
     @classmethod
     def of(cls, entry: LogEntry) -> "ReceiptView":
@@ -175,149 +203,13 @@ class ReceiptView(BaseModel):
         )
 
 
-class ReceiptPage(BaseModel):
+class ReceiptPage(View):
     """Receipts in the order of the log."""
 
     items: list[ReceiptView]
+    """The receipts."""
     next: str | None = None
     """Where what follows is, or will be."""
-
-
-class UnitView(BaseModel):
-    """A unit: its code, name, kind and link."""
-
-    code: str
-    name: str
-    kind: str
-    link: str
-
-    @classmethod
-    def of(cls, unit: Unit) -> "UnitView":
-        """From the directory."""
-        return cls(code=unit.code, name=unit.name, kind=unit.kind, link=unit.link)
-
-
-class OpeningView(BaseModel):
-    """The hours of a unit's line: outside of them only express work is fetched."""
-
-    hours: str
-    """As ``18:00-21:00, 05:00-06:30``."""
-    timezone: str
-    """IANA name of the zone whose clock they are of."""
-
-
-class ListedUnitView(UnitView):
-    """A unit with what its gateway has to know of it."""
-
-    opening: OpeningView | None
-    """Null: its line is always open."""
-
-    @classmethod
-    def listed(cls, unit: Unit, timezone: str) -> "ListedUnitView":
-        """From the directory, and the zone of the installation."""
-        opening = OpeningView(hours=unit.opening, timezone=timezone) if unit.opening else None
-        return cls(**UnitView.of(unit).model_dump(), opening=opening)
-
-
-class LineView(BaseModel):
-    """A unit's line as its gateway reports it, and what its silence tells."""
-
-    state: str
-    """up, or down: nothing was heard for three intervals of its reports."""
-    since: str
-    heard_at: str
-    """The last sign of it."""
-    rate_down: int | None
-    """Bytes per second, as measured on what was fetched; null: never measured."""
-    rate_up: int | None
-    """The same of what was sent."""
-    clock_skew_ms: int
-    """The gateway's clock minus the router's."""
-    gateway_version: str | None
-
-    @classmethod
-    def of(cls, row: LineRow) -> "LineView":
-        """From the ledger's row."""
-        return cls(
-            state=row.state.value,
-            since=iso(row.since),
-            heard_at=iso(row.heard_at),
-            rate_down=row.rate_down,
-            rate_up=row.rate_up,
-            clock_skew_ms=row.clock_skew_ms,
-            gateway_version=row.gateway_version,
-        )
-
-
-class OutageView(BaseModel):
-    """A time that a unit's line was down; no end while it is."""
-
-    began_at: str
-    ended_at: str | None
-    told_by: str
-    """gateway: exact, by its report; silence: from the last sign of it to the next."""
-
-    @classmethod
-    def of(cls, row: OutageRow) -> "OutageView":
-        """From the ledger's row."""
-        return cls(began_at=iso(row.began_at), ended_at=_iso_or_none(row.ended_at), told_by=row.told_by.value)
-
-
-class UnitDetailView(ListedUnitView):
-    """A unit with its line."""
-
-    parent: str | None
-    note: str
-    line: LineView | None
-    """Null: its gateway never reported."""
-    outages: list[OutageView]
-    """Of the last seven days, the latest first."""
-
-    @classmethod
-    def whole(cls, unit: Unit, timezone: str, line: LineRow | None, outages: Sequence[OutageRow]) -> "UnitDetailView":
-        """From the directory and the ledger's rows."""
-        return cls(
-            **ListedUnitView.listed(unit, timezone).model_dump(),
-            parent=unit.parent,
-            note=unit.note,
-            line=LineView.of(line) if line else None,
-            outages=[OutageView.of(row) for row in outages],
-        )
-
-
-class LeftOutView(BaseModel):
-    """A unit that the rules name and that would not be addressed."""
-
-    unit: str
-    reason: str
-    detail: str
-
-
-class NoteView(BaseModel):
-    """A remark on an addressee or, without a unit, on a rule."""
-
-    code: str
-    unit: str
-    detail: str
-
-
-class ResolutionView(BaseModel):
-    """Who would be addressed today, who not, and why."""
-
-    count: int
-    included: list[UnitView]
-    left_out: list[LeftOutView]
-    notes: list[NoteView]
-
-    @classmethod
-    def of(cls, found: Resolution) -> "ResolutionView":
-        """From the directory's answer."""
-        return cls(
-            count=len(found.included),
-            included=[UnitView.of(unit) for unit in found.included],
-            left_out=[LeftOutView(unit=it.unit_code, reason=it.reason, detail=it.detail) for it in found.left_out],
-            notes=[NoteView(code=it.code, unit=it.unit_code, detail=it.detail) for it in found.notes],
-        )
 
 
 def _summary(row: DispatchRow) -> dict[str, Any]:

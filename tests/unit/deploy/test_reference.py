@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.reference import command_page, configuration_page, event_page, exit_page
+from deploy.reference import command_page, configuration_page, event_page, exit_page, openapi_document
 from schemas.events import Event
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -17,6 +17,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
         ("cli.md", command_page),
         ("exit-codes.md", exit_page),
         ("events.md", event_page),
+        ("openapi.json", openapi_document),
     ],
 )
 def test_a_page_is_current(name: str, page: object) -> None:

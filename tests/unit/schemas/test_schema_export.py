@@ -1,6 +1,7 @@
 """The committed JSON Schemas are those of the models, valid themselves, agree with them, and break nobody."""
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,40 @@ def test_each_schema_breaks_nothing_released_under_its_major_version(name: str) 
 def test_no_major_version_skips_one_that_was_never_released(name: str) -> None:
     for major in range(1, MODELS[name][1]):
         assert (FOLDER / "released" / str(major) / f"{name}.json").exists()
+
+
+KEYWORDS = {
+    *("$schema", "$id", "$defs", "$ref", "title", "description", "default", "contentEncoding"),
+    *("type", "enum", "const", "anyOf", "properties", "required", "additionalProperties"),
+    *("items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format"),
+    *("minimum", "maximum"),
+}
+"""Those of draft 2020-12 that are used: validators that are strict, as ajv can be, refuse what they do not know."""
+FORMATS = {"date", "date-time", "uuid"}
+
+
+def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    yield schema
+    for keyword in ("properties", "$defs"):
+        for part in schema.get(keyword, {}).values():
+            yield from subschemas(part)
+    for part in (*schema.get("anyOf", ()), *schema.get("prefixItems", ()), schema.get("items")):
+        if isinstance(part, dict):
+            yield from subschemas(part)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_strict_validators_know_every_word_of_a_schema(name: str) -> None:
+    for part in subschemas(schema_of(name)):
+        assert not set(part) - KEYWORDS
+        assert part.get("format") in {None, *FORMATS}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_field_says_what_it_means(name: str) -> None:
+    for part in subschemas(schema_of(name)):
+        for field, schema in part.get("properties", {}).items():
+            assert len(schema.get("description", "")) > 5, field
 
 
 def test_nothing_else_lies_among_the_schemas() -> None:

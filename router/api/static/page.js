@@ -1,0 +1,3 @@
+"use strict";
+const place = document.getElementById("reference");
+Redoc.init(place.dataset.document, { disableSearch: true, nativeScrollbars: true, sortRequiredPropsFirst: true }, place);

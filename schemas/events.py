@@ -55,6 +55,12 @@ class Event(StrEnum):
     # router.content
     CONTENT_SWEPT = "content_swept"
     """Temporary files of writers that died were removed at the start."""
+    CONTENT_DAMAGED = "content_damaged"
+    """A stored content is not what it was, or is gone; it is served to nobody until its bytes come again."""
+    CONTENT_HEALED = "content_healed"
+    """The bytes of a damaged content have come again, or were made again from one of its forms."""
+    CONTENT_SCRUBBED = "content_scrubbed"
+    """All stored contents were hashed once more: how many, and how many were damaged."""
 
     # router.uploads
     UPLOAD_FINISHED = "upload_finished"

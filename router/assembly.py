@@ -14,6 +14,7 @@ from router.broker.management import Management
 from router.broker.topology import Changes, Topology, apply
 from router.clocks import Alignment, Expiry, LineWatch, Organisation, OutageRetention, UploadExpiry, periodically
 from router.content import ContentStore
+from router.content.possession import Possession
 from router.encoding import Encoder
 from router.errors import UnavailableError
 from router.identity import Provider, ProviderClient
@@ -22,6 +23,7 @@ from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
 from router.keeper import Keeper
 from router.ledger.engine import reading
+from router.ledger.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.recorder import QUEUE as RECEIPTS_QUEUE
@@ -85,6 +87,7 @@ class Parts:
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
         self._encoder = Encoder(content, engine, seconds=settings.encode_seconds)
+        self._possession = possession_of(settings, engine, writer)
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
@@ -159,6 +162,7 @@ class Parts:
         return Intake(
             writer=self._writer,
             content=content,
+            possession=self._possession,
             encoder=self._encoder,
             directories=self._organisation,
             knock=self._knocked.set,
@@ -170,6 +174,7 @@ class Parts:
             Services(
                 intake=intake,
                 content=content,
+                possession=self._possession,
                 uploads=self._uploads,
                 encoder=self._encoder,
                 engine=self._engine,
@@ -227,6 +232,12 @@ def upload_limits_of(settings: RouterSettings) -> UploadLimits:
         total=settings.upload_bytes_per_account,
         expire_after=settings.upload_expiry,
     )
+
+
+def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Possession:
+    """Who may name which content, within the settings' bounds."""
+    limits = UnnamedLimits(contents=settings.unnamed_per_account, total=settings.unnamed_bytes_per_account)
+    return Possession(engine, writer, limits=limits, kept=settings.unnamed_kept)
 
 
 def _ask(engine: Engine) -> None:

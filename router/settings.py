@@ -64,6 +64,19 @@ class RouterSettings(ProgramSettings):
     content_reserve_bytes: int = Field(
         default=64 * 1024**2, ge=0, description="Free bytes that stay on the content store's disk; below it: 507."
     )
+    unnamed_per_account: Count = Field(
+        default=10_000, description="Contents that one account may have brought and no dispatch names; above it: 507."
+    )
+    unnamed_bytes_per_account: Count = Field(default=10 * 1024**3, description="Bytes of these together; above: 507.")
+    unnamed_kept: Annotated[float, Field(ge=3600)] = Field(
+        default=7 * 24 * 3600.0, description="A content that no dispatch names is removed so long after it came."
+    )
+    scrub_bytes_per_second: Annotated[int, Field(ge=0)] = Field(
+        default=8 * 1024**2, description="How fast stored contents are hashed again to find what rots; 0: never."
+    )
+    scrub_every: Seconds = Field(
+        default=7 * 24 * 3600.0, description="A new round over all stored contents begins so long after the last began."
+    )
     encode_seconds: Annotated[float, Field(ge=0)] = Field(
         default=3.0, description="How long a dispatch may wait for its attachments to be compressed; 0: never."
     )

@@ -5,7 +5,9 @@ is done with files, ``scrub`` looks at all of them again and again.
 """
 
 from router.content.disk import (
+    READ_ONLY,
     Verified,
+    digest_of,
     disk_full_told,
     fsync_directory,
     locked_file,
@@ -17,12 +19,14 @@ from router.content.writer import CHUNK_BYTES, ContentWriter, Stored
 
 __all__ = [
     "CHUNK_BYTES",
+    "READ_ONLY",
     "ContentStore",
     "ContentWriter",
     "Damaged",
     "State",
     "Stored",
     "Verified",
+    "digest_of",
     "disk_full_told",
     "fsync_directory",
     "locked_file",

@@ -1,4 +1,4 @@
-"""What the content store does with files: locked temporary ones, whole writes, durable names, hashes of what lies there."""
+"""What the content store does with files: locked temporary ones, whole writes, durable names, what lies there hashed."""
 
 import errno
 import fcntl

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from router.errors import ConflictError
-from router.ledger import recalls
+from router.ledger import holders, recalls
 from router.ledger.bulk import Row, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
@@ -135,6 +135,7 @@ def _insert(connection: Connection, items: Sequence[NewDispatch]) -> None:
         if values:
             connection.execute(insert(table), values)
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
+    holders.mark_named(connection, (row["sha256"] for row in rows.files))
     for item in items:
         if item.submission.kind is Kind.RECALL:
             recalls.carry_out(connection, item.id, item.submission.refers_to, item.accepted_at)

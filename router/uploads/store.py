@@ -48,6 +48,17 @@ class UploadStore:
         self._root = content.root / DIRECTORY_NAME
         self._root.mkdir(exist_ok=True)
 
+    def require_size(self, announced: Announced) -> None:
+        """Refuse a size above the limit.
+
+        Raises:
+            TooLargeError: with the limit.
+        """
+        if announced.length > self.limits.largest:
+            raise TooLargeError(
+                f"{announced.length} bytes are announced; at most {self.limits.largest} are accepted here"
+            )
+
     def announce(self, account: str, announced: Announced) -> Upload:
         """Begin an upload, or find the one of this content where it was; other requests for it end.
 
@@ -57,10 +68,7 @@ class UploadStore:
             ContentFullError: the disk is full.
             UploadMismatchError: it has no byte, and the hash is not that of nothing.
         """
-        if announced.length > self.limits.largest:
-            raise TooLargeError(
-                f"{announced.length} bytes are announced; at most {self.limits.largest} are accepted here"
-            )
+        self.require_size(announced)
         files = self._files(account, announced.sha256)
         files.directory.mkdir(parents=True, exist_ok=True)
         self._look_at_content(files)

@@ -14,8 +14,11 @@ from router.broker.management import Management
 from router.broker.topology import Changes, Topology, apply
 from router.clocks import Alignment, Expiry, LineWatch, Organisation, OutageRetention, UploadExpiry, periodically
 from router.content import ContentStore
+from router.content.collecting import Collector
 from router.content.possession import Possession
-from router.encoding import Encoder
+from router.content.scrub import SLICE_SECONDS, Scrub
+from router.encoding import Encoder, forms
+from router.encoding.restoring import restore
 from router.errors import UnavailableError
 from router.identity import Provider, ProviderClient
 from router.intake import Intake
@@ -30,6 +33,7 @@ from router.recorder import QUEUE as RECEIPTS_QUEUE
 from router.recorder import Recorder
 from router.redriver import LOOK_EVERY, Redriver
 from router.relay import Relay, RelayPolicy
+from router.retention import Kept, Retention
 from router.schedule import Silence
 from router.settings import RouterSettings, vhost_of
 from router.uploads import UploadLimits, UploadStore
@@ -87,6 +91,9 @@ class Parts:
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
         self._encoder = Encoder(content, engine, seconds=settings.encode_seconds)
+        self._scrub = scrub_of(settings, content)
+        self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
+        metrics.watch_damaged(lambda: len(content.damaged()))
         self._possession = possession_of(settings, engine, writer)
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
@@ -107,10 +114,13 @@ class Parts:
             periodically(self._expiry.expire, _EXPIRE_EVERY),
             periodically(UploadExpiry(self._uploads).sweep, min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)),
             periodically(self._redriver.look, LOOK_EVERY),
+            periodically(self._scrub.look, SLICE_SECONDS),
+            periodically(self._retention.look, _PRUNE_EVERY),
         ]
 
     def close(self) -> None:
         """End what is in work in threads; blocks until it has ended."""
+        self._scrub.stop()
         self._encoder.close()
 
     def _make_recorder(self) -> Recorder:
@@ -232,6 +242,27 @@ def upload_limits_of(settings: RouterSettings) -> UploadLimits:
         total=settings.upload_bytes_per_account,
         expire_after=settings.upload_expiry,
     )
+
+
+def scrub_of(settings: RouterSettings, content: ContentStore) -> Scrub:
+    """The rounds over the stored contents, as the settings say."""
+    return Scrub(
+        content,
+        rate=settings.scrub_bytes_per_second,
+        every=settings.scrub_every,
+        forms=forms.verify,
+        restore=restore,
+    )
+
+
+def collector_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Collector:
+    """Removes what no dispatch names, as the settings say."""
+    return Collector(engine, content, kept=settings.unnamed_kept)
+
+
+def kept_of(settings: RouterSettings) -> Kept:
+    """How long what is kept of ended dispatches, as the settings say."""
+    return Kept(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
 
 
 def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Possession:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from schemas.settings import ProgramSettings
 
 Seconds = Annotated[float, Field(gt=0)]
+KeptSeconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
@@ -68,7 +69,7 @@ class RouterSettings(ProgramSettings):
         default=10_000, description="Contents that one account may have brought and no dispatch names; above it: 507."
     )
     unnamed_bytes_per_account: Count = Field(default=10 * 1024**3, description="Bytes of these together; above: 507.")
-    unnamed_kept: Annotated[float, Field(ge=3600)] = Field(
+    unnamed_kept: Annotated[float, Field(ge=86_400)] = Field(
         default=7 * 24 * 3600.0, description="A content that no dispatch names is removed so long after it came."
     )
     scrub_bytes_per_second: Annotated[int, Field(ge=0)] = Field(
@@ -115,6 +116,13 @@ class RouterSettings(ProgramSettings):
     )
     outages_kept: Seconds = Field(
         default=400 * 24 * 3600.0, description="How long it is remembered when a line was down: a year and a month."
+    )
+    receipts_kept: KeptSeconds = Field(
+        default=0.0, description="How long the receipts of a dispatch are kept after all of it has ended; 0: for ever."
+    )
+    attempts_kept: KeptSeconds = Field(default=0.0, description="The same for its failed publishes; 0: for ever.")
+    contents_kept: KeptSeconds = Field(
+        default=0.0, description="The same for its attachments, unless another dispatch needs them; 0: for ever."
     )
     expire_after: Seconds = Field(
         default=90 * 24 * 3600.0, description="A delivery that has not arrived by then is expired, visibly."

@@ -25,6 +25,7 @@ from router.errors import ContentDamagedError, MalformedError, NotFoundError
 from router.ledger.dictionaries import announced_forms
 from router.ledger.engine import reading
 from router.ledger.queries import may_fetch
+from router.ledger.queries.contents import was_removed
 from router.ledger.scope import scope_of
 from router.problem import problem
 from schemas.accounts import Account
@@ -158,6 +159,7 @@ def _find(services: Services, account: Account, sha256: str, headers: Mapping[st
     with reading(services.engine) as conn:
         allowed = may_fetch(conn, scope, sha256)
         announced = announced_forms(conn, sha256) if allowed and readable else []
+        allowed = allowed and not (services.content.size(sha256) is None and was_removed(conn, sha256))
         if dictionary is not None and not (allowed and may_fetch(conn, scope, dictionary)):
             dictionary = None
     if not allowed:

@@ -1,4 +1,4 @@
-"""What the content store does with files: locked temporary ones, whole writes, durable names, what lies there hashed."""
+"""The store's files: locked temporary ones, whole writes, durable names, hashes of what lies there."""
 
 import errno
 import fcntl

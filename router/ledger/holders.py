@@ -78,9 +78,18 @@ def note(conn: Connection, items: Sequence[Brought]) -> list[ContentQuotaError |
     return answers
 
 
+def forget_unnamed(conn: Connection, before: int) -> int:
+    """Forget who brought what no dispatch names, so long ago (UTC ms); how many."""
+    named = exists().where(dispatch_attachment.c.sha256 == content_holder.c.sha256)
+    return conn.execute(
+        delete(content_holder).where(content_holder.c.named == 0, content_holder.c.at < before, ~named)
+    ).rowcount
+
+
 def mark_named(conn: Connection, names: Iterable[str]) -> None:
     """Dispatches that are accepted in this transaction name these contents: they count against nobody any more."""
     for some in chunks(sorted(set(names))):
+        conn.execute(delete(content_removed).where(content_removed.c.sha256.in_(some)))
         conn.execute(
             update(content_holder).where(content_holder.c.sha256.in_(some), content_holder.c.named == 0).values(named=1)
         )

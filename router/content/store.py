@@ -41,8 +41,8 @@ from schemas.events import Event
 DAMAGED = "damaged"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PART = re.compile(r"[0-9a-f]{2}")
-_DOUBTED = 60.0
-"""Seconds for which a content that was just found right is not hashed again, however often it is doubted."""
+_DOUBTED = 10.0
+"""Seconds for which what was just found right on the disk is not hashed again, however often it is doubted."""
 _STRIPES = 64
 log = structlog.get_logger()
 
@@ -132,7 +132,7 @@ class ContentStore:
         try:
             mark, found = Mark.of(os.fstat(fd)), _digest_from_disk(fd, pace)
             if found == sha256 and Mark.of(os.fstat(fd)) == mark:
-                self._verdicts.note(sha256, mark)
+                self._verdicts.note(sha256, mark, on_disk=True)
                 return State.SOUND
         finally:
             os.close(fd)
@@ -195,7 +195,7 @@ class ContentStore:
                 raise ContentMismatchError(f"what came as {file.sha256} was changed after it was hashed")
             created = self.size(file.sha256) != file.mark.size
             file.path.rename(final)
-            self._verdicts.note(file.sha256, file.mark)
+            self._verdicts.note(file.sha256, file.mark, on_disk=False)
             healed = self._forget_damage(file.sha256)
         for directory in (final.parent, final.parent.parent, self.root):
             fsync_directory(directory)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from router.content.disk import Mark
 
+_NEVER = float("-inf")
 REMEMBERED = 50_000
 """Contents; of more, those used last."""
 
@@ -23,10 +24,10 @@ class Verdicts:
         self._lock = threading.Lock()
         self._right: OrderedDict[str, tuple[Mark, float]] = OrderedDict()
 
-    def note(self, sha256: str, mark: Mark) -> None:
-        """The file of a content was hashed, and is right."""
+    def note(self, sha256: str, mark: Mark, *, on_disk: bool) -> None:
+        """The bytes of a content were hashed, and are right: as the disk gave them, or as they passed on their way."""
         with self._lock:
-            self._right[sha256] = (mark, self._clock())
+            self._right[sha256] = (mark, self._clock() if on_disk else _NEVER)
             self._right.move_to_end(sha256)
             while len(self._right) > REMEMBERED:
                 self._right.popitem(last=False)
@@ -39,7 +40,7 @@ class Verdicts:
                 self._right[sha256] = (after, known[1])
 
     def knows(self, sha256: str, mark: Mark, *, within: float | None = None) -> bool:
-        """Whether a file that looks like this was found right, ``within`` so many seconds if that is asked."""
+        """Whether a file that looks like this was found right; ``within``: on the disk, so many seconds ago at most."""
         with self._lock:
             known = self._right.get(sha256)
             if known is None or known[0] != mark:

@@ -37,6 +37,10 @@ _COLLECT_EPILOG = f"""Examples:
 @app.callback()
 def content() -> None:
     """Verify the stored attachments, and remove what no dispatch names."""
+    import structlog
+
+    if not structlog.is_configured():  # what the store logs belongs beside the output, not into it
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @app.command(epilog=_VERIFY_EPILOG)

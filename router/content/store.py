@@ -58,9 +58,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A content whose bytes have to come again: its name, and since when (seconds since 1970)."""
+    """A content whose bytes have to come again: its name, what is left of it, since when (seconds since 1970)."""
 
     sha256: str
+    state: State
     since: float
 
 
@@ -246,13 +247,10 @@ class ContentStore:
 
     def damaged(self) -> list[Damaged]:
         """The contents whose bytes have to come again, as far as that was noticed; blocks."""
-        with suppress(FileNotFoundError):
-            return [
-                Damaged(path.name, path.lstat().st_mtime)
-                for path in sorted(self._damaged.iterdir())
-                if not self.path(path.name).exists()
-            ]
-        return []
+        if not self._damaged.exists():
+            return []
+        found = (_damage_at(path) for path in sorted(self._damaged.iterdir()) if not self.path(path.name).exists())
+        return [item for item in found if item is not None]
 
     def note_missing(self, sha256: str) -> None:
         """A content that should be here is not: it counts as damaged until its bytes come; blocks."""
@@ -304,6 +302,15 @@ class ContentStore:
         swept = sum(remove_if_abandoned(path) for path in self.incoming.iterdir())
         if swept:
             log.info(Event.CONTENT_SWEPT, files=swept, root=str(self.root))
+
+
+def _damage_at(path: Path) -> Damaged | None:
+    """What was put aside at a path; None when it was healed at this moment."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return Damaged(path.name, State.DAMAGED if status.st_size else State.MISSING, status.st_mtime)
 
 
 def _digest_from_disk(fd: int, pace: Callable[[int], None]) -> str:

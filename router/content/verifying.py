@@ -40,11 +40,11 @@ def verify_all(
         if state is State.DAMAGED:
             told.add(sha256)
             yield Found(sha256, state, restore(store, sha256))
-    damaged = {item.sha256 for item in store.damaged()}
+    known = {item.sha256: item.state for item in store.damaged()}
     for sha256 in named:
         if store.size(sha256) is None and sha256 not in told:
             forms(store, sha256)
             healed = restore(store, sha256)
             if not healed:
                 store.note_missing(sha256)
-            yield Found(sha256, State.DAMAGED if sha256 in damaged else State.MISSING, healed)
+            yield Found(sha256, known.get(sha256, State.MISSING), healed)

@@ -140,7 +140,7 @@ def test_collectors_and_submissions_at_once_never_leave_a_dispatch_without_its_c
 
     threads = [threading.Thread(target=collect) for _ in range(2)]
     accepted = []
-    mine = Possession(ledger, None, limits=LIMITS, kept=KEPT)  # type: ignore[arg-type] - nothing is brought here
+    mine = Possession(ledger, None, limits=LIMITS, kept=KEPT)  # type: ignore[arg-type]  # nothing is brought here
     for data in files[:1]:
         assert mine._lacking(ISSUER, "LCA.VP", [attachment(data)], store, store) == []
     for thread in threads:

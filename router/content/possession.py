@@ -99,8 +99,7 @@ class Possession:
             place = own if file.sha256 in came else store
             size = self._stays(place, file.sha256) if file.sha256 in rightful else None
             if size is None:
-                problem = f"{file.name}: {file.sha256} was not uploaded by {sender.name}"
-                problems.append(FieldProblem(f"attachments.{index}.sha256", problem))
+                problems.append(holders.not_brought(index, file, sender.name))
             elif size != file.size:
                 problem = f"{file.name}: {size} bytes were uploaded, not {file.size}"
                 problems.append(FieldProblem(f"attachments.{index}.size", problem))

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
@@ -136,7 +137,8 @@ class Intake:
         if content is not self._content:
             await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
         units = self.resolve(submission.addressees).included
-        return await self._prepare(submission, units, idempotency_key, traceparent, content)
+        new = await self._prepare(submission, units, idempotency_key, traceparent, content)
+        return replace(new, sender=sender.name)
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed today, who not, and why: the dry run.

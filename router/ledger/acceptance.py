@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from router.errors import ConflictError
+from router.errors import ConflictError, UnknownAttachmentError
 from router.ledger import holders, recalls
 from router.ledger.bulk import Row, insert_rows
 from router.ledger.dialect import insert_of
@@ -42,6 +42,8 @@ class NewDispatch:
     accepted_at: int
     forms: Mapping[str, Forms] = field(default_factory=dict)
     """In which the attachments may come, by SHA-256."""
+    sender: str = ""
+    """The account that names the attachments; empty: the router's own, which may."""
 
 
 _DELIVERY = (
@@ -89,7 +91,7 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
         if key in known:
             answers.append(_answer_again(item, known[key]))
             continue
-        refusal = recalls.refusal(connection, item.submission, item.units)
+        refusal = recalls.refusal(connection, item.submission, item.units) or _not_nameable(connection, item)
         if refusal is not None:
             answers.append(refusal)
             continue
@@ -99,6 +101,20 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
     if fresh:
         _insert(connection, fresh)
     return answers
+
+
+def _not_nameable(connection: Connection, item: NewDispatch) -> UnknownAttachmentError | None:
+    """Why the attachments may not be named any more: the delivery that gave the right was recalled since."""
+    files = item.submission.attachments
+    if not files or not item.sender:
+        return None
+    allowed = holders.nameable(connection, item.sender, item.submission.issuer, {file.sha256 for file in files})
+    problems = [
+        holders.not_brought(index, file, item.sender) for index, file in enumerate(files) if file.sha256 not in allowed
+    ]
+    if not problems:
+        return None
+    return UnknownAttachmentError("; ".join(problem.problem for problem in problems), problems=problems)
 
 
 def _known(connection: Connection, items: Sequence[NewDispatch]) -> dict[tuple[str, str], tuple[str, str, int]]:

@@ -11,6 +11,8 @@ from router.ledger.dialect import insert_of
 from router.ledger.models import content_holder, content_removed, dispatch_attachment
 from router.ledger.queries.content import may_fetch
 from router.ledger.scope import Scope
+from schemas.attachment import Attachment
+from schemas.errors import FieldProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ def nameable(conn: Connection, account: str, issuer: str, names: Collection[str]
     brought = frozenset(conn.scalars(held))
     unit = Scope(units=(issuer,), issuers=(issuer,))
     return brought | {name for name in names if name not in brought and may_fetch(conn, unit, name)}
+
+
+def not_brought(index: int, file: Attachment, account: str) -> FieldProblem:
+    """The one answer to naming what one has no right to, has not brought, or has to bring again."""
+    return FieldProblem(f"attachments.{index}.sha256", f"{file.name}: {file.sha256} was not uploaded by {account}")
 
 
 def require_unnamed_room(conn: Connection, account: str, sha256: str, size: int, limits: UnnamedLimits) -> None:

@@ -168,3 +168,19 @@ async def test_what_nobody_names_is_bounded_for_each_account_and_what_is_sent_co
 
 async def _unsized(data: bytes) -> Any:
     yield data
+
+
+async def test_a_right_that_ends_while_the_submission_is_made_ready_is_no_right(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bring(api)
+    sent = await over_json(api, ISSUER, naming(SHA, len(DATA), addressees=["LCA.03"]))
+    prepare = Intake._prepare
+
+    async def recalled_meanwhile(self: Intake, *arguments: Any) -> Any:
+        end(api, sent["id"], Status.RECALLED)
+        return await prepare(self, *arguments)
+
+    monkeypatch.setattr(Intake, "_prepare", recalled_meanwhile)
+    forwarded = naming(SHA, len(DATA), issuer="LCA.03", addressees=["LCA.03.*"])
+    assert is_refused(await over_json(api, OTHER_ISSUER, forwarded))

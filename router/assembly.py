@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from functools import partial
 
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
@@ -91,7 +92,7 @@ class Parts:
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
         self._encoder = Encoder(content, engine, seconds=settings.encode_seconds)
-        self._scrub = scrub_of(settings, content)
+        self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
         self._possession = possession_of(settings, engine, writer)
@@ -244,14 +245,14 @@ def upload_limits_of(settings: RouterSettings) -> UploadLimits:
     )
 
 
-def scrub_of(settings: RouterSettings, content: ContentStore) -> Scrub:
+def scrub_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Scrub:
     """The rounds over the stored contents, as the settings say."""
     return Scrub(
         content,
         rate=settings.scrub_bytes_per_second,
         every=settings.scrub_every,
         forms=forms.verify,
-        restore=restore,
+        restore=partial(restore, engine=engine),
     )
 
 

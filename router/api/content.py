@@ -183,7 +183,7 @@ def _sound_size(services: Services, sha256: str, *, doubted: bool) -> int:
     """
     store = services.content
     size = store.sound(sha256, doubted=doubted)
-    if size is None and restore(store, sha256):
+    if size is None and restore(store, sha256, engine=services.engine):
         size = store.sound(sha256)
     if size is None:
         store.note_missing(sha256)

@@ -46,6 +46,8 @@ def content() -> None:
 @app.command(epilog=_VERIFY_EPILOG)
 def verify(as_json: JsonOption = False) -> None:
     """Hash every stored content; what is damaged is put aside, so that nobody gets it, until its bytes come again."""
+    from functools import partial
+
     from router.content.verifying import verify_all
     from router.encoding import forms
     from router.encoding.restoring import restore
@@ -55,7 +57,13 @@ def verify(as_json: JsonOption = False) -> None:
     with open_ledger() as engine, reading(engine) as conn:
         store = _store()
         progress = _Progress()
-        found = verify_all(store, named_contents(conn), forms=forms.verify, restore=restore, on_hashed=progress)
+        found = verify_all(
+            store,
+            named_contents(conn),
+            forms=forms.verify,
+            restore=partial(restore, engine=engine),
+            on_hashed=progress,
+        )
         bad = [_tell(engine, item, as_json=as_json) for item in found]
         progress.end(len(bad))
     if any(not healed for healed in bad):

@@ -13,6 +13,7 @@ from router.ledger.bulk import Row, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
+from router.ledger.queries.contents import RECORD_POSITION
 from router.schedule import is_reachable
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
@@ -22,7 +23,6 @@ from schemas.text import fold
 from schemas.unit import Unit
 
 NO_LINE = "no_line"
-RECORD_POSITION = -1
 
 
 @dataclass(frozen=True, slots=True)

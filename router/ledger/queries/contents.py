@@ -7,9 +7,11 @@ from sqlalchemy import Connection, exists, select
 
 from router.ledger.bulk import chunks
 from router.ledger.models import content_removed, delivery, dispatch, dispatch_attachment
+from schemas.attachment import PLAIN, Forms
 from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR
 
 _PAGE = 1000
+RECORD_POSITION = -1
 _WAITING = sorted(state.value for state in UNDELIVERED | WAITING_FOR_OPERATOR)
 _DISPATCHES = 100
 """Dispatches that are told of one content, the latest first."""
@@ -31,6 +33,15 @@ class Needed:
 
     name: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the record of a letter is made from: its dispatch, the submission's JSON, its attachments' forms."""
+
+    dispatch: str
+    submission: bytes
+    forms: dict[str, Forms]
 
 
 def named_contents(conn: Connection) -> Iterator[str]:
@@ -92,6 +103,23 @@ def needed_by(conn: Connection, dispatch_id: str) -> list[Needed]:
         .order_by(dispatch_attachment.c.position)
     )
     return [Needed(name, sha256) for name, sha256 in conn.execute(query)]
+
+
+def letter_of_record(conn: Connection, sha256: str) -> Letter | None:
+    """The letter whose record is kept as this content; None: it is no record."""
+    columns = dispatch_attachment.c
+    row = conn.execute(
+        select(dispatch.c.id, dispatch.c.submission)
+        .join(dispatch_attachment, columns.dispatch_id == dispatch.c.id)
+        .where(columns.sha256 == sha256, columns.position == RECORD_POSITION)
+    ).first()
+    if row is None:
+        return None
+    files = select(columns.sha256, columns.zstd_size, columns.dcz_size, columns.dictionary).where(
+        columns.dispatch_id == row[0], columns.position >= 0
+    )
+    forms = {file[0]: Forms(zstd_size=file[1], dcz_size=file[2], dictionary=file[3]) for file in conn.execute(files)}
+    return Letter(row[0], row[1], {name: form for name, form in forms.items() if form != PLAIN})
 
 
 def _waiting(conn: Connection, dispatch_id: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ import pytest
 from aiohttp import FormData
 
 from router.content import ContentStore
+from router.ledger.engine import reading
+from router.ledger.models import dispatch_attachment
 from schemas.encoding import zstd
 from support.api_server import GATEWAY, ISSUER, Api, letter
 from support.packing import letter_bytes
@@ -162,3 +164,22 @@ async def test_a_hard_link_into_a_draft_never_becomes_a_way_to_write(api: Api) -
     files = [path for path in (api.content.root).rglob("*") if path.is_file() and len(path.name) == len(SHA)]
     assert [path for path in files if path.stat().st_mode & 0o222] == []
     assert Path(api.content.path(SHA)).read_bytes() == DATA
+
+
+async def test_the_record_of_a_long_letter_which_nobody_can_send_again_is_made_again_from_the_ledger(api: Api) -> None:
+    body = letter(flash_text="", attachments=[]) | {"subject": "Về việc " + "kiểm tra " * 50}
+    files = [os.urandom(10) for _ in range(40)]
+    form = FormData()
+    form.add_field("dispatch", json.dumps(body), content_type="application/json")
+    for number, data in enumerate(files):
+        form.add_field("file", data, filename=f"{number}.bin", content_type="application/octet-stream")
+    async with api.http.post("/api/v1/dispatches", headers=api.as_(ISSUER), data=form) as answer:
+        assert answer.status == 202
+    with reading(api.engine) as conn:
+        rows = dispatch_attachment.select().where(dispatch_attachment.c.position == -1)
+        record = conn.execute(rows).one()
+    path = api.content.path(record.sha256)
+    before = path.read_bytes()
+    for kept in path.parent.glob(f"{record.sha256}*"):
+        kept.unlink()
+    assert await fetch(api, record.sha256) == (200, before)

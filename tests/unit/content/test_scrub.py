@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from router.content.scrub import Pace, Scrub, StoppedError
 from router.encoding import forms
 from router.encoding.maker import Maker
 from router.encoding.restoring import restore
+from router.ledger.engine import open_engine
+from support.ledgers import sqlite_ledger
 from support.packing import letter_bytes
 from support.rot import rot
 
@@ -34,7 +37,9 @@ class Clock:
 
 
 def scrub_over(store: ContentStore, clock: Clock, *, rate: int = FAST) -> Scrub:
-    return Scrub(store, rate=rate, every=1000.0, forms=forms.verify, restore=restore, clock=clock)
+    engine = open_engine(sqlite_ledger(store.root.parent / "ledger.sqlite3"))
+    again = partial(restore, engine=engine)
+    return Scrub(store, rate=rate, every=1000.0, forms=forms.verify, restore=again, clock=clock)
 
 
 async def filled(store: ContentStore, count: int = 5) -> list[str]:
@@ -120,7 +125,7 @@ async def test_of_two_routers_one_alone_is_at_it(store: ContentStore) -> None:
         rate=FAST,
         every=1000.0,
         forms=lambda _store, sha256, _pace: looked.append(sha256),
-        restore=restore,
+        restore=lambda _store, _name: False,
         clock=Clock(),
     )
     other.go_on()

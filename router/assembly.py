@@ -1,7 +1,7 @@
 """Puts the router's parts together: who gets which, in one place."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from router.broker.topology import Changes, Topology, apply
 from router.clocks import Alignment, Expiry, LineWatch, Organisation, OutageRetention, UploadExpiry, periodically
 from router.content import ContentStore
 from router.content.collecting import Collector
+from router.content.doubts import Doubts
 from router.content.possession import Possession
 from router.content.scrub import SLICE_SECONDS, Scrub
 from router.encoding import Encoder, forms
@@ -28,6 +29,7 @@ from router.intake.amqp import IntakeDoor
 from router.keeper import Keeper
 from router.ledger.engine import reading
 from router.ledger.holders import UnnamedLimits
+from router.ledger.receipts import Result
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.recorder import QUEUE as RECEIPTS_QUEUE
@@ -92,6 +94,7 @@ class Parts:
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
         self._encoder = Encoder(content, engine, seconds=settings.encode_seconds)
+        self._doubts = Doubts(content, partial(restore, engine=engine))
         self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
@@ -122,6 +125,7 @@ class Parts:
     def close(self) -> None:
         """End what is in work in threads; blocks until it has ended."""
         self._scrub.stop()
+        self._doubts.close()
         self._encoder.close()
 
     def _make_recorder(self) -> Recorder:
@@ -131,8 +135,12 @@ class Parts:
             silence=silence_of(self._settings),
             grace=self._settings.receipts_grace,
             knock=self._knocked.set,
-            on_recorded=self._metrics.recorded,
+            on_recorded=self._note_recorded,
         )
+
+    def _note_recorded(self, results: Sequence[Result]) -> None:
+        self._metrics.recorded(results)
+        self._doubts.note(results)
 
     def _make_relay(self) -> Relay:
         settings = self._settings

@@ -3,21 +3,32 @@
 All functions block; the event loop calls them in threads. A content keeps its name as long as a delivery uses it (see
 ``content_use`` in the spool): what nobody uses is removed inside the spool's writer, so that no descriptor can begin to
 rely on a content while it is being removed.
+
+A name is not believed for long: a content may lie here for days until its sink takes it, and small computers have bad
+disks. It is hashed before it is used; what is something else by then is removed, and fetched again.
 """
 
+import hashlib
+import os
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection
 
 from consumers.errors import DiskFullError
 from consumers.part import Part, content_of
 from consumers.spool import work
 from schemas.descriptor import Descriptor
+from schemas.events import Event
 
+log = structlog.get_logger()
 DIRECTORY_NAME = "content"
 """Under the gateway's data directory."""
+BELIEVED_SECONDS = 600.0
+"""So long a content counts as what it was when it was hashed: many units of one gateway get the same at once."""
 
 
 class ContentDir:
@@ -32,6 +43,7 @@ class ContentDir:
         self._root = root
         self._inline = root / "inline"
         self._reserve_bytes = reserve_bytes
+        self._right: dict[str, tuple[int, int, int, float]] = {}
         shutil.rmtree(self._inline, ignore_errors=True)
         self._inline.mkdir(mode=0o700, parents=True)
 
@@ -40,8 +52,30 @@ class ContentDir:
         return self._root / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether a content is here, whole and verified."""
-        return self.path(sha256).exists()
+        """Whether a content is here, and is what its name says; something else is removed."""
+        path = self.path(sha256)
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if self._was_right_lately(sha256, status):
+                    return True
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return False
+        if found == sha256:
+            self._right[sha256] = (status.st_ino, status.st_size, status.st_mtime_ns, time.monotonic())
+            return True
+        path.unlink(missing_ok=True)
+        log.warning(Event.CONTENT_SPOILT, sha256=sha256, found=found)
+        return False
+
+    def _was_right_lately(self, sha256: str, status: os.stat_result) -> bool:
+        *looked, at = self._right.get(sha256, (0, 0, 0, 0.0))
+        same = looked == [status.st_ino, status.st_size, status.st_mtime_ns]
+        if same and time.monotonic() - at < BELIEVED_SECONDS:
+            return True
+        self._right.pop(sha256, None)
+        return False
 
     def part(self, sha256: str, size: int) -> Part:
         """What has come so far of a content, open to be continued."""
@@ -83,7 +117,10 @@ class ContentDir:
 
     def release(self, conn: Connection, batches: Sequence[Iterable[str]]) -> list[None]:
         """Remove those of the contents that no delivery uses; runs in the spool's writer, see the module."""
-        remove_unused(conn, self._root, {name for batch in batches for name in batch})
+        names = {name for batch in batches for name in batch}
+        remove_unused(conn, self._root, names)
+        for name in names:
+            self._right.pop(name, None)
         return [None] * len(batches)
 
     def sweep(self, conn: Connection, batches: Sequence[None]) -> list[int]:

@@ -28,7 +28,7 @@ from consumers.errors import (
     WrongContentError,
 )
 from consumers.line import Line, Span
-from consumers.origin import Clients, asking, place, round_trip
+from consumers.origin import Clients, asking, place, require_no_trouble, round_trip
 from consumers.part import NO_DICTIONARY, Part
 from schemas.encoding import Encoding
 from schemas.events import Event
@@ -81,6 +81,7 @@ class Transfer:
     Attributes:
         size: bytes on the line: of the form that comes, or is expected.
         plain_only: a smaller form came wrong; it is asked for as it is.
+        doubted: other bytes came than its name says; the router is to hash its own before it sends them again.
         may_read: clear while more urgent work has the line; the connection is kept, unread. Set by :meth:`hold` and
             :meth:`release`.
         done: bytes that are on disk or about to be.
@@ -92,6 +93,7 @@ class Transfer:
         self.plain_size = self.size = size
         self.dictionary = dictionary
         self.plain_only = False
+        self.doubted = False
         self.done = 0
         self.may_read = asyncio.Event()
         self.waits_for = ""
@@ -257,7 +259,8 @@ class Fetcher:
     async def _headers(self, transfer: Transfer, part: Part) -> dict[str, str]:
         wanted = transfer.dictionary if not transfer.plain_only else ""
         held = wanted and await asyncio.to_thread(self._dictionaries.read, wanted) is not None
-        return asking(part, dictionary=wanted if held else "", plain_only=transfer.plain_only)
+        doubted = transfer.doubted
+        return asking(part, dictionary=wanted if held else "", plain_only=transfer.plain_only, doubted=doubted)
 
     async def _receive(self, transfer: Transfer, part: Part) -> None:
         headers = await self._headers(transfer, part)
@@ -270,6 +273,7 @@ class Fetcher:
                 self._line.connection() as span,
                 self._clients.get(span.window).get(url, headers=headers, timeout=silence) as response,
             ):
+                await require_no_trouble(response)
                 self._place(transfer, part, response)
                 stream = response.connection and response.connection.protocol
                 self._line.pace.round_trip_is(round_trip(stream))
@@ -321,6 +325,7 @@ class Fetcher:
 
     def _note_wait(self, transfer: Transfer, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
+        transfer.doubted = transfer.doubted or isinstance(error, WrongContentError)
         pause = round(state.upcoming_sleep, 1)
         log.warning(Event.CONTENT_WAITS, sha256=transfer.sha256, reason=str(error), retry_in=pause)
         self._set_wait(transfer, str(error))

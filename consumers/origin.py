@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+import orjson
 from aiohttp.base_protocol import BaseProtocol
 
 from consumers.errors import ContentGoneError, FetchError, ServerTroubleError, WrongContentError
@@ -21,6 +22,7 @@ KEPT_SECONDS = 4.0
 """An idle connection is used again so long: less than a redial takes, and less than the router keeps it."""
 _ETAG = re.compile(r'"[A-Za-z0-9_-]{1,64}"')
 """A strong validator that can be a part of a file's name."""
+_PROBLEM_BYTES = 4096
 _MIN_RTT = slice(148, 152)
 """Where ``struct tcp_info`` has the shortest round trip, in microseconds (linux/tcp.h, since 4.9)."""
 _BYTES_ACKED = slice(120, 128)
@@ -111,6 +113,22 @@ def refusal(status: int, reason: str | None) -> FetchError:
     return ServerTroubleError(answer)
 
 
+async def require_no_trouble(response: aiohttp.ClientResponse) -> None:
+    """Tell the trouble that a router says it has itself, in its own words: a damaged copy, a ledger that is away.
+
+    Raises:
+        ServerTroubleError: it said so.
+    """
+    if response.status != HTTPStatus.SERVICE_UNAVAILABLE or response.content_type != "application/problem+json":
+        return
+    body = await response.content.read(_PROBLEM_BYTES)
+    try:
+        title = str(orjson.loads(body)["title"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return
+    raise ServerTroubleError(f"the server answered {response.status}: {title}")
+
+
 def place(response: aiohttp.ClientResponse, part: Part) -> None:
     """Set the part to the byte where the answer begins, and to the form of the content that it brings.
 
@@ -159,13 +177,14 @@ def encoding_of(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Encoding", "").strip().lower() or Encoding.IDENTITY
 
 
-def asking(part: Part, *, dictionary: str, plain_only: bool) -> dict[str, str]:
+def asking(part: Part, *, dictionary: str, plain_only: bool, doubted: bool = False) -> dict[str, str]:
     """The headers of a request for what is missing of a content, in the form that the part is of.
 
     Args:
         part: what has come.
         dictionary: the SHA-256 of the one that is at hand; empty: none.
         plain_only: a smaller form came wrong before.
+        doubted: what came before was not what the name says.
     """
     headers = {"Accept-Encoding": Encoding.IDENTITY.value}
     if not plain_only and not (part.position and part.form.is_plain):
@@ -175,6 +194,8 @@ def asking(part: Part, *, dictionary: str, plain_only: bool) -> dict[str, str]:
                 "Accept-Encoding": f"{Encoding.DCZ}, {Encoding.ZSTD}",
                 "Available-Dictionary": as_available_dictionary(dictionary),
             }
+    if doubted:
+        headers |= {"Cache-Control": "no-cache"}
     if part.position:
         headers |= {"Range": f"bytes={part.position}-", "If-Range": f'"{part.form.etag}"'}
     return headers

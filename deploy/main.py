@@ -52,6 +52,9 @@ MOUNTS = (
     Mount("token", "router.cli.token", "Make, list and revoke the tokens of callers.", ORGANISATION),
     Mount("people", "router.cli.people", "Invite, list and revoke the people who use the console.", ORGANISATION),
     Mount("topology", "router.cli.topology", "Plan, apply and export the broker's exchanges and queues.", SERVICE),
+    Mount(
+        "content", "router.cli.content", "Verify the stored attachments, and remove what no dispatch names.", SERVICE
+    ),
     Mount("doctor", "deploy.commands.doctor", "Check everything the service stands on.", SERVICE),
     Mount("config", "deploy.commands.config", "Show the settings and where each comes from.", SERVICE),
     Mount("schemas", "deploy.commands.schemas", "Export the JSON Schemas of what travels.", SERVICE),

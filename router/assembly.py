@@ -1,7 +1,8 @@
 """Puts the router's parts together: who gets which, in one place."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
@@ -14,7 +15,12 @@ from router.broker.management import Management
 from router.broker.topology import Changes, Topology, apply
 from router.clocks import Alignment, Expiry, LineWatch, Organisation, OutageRetention, UploadExpiry, periodically
 from router.content import ContentStore
-from router.encoding import Encoder
+from router.content.collecting import Collector
+from router.content.doubts import Doubts
+from router.content.possession import Possession
+from router.content.scrub import SLICE_SECONDS, Scrub
+from router.encoding import Encoder, forms
+from router.encoding.restoring import restore
 from router.errors import UnavailableError
 from router.identity import Provider, ProviderClient
 from router.intake import Intake
@@ -22,12 +28,15 @@ from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
 from router.keeper import Keeper
 from router.ledger.engine import reading
+from router.ledger.holders import UnnamedLimits
+from router.ledger.receipts import Result
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from router.recorder import Recorder
 from router.redriver import LOOK_EVERY, Redriver
 from router.relay import Relay, RelayPolicy
+from router.retention import Kept, Retention
 from router.schedule import Silence
 from router.settings import RouterSettings, vhost_of
 from router.uploads import UploadLimits, UploadStore
@@ -85,6 +94,11 @@ class Parts:
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
         self._encoder = Encoder(content, engine, seconds=settings.encode_seconds)
+        self._doubts = Doubts(content, partial(restore, engine=engine))
+        self._scrub = scrub_of(settings, engine, content)
+        self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
+        metrics.watch_damaged(lambda: len(content.damaged()))
+        self._possession = possession_of(settings, engine, writer)
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
@@ -104,10 +118,14 @@ class Parts:
             periodically(self._expiry.expire, _EXPIRE_EVERY),
             periodically(UploadExpiry(self._uploads).sweep, min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)),
             periodically(self._redriver.look, LOOK_EVERY),
+            periodically(self._scrub.look, SLICE_SECONDS),
+            periodically(self._retention.look, _PRUNE_EVERY),
         ]
 
     def close(self) -> None:
         """End what is in work in threads; blocks until it has ended."""
+        self._scrub.stop()
+        self._doubts.close()
         self._encoder.close()
 
     def _make_recorder(self) -> Recorder:
@@ -117,8 +135,12 @@ class Parts:
             silence=silence_of(self._settings),
             grace=self._settings.receipts_grace,
             knock=self._knocked.set,
-            on_recorded=self._metrics.recorded,
+            on_recorded=self._note_recorded,
         )
+
+    def _note_recorded(self, results: Sequence[Result]) -> None:
+        self._metrics.recorded(results)
+        self._doubts.note(results)
 
     def _make_relay(self) -> Relay:
         settings = self._settings
@@ -159,6 +181,7 @@ class Parts:
         return Intake(
             writer=self._writer,
             content=content,
+            possession=self._possession,
             encoder=self._encoder,
             directories=self._organisation,
             knock=self._knocked.set,
@@ -170,6 +193,7 @@ class Parts:
             Services(
                 intake=intake,
                 content=content,
+                possession=self._possession,
                 uploads=self._uploads,
                 encoder=self._encoder,
                 engine=self._engine,
@@ -227,6 +251,33 @@ def upload_limits_of(settings: RouterSettings) -> UploadLimits:
         total=settings.upload_bytes_per_account,
         expire_after=settings.upload_expiry,
     )
+
+
+def scrub_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Scrub:
+    """The rounds over the stored contents, as the settings say."""
+    return Scrub(
+        content,
+        rate=settings.scrub_bytes_per_second,
+        every=settings.scrub_every,
+        forms=forms.verify,
+        restore=partial(restore, engine=engine),
+    )
+
+
+def collector_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Collector:
+    """Removes what no dispatch names, as the settings say."""
+    return Collector(engine, content, kept=settings.unnamed_kept)
+
+
+def kept_of(settings: RouterSettings) -> Kept:
+    """How long what is kept of ended dispatches, as the settings say."""
+    return Kept(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
+
+
+def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Possession:
+    """Who may name which content, within the settings' bounds."""
+    limits = UnnamedLimits(contents=settings.unnamed_per_account, total=settings.unnamed_bytes_per_account)
+    return Possession(engine, writer, limits=limits, kept=settings.unnamed_kept)
 
 
 def _ask(engine: Engine) -> None:

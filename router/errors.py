@@ -29,8 +29,10 @@
     ├── UnavailableError         503  a part that is needed is down; try again
     │   └── LedgerUnavailableError    the database does not answer
     │       └── LedgerRevisionError   its tables are not those this program needs
+    │   └── ContentDamagedError       the store's copy of a content is not what it was
     ├── ContentFullError         507  the content store's disk is full up to its reserve
     ├── UploadQuotaError         507  the account has too many unfinished uploads
+    ├── ContentQuotaError        507  the account has brought too much that no dispatch names
     └── ToldProblemError              a command was answered with a problem by the web API, and says it on
 """
 
@@ -255,6 +257,14 @@ class LedgerRevisionError(LedgerUnavailableError):
     default_hint = "start the router of this version once, it brings the ledger up to date"
 
 
+class ContentDamagedError(UnavailableError):
+    """The router's own copy of a content is damaged or lost; it is served again as soon as its bytes have come."""
+
+    slug, title = "content-damaged", "The router's copy of the content is damaged"
+    default_hint = "an operator finds it with `congvan content verify`; whoever has the file sends it once more"
+    retry_after: ClassVar[int] = 60
+
+
 class ContentFullError(RouterError):
     """The content store's disk is full up to its reserve; nothing of the file was kept."""
 
@@ -267,6 +277,13 @@ class UploadQuotaError(RouterError):
 
     status, slug, title = 507, "upload-quota", "The account has too much unfinished"
     default_hint = "finish the others, or end them with DELETE; those that nothing comes for expire by themselves"
+
+
+class ContentQuotaError(RouterError):
+    """The account has brought too many files, or too large ones, that no dispatch names."""
+
+    status, slug, title = 507, "content-quota", "The account has brought too much that is not sent"
+    default_hint = "send the dispatches that name it; what none names is removed by itself after CONGVAN_UNNAMED_KEPT"
 
 
 class ToldProblemError(RouterError):

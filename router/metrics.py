@@ -5,7 +5,7 @@ the same at every router of one ledger: take them from any one, do not add them 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -134,9 +134,16 @@ HTTP_SECONDS = Metric(
     ("method", "route", "status"),
     _SHORT_BUCKETS,
 )
+CONTENT_DAMAGED = Metric(
+    "congvan_content_damaged",
+    Kind.GAUGE,
+    "contents",
+    "Stored contents that are not what they were, or are gone, and whose bytes have to come again.",
+)
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP),
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
+    CONTENT_DAMAGED,
 )
 """Everything that is exported, beside the process's own CPU, memory and file figures."""
 
@@ -194,6 +201,11 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """The web API answered a request; ``route`` is the path's template, so that its values stay few."""
         self._http.labels(method, route, str(status)).observe(seconds)
+
+    def watch_damaged(self, count: Callable[[], int]) -> None:
+        """Have a scrape tell how many contents are damaged; ``count`` looks it up."""
+        gauge = prometheus_client.Gauge(CONTENT_DAMAGED.name, CONTENT_DAMAGED.meaning, registry=self.registry)
+        gauge.set_function(count)
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format; reads the ledger, so call it in a thread."""

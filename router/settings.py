@@ -11,6 +11,7 @@ from schemas.encrypted import is_loopback
 from schemas.settings import ProgramSettings, state_home
 
 Seconds = Annotated[float, Field(gt=0)]
+KeptSeconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
@@ -70,6 +71,19 @@ class RouterSettings(ProgramSettings):
     content_reserve_bytes: int = Field(
         default=64 * 1024**2, ge=0, description="Free bytes that stay on the content store's disk; below it: 507."
     )
+    unnamed_per_account: Count = Field(
+        default=10_000, description="Contents that one account may have brought and no dispatch names; above it: 507."
+    )
+    unnamed_bytes_per_account: Count = Field(default=10 * 1024**3, description="Bytes of these together; above: 507.")
+    unnamed_kept: Annotated[float, Field(ge=86_400)] = Field(
+        default=7 * 24 * 3600.0, description="A content that no dispatch names is removed so long after it came."
+    )
+    scrub_bytes_per_second: Annotated[int, Field(ge=0)] = Field(
+        default=8 * 1024**2, description="How fast stored contents are hashed again to find what rots; 0: never."
+    )
+    scrub_every: Seconds = Field(
+        default=7 * 24 * 3600.0, description="A new round over all stored contents begins so long after the last began."
+    )
     encode_seconds: Annotated[float, Field(ge=0)] = Field(
         default=3.0, description="How long a dispatch may wait for its attachments to be compressed; 0: never."
     )
@@ -108,6 +122,13 @@ class RouterSettings(ProgramSettings):
     )
     outages_kept: Seconds = Field(
         default=400 * 24 * 3600.0, description="How long it is remembered when a line was down: a year and a month."
+    )
+    receipts_kept: KeptSeconds = Field(
+        default=0.0, description="How long the receipts of a dispatch are kept after all of it has ended; 0: for ever."
+    )
+    attempts_kept: KeptSeconds = Field(default=0.0, description="The same for its failed publishes; 0: for ever.")
+    contents_kept: KeptSeconds = Field(
+        default=0.0, description="The same for its attachments, unless another dispatch needs them; 0: for ever."
     )
     expire_after: Seconds = Field(
         default=90 * 24 * 3600.0, description="A delivery that has not arrived by then is expired, visibly."

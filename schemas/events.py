@@ -55,6 +55,16 @@ class Event(StrEnum):
     # router.content
     CONTENT_SWEPT = "content_swept"
     """Temporary files of writers that died were removed at the start."""
+    CONTENT_DAMAGED = "content_damaged"
+    """A stored content is not what it was, or is gone; it is served to nobody until its bytes come again."""
+    CONTENT_COLLECTED = "content_collected"
+    """Contents that no dispatch names were removed, long after they came: how many, and their bytes."""
+    CONTENT_HEALED = "content_healed"
+    """The bytes of a damaged content have come again, or were made again from one of its forms."""
+    CONTENT_SCRUB_FAILED = "content_scrub_failed"
+    """The stored contents could not be read or their round not be noted; tried again a little later."""
+    CONTENT_SCRUBBED = "content_scrubbed"
+    """All stored contents were hashed once more: how many, and how many were damaged."""
 
     # router.uploads
     UPLOAD_FINISHED = "upload_finished"
@@ -120,6 +130,8 @@ class Event(StrEnum):
     """The router has finished what was in work and ends."""
 
     # router.ledger
+    LEDGER_PRUNED = "ledger_pruned"
+    """What the settings say is kept no longer was forgotten of dispatches that ended long ago."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     """The database does not answer; changes wait for it."""
 
@@ -146,6 +158,8 @@ class Event(StrEnum):
     """A message is no descriptor for a unit hosted here; the broker puts it into the queue dead."""
     CONTENT_WAITS = "content_waits"
     """A content cannot be fetched now (the server or our disk is in the way), or came wrong; tried again later."""
+    CONTENT_SPOILT = "content_spoilt"
+    """A content in the spool was not what had come; it was removed and is fetched again."""
     CONTENT_DECODED = "content_decoded"
     """A content came in a smaller form; it was unpacked, and its SHA-256 is right."""
     DICTIONARY_NOT_KEPT = "dictionary_not_kept"

@@ -1,5 +1,6 @@
 """Takes a document's files out of the spool, for people whose inbox the spool is."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,8 @@ def _save(spool: Spool, file: TravellingAttachment, target: Path) -> None:
             "leaves files in the spool"
         )
     copy_file(kept, target)
+    with target.open("rb") as written:
+        found = hashlib.file_digest(written, "sha256").hexdigest()
+    if found != file.sha256:
+        target.unlink()
+        raise ContentNotKeptError(f"{file.name} is damaged on this machine's disk: an operator has to send it again")

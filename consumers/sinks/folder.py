@@ -15,6 +15,7 @@ since, and even if the spool was wiped and the document comes a second time.
 
 import asyncio
 import errno
+import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +77,7 @@ class FolderSink:
             _fill(places.temporary, document)
             sync_directory(places.unit)
             places.marker.touch()
-        except OSError:
+        except (OSError, SinkRetryError):
             _remove(places.temporary)
             raise
 
@@ -137,9 +138,15 @@ def _remove(directory: Path) -> None:
 
 
 def _copy(file: DocumentFile, target: Path) -> None:
+    """Copy a file of the document, and look at what was written: people read the copy, not what was verified."""
     copied = copy_file(file.path, target)
-    if copied != file.size:
-        raise OSError(errno.EIO, f"{copied} bytes instead of {file.size}", str(file.path))
+    with target.open("rb") as written:
+        found = hashlib.file_digest(written, "sha256").hexdigest()
+    if copied != file.size or found != file.sha256:
+        raise SinkRetryError(
+            f"the gateway's own copy of {file.name} is damaged: {copied} bytes instead of {file.size}, "
+            f"with the SHA-256 {found}"
+        )
 
 
 def _appear(places: _Places) -> None:

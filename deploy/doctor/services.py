@@ -17,8 +17,10 @@ from router.broker import Session
 from router.broker.management import Management
 from router.broker.node import SERVER
 from router.broker.topology import BrokerAccount, diff, plan, read
+from router.content import ContentStore
 from router.ledger.accounts import authenticate, list_accounts
 from router.ledger.engine import default_url, open_engine, reading, require_current
+from router.ledger.queries.contents import contents_on_the_way
 from router.ledger.units import list_units
 from router.settings import RouterSettings, vhost_of
 from schemas.clock import now_ms, today
@@ -28,6 +30,8 @@ T = TypeVar("T")
 _BROKER_WITHIN = 15.0
 _HTTP_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _CLOCK_TOLERANCE = 5.0
+_LOOKED_FOR = 5000
+"""Contents on their way that are looked for, not hashed: the router's own rounds do that."""
 
 
 async def broker(settings: RouterSettings) -> Answer:
@@ -81,6 +85,24 @@ async def ledger(settings: RouterSettings) -> Answer:
         return note(f"{url.database} is not there yet", "the router makes it at its first start")
     units = await _ask(settings, lambda conn: len(list_units(conn)))
     return ok(f"{url.render_as_string(hide_password=True)}, {units} units")
+
+
+async def contents(settings: RouterSettings) -> Answer:
+    """Whether the attachments that are on their way lie in the store, and none is known to be damaged."""
+    root = settings.data_dir / "content"
+    if not root.exists():
+        return note(f"{root} is not there yet", "the router makes it at its first start")
+    store = ContentStore(root, reserve_bytes=settings.content_reserve_bytes)
+    wanted = await _ask(settings, lambda conn: contents_on_the_way(conn, limit=_LOOKED_FOR))
+    damaged = {item.sha256 for item in store.damaged()}
+    missing = {sha256 for sha256 in wanted if store.size(sha256) is None} - damaged
+    if not damaged and not missing:
+        return ok(f"the {len(wanted)} contents that are on their way are there; none is known to be damaged")
+    first = min(damaged | missing)
+    return failed(
+        f"{len(damaged)} contents are damaged, {len(missing)} are missing, such as {first}",
+        "`congvan content verify` tells whose they are; any upload of the same bytes mends one",
+    )
 
 
 async def web_api(settings: RouterSettings) -> Answer:

@@ -20,10 +20,12 @@ from router.api.ranges import ByteRange, UnsatisfiableError
 from router.api.services import Services
 from router.api.view import View
 from router.encoding import forms
-from router.errors import MalformedError, NotFoundError
+from router.encoding.restoring import restore
+from router.errors import ContentDamagedError, MalformedError, NotFoundError
 from router.ledger.dictionaries import announced_forms
 from router.ledger.engine import reading
 from router.ledger.queries import may_fetch
+from router.ledger.queries.contents import was_removed
 from router.ledger.scope import scope_of
 from router.problem import problem
 from schemas.accounts import Account
@@ -93,7 +95,7 @@ class ContentResponse(FileResponse):
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
 )
 async def put_content(
-    sha256: Hash, request: Request, response: Response, services: Parts, _sender: Sender
+    sha256: Hash, request: Request, response: Response, services: Parts, sender: Sender
 ) -> StoredContent:
     """Store bytes under the hash they have, before a submission names them.
 
@@ -105,9 +107,10 @@ async def put_content(
         raise MalformedError("an upload is sent whole, without Content-Range")
     expected = length_of(request)
     async with await services.content.begin(expected_bytes=expected, max_bytes=services.max_attachment_bytes) as writer:
+        await services.possession.require_room(sender, sha256, expected)
         async for chunk in chunks_of(request, idle=services.idle_timeout):
             await writer.write(chunk)
-        stored = await writer.commit(expected_sha256=sha256)
+        stored = await services.possession.take_in(writer, sender, expected_sha256=sha256)
     response.status_code = 201 if stored.created else 200
     response.headers["location"] = f"/content/{sha256}"
     response.headers["etag"] = f'"{sha256}"'
@@ -133,6 +136,9 @@ async def get_content(sha256: Hash, request: Request, services: Parts, account: 
     `Available-Dictionary` (RFC 9842) one that was compressed with an earlier content that the caller may have, too.
     Ranges are those of the form; each has an ETag of its own and never changes.
 
+    `Cache-Control: no-cache` has the bytes hashed anew before they are sent: for who got others. 503 tells that the
+    router's own copy is damaged; it is answered again when the bytes have come once more.
+
     For gateways that have a delivery with it and for its issuer; everybody else gets the 404 of what is not there.
     """
     found = await asyncio.to_thread(_find, services, account, sha256, request.headers)
@@ -155,18 +161,36 @@ def _find(services: Services, account: Account, sha256: str, headers: Mapping[st
     with reading(services.engine) as conn:
         allowed = may_fetch(conn, scope, sha256)
         announced = announced_forms(conn, sha256) if allowed and readable else []
+        allowed = allowed and not (services.content.size(sha256) is None and was_removed(conn, sha256))
         if dictionary is not None and not (allowed and may_fetch(conn, scope, dictionary)):
             dictionary = None
-    size = services.content.size(sha256) if allowed else None
-    if size is None:
+    if not allowed:
         raise NotFoundError(f"there is no content {sha256} for {account.name}")
-    kept = forms.find(services.content, sha256) if readable else []
+    doubted = "no-cache" in headers.get("cache-control", "").lower()
+    size = _sound_size(services, sha256, doubted=doubted)
+    kept = forms.find(services.content, sha256, doubted=doubted) if readable else []
     for lost in forms.lost(announced, kept):
         services.encoder.remake(sha256, lost)
     form = negotiation.choose(kept, headers, dictionary=dictionary, size=size)
     if form is None:
         return Found(services.content.path(sha256), size, sha256)
     return Found(form.path, form.size, form.etag, form.encoding)
+
+
+def _sound_size(services: Services, sha256: str, *, doubted: bool) -> int:
+    """The bytes of a content that somebody may have, known to be its own.
+
+    Raises:
+        ContentDamagedError: they are not here: the ledger knows the content, the store has lost it.
+    """
+    store = services.content
+    size = store.sound(sha256, doubted=doubted)
+    if size is None and restore(store, sha256, engine=services.engine):
+        size = store.sound(sha256)
+    if size is None:
+        store.note_missing(sha256)
+        raise ContentDamagedError(f"the router's copy of {sha256} is damaged or lost; nothing is wrong with the unit")
+    return size
 
 
 def _unsatisfiable(path: str, size: int) -> Response:

@@ -5,7 +5,7 @@ attachments by ``name`` alone (the part of that file name brings the rest), list
 and leave out others that come as parts: those are added behind, in the parts' order.
 """
 
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from router.api.body import MAX_JSON_BYTES
 from router.api.multipart import FormReader, PartEnd, PartHead, Piece
-from router.content import ContentStore, ContentWriter
+from router.content import ContentStore, ContentWriter, Stored
 from router.errors import ContentMismatchError, MalformedError, TooLargeError
 from schemas.attachment import Attachment, Listed
 from schemas.dispatch import MAX_ATTACHMENTS, Listing, Submission
@@ -24,10 +24,17 @@ from schemas.text import safe_file_name
 LETTER_PART = "dispatch"
 _WHAT = "submission"
 _DEFAULT_TYPE = "application/octet-stream"
+Keep = Callable[[ContentWriter], Awaitable[Stored]]
+"""Names a file that came whole, and remembers whose it is."""
 
 
 async def read_form(
-    chunks: AsyncIterable[bytes], content_type: str, *, content: ContentStore, max_file_bytes: int
+    chunks: AsyncIterable[bytes],
+    content_type: str,
+    *,
+    content: ContentStore,
+    max_file_bytes: int,
+    keep: Keep = ContentWriter.commit,
 ) -> Submission:
     """Read a form to its end; its files are in the store then.
 
@@ -36,6 +43,7 @@ async def read_form(
         content_type: its header, with the boundary.
         content: where the files go.
         max_file_bytes: the largest file.
+        keep: how a file gets its name.
 
     Raises:
         MalformedError: the body is not as it should be.
@@ -45,7 +53,7 @@ async def read_form(
         ContentFullError: the store is full.
     """
     reader = FormReader(content_type)
-    taker = _FormTaker(content, max_file_bytes)
+    taker = _FormTaker(content, max_file_bytes, keep)
     try:
         async for chunk in chunks:
             for piece in reader.feed(chunk):
@@ -59,8 +67,9 @@ async def read_form(
 class _FormTaker:
     """Takes the pieces of a form one after the other."""
 
-    def __init__(self, content: ContentStore, max_file_bytes: int) -> None:
+    def __init__(self, content: ContentStore, max_file_bytes: int, keep: Keep) -> None:
         self._content = content
+        self._keep = keep
         self._max_file_bytes = max_file_bytes
         self._json = bytearray()
         self._letter: dict[str, Any] | None = None
@@ -110,7 +119,7 @@ class _FormTaker:
         if self._writer is None or self._head is None:
             self._letter, self._listing = _read_letter(bytes(self._json))
             return
-        stored = await self._writer.commit()
+        stored = await self._keep(self._writer)
         self._writer = None
         name = self._head.file_name or ""
         media_type = self._head.media_type or _DEFAULT_TYPE

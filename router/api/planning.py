@@ -13,7 +13,7 @@ from router.directory import Resolution
 from router.ledger.acceptance import NewDispatch
 from router.ledger.engine import reading
 from router.ledger.scope import Scope, scope_of
-from router.planning import Plan, Remark, Rollup, UnitPlan, draft_in, make_plan, roll_up, take_over
+from router.planning import Plan, Remark, Rollup, UnitPlan, draft_in, make_plan, roll_up
 from schemas.attachment import TravellingAttachment
 from schemas.clock import iso, now_ms
 from schemas.codes import covers
@@ -170,8 +170,6 @@ async def plan(*, request: Request, services: Parts, sender: Author) -> PlanView
     """
     async with draft_in(services.content) as draft:
         submission = await read_submission(request, services, draft)
-        names = [file.sha256 for file in submission.attachments]
-        await asyncio.to_thread(take_over, draft, services.content, names)
         new = await services.intake.rehearse(submission, sender=sender, content=draft)
     resolution = services.intake.resolve(submission.addressees)
     made = await asyncio.to_thread(_plan, services, new)

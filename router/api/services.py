@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from router.content import ContentStore
+from router.content.possession import Possession
 from router.directory import Directory, Resolution
 from router.encoding import Encoder
 from router.identity import Provider
@@ -71,6 +72,7 @@ class Services:
     Args:
         intake: accepts submissions.
         content: the store of attachments.
+        possession: who brought which, and may name it.
         uploads: attachments that have not come whole yet.
         encoder: makes their forms.
         engine: the ledger, read in threads.
@@ -86,6 +88,7 @@ class Services:
 
     intake: Intake
     content: ContentStore
+    possession: Possession
     uploads: UploadStore
     encoder: Encoder
     engine: Engine

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Header, Request, Response
 
 from router.api.auth import Author, Parts
 from router.api.body import chunks_of, json_of, media_type_of
-from router.api.form import read_form
+from router.api.form import Keep, read_form
 from router.api.services import Services
-from router.content import ContentStore
+from router.content import ContentStore, ContentWriter
 from router.errors import RouterError, UnsupportedMediaError
 from schemas.dispatch import Accepted, Submission
 from schemas.errors import InvalidError
@@ -67,7 +67,9 @@ async def submit(
     The same submission again gives the same id with `duplicate: true`; the same key with another submission is 409.
     """
     try:
-        submission = await read_submission(request, services, services.content)
+        submission = await read_submission(
+            request, services, services.content, keep=lambda writer: services.possession.take_in(writer, sender)
+        )
         accepted = await services.intake.accept(
             submission,
             sender=sender,
@@ -85,8 +87,10 @@ async def submit(
     return accepted
 
 
-async def read_submission(request: Request, services: Services, content: ContentStore) -> Submission:
-    """The submission that a request carries; files that come with it go into a content store.
+async def read_submission(
+    request: Request, services: Services, content: ContentStore, *, keep: Keep = ContentWriter.commit
+) -> Submission:
+    """The submission that a request carries; files that come with it go into a content store, as ``keep`` does it.
 
     Raises:
         RouterError: the body cannot be read or is too large.
@@ -101,6 +105,7 @@ async def read_submission(request: Request, services: Services, content: Content
             request.headers["content-type"],
             content=content,
             max_file_bytes=services.max_attachment_bytes,
+            keep=keep,
         )
     raise UnsupportedMediaError("a submission is application/json or multipart/form-data")
 

@@ -60,7 +60,10 @@ async def begin(request: Request, services: Parts, author: Author) -> Response:
     its hash in a submission, as after `PUT /content/{sha256}`.
     """
     announced = _announced(request.headers)
+    services.uploads.require_size(announced)
+    await services.possession.require_room(author, announced.sha256, announced.length)
     upload = await asyncio.to_thread(services.uploads.announce, author.name, announced)
+    await _note_whole(services, author, upload)
     location = f"{tus.ROOT}/{announced.sha256}"
     return Response(status_code=201, headers={"Location": location} | tus.headers_of(upload))
 
@@ -69,6 +72,7 @@ async def begin(request: Request, services: Parts, author: Author) -> Response:
 async def look(sha256: Hash, services: Parts, author: Author) -> Response:
     """`Upload-Offset`: so many bytes are on the disk. A PATCH that is still under way ends with this."""
     upload = await asyncio.to_thread(services.uploads.look, author.name, sha256)
+    await _note_whole(services, author, upload)
     said = {"Upload-Length": str(upload.announced.length), "Upload-Metadata": upload.announced.metadata}
     return Response(status_code=200, headers=said | tus.headers_of(upload))
 
@@ -95,6 +99,7 @@ async def go_on(sha256: Hash, request: Request, services: Parts, author: Author)
         # Submitted at once and shielded: what a request brought that breaks off is made durable behind it.
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, appender.close))
     upload: Upload = await asyncio.to_thread(services.uploads.settle, appender)
+    await _note_whole(services, author, upload)
     return Response(status_code=204, headers=tus.headers_of(upload))
 
 
@@ -103,6 +108,12 @@ async def terminate(sha256: Hash, services: Parts, author: Author) -> Response:
     """Forget what had come. A content that was whole stays."""
     await asyncio.to_thread(services.uploads.terminate, author.name, sha256)
     return Response(status_code=204)
+
+
+async def _note_whole(services: Services, author: Account, upload: Upload) -> None:
+    """Remember who brought what is whole, before it is answered: a crash between is made up for by the next look."""
+    if upload.whole:
+        await services.possession.brought(author, upload.announced.sha256, upload.announced.length)
 
 
 def _open(services: Services, author: Account, sha256: str, offset: int, count: int) -> Appender:

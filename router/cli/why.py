@@ -39,6 +39,8 @@ def why(key: IdArgument, unit: UnitArgument = "", as_json: JsonOption = False) -
 
     with open_ledger() as engine, reading(engine) as conn:
         found = explain(conn, key, unit)
+        if found is not None:
+            _blame_the_store(conn, found)
     if found is None:
         missing = f"of dispatch {key} to {unit}" if unit else key
         typer.echo(f"congvan: there is no delivery {missing}", err=True)
@@ -83,6 +85,29 @@ def explain(conn: "Connection", key: str, unit: str) -> dict[str, Any] | None:
         "published": row.published,
         "chain": _chain(detail, list(links_of(row.id, detail.receipts))),
     }
+
+
+def _blame_the_store(conn: "Connection", found: dict[str, Any]) -> None:
+    """Say of a delivery that waits for a content which the router has damaged or lost that this is why."""
+    from router.content import ContentStore
+    from router.ledger.queries.contents import needed_by
+    from router.settings import RouterSettings
+    from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR
+
+    settings = RouterSettings()
+    root = settings.data_dir / "content"
+    found["damaged"] = []
+    if found["state"] not in UNDELIVERED | WAITING_FOR_OPERATOR or not root.exists():
+        return
+    store = ContentStore(root, reserve_bytes=settings.content_reserve_bytes)
+    bad = [file for file in needed_by(conn, found["dispatch"]) if store.size(file.sha256) is None]
+    if bad:
+        names = ", ".join(f"{file.name} ({file.sha256})" for file in bad)
+        found["damaged"] = [file.sha256 for file in bad]
+        found["advice"] = (
+            f"The router's own copy of {names} is damaged or lost; nothing is wrong at the unit. Whoever has the file "
+            "sends it once more: any upload of the same bytes mends it. `congvan content verify` tells who else waits."
+        )
 
 
 def _delivery_of(conn: "Connection", dispatch_id: str, unit: str) -> str:

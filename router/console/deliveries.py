@@ -15,6 +15,7 @@ from router.errors import NotFoundError
 from router.ledger import queries
 from router.ledger.people import Right
 from router.ledger.queries import DeliveryDetail, DeliveryRow, DispatchDetail, Filter, OutageRow
+from router.ledger.queries.contents import needed_by
 from router.ledger.scope import Scope
 from schemas.clock import now_ms
 from schemas.ids import Id
@@ -51,14 +52,16 @@ async def show_delivery(
 ) -> Response:
     """Everything that happened to one delivery, what comes next, and what can be done."""
 
-    def query(conn: Connection) -> tuple[DeliveryDetail | None, DispatchDetail | None, list[OutageRow]]:
+    def query(conn: Connection) -> tuple[DeliveryDetail | None, DispatchDetail | None, list[OutageRow], bool]:
         found = queries.find_delivery(conn, viewer.scope, delivery_id)
         if found is None:
-            return None, None, []
+            return None, None, [], False
         dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id)
-        return found, dispatch, drops_of(conn, found, now_ms())
+        needed = needed_by(conn, found.delivery.dispatch_id)
+        damaged = any(services.content.size(file.sha256) is None for file in needed)
+        return found, dispatch, drops_of(conn, found, now_ms()), damaged
 
-    found, dispatch, drops = await look(services, query)
+    found, dispatch, drops, damaged = await look(services, query)
     if found is None or dispatch is None:
         raise NotFoundError(f"there is no delivery {delivery_id} that you may see")
     row = found.delivery
@@ -69,7 +72,7 @@ async def show_delivery(
         row=row,
         dispatch=dispatch,
         steps=journey_of(found, drops),
-        verdict=verdict_of(row),
+        verdict=verdict_of(row, damaged=damaged),
         may_redrive=row.state in queries.REDRIVABLE and viewer.person.may(Right.ACT, row.unit),
     )
 

@@ -1,12 +1,12 @@
 """What comes next for a delivery by itself, and what can be done: a pure function of where it stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.console.language import N_
 from router.console.words import FLAGS, STATES, pause_of
 from router.ledger.queries import REDRIVABLE, DeliveryRow, Flag
 from router.schedule import is_reachable
-from schemas.states import ENDED, UNDELIVERED, Status
+from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,17 @@ _LINE_DOWN = N_("It goes on by itself when the line is back, which is down since
 _AGAIN = N_("It is sent again by itself if nobody confirms it by then:")
 _PAUSED = N_("It goes by itself as soon as the unit is opened again.")
 _HELD = N_("It is not sent again while its unit is paused; what the broker has already may still arrive.")
+_DAMAGED = N_(
+    "The router's own copy of an attachment is damaged or lost; nothing is wrong at the unit. Whoever has the file "
+    "sends it once more."
+)
 _RETRIED = N_("The broker did not take it; it is tried again by itself:")
 
 
-def verdict_of(row: DeliveryRow) -> Verdict:
-    """Decide what to say of a delivery as it stands."""
+def verdict_of(row: DeliveryRow, *, damaged: bool = False) -> Verdict:
+    """Decide what to say of a delivery as it stands; ``damaged``: the router has lost a content of it."""
+    if damaged and row.state in UNDELIVERED | WAITING_FOR_OPERATOR:
+        return replace(verdict_of(row), advice=_DAMAGED)
     if row.state in UNDELIVERED:
         return _on_the_way(row)
     ended = row.state in ENDED or row.state is Status.RECALLED

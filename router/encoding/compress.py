@@ -5,6 +5,7 @@ against an earlier version of 8 MB, level 12 finds what has changed in 0.2 s. So
 where there is time: a second of ours is less than the seconds that its bytes take on a thin line.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,10 @@ _OPTION = zstd.CompressionParameter
 
 class LateError(Exception):
     """There was no time to compress it."""
+
+
+class SpoiltError(Exception):
+    """The file is not what its name says: a form of it would be wrong for ever."""
 
 
 def most_worth(size: int) -> int:
@@ -64,7 +69,7 @@ def compressed(
     """The zstd frame of a file, piece by piece; its window lets a gateway with little memory decode it.
 
     Args:
-        source: the file.
+        source: the file; its name is its SHA-256.
         size: its bytes.
         level: of zstd.
         left: tells how many seconds are left.
@@ -72,6 +77,7 @@ def compressed(
 
     Raises:
         LateError: there is no time left.
+        SpoiltError: the file's bytes do not have the SHA-256 that is its name.
     """
     options: dict[int, int] = {
         _OPTION.compression_level: level,
@@ -81,11 +87,15 @@ def compressed(
     prefix = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary is not None else None
     compressor = zstd.ZstdCompressor(options=options, zstd_dict=prefix)
     compressor.set_pledged_input_size(size)
+    digest = hashlib.sha256()
     with source.open("rb") as file:
         while chunk := file.read(_READ):
             if left() <= 0:
                 raise LateError
+            digest.update(chunk)
             yield compressor.compress(chunk)
+    if digest.hexdigest() != source.name:
+        raise SpoiltError(f"{source} is not what its name says")
     yield compressor.flush()
 
 

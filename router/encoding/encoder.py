@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Engine
 
 from router.content import ContentStore
-from router.encoding.compress import LateError
+from router.encoding.compress import LateError, SpoiltError
 from router.encoding.forms import StoredForm
 from router.encoding.maker import Maker
 from router.errors import RouterError
@@ -30,7 +30,7 @@ LEAST_BYTES = MAX_DESCRIPTOR_BYTES
 """Smaller contents ride inside their descriptors, or are too small to be worth it."""
 _TRIED_DICTIONARIES = 3
 _REMAKE_SECONDS = 20.0
-_TROUBLES = (OSError, RouterError, zstd.ZstdError, MemoryError)
+_TROUBLES = (OSError, RouterError, SpoiltError, zstd.ZstdError, MemoryError)
 
 
 class Encoder:

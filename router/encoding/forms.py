@@ -8,7 +8,7 @@ name always means that every byte is there.
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from router.content import ContentStore, disk_full_told, fsync_directory, locked_file, write_all
+from router.content import READ_ONLY, ContentStore, digest_of, disk_full_told, fsync_directory, locked_file, write_all
 from schemas.attachment import Forms
 from schemas.encoding import Encoding
 from schemas.events import Event
@@ -24,6 +24,7 @@ from schemas.events import Event
 log = structlog.get_logger()
 _ETAG_DIGITS = 32
 _VERIFIED = 10_000
+_GONE = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,36 @@ class StoredForm:
     path: Path
 
 
-def find(store: ContentStore, sha256: str) -> list[StoredForm]:
-    """The forms that a content is kept in; those whose bytes are not what they were are removed."""
-    names: list[Path] = []
-    with suppress(FileNotFoundError), os.scandir(store.path(sha256).parent) as entries:
-        names = [Path(entry.path) for entry in entries if entry.name.startswith(f"{sha256}.")]
-    return [form for path in names if (form := _sound(path)) is not None]
+def find(store: ContentStore, sha256: str, *, doubted: bool = False) -> list[StoredForm]:
+    """The forms that a content is kept in; those whose bytes are not what they were are removed.
+
+    Args:
+        store: where the content lies.
+        sha256: the content's name.
+        doubted: somebody got something else by them, so what is known of them counts for nothing.
+    """
+    if doubted:
+        verify(store, sha256)
+    return [form for path in _names(store, sha256) if (form := _sound(path)) is not None]
+
+
+def verify(store: ContentStore, sha256: str, pace: Callable[[int], None] = lambda _count: None) -> int:
+    """Hash the forms of a content as the disk has them now, and remove the spoilt ones; how many those were.
+
+    Args:
+        store: where the content lies.
+        sha256: the content's name.
+        pace: see :func:`router.content.disk.digest_of`.
+    """
+    spoilt = [
+        path
+        for path in _names(store, sha256)
+        if (form := _named(path, 0)) is not None and _etag_on_disk(path, pace) not in {form.etag, _GONE}
+    ]
+    for path in spoilt:
+        path.unlink(missing_ok=True)
+        log.warning(Event.CONTENT_FORM_SPOILT, path=str(path))
+    return len(spoilt)
 
 
 def keep(
@@ -68,6 +93,7 @@ def keep(
             if written is None:
                 path.unlink()
                 return None
+            os.fchmod(file, READ_ONLY)
             os.fsync(file)
             size, etag = written
             final = store.path(sha256).with_name(".".join(filter(None, [sha256, encoding.value, dictionary, etag])))
@@ -102,6 +128,22 @@ def _write(store: ContentStore, file: int, pieces: Iterable[bytes], most: int) -
         digest.update(piece)
         write_all(file, piece)
     return size, digest.hexdigest()[:_ETAG_DIGITS]
+
+
+def _names(store: ContentStore, sha256: str) -> list[Path]:
+    with suppress(FileNotFoundError), os.scandir(store.path(sha256).parent) as entries:
+        return [Path(entry.path) for entry in entries if entry.name.startswith(f"{sha256}.")]
+    return []
+
+
+def _etag_on_disk(path: Path, pace: Callable[[int], None]) -> str:
+    """The etag of the bytes that the disk has; ``_GONE`` when another router has removed them."""
+    try:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return digest_of(file.fileno(), pace)[:_ETAG_DIGITS]
+    except FileNotFoundError:
+        return _GONE
 
 
 def _sound(path: Path) -> StoredForm | None:

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
 import structlog
 
 from router.content import ContentStore
+from router.content.possession import Possession
 from router.directory import Directory, Resolution, resolve
 from router.encoding import Encoder
 from router.errors import (
@@ -22,6 +24,7 @@ from router.errors import (
 from router.ledger import acceptance
 from router.ledger.acceptance import NewDispatch
 from router.ledger.writer import Writer
+from router.planning.draft import take_over
 from schemas.accounts import Account
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment, content_digest
 from schemas.clock import now_ms
@@ -62,6 +65,7 @@ class Intake:
     Args:
         writer: the ledger's group commit.
         content: where attachments lie.
+        possession: who may name which.
         encoder: makes the forms in which they travel.
         directories: holds the present directory.
         knock: called after a commit, so that the relay looks at once.
@@ -73,6 +77,7 @@ class Intake:
         *,
         writer: Writer,
         content: ContentStore,
+        possession: Possession,
         encoder: Encoder,
         directories: Directories,
         knock: Callable[[], None] = lambda: None,
@@ -80,6 +85,7 @@ class Intake:
     ) -> None:
         self._writer = writer
         self._content = content
+        self._possession = possession
         self._encoder = encoder
         self._directories = directories
         self._knock = knock
@@ -125,9 +131,14 @@ class Intake:
     async def _made_ready(
         self, submission: Submission, sender: Account, idempotency_key: str, traceparent: str, content: ContentStore
     ) -> NewDispatch:
-        self._check(submission, sender, idempotency_key, content)
+        self._check(submission, sender, idempotency_key)
+        files = submission.attachments
+        await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
+        if content is not self._content:
+            await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
         units = self.resolve(submission.addressees).included
-        return await self._prepare(submission, units, idempotency_key, traceparent, content)
+        new = await self._prepare(submission, units, idempotency_key, traceparent, content)
+        return replace(new, sender=sender.name)
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed today, who not, and why: the dry run.
@@ -150,20 +161,13 @@ class Intake:
         self._resolutions[rules] = (directory, day, resolution)
         return resolution
 
-    def _check(self, submission: Submission, sender: Account, idempotency_key: str, content: ContentStore) -> None:
+    def _check(self, submission: Submission, sender: Account, idempotency_key: str) -> None:
         if not sender.stands_for(submission.issuer):
             raise ForbiddenIssuerError(f"{sender.name} may not send for {submission.issuer}")
         if submission.secrecy is not Secrecy.NONE and not self._allow_secrecy:
             raise SecrecyRefusedError(f"the dispatch is {submission.secrecy.value}")
         if not idempotency_key or len(idempotency_key) > MAX_KEY_LENGTH or not idempotency_key.isprintable():
             raise MalformedError(f"the idempotency key needs 1 to {MAX_KEY_LENGTH} printable characters")
-        missing = [
-            problem
-            for index, file in enumerate(submission.attachments)
-            if (problem := _problem_of(index, file, content)) is not None
-        ]
-        if missing:
-            raise UnknownAttachmentError("; ".join(item.problem for item in missing), problems=missing)
 
     async def _prepare(
         self,
@@ -219,15 +223,6 @@ class Intake:
             raise LedgerUnavailableError(f"the ledger did not answer within {_ANSWER_WITHIN:.0f} s") from None
 
 
-def _problem_of(index: int, file: Attachment, content: ContentStore) -> FieldProblem | None:
-    size = content.size(file.sha256)
-    if size is None:
-        return FieldProblem(f"attachments.{index}.sha256", f"{file.name}: {file.sha256} was not uploaded")
-    if size != file.size:
-        return FieldProblem(f"attachments.{index}.size", f"{file.name}: {size} bytes were uploaded, not {file.size}")
-    return None
-
-
 def _with_small_files(descriptor: Descriptor, body: bytes, content: ContentStore) -> bytes:
     """The body with those attachments inside that fit, the smallest first."""
     room = MAX_DESCRIPTOR_BYTES - len(body)
@@ -236,7 +231,9 @@ def _with_small_files(descriptor: Descriptor, body: bytes, content: ContentStore
         cost = -(-file.size // 3) * 4 + _INLINE_OVERHEAD
         if cost > room:
             break
-        data = content.path(file.sha256).read_bytes()
+        data = content.read(file.sha256)
+        if data is None:
+            raise UnknownAttachmentError(f"{file.name}: {file.sha256} is not here any more")
         inside[file.name] = file.model_copy(update={"inline": data, **PLAIN.model_dump()})
         room -= cost
     if not inside:

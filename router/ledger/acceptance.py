@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from router.errors import ConflictError
-from router.ledger import recalls
+from router.errors import ConflictError, UnknownAttachmentError
+from router.ledger import holders, recalls
 from router.ledger.bulk import Row, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
+from router.ledger.queries.contents import RECORD_POSITION
 from router.schedule import is_reachable
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
@@ -22,7 +23,6 @@ from schemas.text import fold
 from schemas.unit import Unit
 
 NO_LINE = "no_line"
-RECORD_POSITION = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class NewDispatch:
     accepted_at: int
     forms: Mapping[str, Forms] = field(default_factory=dict)
     """In which the attachments may come, by SHA-256."""
+    sender: str = ""
+    """The account that names the attachments; empty: the router's own, which may."""
 
 
 _DELIVERY = (
@@ -89,7 +91,7 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
         if key in known:
             answers.append(_answer_again(item, known[key]))
             continue
-        refusal = recalls.refusal(connection, item.submission, item.units)
+        refusal = recalls.refusal(connection, item.submission, item.units) or _not_nameable(connection, item)
         if refusal is not None:
             answers.append(refusal)
             continue
@@ -99,6 +101,20 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
     if fresh:
         _insert(connection, fresh)
     return answers
+
+
+def _not_nameable(connection: Connection, item: NewDispatch) -> UnknownAttachmentError | None:
+    """Why the attachments may not be named any more: the delivery that gave the right was recalled since."""
+    files = item.submission.attachments
+    if not files or not item.sender:
+        return None
+    allowed = holders.nameable(connection, item.sender, item.submission.issuer, {file.sha256 for file in files})
+    problems = [
+        holders.not_brought(index, file, item.sender) for index, file in enumerate(files) if file.sha256 not in allowed
+    ]
+    if not problems:
+        return None
+    return UnknownAttachmentError("; ".join(problem.problem for problem in problems), problems=problems)
 
 
 def _known(connection: Connection, items: Sequence[NewDispatch]) -> dict[tuple[str, str], tuple[str, str, int]]:
@@ -135,6 +151,7 @@ def _insert(connection: Connection, items: Sequence[NewDispatch]) -> None:
         if values:
             connection.execute(insert(table), values)
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
+    holders.mark_named(connection, (row["sha256"] for row in rows.files))
     for item in items:
         if item.submission.kind is Kind.RECALL:
             recalls.carry_out(connection, item.id, item.submission.refers_to, item.accepted_at)

@@ -1,4 +1,8 @@
-"""One request's share of an upload: appends bytes as long as no later request has taken the turn."""
+"""One request's share of an upload: appends bytes as long as no later request has taken the turn.
+
+The part is opened with the first byte that may be appended, under the lock and with the turn: a request that brings
+none, or too many, never opens what an earlier one has finished.
+"""
 
 import os
 import threading
@@ -33,7 +37,8 @@ class Appender:
         self.length = length
         self._require_room = require_room
         self._calls = threading.RLock()
-        self._fd = os.open(files.part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._fd = _CLOSED
+        self._over = False
 
     def append(self, data: bytes) -> None:
         """Write bytes; they are durable after :meth:`close`.
@@ -44,13 +49,16 @@ class Appender:
             ContentFullError: no room is left; these are not kept.
         """
         with self._calls:
+            if not data:
+                return
             if self.position + len(data) > self.length:
                 raise TooLargeError(f"the upload was announced with {self.length} bytes, and more came")
             self._require_room(len(data))
             with self.files.locked():
-                if self._fd == _CLOSED or not self.files.has_turn(self.turn):
+                if self._over or not self.files.has_turn(self.turn):
                     raise OffsetConflictError("another request has gone on with this upload since", offset=None)
                 with disk_full_told():
+                    self._open()
                     self._write(data)
 
     def close(self) -> int:
@@ -60,6 +68,7 @@ class Appender:
             ContentFullError: no room is left for what was written.
         """
         with self._calls, disk_full_told():
+            self._over = True
             if self._fd != _CLOSED:
                 fd, self._fd = self._fd, _CLOSED
                 try:
@@ -67,6 +76,10 @@ class Appender:
                 finally:
                     os.close(fd)
             return self.position
+
+    def _open(self) -> None:
+        if self._fd == _CLOSED:
+            self._fd = os.open(self.files.part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def _write(self, data: bytes) -> None:
         rest, offset = memoryview(data), self.position

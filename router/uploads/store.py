@@ -5,16 +5,14 @@ sender's process was killed, finds it where it was. A finished one is remembered
 answer may have been lost, and what came must not be sent again.
 """
 
-import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
 
-from router.content import ContentStore, disk_full_told
+from router.content import ContentStore, Verified, disk_full_told, verify
 from router.errors import (
     NotFoundError,
     OffsetConflictError,
@@ -30,7 +28,6 @@ from schemas.events import Event
 
 log = structlog.get_logger()
 DIRECTORY_NAME = "uploads"
-_READ_BYTES = 1 << 20
 
 
 class UploadStore:
@@ -51,6 +48,17 @@ class UploadStore:
         self._root = content.root / DIRECTORY_NAME
         self._root.mkdir(exist_ok=True)
 
+    def require_size(self, announced: Announced) -> None:
+        """Refuse a size above the limit.
+
+        Raises:
+            TooLargeError: with the limit.
+        """
+        if announced.length > self.limits.largest:
+            raise TooLargeError(
+                f"{announced.length} bytes are announced; at most {self.limits.largest} are accepted here"
+            )
+
     def announce(self, account: str, announced: Announced) -> Upload:
         """Begin an upload, or find the one of this content where it was; other requests for it end.
 
@@ -60,18 +68,18 @@ class UploadStore:
             ContentFullError: the disk is full.
             UploadMismatchError: it has no byte, and the hash is not that of nothing.
         """
-        if announced.length > self.limits.largest:
-            raise TooLargeError(
-                f"{announced.length} bytes are announced; at most {self.limits.largest} are accepted here"
-            )
+        self.require_size(announced)
         files = self._files(account, announced.sha256)
         files.directory.mkdir(parents=True, exist_ok=True)
+        self._look_at_content(files)
         with disk_full_told(), files.locked():
             known = self._known(files)
             if known != announced.length:
                 self._require_quota(files, announced)
                 self._content.require_room(announced.length)
                 files.announce(announced)
+            if not announced.length and not files.done.exists():
+                files.part.touch()  # nobody brings a byte of an empty content
             upload = self._standing(files)
             turn = files.take_turn()
         return self._finish(files, turn, announced) if upload.whole else upload
@@ -164,6 +172,7 @@ class UploadStore:
         """The lock of an upload that is there and has not expired."""
         if not files.directory.exists():
             raise NotFoundError(f"there is no upload {files.sha256} of this account")
+        self._look_at_content(files)
         with files.locked():
             if not files.announced.exists() and not files.done.exists():
                 raise NotFoundError(f"there is no upload {files.sha256} of this account")
@@ -172,12 +181,17 @@ class UploadStore:
                 raise UploadExpiredError(f"the upload {files.sha256} is here no more")
             yield
 
+    def _look_at_content(self, files: UploadFiles) -> None:
+        """Have the content of a finished upload hashed, if it has to be, before the lock is taken: that takes long."""
+        if files.done.exists():
+            self._content.sound(files.sha256)
+
     def _known(self, files: UploadFiles) -> int | None:
         """The length of an upload that can be gone on with; None when there is none."""
         if self._is_expired(files):
             return None
         if (done := files.read(files.done)) is not None:
-            stored = files.part.exists() or self._content.size(files.sha256) == done.length
+            stored = files.part.exists() or self._content.sound(files.sha256) == done.length
             return done.length if stored else None
         announced = files.read(files.announced)
         return None if announced is None else announced.length
@@ -185,34 +199,45 @@ class UploadStore:
     def _standing(self, files: UploadFiles) -> Upload:
         done = files.read(files.done)
         if done is not None:
-            self._hand_over(files)
             return Upload(done, done.length, self._expires_at(files))
         announced = files.read(files.announced)
         assert announced is not None  # noqa: S101 - every caller has looked, under the same lock
         return Upload(announced, files.durable_size(), self._expires_at(files))
 
     def _finish(self, files: UploadFiles, turn: str, announced: Announced) -> Upload:
-        """Verify what is whole, without the lock as that takes long, and hand it to the content store."""
-        found = _sha256_of(files.part) if files.announced.exists() else announced.sha256
+        """Verify what is whole, without the lock as that takes long, and hand it to the content store.
+
+        Nobody else can append meanwhile, as the turn is ours. A crash after the verdict leaves the part beside the
+        record ``.done``: it is verified again by whoever asks next.
+        """
+        came = _came(files)
         with self._existing(files), disk_full_told():
             self._require_turn(files, turn)
-            if found != announced.sha256:
-                files.part.unlink(missing_ok=True)
-                raise UploadMismatchError(
-                    f"the {announced.length} bytes have the SHA-256 {found}, not {announced.sha256}"
-                )
-            if files.announced.exists():
-                files.part.touch()  # an empty content has no part yet
+            if came is not None and came.sha256 != announced.sha256:
+                self._begin_again(files, announced, came.sha256)
+            elif files.announced.exists():
+                if came is None:
+                    raise OffsetConflictError("the upload was begun anew meanwhile", offset=None)
                 files.announced.touch()  # it is remembered from now on
                 files.announced.rename(files.done)
                 sync_directory(files.directory)
                 log.info(Event.UPLOAD_FINISHED, sha256=announced.sha256, size=announced.length)
+            if came is not None and came.sha256 == announced.sha256:
+                self._content.adopt(came)
             return self._standing(files)
 
-    def _hand_over(self, files: UploadFiles) -> None:
-        """Give a verified part to the content store; a crash may have come between the verdict and this."""
-        if files.part.exists():
-            self._content.adopt(files.part, files.sha256)
+    def _begin_again(self, files: UploadFiles, announced: Announced, found: str) -> None:
+        """Drop a part that is something else than its name says.
+
+        Raises:
+            UploadMismatchError: the content is not stored either, so its bytes have to come again.
+        """
+        files.part.unlink(missing_ok=True)
+        if files.done.exists():
+            if self._content.sound(files.sha256) == announced.length:
+                return
+            files.done.rename(files.announced)
+        raise UploadMismatchError(f"the {announced.length} bytes have the SHA-256 {found}, not {announced.sha256}")
 
     def _require_turn(self, files: UploadFiles, turn: str) -> None:
         if not files.has_turn(turn):
@@ -237,13 +262,8 @@ class UploadStore:
         return files.touched_at() + self.limits.expire_after
 
 
-def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            while chunk := file.read(_READ_BYTES):
-                digest.update(chunk)
-    except FileNotFoundError:  # nothing was to come, or another request has finished it
-        pass
-    return digest.hexdigest()
+def _came(files: UploadFiles) -> Verified | None:
+    """The part, verified; None when there is none, because it is content already, or another request made it so."""
+    with suppress(FileNotFoundError):
+        return verify(files.part)
+    return None

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pika
@@ -18,12 +20,15 @@ from faults.people import peoples_receipts_wiped
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
-from support.installation import free_port
+from support.installation import CONGVAN, free_port
+from support.rot import rot
 
 Scenario = Callable[[Ground, int], Coroutine[None, None, dict[str, object]]]
 """Hurts the ground while DISPATCHES are handed in; returns figures of its own. The seed varies time and choice."""
 FEW = DISPATCHES // 5
 _KILLS = 8
+_STORED = "[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"
+"""The files of a content store's contents and forms."""
 ECHO = Path(__file__).with_name("echo.py")
 
 
@@ -223,6 +228,55 @@ async def _upload(laid: Ground, content: bytes) -> int:
         return answer.status
 
 
+async def bits_rot(laid: Ground, seed: int) -> dict[str, object]:
+    """The content store's disk flips bits under documents that travel; upstream sends the same submissions once more.
+
+    The router learns of it from the units, who got other bytes: it serves them no more, and parks nobody for it.
+    """
+    store = laid.made.directory / "router" / "content"
+    for gateway in laid.gateways:
+        gateway.kill()
+    before = set(store.glob(_STORED))
+    await laid.submit(_keys(seed, FEW))
+    rotten = _rot(laid, set(store.glob(_STORED)) - before)
+    for gateway in laid.gateways:
+        gateway.start()
+    await asyncio.to_thread(laid.made.wait, lambda: _damaged(store) == rotten, "the units' doubts were looked into")
+    if laid.rng.random() < 0.5:
+        laid.router.kill()
+        laid.router.start()
+        await asyncio.to_thread(laid.made.wait_until_ready)
+    told = await asyncio.to_thread(_verified, laid)
+    assert {item["sha256"] for item in told} == rotten, told
+    assert all(item["dispatches"][0]["waiting"] for item in told), "it says who waits"
+    assert laid.made.states().get("parked", 0) == 0, "no unit's own system is to blame"
+    await laid.submit(_keys(seed, FEW))
+    await laid.settle()
+    assert _damaged(store) == set()
+    assert await asyncio.to_thread(_verified, laid) == []
+    return {"rotten": len(rotten)}
+
+
+def _rot(laid: Ground, files: set[Path]) -> set[str]:
+    """Flip a byte of each, contents and the forms that they might be mended from; the contents' names."""
+    for path in sorted(files):
+        rot(path, at=laid.rng.randrange(path.stat().st_size))
+    return {path.name.partition(".")[0] for path in files}
+
+
+def _damaged(store: Path) -> set[str]:
+    return {path.name for path in store.glob("damaged/*")}
+
+
+def _verified(laid: Ground) -> list[dict[str, Any]]:
+    """What ``congvan content verify`` tells, which ends with 1 when something is damaged."""
+    command = [*CONGVAN, "content", "verify", "--json"]
+    ended = subprocess.run(command, env=laid.router.environment, capture_output=True, check=False)
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert ended.returncode == (1 if told else 0), ended.stderr
+    return told
+
+
 SCENARIOS: dict[str, Scenario] = {
     item.__name__: item
     for item in (
@@ -237,6 +291,7 @@ SCENARIOS: dict[str, Scenario] = {
         everything_twice,
         poison_among_good,
         content_disk_full,
+        bits_rot,
     )
 }
 

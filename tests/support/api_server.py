@@ -16,11 +16,13 @@ from sqlalchemy import Engine
 from router.api.app import create_app
 from router.api.services import PartHealth, Services
 from router.content import ContentStore
+from router.content.possession import Possession
 from router.directory import Directory
 from router.encoding import Encoder
 from router.intake import Intake
 from router.ledger.accounts import create_account
 from router.ledger.engine import open_engine, upgrade, writing
+from router.ledger.holders import UnnamedLimits
 from router.ledger.units import import_units
 from router.ledger.writer import Writer
 from router.metrics import Metrics
@@ -106,10 +108,15 @@ async def running_api(directory: Path, **options: Any) -> AsyncIterator[Api]:
     content = options.pop("content", None) or ContentStore(directory / "content", reserve_bytes=0)
     limits = options.pop("limits", UploadLimits(MAX_ATTACHMENT, 10, MAX_ATTACHMENT, 3600.0))
     encoder = Encoder(content, engine, seconds=options.pop("encode_seconds", 30.0))
+    unnamed = options.pop("unnamed", UnnamedLimits(1000, 16 * MAX_ATTACHMENT))
+    possession = Possession(engine, writer, limits=unnamed, kept=7 * 24 * 3600.0)
     health, organisation = Health(), Organisation()
     parts: dict[str, Any] = {
-        "intake": Intake(writer=writer, content=content, encoder=encoder, directories=organisation),
+        "intake": Intake(
+            writer=writer, content=content, possession=possession, encoder=encoder, directories=organisation
+        ),
         "content": content,
+        "possession": possession,
         "uploads": UploadStore(content, limits),
         "encoder": encoder,
         "engine": engine,

@@ -17,12 +17,14 @@ from router.api.services import Services
 from router.clocks import periodically
 from router.console.passwords import hash_password
 from router.content import ContentStore
+from router.content.possession import Possession
 from router.directory import Directory, load_csv
 from router.encoding import Encoder
 from router.identity import Provider
 from router.intake import Intake
 from router.ledger import people, presence
 from router.ledger.engine import writing
+from router.ledger.holders import UnnamedLimits
 from router.ledger.people import check_grant
 from router.ledger.presence import Listening, Report
 from router.ledger.units import import_units, record_seen
@@ -129,9 +131,11 @@ async def running_console(
     content = ContentStore(directory / "content", reserve_bytes=0)
     organisation = Organisation(Directory(units))
     encoder = Encoder(content, engine, seconds=0)
+    possession = Possession(engine, writer, limits=UnnamedLimits(10, 1024 * 1024), kept=7 * 24 * 3600.0)
     services = Services(
-        intake=Intake(writer=writer, content=content, encoder=encoder, directories=organisation),
+        intake=Intake(writer=writer, content=content, possession=possession, encoder=encoder, directories=organisation),
         content=content,
+        possession=possession,
         uploads=UploadStore(content, UploadLimits(1024 * 1024, 10, 1024 * 1024, 3600.0)),
         encoder=encoder,
         engine=engine,

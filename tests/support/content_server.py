@@ -20,13 +20,17 @@ CHUNK = 16 * 1024
 
 @dataclass(slots=True)
 class Request:
-    """One request for a content: its name, the byte it began at, whether it was asked to resume, what it takes."""
+    """One request for a content: its name, the byte it began at, whether it was asked to resume, what it takes.
+
+    ``doubted``: the router is asked to hash its bytes first, because others came.
+    """
 
     sha256: str
     start: int
     if_range: str
     accept: str = ""
     dictionary: str = ""
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class ContentServer:
         answers: statuses to answer next instead of the bytes.
         cut_after: bytes after which the next answers are cut, one entry per answer; 0 lets it pass.
         forms: of the contents, by their name; the first that a request fits is sent.
+        problem: the title of the problem that a refusal carries; empty: it has no body.
         always: send the first form whatever is accepted, as long as anything but the plain content is.
         swap: names whose bytes are replaced by others of the same length, this often.
         ranges: whether Range is understood.
@@ -61,6 +66,7 @@ class ContentServer:
     cut_after: deque[int] = field(default_factory=deque)
     swap: dict[str, int] = field(default_factory=dict)
     always: bool = False
+    problem: str = ""
     ranges: bool = True
     held_from: int = 0
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +88,11 @@ class ContentServer:
             return web.Response(status=self.answers.popleft())
         return web.json_response(self.units)
 
+    def _refusal(self, status: int) -> web.Response:
+        if not self.problem:
+            return web.Response(status=status)
+        return web.json_response({"title": self.problem}, status=status, content_type="application/problem+json")
+
     async def get(self, request: web.Request) -> web.StreamResponse:
         """``GET /content/<sha256>``."""
         sha256 = request.match_info["sha256"]
@@ -93,11 +104,12 @@ class ContentServer:
             request.headers.get("If-Range", ""),
             request.headers.get("Accept-Encoding", ""),
             request.headers.get("Available-Dictionary", ""),
+            request.headers.get("Cache-Control") == "no-cache",
         )
         self.requests.append(asked)
         self.tokens.append(request.headers.get("Authorization", ""))
         if self.answers:
-            return web.Response(status=self.answers.popleft())
+            return self._refusal(self.answers.popleft())
         served = self._served(asked)
         if served is None:
             return web.Response(status=404)

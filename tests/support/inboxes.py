@@ -1,5 +1,6 @@
 """Spools with documents in them, as a gateway leaves them."""
 
+import hashlib
 from pathlib import Path
 
 from consumers.inbox import Entry, get_entry
@@ -11,6 +12,10 @@ from schemas.descriptor import Descriptor, encode
 from schemas.dispatch import Urgency, lane_of
 from schemas.ids import new_id
 from schemas.states import Status
+
+FILE = b"%PDF"
+"""The bytes that the hash of its file is of; the size is said larger, as people see it."""
+FILE_SHA256 = hashlib.sha256(FILE).hexdigest()
 
 
 def put_document(
@@ -26,7 +31,7 @@ def put_document(
     """A document that is ``taken``, ``arrived`` or ``parked`` in the spool under a data directory."""
     spool = open_spool(data_dir)
     try:
-        file = TravellingAttachment(name="a.pdf", media_type="application/pdf", size=5_200_000, sha256="ab" * 32)
+        file = TravellingAttachment(name="a.pdf", media_type="application/pdf", size=5_200_000, sha256=FILE_SHA256)
         descriptor = Descriptor(
             id=new_id(),
             notation=notation,

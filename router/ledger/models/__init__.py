@@ -7,6 +7,7 @@ gives its claim back by itself.
 """
 
 from router.ledger.models._base import metadata
+from router.ledger.models.contents import content_holder, content_removed
 from router.ledger.models.people import account, audit, person, person_role, web_session
 from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
@@ -24,6 +25,8 @@ __all__ = [
     "account",
     "attempt",
     "audit",
+    "content_holder",
+    "content_removed",
     "delivery",
     "dispatch",
     "dispatch_attachment",

@@ -27,6 +27,7 @@ from support.api_server import (
     running_api,
 )
 from support.conditions import holds
+from support.rot import rot
 from support.small_disk import small_disk
 
 DATA = bytes(range(256)) * 1000
@@ -180,9 +181,34 @@ async def test_content_uploaded_but_not_sent_is_nobodys(api: Api) -> None:
         assert (await get(api, account=account))[0].status == 404
 
 
-async def test_content_that_the_disk_lost_is_not_found_rather_than_an_error(addressed: Api) -> None:
+async def test_content_that_the_disk_lost_is_made_again_from_a_form_of_it(addressed: Api) -> None:
     addressed.content.path(SHA).unlink()
-    assert (await get(addressed))[0].status == 404
+    answer, body = await get(addressed)
+    assert (answer.status, body) == (200, DATA)
+
+
+async def test_content_that_is_lost_is_told_as_the_routers_trouble_until_its_bytes_come(addressed: Api) -> None:
+    for path in addressed.content.path(SHA).parent.iterdir():
+        path.unlink()
+    answer, body = await get(addressed)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+    assert b"content-damaged" in body
+    assert [item.sha256 for item in addressed.content.damaged()] == [SHA]
+    assert (await put(addressed))[0] == 201
+    assert (await get(addressed))[1] == DATA
+    assert addressed.content.damaged() == []
+
+
+async def test_who_got_other_bytes_has_them_hashed_anew(addressed: Api) -> None:
+    """Bits that rot change neither size nor time, so only the bytes tell."""
+    for form in addressed.content.path(SHA).parent.glob(f"{SHA}.*"):
+        form.unlink()
+    addressed.content._verdicts._clock = lambda: 1e9
+    rot(addressed.content.path(SHA))
+    assert (await get(addressed))[1] != DATA
+    answer, _ = await get(addressed, Cache_Control="no-cache")
+    assert answer.status == 503
+    assert (await get(addressed))[0].status == 503
 
 
 async def test_a_full_disk_is_told_as_507_and_leaves_nothing_half_written(tmp_path: Path) -> None:

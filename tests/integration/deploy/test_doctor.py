@@ -8,12 +8,16 @@ import pytest
 from deploy.doctor.examine import CHECKS, examine
 from deploy.doctor.findings import Answer, Verdict
 from deploy.exits import ExitCode
+from router.content import ContentStore
+from router.ledger.engine import open_engine, writing
 from router.settings import RouterSettings
 from schemas.accounts import Role
 from schemas.unit import Link, Unit
 from support.broker import Vhost
 from support.identity_provider import running_provider
 from support.installation import Installation, installation
+from support.ledgers import Clerk, attachment, sqlite_ledger
+from support.rot import rot
 
 UNITS = [
     Unit(code="LCA", name="Tỉnh ủy Lào Cai", kind="province", link=Link.LAN),
@@ -117,3 +121,25 @@ async def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "content" / "incoming").write_text("not a directory")
     found = await answers(RouterSettings(data_dir=tmp_path))
     assert found["content store"].verdict is Verdict.FAILED
+
+
+async def test_a_damaged_or_missing_content_is_told(tmp_path: Path) -> None:
+    settings = RouterSettings(data_dir=tmp_path)
+    engine = open_engine(sqlite_ledger(tmp_path / "ledger.sqlite3"))
+    store = ContentStore(tmp_path / "content", reserve_bytes=0)
+    name = (await store.put(b"on its way")).sha256
+    with writing(engine) as conn:
+        clerk = Clerk(conn)
+        clerk.dispatch("LCA", UNITS, attachments=[attachment(b"on its way")])
+    engine.dispose()
+    found = (await answers(settings))["contents"]
+    assert (found.verdict, found.detail[:14]) == (Verdict.OK, "the 1 contents")
+    store.path(name).unlink()
+    missing = (await answers(settings))["contents"]
+    assert (missing.verdict, name in missing.detail) == (Verdict.FAILED, True)
+    await store.put(b"on its way")
+    rot(store.path(name))
+    store.verify(name)
+    damaged = (await answers(settings))["contents"]
+    assert (damaged.verdict, damaged.detail[:21]) == (Verdict.FAILED, "1 contents are damage")
+    assert "congvan content verify" in damaged.hint

@@ -8,11 +8,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select
 
 from router.errors import LedgerRevisionError, LedgerUnavailableError
+from router.ledger.accounts import create_account
 from router.ledger.engine import BASE, downgrade, open_engine, reading, require_current, upgrade, writing
-from router.ledger.models import account, metadata, unit
+from router.ledger.models import account, content_holder, metadata, unit
 from router.ledger.units import import_units, list_units
+from schemas.accounts import parse_account
 from schemas.unit import OtherCode
-from support.ledgers import START
+from support.ledgers import START, Clerk, attachment
 from support.ledgers import unit as make_unit
 
 
@@ -73,6 +75,30 @@ def test_tables_of_another_revision_are_refused_with_both_names(ledger_url: str)
         conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(LedgerRevisionError, match="9999"):
         require_current(engine)
+    engine.dispose()
+
+
+def test_who_may_have_brought_what_is_there_is_derived_from_the_issuers(ledger_url: str) -> None:
+    """Every account that sends for the issuer of a dispatch with a content; nobody wrote down which of them it was."""
+    upgrade(ledger_url)
+    engine = open_engine(ledger_url)
+    units = [make_unit(code) for code in ("LCA", "LCA.02", "LCA.02.01", "LCA.021")]
+    names = ("issuer:LCA.02", "issuer:LCA.02:erp", "gateway:LCA.02.#", "operator:LCA.#", "issuer:LCA.021", "issuer:LCA")
+    with writing(engine) as conn:
+        for name in names:
+            create_account(conn, parse_account(name), now_ms=START)
+        clerk = Clerk(conn)
+        clerk.dispatch("LCA.02", units, attachments=[attachment(b"two")])
+        clerk.dispatch("LCA.02.01", units, attachments=[attachment(b"two"), attachment(b"one", "b")])
+        conn.execute(content_holder.delete())
+    downgrade(engine, "0001")
+    upgrade(engine)
+    with reading(engine) as conn:
+        found = {(row.sha256, row.account): row for row in conn.execute(content_holder.select())}
+    two, one = attachment(b"two").sha256, attachment(b"one").sha256
+    assert set(found) == {(two, name) for name in names[:4]} | {(one, name) for name in names[2:4]}
+    assert {row.named for row in found.values()} == {1}
+    assert found[two, names[2]].size == 3
     engine.dispose()
 
 

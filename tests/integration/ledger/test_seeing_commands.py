@@ -1,8 +1,11 @@
 """The commands that show what the console shows, from the ledger itself."""
 
+import asyncio
 import io
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,8 @@ from rich.console import Console
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
-from router.cli import audit, lines, overview, search, stats, stuck, units, watch, why
+from router.cli import audit, content, lines, overview, search, stats, stuck, units, watch, why
+from router.content import ContentStore
 from router.ledger import presence
 from router.ledger.accounts import create_account
 from router.ledger.audit import Act, Entry, record
@@ -23,7 +27,8 @@ from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 from schemas.line import LineReport
 from schemas.states import Status
-from support.ledgers import Clerk, unit
+from support.ledgers import Clerk, attachment, unit
+from support.rot import rot
 
 Run = Callable[..., Result]
 UNITS = [unit(code) for code in ("LCA", "LCA.01", "LCA.02", "LCA.02.05")]
@@ -37,6 +42,7 @@ APPS = {
     "search": search.app,
     "audit": audit.app,
     "units": units.app,
+    "content": content.app,
 }
 FULL = "HTTP 507: the disk is full"
 
@@ -229,3 +235,77 @@ def test_the_watched_screen_fits_and_shows_the_numbers_and_the_latest_receipt(
     assert len(text.splitlines()) <= max(height, 14)
     assert "3 of 4" in text
     assert "parked" in text.splitlines()[-2]
+
+
+def test_why_blames_the_store_and_not_the_unit_when_the_routers_copy_is_gone(
+    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
+    store = ContentStore(tmp_path / "content", reserve_bytes=0)
+    file = attachment(b"a document")
+    asyncio.run(store.put(b"a document"))
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        clerk.units(*UNITS)
+        key = clerk.dispatch("LCA", UNITS, attachments=[file])
+        clerk.tell(key, "LCA.01", Status.QUEUED, Status.TAKEN)
+        clerk.tell(key, "LCA.01", Status.PARKED, reason="content came wrong")
+    (sound,) = objects(run("why", key, "LCA.01", "--json"))
+    assert (sound["damaged"], sound["advice"]) == ([], "Mend what the reason names, then redrive it.")
+    rot(store.path(file.sha256))
+    assert store.sound(file.sha256, doubted=True) is None
+    (found,) = objects(run("why", key, "LCA.01", "--json"))
+    assert found["damaged"] == [file.sha256]
+    assert found["advice"].startswith(f"The router's own copy of a.pdf ({file.sha256}) is damaged or lost")
+    asyncio.run(store.put(b"a document"))
+    assert objects(run("why", key, "LCA.01", "--json")) == [sound]
+
+
+def test_verify_tells_what_is_damaged_who_waits_for_it_and_ends_with_one(
+    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
+    assert run("content", "verify").exit_code == 3, "there is no store yet"
+    store = ContentStore(tmp_path / "content", reserve_bytes=0)
+    files = [attachment(name.encode(), f"{name}.pdf") for name in ("sound", "rotten", "lost")]
+    for file in files[:2]:
+        asyncio.run(store.put(file.name.removesuffix(".pdf").encode()))
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        clerk.units(*UNITS)
+        key = clerk.dispatch("LCA", UNITS[1:3], attachments=files)
+        clerk.tell(key, "LCA.02", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+    rot(store.path(files[1].sha256))
+    for _ in range(2):
+        result = run("content", "verify", "--json")
+        told = {item["sha256"]: item for item in map(json.loads, result.stdout.splitlines())}
+        assert (result.exit_code, set(told)) == (1, {files[1].sha256, files[2].sha256})
+        assert told[files[2].sha256]["state"] == "missing"
+        assert told[files[1].sha256] == {
+            "sha256": files[1].sha256,
+            "state": "damaged",
+            "healed": False,
+            "dispatches": [{"dispatch": key, "issuer": "LCA", "notation": "1-CV/TU", "waiting": ["LCA.01"]}],
+        }
+    assert "waited for by LCA.01" in run("content", "verify").stdout
+    for file in files[1:]:
+        asyncio.run(store.put(file.name.removesuffix(".pdf").encode()))
+    well = run("content", "verify")
+    assert (well.exit_code, well.stdout) == (0, "")
+    assert "3 contents hashed, 0 were damaged or missing" in well.stderr
+
+
+def test_collect_tells_before_it_removes(
+    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del ledger
+    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
+    store = ContentStore(tmp_path / "content", reserve_bytes=0)
+    name = asyncio.run(store.put(b"nobody names it")).sha256
+    assert objects(run("content", "collect", "--json")) == []
+    os.utime(store.path(name), (1000, 1000))
+    (told,) = objects(run("content", "collect", "--dry-run", "--json"))
+    assert told == {"sha256": name, "size": 15, "came_at": 1000.0}
+    assert name in run("content", "collect").stdout
+    assert store.size(name) is None
+    assert run("content", "collect").stdout == "nothing to collect\n"

@@ -92,6 +92,13 @@ def test_what_comes_next_and_what_can_be_done_follow_from_where_it_stands(
 
 
 @pytest.mark.parametrize("state", Status)
+def test_a_damaged_copy_of_the_routers_is_blamed_as_long_as_the_delivery_waits_for_it(state: Status) -> None:
+    sound, damaged = verdict_of(row(state)), verdict_of(row(state), damaged=True)
+    assert ("router's own copy" in damaged.advice) == (state in UNDELIVERED | {Status.PARKED})
+    assert (damaged.next, damaged.at) == (sound.next, sound.at)
+
+
+@pytest.mark.parametrize("state", Status)
 def test_of_every_state_something_is_said(state: Status) -> None:
     verdict = verdict_of(row(state))
     assert verdict.next

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from router.cli.units import app
 from router.content import ContentStore
+from router.content.possession import Possession
 from router.directory import Directory
 from router.encoding import Encoder
 from router.intake import Intake
@@ -49,7 +50,10 @@ def test_who_is_addressed_changes_with_the_organisations_day(tmp_path: Path) -> 
     calendar = Calendar(Directory([a_unit("LCA"), OLD, NEW]), date(2025, 6, 30))
     content = ContentStore(tmp_path, reserve_bytes=0)
     encoder = cast("Encoder", None)
-    intake = Intake(writer=cast("Writer", None), content=content, encoder=encoder, directories=calendar)
+    possession = cast("Possession", None)  # nobody names a file here
+    intake = Intake(
+        writer=cast("Writer", None), content=content, possession=possession, encoder=encoder, directories=calendar
+    )
     rules = ("LCA.*",)
     assert [unit.code for unit in intake.resolve(rules).included] == ["LCA.OLD"]
     calendar.today = date(2025, 7, 1)

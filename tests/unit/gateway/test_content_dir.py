@@ -11,6 +11,7 @@ from consumers.part import sync_after
 from consumers.spool import Writer
 from consumers.spool.taking import take
 from support.deliveries import ONE_MINUTE, a_descriptor, arriving, by_reference, inside
+from support.rot import rot
 
 USED, UNUSED = b"used", b"unused"
 
@@ -70,3 +71,19 @@ def test_the_reserve_stays_free(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("rate", "expected"), [(0, 65_536), (4_000, 65_536), (100_000, 200_000), (1e9, 8 * 1024**2)])
 def test_a_power_cut_costs_two_seconds_of_the_line_or_64_kb(rate: float, expected: int) -> None:
     assert sync_after(rate) == expected
+
+
+def test_a_content_that_rotted_on_the_disk_is_removed_to_be_fetched_again(tmp_path: Path) -> None:
+    path = put(ContentDir(tmp_path, reserve_bytes=0), USED)
+    rot(path)
+    directory = ContentDir(tmp_path, reserve_bytes=0)
+    assert not directory.has(path.name)
+    assert not path.exists()
+
+
+def test_a_content_that_was_right_is_not_hashed_again_at_once_but_when_it_has_changed(tmp_path: Path) -> None:
+    directory = ContentDir(tmp_path, reserve_bytes=0)
+    path = put(directory, USED)
+    assert directory.has(path.name)
+    path.write_bytes(UNUSED)
+    assert not directory.has(path.name)

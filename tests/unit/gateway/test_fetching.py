@@ -137,6 +137,16 @@ async def test_wrong_bytes_are_never_kept_and_fetched_again_from_zero(bench: Ben
     await bench.fetch(transfer)
     assert bench.got(transfer) == DATA
     assert [request.start for request in bench.server.requests] == [0, 0, 0]
+    assert [request.doubted for request in bench.server.requests] == [False, True, True]
+
+
+async def test_a_router_that_says_its_copy_is_damaged_is_waited_for_in_its_own_words(bench: Bench) -> None:
+    transfer = wanted(bench)
+    bench.server.problem = "The router's copy of the content is damaged"
+    bench.server.answers.extend([503] * 12)
+    await bench.fetch(transfer)
+    assert bench.got(transfer) == DATA
+    assert set(bench.waits) == {"the server answered 503: The router's copy of the content is damaged", ""}
 
 
 async def test_bytes_that_stay_wrong_are_given_up(bench: Bench) -> None:

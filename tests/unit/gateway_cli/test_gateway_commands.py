@@ -21,7 +21,8 @@ from schemas.attachment import TravellingAttachment
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Urgency
 from schemas.states import Status
-from support.inboxes import put_document
+from support.inboxes import FILE, FILE_SHA256, put_document
+from support.rot import rot
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,27 @@ def test_what_is_still_to_come_and_what_is_due_is_said(data_dir: Path, capsys: p
 
 def test_files_that_the_sink_none_left_are_saved(congvan: Congvan, data_dir: Path, tmp_path: Path) -> None:
     put_document(data_dir)
-    kept = data_dir / "content" / ("ab" * 32)
+    kept = data_dir / "content" / FILE_SHA256
     kept.parent.mkdir()
-    kept.write_bytes(b"%PDF")
+    kept.write_bytes(FILE)
     ended = congvan("inbox", "save", "123-CV/TU", str(tmp_path / "out"))
     assert (ended.code, ended.out) == (0, f"{tmp_path / 'out' / 'a.pdf'}\n")
     assert (tmp_path / "out" / "a.pdf").read_bytes() == b"%PDF"
     assert congvan("inbox", "save", "123-CV/TU", str(tmp_path / "out")).code == 1  # nothing is written over
+
+
+def test_a_file_that_rotted_in_the_spool_is_not_given_to_people(
+    congvan: Congvan, data_dir: Path, tmp_path: Path
+) -> None:
+    put_document(data_dir)
+    kept = data_dir / "content" / FILE_SHA256
+    kept.parent.mkdir()
+    kept.write_bytes(FILE)
+    rot(kept)
+    ended = congvan("inbox", "save", "123-CV/TU", str(tmp_path / "out"))
+    assert ended.code == 3
+    assert "damaged" in ended.err
+    assert not (tmp_path / "out" / "a.pdf").exists()
 
 
 def test_files_inside_the_descriptor_are_saved(data_dir: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from consumers.errors import SinkRefusedError, SinkRetryError
 from consumers.sinks.folder import FolderSink, directory_name
 from schemas.clock import iso
 from support.documents import FILES, LETTER, make_document, visible
+from support.rot import rot
 from support.small_disk import small_disk
 
 
@@ -245,3 +246,13 @@ async def test_something_else_in_the_inbox_s_place_is_said(sink: FolderSink, roo
     (root / "LCA.02.05").write_text("a file")
     with pytest.raises(SinkRetryError, match="cannot be written: Not a directory"):
         await sink.deliver(make_document(tmp_path / "spool"))
+
+
+async def test_content_that_rotted_in_the_spool_is_not_handed_over(
+    sink: FolderSink, root: Path, tmp_path: Path
+) -> None:
+    document = make_document(tmp_path / "spool")
+    rot(document.files[0].path)
+    with pytest.raises(SinkRetryError, match=r"own copy of .* is damaged"):
+        await sink.deliver(document)
+    assert not list(root.rglob("dispatch.json"))

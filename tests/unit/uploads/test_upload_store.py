@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from router.content import ContentStore
+from router.content import ContentStore, Verified
 from router.errors import (
     ContentFullError,
     NotFoundError,
@@ -199,7 +199,7 @@ def test_a_process_killed_between_the_verdict_and_the_store_is_made_up_for(
 ) -> None:
     uploads.announce(ACCOUNT, announced())
 
-    def die(_path: Path, _sha256: str) -> bool:
+    def die(_file: Verified) -> bool:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -294,3 +294,26 @@ def test_any_cut_into_requests_gives_the_same_content(
         assert bring(uploads, DATA[begin:end], begin) == end
     assert content.path(SHA).read_bytes() == DATA
     assert not list((content.root / "uploads").rglob("*.part"))
+
+
+def test_an_empty_request_at_the_end_of_a_finished_upload_leaves_the_content_whole(
+    uploads: UploadStore, content: ContentStore
+) -> None:
+    uploads.announce(ACCOUNT, announced())
+    bring(uploads, DATA, 0)
+    assert uploads.settle(uploads.go_on(ACCOUNT, SHA, len(DATA))).whole
+    assert uploads.look(ACCOUNT, SHA).whole
+    assert content.path(SHA).read_bytes() == DATA
+
+
+def test_too_long_a_request_at_the_end_of_a_finished_upload_leaves_the_content_whole(
+    uploads: UploadStore, content: ContentStore
+) -> None:
+    uploads.announce(ACCOUNT, announced())
+    bring(uploads, DATA, 0)
+    appender = uploads.go_on(ACCOUNT, SHA, len(DATA))
+    with pytest.raises(TooLargeError):
+        appender.append(b"x")
+    appender.close()
+    assert uploads.look(ACCOUNT, SHA).whole
+    assert content.path(SHA).read_bytes() == DATA

@@ -1,0 +1,94 @@
+"""Removes the contents that no dispatch names, some days after they came.
+
+Nothing that a submission is about to name is removed, whichever router it came to. A submission touches each content
+that it names before it looks at it, unless the file is younger than half the time that contents are kept; and a file
+is removed under the lock under which it is touched, after its age was looked at there once more. So a content that was
+looked at is young for half that time at least, which is days, and a submission lasts seconds: by then the ledger names
+it. What comes later finds no file, and is told to bring it. The ledger is asked after a file was found to be old,
+never before, and a crash between leaves a file that the next round finds again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+from sqlalchemy import Engine
+
+from router.content.store import ContentStore
+from router.ledger import holders
+from router.ledger.engine import reading, writing
+from router.ledger.queries.contents import unnamed
+from schemas.events import Event
+
+log = structlog.get_logger()
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A content that no dispatch names: its name, its bytes, and when it came (seconds since 1970)."""
+
+    sha256: str
+    size: int
+    came_at: float
+
+
+class Collector:
+    """The rounds over one store. Its methods block.
+
+    Args:
+        engine: the ledger.
+        store: whose contents.
+        kept: seconds that a content is kept which no dispatch names.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, engine: Engine, store: ContentStore, *, kept: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._kept = kept
+        self._clock = clock
+
+    def collect(self, *, dry_run: bool = False) -> Iterator[Collected]:
+        """Remove what nobody names; tells each one, and of a dry run those that would be removed.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be asked.
+        """
+        before = self._clock() - self._kept
+        names, count, total = self._store.names(), 0, 0
+        while batch := list(islice(names, _AT_ONCE)):
+            for item in self._collect(batch, before, dry_run=dry_run):
+                count, total = count + 1, total + item.size
+                yield item
+        if dry_run:
+            return
+        with writing(self._engine) as conn:
+            holders.forget_unnamed(conn, round(before * 1000))
+        if count:
+            log.info(Event.CONTENT_COLLECTED, contents=count, size=total)
+
+    def run(self) -> int:
+        """Remove what nobody names; how many contents that were."""
+        return sum(1 for _ in self.collect())
+
+    def _collect(self, batch: Sequence[str], before: float, *, dry_run: bool) -> Iterator[Collected]:
+        old = {item.sha256: item for item in map(self._look, batch) if item is not None and item.came_at < before}
+        if not old:
+            return
+        with reading(self._engine) as conn:
+            free = unnamed(conn, list(old))
+        for sha256 in free:
+            if dry_run or self._store.remove(sha256, unless_since=before):
+                yield old[sha256]
+
+    def _look(self, sha256: str) -> Collected | None:
+        try:
+            status = self._store.path(sha256).stat()
+        except FileNotFoundError:
+            return None
+        return Collected(sha256, status.st_size, status.st_mtime)

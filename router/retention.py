@@ -1,0 +1,63 @@
+"""What is removed by time: contents that no dispatch names, and what the settings say of dispatches long ended."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from router.content.collecting import Collector
+from router.ledger import retention
+from router.ledger.writer import Writer
+from schemas.clock import now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long what belongs to ended dispatches is kept, in seconds; 0: for ever."""
+
+    receipts: float = 0.0
+    attempts: float = 0.0
+    contents: float = 0.0
+
+
+class Retention:
+    """Forgets what is too old.
+
+    Args:
+        writer: the ledger's group commit.
+        collector: removes contents.
+        kept: how long what is kept.
+    """
+
+    def __init__(self, writer: Writer, collector: Collector, kept: Kept) -> None:
+        self._writer = writer
+        self._collector = collector
+        self._kept = kept
+
+    async def look(self) -> None:
+        """Forget what is too old now."""
+        forgotten = {
+            "receipts": await self._forget(retention.forget_receipts, self._kept.receipts),
+            "attempts": await self._forget(retention.forget_attempts, self._kept.attempts),
+            "contents": await self._forget(retention.let_go_of_contents, self._kept.contents),
+        }
+        if any(forgotten.values()):
+            log.info(Event.LEDGER_PRUNED, **forgotten)
+        try:
+            await asyncio.to_thread(self._collector.run)
+        except OSError as error:
+            log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
+
+    async def _forget(self, some: Callable[[Connection, Sequence[int]], Sequence[int]], kept: float) -> int:
+        """All of a kind, some at a time, so that no transaction is long; how many."""
+        if not kept:
+            return 0
+        total, before = 0, now_ms() - round(kept * 1000)
+        while count := await self._writer.run(some, before):
+            total += count
+        return total

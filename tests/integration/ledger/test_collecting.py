@@ -1,0 +1,228 @@
+"""What nobody names is collected, what somebody is about to name never; what ended long ago may be forgotten."""
+
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from router.content import ContentStore
+from router.content.collecting import Collector
+from router.content.possession import Possession
+from router.errors import UnknownAttachmentError
+from router.ledger import holders
+from router.ledger.acceptance import accept
+from router.ledger.engine import reading, writing
+from router.ledger.holders import Brought, UnnamedLimits
+from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
+from router.ledger.writer import Writer
+from router.retention import Kept, Retention
+from schemas.accounts import parse_account
+from schemas.attachment import Attachment
+from schemas.clock import now_ms
+from schemas.dispatch import Submission
+from schemas.states import Status
+from support.ledgers import Clerk, attachment, new_dispatch, unit
+
+DAY = 86_400.0
+KEPT = 7 * DAY
+ISSUER = parse_account("issuer:LCA.VP")
+UNITS = [unit("LCA.01"), unit("LCA.02")]
+LIMITS = UnnamedLimits(100, 10**9)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ContentStore:
+    return ContentStore(tmp_path / "content", reserve_bytes=0)
+
+
+def bring(ledger: Engine, store: ContentStore, data: bytes, *, days_ago: float = 0.0) -> str:
+    """A content that an account brought so long ago."""
+    sha256 = asyncio.run(store.put(data)).sha256
+    at = time.time() - days_ago * DAY
+    os.utime(store.path(sha256), (at, at))
+    with writing(ledger) as conn:
+        holders.note(conn, [Brought(sha256, len(data), ISSUER.name, round(at * 1000), LIMITS)])
+    return sha256
+
+
+def dispatch(ledger: Engine, *files: Attachment) -> str:
+    with writing(ledger) as conn:
+        return Clerk(conn).dispatch("LCA.VP", UNITS, attachments=files)
+
+
+def collector(ledger: Engine, store: ContentStore) -> Collector:
+    return Collector(ledger, store, kept=KEPT)
+
+
+def held(ledger: Engine) -> set[str]:
+    with reading(ledger) as conn:
+        return set(conn.scalars(select(content_holder.c.sha256)))
+
+
+def test_only_what_came_long_ago_and_nobody_names_is_removed(ledger: Engine, store: ContentStore) -> None:
+    named, old, young = (bring(ledger, store, data, days_ago=ago) for data, ago in ((b"n", 9), (b"o", 9), (b"y", 6)))
+    dispatch(ledger, attachment(b"n"))
+    store.path(old).with_name(f"{old}.zstd.0").touch()
+    assert [item.sha256 for item in collector(ledger, store).collect(dry_run=True)] == [old]
+    assert store.size(old) == 1, "a dry run removes nothing"
+    assert [item.sha256 for item in collector(ledger, store).collect()] == [old]
+    assert [store.size(name) for name in (named, old, young)] == [1, None, 1]
+    assert not list(store.path(old).parent.glob(f"{old}*")), "its forms go with it"
+    assert held(ledger) == {named, young}
+    assert collector(ledger, store).run() == 0
+
+
+def test_what_was_brought_again_is_young_again(ledger: Engine, store: ContentStore) -> None:
+    name = bring(ledger, store, b"again", days_ago=9)
+    bring(ledger, store, b"again")
+    assert collector(ledger, store).run() == 0
+    assert store.size(name) == 5
+    assert held(ledger) == {name}
+
+
+def test_a_file_without_any_row_is_found_as_well(ledger: Engine, store: ContentStore) -> None:
+    name = asyncio.run(store.put(b"left by a crash")).sha256
+    os.utime(store.path(name), (0, 0))
+    assert [item.sha256 for item in collector(ledger, store).collect()] == [name]
+
+
+async def test_what_a_submission_is_about_to_name_stays_though_it_is_old(ledger: Engine, store: ContentStore) -> None:
+    """The submission has looked at the content; its commit comes after the collector has asked the ledger."""
+    data = b"about to be named"
+    name = await asyncio.to_thread(bring, ledger, store, data, days_ago=30)
+    writer = Writer(ledger)
+    possession = Possession(ledger, writer, limits=LIMITS, kept=KEPT)
+    try:
+        await possession.require(ISSUER, "LCA.VP", [attachment(data)], store=store, own=store)
+        assert await asyncio.to_thread(collector(ledger, store).run) == 0
+        await asyncio.to_thread(dispatch, ledger, attachment(data))
+        assert store.sound(name) == len(data)
+        os.utime(store.path(name), (0, 0))
+        assert await asyncio.to_thread(collector(ledger, store).run) == 0, "it is named now"
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+async def test_a_submission_that_comes_after_the_collector_is_told_to_bring_it(
+    ledger: Engine, store: ContentStore
+) -> None:
+    data = b"too late"
+    await asyncio.to_thread(bring, ledger, store, data, days_ago=30)
+    assert await asyncio.to_thread(collector(ledger, store).run) == 1
+    writer = Writer(ledger)
+    try:
+        with pytest.raises(UnknownAttachmentError):
+            await Possession(ledger, writer, limits=LIMITS, kept=KEPT).require(
+                ISSUER, "LCA.VP", [attachment(data)], store=store, own=store
+            )
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+def test_collectors_and_submissions_at_once_never_leave_a_dispatch_without_its_content(
+    ledger: Engine, store: ContentStore
+) -> None:
+    """Two routers collect again and again while submissions name what is old: each is refused, or has its bytes."""
+    files = [b"old %d" % number for number in range(40)]
+    for data in files:
+        bring(ledger, store, data, days_ago=30)
+    over = threading.Event()
+
+    def collect() -> None:
+        mine = ContentStore(store.root, reserve_bytes=0)
+        while not over.is_set():
+            collector(ledger, mine).run()
+
+    threads = [threading.Thread(target=collect) for _ in range(2)]
+    accepted = []
+    mine = Possession(ledger, None, limits=LIMITS, kept=KEPT)  # type: ignore[arg-type]  # nothing is brought here
+    for data in files[:1]:
+        assert mine._lacking(ISSUER, "LCA.VP", [attachment(data)], store, store) == []
+    for thread in threads:
+        thread.start()
+    for data in files:
+        if not mine._lacking(ISSUER, "LCA.VP", [attachment(data)], store, store):
+            with writing(ledger) as conn:
+                letter = {"issuer": "LCA.VP", "notation": "1", "subject": "x", "addressees": ["LCA.#"]}
+                new = new_dispatch(
+                    Submission.model_validate(letter | {"attachments": [attachment(data)]}), UNITS, now_ms()
+                )
+                accept(conn, [new])
+            accepted.append(hashlib.sha256(data).hexdigest())
+    over.set()
+    for thread in threads:
+        thread.join(60)
+    assert accepted
+    assert [name for name in accepted if store.sound(name) is None] == []
+
+
+def end(ledger: Engine, dispatch_id: str, state: Status, at: int) -> None:
+    with writing(ledger) as conn:
+        conn.execute(
+            update(delivery).where(delivery.c.dispatch_id == dispatch_id).values(state=state.value, state_at=at)
+        )
+
+
+async def pruned(ledger: Engine, store: ContentStore, kept: Kept) -> None:
+    writer = Writer(ledger)
+    try:
+        await Retention(writer, collector(ledger, store), kept).look()
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+async def test_nothing_of_a_dispatch_is_forgotten_unless_the_settings_say_so(
+    ledger: Engine, store: ContentStore
+) -> None:
+    name = await asyncio.to_thread(bring, ledger, store, b"kept", days_ago=4000)
+    key = await asyncio.to_thread(dispatch, ledger, attachment(b"kept"))
+    await asyncio.to_thread(end, ledger, key, Status.COMPLETED, 1)
+    await pruned(ledger, store, Kept())
+    assert store.size(name) == 4
+
+
+@pytest.mark.parametrize("other", [Status.COMPLETED, Status.ARRIVED, Status.PARKED, Status.QUEUED])
+async def test_of_a_dispatch_that_ended_long_ago_is_forgotten_what_the_settings_say(
+    ledger: Engine, store: ContentStore, other: Status
+) -> None:
+    """A content that another dispatch still needs stays, as does all of a dispatch that has not ended."""
+    name = await asyncio.to_thread(bring, ledger, store, b"shared", days_ago=4000)
+    ended = await asyncio.to_thread(dispatch, ledger, attachment(b"shared"))
+    second = await asyncio.to_thread(dispatch, ledger, attachment(b"shared"))
+    with writing(ledger) as conn:
+        clerk = Clerk(conn, now=1000)
+        clerk.deliveries = {
+            (row[0], row[1]): row[2]
+            for row in conn.execute(select(delivery.c.dispatch_id, delivery.c.unit, delivery.c.id))
+        }
+        for key in (ended, second):
+            clerk.tell(key, "LCA.01", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+            conn.execute(attempt.insert().values(delivery_id=clerk.deliveries[key, "LCA.02"], at=1000, outcome="lost"))
+    await asyncio.to_thread(end, ledger, ended, Status.COMPLETED, 2000)
+    await asyncio.to_thread(end, ledger, second, other, 2000)
+    await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
+    is_open = other in {Status.PARKED, Status.QUEUED}
+    with reading(ledger) as conn:
+        assert conn.scalar(select(func.count()).select_from(receipt)) == (3 if is_open else 0)
+        assert conn.scalar(select(func.count()).select_from(attempt)) == (1 if is_open else 0)
+        assert list(conn.scalars(select(content_removed.c.sha256))) == ([] if is_open else [name])
+    assert store.size(name) == (6 if is_open else None)
+
+
+async def test_a_content_that_was_let_go_is_wanted_again_when_a_dispatch_names_it(
+    ledger: Engine, store: ContentStore
+) -> None:
+    name = await asyncio.to_thread(bring, ledger, store, b"twice", days_ago=1)
+    ended = await asyncio.to_thread(dispatch, ledger, attachment(b"twice"))
+    await asyncio.to_thread(end, ledger, ended, Status.COMPLETED, 2000)
+    await pruned(ledger, store, Kept(contents=10 * DAY))
+    assert store.size(name) == 5, "it came lately"
+    await asyncio.to_thread(dispatch, ledger, attachment(b"twice"))
+    os.utime(store.path(name), (0, 0))
+    await pruned(ledger, store, Kept(contents=10 * DAY))
+    assert store.size(name) == 5

@@ -65,6 +65,7 @@ async def apply(management: Management, vhost: str, wanted: Topology, making: Ma
     Raises:
         ManagementError: the broker is not reachable or refuses; what was done until then stands.
     """
+    await _make_vhost(management, vhost)
     withdrawn = await withdraw(management, wanted)
     shaped = await shape(management, wanted, making)
     return withdrawn.joined(shaped).joined(await grant(management, wanted))
@@ -104,8 +105,7 @@ async def withdraw(management: Management, wanted: Topology) -> Changes:
 async def shape(management: Management, wanted: Topology, making: Making = Making()) -> Changes:
     """Make, bind and remove exchanges and queues. Raises as :func:`apply`, and what ``on_made`` raises."""
     vhost = wanted.vhost
-    if await management.get("vhosts", vhost) is None:
-        await management.put("vhosts", vhost, body={})
+    await _make_vhost(management, vhost)
     # As if the access stood: it is another call's, but says which bindings of upstream systems may stay.
     changes = diff((await read_shape(management, vhost)).joined(wanted.access()), wanted)
     if not changes:
@@ -114,9 +114,7 @@ async def shape(management: Management, wanted: Topology, making: Making = Makin
     changes = await _within_capacity(management, changes, making)
     fresh = {queue.name for queue in changes.create.queues | changes.unbound}
     later = frozenset(item for item in changes.create.bindings if item.target in fresh)
-    first = replace(
-        changes.create, queues=frozenset(), bindings=changes.create.bindings - later, limits=frozenset()
-    )
+    first = replace(changes.create, queues=frozenset(), bindings=changes.create.bindings - later, limits=frozenset())
     await _import_in_parts(management, first)
     await _make_queues(management, changes, later, making)
     await _each(management.put("vhost-limits", vhost, item.name, body={"value": item.value}) for item in wanted.limits)
@@ -130,6 +128,12 @@ async def grant(management: Management, wanted: Topology) -> Changes:
     changes = diff(await read_access(management, wanted.vhost), wanted.access())
     await _import(management, changes.create)
     return replace(changes, remove=Topology(vhost=wanted.vhost))
+
+
+async def _make_vhost(management: Management, vhost: str) -> None:
+    """Make a vhost that is not there; the broker gives the login that makes it all permissions in it."""
+    if await management.get("vhosts", vhost) is None:
+        await management.put("vhosts", vhost, body={})
 
 
 def _rotated(actual: Topology, wanted: Topology) -> list[User]:
@@ -165,7 +169,7 @@ async def _within_capacity(management: Management, changes: Changes, making: Mak
         return changes
     wanted = sorted(changes.create.queues, key=lambda queue: (is_unit_queue(queue.name), queue))
     left = wanted[capacity.room :]
-    return changes.without_new(frozenset(left), too_many(left, capacity))
+    return changes.without_new(frozenset(left), too_many(left, len(wanted), capacity))
 
 
 async def _make_queues(management: Management, changes: Changes, bindings: frozenset[Binding], making: Making) -> None:

@@ -71,9 +71,9 @@ async def capacity_of(management: Management, told: int = 0) -> Capacity | None:
     return Capacity(handles, used, overview.get("object_totals", {}).get("queues", 0))
 
 
-def too_many(queues: Sequence[Queue], capacity: Capacity) -> Conflict:
-    """That some planned queues are not made, because the broker could not hold them."""
-    needed = handles_for(capacity.queues + len(queues))
+def too_many(queues: Sequence[Queue], of: int, capacity: Capacity) -> Conflict:
+    """That some of so many new queues are not made, because the broker could not hold them."""
+    needed = handles_for(capacity.queues + of)
     return Conflict(
         f"{len(queues)} queues from {queues[0].name} on",
         f"do not fit: the broker has {capacity}, and would take no connection with more",

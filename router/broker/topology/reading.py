@@ -7,7 +7,14 @@ from typing import Any
 
 from router.broker.management import Management
 from router.broker.topology.export import OWNER_TAG
-from router.broker.topology.planning import MAX_CHANNELS, MAX_CONNECTIONS, MAX_QUEUES, is_our_exchange, is_our_policy, is_our_queue
+from router.broker.topology.planning import (
+    MAX_CHANNELS,
+    MAX_CONNECTIONS,
+    MAX_QUEUES,
+    is_our_exchange,
+    is_our_policy,
+    is_our_queue,
+)
 from router.broker.topology.values import (
     Arguments,
     Binding,

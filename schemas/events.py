@@ -114,6 +114,8 @@ class Event(StrEnum):
     """A redrive sent deliveries again, or stands otherwise than before: how many, its state and why."""
     DIRECTORY_READ = "directory_read"
     """The directory of units and the accounts were read from the ledger."""
+    TOPOLOGY_DOUBTED = "topology_doubted"
+    """Something at the broker was not as planned: it is compared with the ledger."""
     TOPOLOGY_FAILED = "topology_failed"
     """The broker could not be brought in line; tried again."""
     ROUTER_READY = "router_ready"

@@ -19,7 +19,7 @@ from router.ledger.engine import reading
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 
-REMEMBERED_SECONDS = 15.0
+REMEMBERED_SECONDS = 4.0
 """How long a token that was good is taken as good without asking the ledger: the longest a revoked one still works."""
 _REMEMBERED_TOKENS = 2000
 _MAX_TOKEN_LENGTH = 200

@@ -63,6 +63,7 @@ class Session:
         self._consumers: list[Consumer] = []
         self._publishers: list[Publisher] = []
         self._callbacks: list[Callable[[SessionState], None]] = []
+        self._doubters: list[Callable[[str], None]] = []
         self._backoff = Backoff(self._tuning.pause_first, self._tuning.pause_longest)
         self._state = SessionState.DOWN
         self._changed = asyncio.Event()
@@ -121,6 +122,13 @@ class Session:
         """Call back at every change of state."""
         self._callbacks.append(callback)
 
+    def on_doubt(self, callback: Callable[[str], None]) -> None:
+        """Call back with a reason when the broker's answers tell that something is not there, or not allowed.
+
+        A queue is missing or its consumer was cancelled, a message came back, a channel was closed, no login.
+        """
+        self._doubters.append(callback)
+
     def renew(self) -> None:
         """Give up the present connection, or attempt, and begin a new one at once.
 
@@ -140,6 +148,7 @@ class Session:
             confirm_timeout: the longest that a publish takes, in seconds.
         """
         made = Publisher(user=self.user, window=window, confirm_timeout=confirm_timeout, tuning=self._tuning)
+        made.on_doubt = self._doubt
         self._publishers.append(made)
         self._add(made)
         return made
@@ -174,6 +183,7 @@ class Session:
             newest_first=newest_first,
             tuning=self._tuning,
         )
+        made.on_doubt = self._doubt
         self._consumers.append(made)
         self._add(made)
         return made
@@ -216,6 +226,7 @@ class Session:
                 self._why = await self._connect()
             except BrokerUnavailableError as error:
                 self._why = str(error)
+                self._doubt(self._why)
             except Exception as error:
                 self._why = repr(error)
                 log.exception(Event.SESSION_FAILED, session=self._name)
@@ -276,6 +287,10 @@ class Session:
         pause = self._backoff.pause()
         log.warning(Event.BROKER_LOST, session=self._name, reason=self._why, retry_in=round(pause, 2))
         await sleep_unless(self._hurry, pause)
+
+    def _doubt(self, why: str) -> None:
+        for callback in self._doubters:
+            callback(why)
 
     def _become(self, state: SessionState) -> None:
         if state is self._state:

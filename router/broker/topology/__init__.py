@@ -4,7 +4,7 @@
 """
 
 from router.broker.topology.apply import Making, apply, grant, shape, withdraw
-from router.broker.topology.capacity import Capacity, capacity_of
+from router.broker.topology.capacity import Capacity, capacity_of, within
 from router.broker.topology.difference import Changes, Conflict, diff
 from router.broker.topology.export import definitions
 from router.broker.topology.grants import BrokerAccount, may_be_answered_at
@@ -30,4 +30,5 @@ __all__ = [
     "read",
     "shape",
     "withdraw",
+    "within",
 ]

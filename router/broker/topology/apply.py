@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from router.broker.management import Management
-from router.broker.topology.capacity import capacity_of, too_many
+from router.broker.topology.capacity import capacity_of, within
 from router.broker.topology.difference import Changes, diff
 from router.broker.topology.export import definitions
-from router.broker.topology.planning import MAX_QUEUES, is_unit_queue
+from router.broker.topology.planning import MAX_QUEUES
 from router.broker.topology.reading import read_access, read_shape
 from router.broker.topology.values import Binding, Queue, Topology, User
 from schemas.events import Event
@@ -161,15 +161,10 @@ async def _examined(management: Management, changes: Changes) -> Changes:
 
 
 async def _within_capacity(management: Management, changes: Changes, making: Making) -> Changes:
-    """Leave out the queues with which the broker would take no connection any more; those for all come first."""
+    """Leave out the queues with which the broker would take no connection any more."""
     if not changes.create.queues:
         return changes
-    capacity = await capacity_of(management, making.handles)
-    if capacity is None or len(changes.create.queues) <= capacity.room:
-        return changes
-    wanted = sorted(changes.create.queues, key=lambda queue: (is_unit_queue(queue.name), queue))
-    left = wanted[capacity.room :]
-    return changes.without_new(frozenset(left), too_many(left, len(wanted), capacity))
+    return within(changes, await capacity_of(management, making.handles))
 
 
 async def _make_queues(management: Management, changes: Changes, bindings: frozenset[Binding], making: Making) -> None:

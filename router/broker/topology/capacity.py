@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.broker.management import Management
-from router.broker.topology.difference import Conflict
+from router.broker.topology.difference import Changes, Conflict
+from router.broker.topology.planning import is_unit_queue
 from router.broker.topology.values import Queue
 
 HANDLES_PER_QUEUE = 2
@@ -71,8 +72,16 @@ async def capacity_of(management: Management, told: int = 0) -> Capacity | None:
     return Capacity(handles, used, overview.get("object_totals", {}).get("queues", 0))
 
 
-def too_many(queues: Sequence[Queue], of: int, capacity: Capacity) -> Conflict:
-    """That some of so many new queues are not made, because the broker could not hold them."""
+def within(changes: Changes, capacity: Capacity | None) -> Changes:
+    """The same changes without the queues that do not fit, which are a conflict; those that serve all come first."""
+    if capacity is None or len(changes.create.queues) <= capacity.room:
+        return changes
+    wanted = sorted(changes.create.queues, key=lambda queue: (is_unit_queue(queue.name), queue))
+    left = wanted[capacity.room :]
+    return changes.without_new(frozenset(left), _too_many(left, len(wanted), capacity))
+
+
+def _too_many(queues: Sequence[Queue], of: int, capacity: Capacity) -> Conflict:
     needed = handles_for(capacity.queues + of)
     return Conflict(
         f"{len(queues)} queues from {queues[0].name} on",

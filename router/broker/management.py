@@ -31,6 +31,8 @@ class Management:
     """
 
     def __init__(self, url: str, user: str, password: str, *, timeout: float = 120.0) -> None:
+        self.user = user
+        """The login."""
         self._root = url.rstrip("/") + "/api/"
         self._http = aiohttp.ClientSession(
             headers={"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"},

@@ -22,6 +22,7 @@ _PROBE = "congvan.settle"
 _QUEUE_ANSWERS_WITHIN = 10.0
 _BINDINGS_AT_ONCE = 1000
 _ASKED_AT_ONCE = 8
+_ALL = {"configure": ".*", "write": ".*", "read": ".*"}
 
 
 async def _tell_nobody(_queues: Sequence[str]) -> None:
@@ -65,7 +66,7 @@ async def apply(management: Management, vhost: str, wanted: Topology, making: Ma
     Raises:
         ManagementError: the broker is not reachable or refuses; what was done until then stands.
     """
-    await _make_vhost(management, vhost)
+    await _enter_vhost(management, vhost)
     withdrawn = await withdraw(management, wanted)
     shaped = await shape(management, wanted, making)
     return withdrawn.joined(shaped).joined(await grant(management, wanted))
@@ -105,7 +106,7 @@ async def withdraw(management: Management, wanted: Topology) -> Changes:
 async def shape(management: Management, wanted: Topology, making: Making = Making()) -> Changes:
     """Make, bind and remove exchanges and queues. Raises as :func:`apply`, and what ``on_made`` raises."""
     vhost = wanted.vhost
-    await _make_vhost(management, vhost)
+    await _enter_vhost(management, vhost)
     # As if the access stood: it is another call's, but says which bindings of upstream systems may stay.
     changes = diff((await read_shape(management, vhost)).joined(wanted.access()), wanted)
     if not changes:
@@ -130,10 +131,13 @@ async def grant(management: Management, wanted: Topology) -> Changes:
     return replace(changes, remove=Topology(vhost=wanted.vhost))
 
 
-async def _make_vhost(management: Management, vhost: str) -> None:
-    """Make a vhost that is not there; the broker gives the login that makes it all permissions in it."""
+async def _enter_vhost(management: Management, vhost: str) -> None:
+    """Make a vhost that is not there, and give our own login its permissions when it has none in it any more."""
     if await management.get("vhosts", vhost) is None:
         await management.put("vhosts", vhost, body={})
+    if await management.get("permissions", vhost, management.user) is None:
+        log.warning(Event.OWN_PERMISSIONS_RESTORED, user=management.user, vhost=vhost)
+        await management.put("permissions", vhost, management.user, body=_ALL)
 
 
 def _rotated(actual: Topology, wanted: Topology) -> list[User]:

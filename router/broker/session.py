@@ -18,6 +18,8 @@ from router.broker.publisher import Publisher
 from router.broker.tuning import Tuning
 from schemas.events import Event
 
+_ALL_OF_IT = 0.9
+"""The share of its time that an attempt has used up when it was too short."""
 _CUT_IN = 1.0
 """Seconds for pika to let go of a socket: a few turns of the loop."""
 log = structlog.get_logger()
@@ -65,6 +67,7 @@ class Session:
         self._callbacks: list[Callable[[SessionState], None]] = []
         self._doubters: list[Callable[[str], None]] = []
         self._backoff = Backoff(self._tuning.pause_first, self._tuning.pause_longest)
+        self._stack_timeout = self._tuning.stack_timeout
         self._state = SessionState.DOWN
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -236,16 +239,20 @@ class Session:
 
     async def _connect(self) -> str:
         """Make one connection and run it to its end; returns why it ended."""
+        self._parameters.stack_timeout = self._stack_timeout
+        began = asyncio.get_running_loop().time()
         link = self._attempt = Link(self._parameters, self._tuning)
         try:
             return await self._serve(link)
         finally:
+            if self._link is None:
+                self._be_more_patient(asyncio.get_running_loop().time() - began)
             self._link = self._attempt = self._group = None
             link.cut()
             await asyncio.wait([link.lost], timeout=_CUT_IN)
 
     async def _serve(self, link: Link) -> str:
-        within = 2 * self._tuning.stack_timeout  # pika has its own time-outs; this is for the case it forgets them
+        within = 2 * self._stack_timeout  # pika has its own time-outs; this is for the case it forgets them
         try:
             async with asyncio.timeout(within):
                 await link.opened
@@ -266,6 +273,11 @@ class Session:
                 task.cancel()
         return reason
 
+    def _be_more_patient(self, took: float) -> None:
+        """Give the next attempt twice the time when this one took all that it had."""
+        if took >= _ALL_OF_IT * self._stack_timeout:
+            self._stack_timeout = min(2 * self._stack_timeout, self._tuning.stack_timeout_longest)
+
     def _begin(self, member: _Member, link: Link) -> None:
         if self._group is not None:
             self._serving.add(self._group.create_task(member.serve(link)))
@@ -276,6 +288,7 @@ class Session:
         if link.lost.done():
             return
         self._backoff.reset()
+        self._stack_timeout = self._tuning.stack_timeout
         log.info(Event.BROKER_CONNECTED, session=self._name, host=self._parameters.host, user=self.user)
         self._become(SessionState.BLOCKED if link.blocked else SessionState.UP)
 

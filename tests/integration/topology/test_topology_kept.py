@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pika
@@ -36,7 +37,7 @@ ONCE_AN_HOUR = 3600.0
 
 
 @contextmanager
-def running(vhost: Vhost, directory: Path, **settings: object) -> Iterator[tuple[Installation, Program]]:
+def running(vhost: Vhost, directory: Path, **settings: Any) -> Iterator[tuple[Installation, Program]]:
     with installation(directory, vhost, UNITS) as made:
         for name in (GATEWAY, OTHER):
             made.account(Role.GATEWAY, name.partition(":")[2])

@@ -177,7 +177,7 @@ class AllInOne:
         return lambda: asyncio.to_thread(groundwork.heard_of, self._ledger, pattern, since)
 
     def _write_config(self, broker: NodeAddress, api_url: str, tokens: Mapping[str, str]) -> Path:
-        values = {
+        values: dict[str, str | int] = {
             "data_dir": str(self._home),
             "ledger_url": self._settings.ledger_url,
             "api_url": api_url,
@@ -186,6 +186,7 @@ class AllInOne:
             "amqp_user": broker.user,
             "amqp_password": broker.password,
             "management_url": broker.management_url,
+            "broker_file_handles": broker.file_handles or self._settings.broker_file_handles,
         }
         file = self._home / "congvan.toml"
         groundwork.write_private(file, environment.toml_of(values))
@@ -204,7 +205,7 @@ async def _says_ready(api_url: str) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http,
-            http.get(f"{api_url}/readyz") as answer,
+            http.get(f"{api_url}/readyz?need=broker&need=database") as answer,
         ):
             return answer.ok
     except (aiohttp.ClientError, TimeoutError):

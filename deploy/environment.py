@@ -13,16 +13,21 @@ _FOR_GATEWAYS = ("CONGVAN_GATEWAY_", "CONGVAN_LOG_", "CONGVAN_CONFIG")
 
 def for_router(environ: Mapping[str, str], settings: RouterSettings, broker: NodeAddress, port: int) -> dict[str, str]:
     """The router's: the caller's, with the broker and the port that were settled at the start."""
-    return dict(environ) | {
-        "CONGVAN_DATA_DIR": str(settings.data_dir.absolute()),
-        "CONGVAN_LEDGER_URL": settings.ledger_url,
-        "CONGVAN_AMQP_URL": broker.amqp_url,
-        "CONGVAN_AMQP_USER": broker.user,
-        "CONGVAN_AMQP_PASSWORD": broker.password,
-        "CONGVAN_MANAGEMENT_URL": broker.management_url,
-        "CONGVAN_HTTP_HOST": settings.http_host,
-        "CONGVAN_HTTP_PORT": str(port),
-    }
+    handles = {"CONGVAN_BROKER_FILE_HANDLES": str(broker.file_handles)} if broker.file_handles else {}
+    return (
+        dict(environ)
+        | handles
+        | {
+            "CONGVAN_DATA_DIR": str(settings.data_dir.absolute()),
+            "CONGVAN_LEDGER_URL": settings.ledger_url,
+            "CONGVAN_AMQP_URL": broker.amqp_url,
+            "CONGVAN_AMQP_USER": broker.user,
+            "CONGVAN_AMQP_PASSWORD": broker.password,
+            "CONGVAN_MANAGEMENT_URL": broker.management_url,
+            "CONGVAN_HTTP_HOST": settings.http_host,
+            "CONGVAN_HTTP_PORT": str(port),
+        }
+    )
 
 
 def for_gateway(
@@ -54,6 +59,6 @@ def without_login(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def toml_of(values: Mapping[str, str]) -> str:
-    """TOML of texts, each written as a JSON string, which TOML reads as well; the empty ones are left out."""
+def toml_of(values: Mapping[str, str | int]) -> str:
+    """TOML of texts and numbers, written as in JSON, which TOML reads as well; the empty ones and 0 are left out."""
     return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value)

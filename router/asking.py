@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from router.broker.topology.planning import org_exchange
-from router.clocks import Organisation
+from router.delivery.organisation import Organisation
 from router.directory import Directory
 from router.ledger import heard
 from router.ledger.engine import reading
 from router.ledger.heard import Question, Wish
 from router.ledger.writer import Writer
 from router.relay import root_of
-from schemas.clock import now_ms
+from schemas.clock import Clock, now_ms
 from schemas.dispatch import Lane
 from schemas.events import Event
 from schemas.ids import new_id
@@ -42,6 +43,7 @@ class Asker:
         publisher: Publisher,
         organisation: Organisation,
         steady: asyncio.Event,
+        clock: Clock = now_ms,
     ) -> None:
         self._engine = engine
         self._writer = writer
@@ -49,18 +51,19 @@ class Asker:
         self._publisher = publisher
         self._organisation = organisation
         self._steady = steady
+        self._clock = clock
+        self._claim_now = partial(_claim, clock)
 
     async def ask(self) -> None:
         """Put all questions that are due now, when the broker stands."""
         while await asyncio.to_thread(self._is_due):
             await self._steady.wait()
             await self._session.ready()
-            now = now_ms()
-            await self._put(await self._writer.run(heard.claim, Wish(now, now + _CLAIM_MS)))
+            await self._put(await self._writer.run(self._claim_now, None))
 
     def _is_due(self) -> bool:
         with reading(self._engine) as connection:
-            return heard.is_due(connection, now_ms())
+            return heard.is_due(connection, self._clock())
 
     async def _put(self, questions: Sequence[Question]) -> None:
         directory = self._organisation.directory
@@ -71,6 +74,12 @@ class Asker:
         if outcomes:
             numbers = sum(last - first + 1 for item in questions for first, last in item.missing)
             log.warning(Event.RECEIPTS_ASKED, units=len(outcomes), receipts=numbers, unit=questions[0].unit)
+
+
+def _claim(clock: Clock, connection: Connection, wishes: Sequence[None]) -> list[list[Question]]:
+    """Claim the questions that are due when the claim is made, which may be long after it was wished for."""
+    now = clock()
+    return heard.claim(connection, [Wish(now, now + _CLAIM_MS)] * len(wishes))
 
 
 def message_of(question: Question, directory: Directory) -> Outgoing:

@@ -11,14 +11,20 @@ from router.api.app import create_app
 from router.api.services import PartHealth, Services
 from router.asking import Asker
 from router.broker import Session, SessionState
-from router.broker.management import Management
-from router.broker.topology import Changes, Topology, apply
-from router.clocks import Alignment, Expiry, LineWatch, Organisation, OutageRetention, UploadExpiry, periodically
+from router.broker.topology import Topology
 from router.content import ContentStore
 from router.content.collecting import Collector
 from router.content.doubts import Doubts
 from router.content.possession import Possession
 from router.content.scrub import SLICE_SECONDS, Scrub
+from router.delivery.alignment import Alignment
+from router.delivery.broker_plan import planned
+from router.delivery.expiry import Expiry
+from router.delivery.line_watch import LineWatch
+from router.delivery.managed_broker import ManagedBroker
+from router.delivery.organisation import Organisation
+from router.delivery.periodic import periodically
+from router.delivery.retention import OutageRetention, UploadExpiry
 from router.encoding import Encoder, forms
 from router.encoding.restoring import restore
 from router.errors import UnavailableError
@@ -26,7 +32,7 @@ from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
-from router.keeper import Keeper
+from router.keeper import Keeper, TopologyState
 from router.ledger.engine import reading
 from router.ledger.holders import UnnamedLimits
 from router.ledger.receipts import Result
@@ -38,11 +44,12 @@ from router.redriver import LOOK_EVERY, Redriver
 from router.relay import Relay, RelayPolicy
 from router.retention import Kept, Retention
 from router.schedule import Silence
-from router.settings import RouterSettings, vhost_of
+from router.settings import RouterSettings
 from router.uploads import UploadLimits, UploadStore
+from schemas.clock import now_ms
 
 _PREFETCH = 2000
-_LOOK_FOR_CHANGES = 5.0
+_LOOK_FOR_CHANGES = 2.0
 _ALIGN_EVERY = 15.0
 _LOOK_FOR_SILENCE = 5.0
 _PRUNE_EVERY = 3600.0
@@ -86,9 +93,10 @@ class Parts:
         self._expiry = Expiry(engine, self._recorder, after=settings.expire_after)
         self._redriver = Redriver(engine, writer, self._knocked.set)
         self._alignment = Alignment(writer, self._knocked.set)
-        self._line_watch = LineWatch(writer)
         self._keeper = self._make_keeper()
+        self._line_watch = LineWatch(writer, doubt=self._keeper.on_doubt)
         session.on_state(self._keeper.on_session)
+        session.on_doubt(self._keeper.on_doubt)
         session.on_state(self._line_watch.on_session)
         self._organisation.on_change = self._keeper.on_change
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
@@ -110,6 +118,7 @@ class Parts:
         return [
             self._relay.run(),
             self._keeper.run(),
+            self._keeper.run_withdrawals(),
             periodically(self._organisation.watch, _LOOK_FOR_CHANGES),
             periodically(self._asker.ask, min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)),
             periodically(self._alignment.align, _ALIGN_EVERY),
@@ -169,12 +178,13 @@ class Parts:
     def _make_keeper(self) -> Keeper:
         settings = self._settings
         return Keeper(
-            engine=self._engine,
-            organisation=self._organisation,
+            broker=ManagedBroker(settings) if settings.management_url else None,
+            plan=self._plan,
+            directory=lambda: self._organisation.directory,
             writer=self._writer,
-            vhost=vhost_of(settings.amqp_url),
-            apply=self._apply if settings.management_url else None,
             steady=self._steady,
+            interval=settings.topology_interval,
+            on_state=self._note_topology,
         )
 
     def _make_intake(self, content: ContentStore) -> Intake:
@@ -207,22 +217,28 @@ class Parts:
             )
         )
 
-    async def _apply(self, wanted: Topology) -> Changes:
-        settings = self._settings
-        async with Management(
-            settings.management_url, settings.amqp_user, settings.amqp_password.get_secret_value()
-        ) as management:
-            return await apply(management, vhost_of(settings.amqp_url), wanted)
+    def _plan(self) -> Topology:
+        units = self._organisation.directory.all, self._organisation.today
+        with reading(self._engine) as connection:
+            return planned(connection, self._settings, now=now_ms(), of=units)
+
+    def _note_topology(self, state: TopologyState) -> None:
+        self._metrics.compared(stands=state.stands, fits=state.fits)
 
     async def health(self) -> Mapping[str, PartHealth]:
-        """Broker and database, told apart."""
+        """Broker, database and topology, told apart."""
         state = self._session.state
         try:
             await asyncio.wait_for(asyncio.to_thread(_ask, self._engine), _DATABASE_ANSWERS_WITHIN)
             database = PartHealth(self._writer.available, "answers" if self._writer.available else "takes no changes")
         except (UnavailableError, TimeoutError):
             database = PartHealth(up=False, state="does not answer")
-        return {"broker": PartHealth(state is SessionState.UP, state.value), "database": database}
+        topology = PartHealth(self._keeper.state.stands, self._keeper.state.words)
+        return {
+            "broker": PartHealth(state is SessionState.UP, state.value),
+            "database": database,
+            "topology": topology,
+        }
 
 
 def silence_of(settings: RouterSettings) -> Silence:

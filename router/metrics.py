@@ -1,7 +1,7 @@
 """What the router counts: one list of metrics with unit and meaning, and the functions that observe them.
 
-Counters and histograms are this process's own. Gauges are looked up in the ledger when they are scraped, so they are
-the same at every router of one ledger: take them from any one, do not add them up.
+Counters and histograms are this process's own. Most gauges are looked up in the ledger when they are scraped, so they
+are the same at every router of one ledger: take them from any one, do not add them up.
 """
 
 from collections import Counter
@@ -86,6 +86,15 @@ LINES_DOWN = Metric(
     "Units whose gateway has reported and is silent now, by their link; those that never reported are in neither.",
     ("link",),
 )
+TOPOLOGY_STANDS = Metric(
+    "congvan_topology_stands", Kind.GAUGE, "1 or 0", "Whether the broker stood as planned when it was last compared."
+)
+TOPOLOGY_FITS = Metric(
+    "congvan_broker_queues_fit",
+    Kind.GAUGE,
+    "queues",
+    "Quorum queues for which the broker has file handles; 0: it does not tell.",
+)
 LEDGER_UP = Metric("congvan_ledger_up", Kind.GAUGE, "1 or 0", "Whether the ledger answered this scrape.")
 STAGE = Metric(
     "congvan_delivery_stage_seconds",
@@ -141,7 +150,7 @@ CONTENT_DAMAGED = Metric(
     "Stored contents that are not what they were, or are gone, and whose bytes have to come again.",
 )
 METRICS = (
-    *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP),
+    *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP, TOPOLOGY_STANDS, TOPOLOGY_FITS),
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
     CONTENT_DAMAGED,
 )
@@ -170,6 +179,8 @@ class Metrics:
         self._commit_rows = self._histogram(COMMIT_ROWS)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
         self._http = self._histogram(HTTP_SECONDS)
+        self._stands = self._gauge(TOPOLOGY_STANDS)
+        self._fits = self._gauge(TOPOLOGY_FITS)
 
     def published(self, outcome: str, count: int = 1) -> None:
         """So many publishes ended with an outcome of :class:`router.broker.Outcome`."""
@@ -188,6 +199,11 @@ class Metrics:
                 and item.telling.status in self._stages
             ):
                 self._stages[item.telling.status].observe(item.age_ms / 1000)
+
+    def compared(self, *, stands: bool, fits: int | None) -> None:
+        """The broker was compared with the plan."""
+        self._stands.set(int(stands))
+        self._fits.set(fits or 0)
 
     def taken_in(self, door: str, outcome: str) -> None:
         """A submission came by a door and ended with an outcome."""
@@ -213,6 +229,9 @@ class Metrics:
 
     def _counter(self, metric: Metric) -> prometheus_client.Counter:
         return prometheus_client.Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
+
+    def _gauge(self, metric: Metric) -> prometheus_client.Gauge:
+        return prometheus_client.Gauge(metric.name, metric.meaning, metric.labels, registry=self.registry)
 
     def _histogram(self, metric: Metric) -> prometheus_client.Histogram:
         return prometheus_client.Histogram(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -11,7 +12,7 @@ from router.ledger.redrives import stepping
 from router.ledger.redrives.decisions import TICK_MS, JobState
 from router.ledger.redrives.stepping import Stepped
 from router.ledger.writer import Writer
-from schemas.clock import now_ms
+from schemas.clock import Clock, now_ms
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -26,17 +27,19 @@ class Redriver:
         engine: the ledger, for reading.
         writer: the ledger's group commit: what a step changes shares a commit with the router's other changes.
         knock: called when something was sent again.
+        clock: the present.
     """
 
-    def __init__(self, engine: Engine, writer: Writer, knock: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, writer: Writer, knock: Callable[[], None], *, clock: Clock = now_ms) -> None:
         self._engine = engine
         self._writer = writer
         self._knock = knock
+        self._step = partial(_step, clock)
 
     async def look(self) -> None:
         """Do a step of every redrive in work."""
         for key in await asyncio.to_thread(self._in_work):
-            done = await self._writer.run(_step, key, weight=stepping.WEIGHT)
+            done = await self._writer.run(self._step, key, weight=stepping.WEIGHT)
             if done.sent:
                 self._knock()
             if done.sent or done.changed:
@@ -48,5 +51,5 @@ class Redriver:
             return stepping.in_work(conn)
 
 
-def _step(conn: Connection, keys: Sequence[str]) -> list[Stepped]:
-    return [stepping.step(conn, key, now_ms=now_ms()) for key in keys]
+def _step(clock: Clock, conn: Connection, keys: Sequence[str]) -> list[Stepped]:
+    return [stepping.step(conn, key, now_ms=clock()) for key in keys]

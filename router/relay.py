@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from router.broker.topology.planning import org_exchange
-from router.clocks import Organisation
+from router.delivery.organisation import Organisation
 from router.directory import Directory
 from router.ledger import outbox
 from router.ledger.outbox import Body, Claim, Claimed, Due, Failed
 from router.ledger.receipts import Telling
 from router.ledger.writer import Writer
 from router.recorder import Recorder
-from schemas.clock import iso, now_ms
+from schemas.clock import Clock, iso, now_ms
 from schemas.codes import ancestors_of
 from schemas.descriptor import HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR
 from schemas.dispatch import lane_of
@@ -64,6 +66,7 @@ class Relay:
         steady: asyncio.Event,
         policy: RelayPolicy,
         on_outcome: Callable[[Outcome, int], None] = lambda _outcome, _count: None,
+        clock: Clock = now_ms,
     ) -> None:
         self._writer = writer
         self._session = session
@@ -75,6 +78,8 @@ class Relay:
         self._places = asyncio.Semaphore(BATCHES_IN_FLIGHT)
         self._knocked = knocked
         self._steady = steady
+        self._clock = clock
+        self._claim_now = partial(_claim, clock, policy)
 
     async def run(self) -> None:
         """Relay until cancelled; batches in flight at that moment are claimed again after the lease."""
@@ -84,18 +89,13 @@ class Relay:
                 await self._session.ready()
                 await self._places.acquire()
                 self._knocked.clear()
-                claimed = await self._claim()
+                claimed = await self._writer.run(self._claim_now, None)
                 if claimed.due:
                     sending.create_task(self._send_and_leave(claimed))
                 else:
                     self._places.release()
                 if len(claimed.due) < self._policy.batch:
                     await self._wait_for_knock()
-
-    async def _claim(self) -> Claimed:
-        now = now_ms()
-        wish = Claim(now, now + round(self._policy.lease * 1000), self._policy.batch)
-        return await self._writer.run(outbox.claim, wish)
 
     async def _wait_for_knock(self) -> None:
         try:
@@ -111,7 +111,7 @@ class Relay:
             self._places.release()
 
     async def _record(self, due: Sequence[Due], outcomes: Sequence[Outcome]) -> None:
-        at = now_ms()
+        at = self._clock()
         pairs = list(zip(due, outcomes, strict=True))
         confirmed = [_telling(item, at) for item, outcome in pairs if outcome is Outcome.CONFIRMED]
         failed = [_failure(item, outcome, at) for item, outcome in pairs if outcome is not Outcome.CONFIRMED]
@@ -122,6 +122,13 @@ class Relay:
             await self._writer.run(outbox.record_failures, failed, weight=len(failed))
         if confirmed:
             await self._recorder.tell(confirmed)
+
+
+def _claim(clock: Clock, policy: RelayPolicy, connection: Connection, wishes: Sequence[None]) -> list[Claimed]:
+    """Claim, with a lease that begins when it is made: the wish may have waited long for an absent database."""
+    now = clock()
+    claim = Claim(now, now + round(policy.lease * 1000), policy.batch)
+    return outbox.claim(connection, [claim] * len(wishes))
 
 
 def root_of(unit: str, directory: Directory) -> str:

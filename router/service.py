@@ -17,7 +17,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from router.assembly import Parts
-from router.broker import Session
+from router.broker import Session, Tuning
 from router.errors import UnavailableError
 from router.ledger.engine import default_url, open_engine, upgrade
 from router.ledger.writer import Writer
@@ -27,6 +27,8 @@ from schemas.events import Event
 
 log = structlog.get_logger()
 _CLOSE_WITHIN = 10.0
+_HANDSHAKE_LONGEST = 600.0
+"""Seconds that bringing up AMQP may take in the end, beside a broker that is busy with its queues."""
 
 
 class RouterService:
@@ -85,6 +87,7 @@ class RouterService:
             user=settings.amqp_user,
             password=settings.amqp_password.get_secret_value(),
             name="congvan-router",
+            tuning=Tuning(stack_timeout_longest=_HANDSHAKE_LONGEST),
         )
         parts = Parts(settings, engine, writer, metrics, session, stopping=self._stopping)
         await session.start()

@@ -130,6 +130,27 @@ class RouterSettings(ProgramSettings):
     contents_kept: KeptSeconds = Field(
         default=0.0, description="The same for its attachments, unless another dispatch needs them; 0: for ever."
     )
+    topology_interval: Seconds = Field(
+        default=30.0,
+        description="How often the broker is compared with the ledger when nothing tells of a difference; a comparison "
+        "takes at most one part in twenty of the time.",
+    )
+    topology_part: Count = Field(default=200, description="Queues that are made by one request to the management API.")
+    broker_file_handles: int = Field(
+        default=0,
+        ge=0,
+        description="File handles of a broker whose management API does not tell them, as `up` knows of its own; "
+        "0: not known, so it is not checked how many queues fit.",
+    )
+    broker_connections_per_account: Count = Field(
+        default=200, description="Connections that one account may have open at the broker; many gateways may share it."
+    )
+    broker_channels_per_account: Count = Field(
+        default=2000, description="Channels that one account may have open at the broker, over all its connections."
+    )
+    broker_spare_queues: Count = Field(
+        default=1000, description="Queues that upstream systems may make together; up to a thousand more fit."
+    )
     expire_after: Seconds = Field(
         default=90 * 24 * 3600.0, description="A delivery that has not arrived by then is expired, visibly."
     )

@@ -36,6 +36,10 @@ Moment = Annotated[
 """An instant with its offset (RFC 3339), for the same reason in no other form; such that :func:`iso` can show it."""
 
 
+Clock = Callable[[], int]
+"""Tells the present, UTC milliseconds: :func:`now_ms`, or a test's."""
+
+
 def now_ms() -> int:
     """The present as milliseconds since 1970-01-01T00:00Z."""
     return time.time_ns() // 1_000_000

@@ -41,6 +41,10 @@ class Event(StrEnum):
     """The private broker node did not stop in good order in time and was killed."""
     NODE_PORTS_TAKEN = "node_ports_taken"
     """Another program holds a port of the private node, which was given new ones."""
+    OWN_PERMISSIONS_RESTORED = "own_permissions_restored"
+    """The router's own login had no permissions in its vhost any more, and was given them again."""
+    ACCESS_WITHDRAWN = "access_withdrawn"
+    """Logins at the broker were taken away or have new passwords; the connections opened by them were ended."""
     TOPOLOGY_APPLIED = "topology_applied"
     """The broker's exchanges, queues, users and permissions were changed to what the directory wants."""
 
@@ -99,7 +103,7 @@ class Event(StrEnum):
     MESSAGE_DEAD = "message_dead"
     """Messages that cannot be used were moved to the queue `dead` with their reasons."""
 
-    # router.relay, router.recorder, router.clocks
+    # router.relay, router.recorder, router.delivery
     PUBLISH_FAILED = "publish_failed"
     """The broker did not confirm some deliveries; they are tried again."""
     RECEIPT_REFUSED = "receipt_refused"
@@ -122,6 +126,8 @@ class Event(StrEnum):
     """A redrive sent deliveries again, or stands otherwise than before: how many, its state and why."""
     DIRECTORY_READ = "directory_read"
     """The directory of units and the accounts were read from the ledger."""
+    TOPOLOGY_DOUBTED = "topology_doubted"
+    """Something at the broker was not as planned: it is compared with the ledger."""
     TOPOLOGY_FAILED = "topology_failed"
     """The broker could not be brought in line; tried again."""
     ROUTER_READY = "router_ready"

@@ -15,6 +15,7 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "broker": services.broker,
     "management": services.management,
     "topology": services.topology,
+    "broker capacity": services.broker_capacity,
     "web API": services.web_api,
     "token": services.token,
     "identity provider": services.identity_provider,

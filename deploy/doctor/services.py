@@ -14,17 +14,18 @@ from deploy.doctor.findings import Answer, failed, note, ok
 from deploy.exits import ExitCode
 from router.assembly import provider_of
 from router.broker import Session
-from router.broker.management import Management
 from router.broker.node import SERVER
-from router.broker.topology import BrokerAccount, diff, plan, read
+from router.broker.topology import capacity_of, diff, read
+from router.broker.topology.capacity import handles_for
 from router.content import ContentStore
-from router.ledger.accounts import authenticate, list_accounts
+from router.delivery.broker_plan import planned
+from router.delivery.managed_broker import management_of
+from router.ledger.accounts import authenticate
 from router.ledger.engine import default_url, open_engine, reading, require_current
 from router.ledger.queries.contents import contents_on_the_way
 from router.ledger.units import list_units
 from router.settings import RouterSettings, vhost_of
-from schemas.clock import now_ms, today
-from schemas.unit import Unit
+from schemas.clock import now_ms
 
 T = TypeVar("T")
 _BROKER_WITHIN = 15.0
@@ -54,7 +55,7 @@ async def management(settings: RouterSettings) -> Answer:
     """Whether the management API answers, and the broker's version."""
     if not settings.management_url:
         return note("CONGVAN_MANAGEMENT_URL is not set", "apply the topology by hand: `congvan topology export`")
-    async with _management(settings) as api:
+    async with management_of(settings) as api:
         overview = await api.get("overview")
     return ok(f"RabbitMQ {overview['rabbitmq_version']}, node {overview['node']}")
 
@@ -63,19 +64,30 @@ async def topology(settings: RouterSettings) -> Answer:
     """Whether exchanges, queues and users are what the ledger's units and accounts want."""
     if not settings.management_url:
         return note("not compared: CONGVAN_MANAGEMENT_URL is not set")
-    vhost = vhost_of(settings.amqp_url)
-
-    def wanted(conn: Connection) -> tuple[list[BrokerAccount], list[Unit]]:
-        rows = [row for row in list_accounts(conn) if row.is_valid(now_ms())]
-        return [BrokerAccount(row.name, row.token_hash) for row in rows], list_units(conn)
-
-    accounts, units = await _ask(settings, wanted)
-    async with _management(settings) as api:
-        changes = diff(await read(api, vhost), plan(units, accounts, vhost=vhost, day=today(settings.timezone)))
+    wanted = await _ask(settings, lambda conn: planned(conn, settings, now=now_ms()))
+    async with management_of(settings) as api:
+        changes = diff(await read(api, wanted.vhost), wanted)
     if not changes:
         return ok("in line with the ledger")
     counts = f"{len(changes.create.items())} to make, {len(changes.remove.items())} to remove"
     return failed(f"{counts}, {len(changes.conflicts)} conflicts", "`congvan topology plan` shows them")
+
+
+async def broker_capacity(settings: RouterSettings) -> Answer:
+    """Whether the broker has file handles for all planned queues, two for each: without, it takes no connection."""
+    if not settings.management_url:
+        return note("not known: CONGVAN_MANAGEMENT_URL is not set")
+    wanted = await _ask(settings, lambda conn: planned(conn, settings, now=now_ms()))
+    async with management_of(settings) as api:
+        capacity = await capacity_of(api, settings.broker_file_handles)
+    if capacity is None:
+        return note("the broker does not tell its file handles", "set CONGVAN_BROKER_FILE_HANDLES to its limit")
+    text = f"{len(wanted.queues)} queues planned; {capacity}"
+    needed = handles_for(max(len(wanted.queues), capacity.queues))
+    advice = f"give the broker {needed} file handles (LimitNOFILE= of its service, or `ulimit -n`) and start it again"
+    if needed > capacity.handles:
+        return failed(text, advice)
+    return note(text, "give it more before units are added") if 2 * needed > capacity.handles else ok(text)
 
 
 async def ledger(settings: RouterSettings) -> Answer:
@@ -145,10 +157,6 @@ async def clock(settings: RouterSettings) -> Answer:
         text = f"{apart:.0f} s apart from {url}"
         return ok(text) if apart <= _CLOCK_TOLERANCE else failed(text, "set both by NTP")
     return note("nothing answers to compare the clock with")
-
-
-def _management(settings: RouterSettings) -> Management:
-    return Management(settings.management_url, settings.amqp_user, settings.amqp_password.get_secret_value())
 
 
 async def _ask(settings: RouterSettings, question: Callable[[Connection], T]) -> T:

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from router.api import negotiation, ranges
-from router.api.auth import Caller, Parts, Sender
+from router.api.auth import Caller, Parts, Sender, sent_while_good
 from router.api.body import chunks_of, length_of, media_type_of
 from router.api.negotiation import VARY
 from router.api.problems import answer
@@ -69,12 +69,13 @@ class ContentResponse(FileResponse):
     Starlette's own sending is used, with a Range header that says exactly what was decided.
     """
 
-    def __init__(self, found: "Found", chosen: tuple[ByteRange, ...]) -> None:
+    def __init__(self, found: "Found", chosen: tuple[ByteRange, ...], request: Request) -> None:
         super().__init__(
             found.path, headers=found.headers, media_type="application/octet-stream", stat_result=found.path.stat()
         )
         del self.headers["last-modified"]  # when a copy was written says nothing about the content
         self._chosen = chosen
+        self._request = request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the chosen ranges, whatever the request's own headers say."""
@@ -84,7 +85,7 @@ class ContentResponse(FileResponse):
         del headers["range"]
         if self._chosen:
             headers["range"] = f"bytes={','.join(map(str, self._chosen))}"
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, sent_while_good(self._request, send))
 
 
 @router.put(
@@ -151,7 +152,7 @@ async def get_content(sha256: Hash, request: Request, services: Parts, account: 
             chosen = ranges.wanted(request.headers, etag=etag, size=found.size)
         except UnsatisfiableError:
             return _unsatisfiable(request.url.path, found.size)
-    return ContentResponse(found, chosen)
+    return ContentResponse(found, chosen, request)
 
 
 def _find(services: Services, account: Account, sha256: str, headers: Mapping[str, str]) -> Found:

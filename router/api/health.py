@@ -14,7 +14,7 @@ from schemas.accounts import Role
 
 router = APIRouter(tags=["service"])
 Needs = Annotated[
-    list[Literal["broker", "database"]],
+    list[Literal["broker", "database", "topology"]],
     Query(description="Only these parts decide. A load balancer that is to keep accepting asks for `database`."),
 ]
 
@@ -50,7 +50,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", summary="Are broker and database there?", responses={503: {"model": Readiness}})
+@router.get("/readyz", summary="Do broker and database work?", responses={503: {"model": Readiness}})
 async def readyz(services: Parts, response: Response, need: Needs = []) -> Readiness:  # noqa: B006 - read only
     """200 when every part works, 503 with the name of each that does not.
 

@@ -40,7 +40,7 @@ class Intake(Protocol):
 
 
 class Organisation(Protocol):
-    """Holds the directory as it is now: see :class:`router.clocks.Organisation`."""
+    """Holds the directory as it is now: see :class:`router.delivery.organisation.Organisation`."""
 
     @property
     def directory(self) -> Directory:
@@ -62,7 +62,7 @@ class PartHealth:
 
 
 Health = Callable[[], Awaitable[Mapping[str, PartHealth]]]
-"""Looks at each part the router needs; the names are ``broker`` and ``database``."""
+"""Looks at each part the router needs; the names are ``broker``, ``database`` and ``topology``."""
 
 
 @dataclass(frozen=True, slots=True)

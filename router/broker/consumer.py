@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -70,6 +70,8 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._worker = asyncio.create_task(self._work())
         self.attached = asyncio.Event()
+        self.on_doubt: Callable[[str], None] = lambda _why: None
+        """Called when a queue cannot be consumed."""
 
     async def stop(self) -> None:
         """Begin no further batch and wait until the one in work is settled."""
@@ -151,6 +153,8 @@ class Consumer:
         for queue in queues:
             self._places.pop(queue, None)
             self._missing.add(queue)
+        if queues:
+            self.on_doubt(f"{len(queues)} queues cannot be consumed")
         if self._missing:
             self._some_missing.set()
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from router.broker.errors import ManagementError, ManagementForbiddenError, ManagementUnreachableError
@@ -30,6 +31,8 @@ class Management:
     """
 
     def __init__(self, url: str, user: str, password: str, *, timeout: float = 120.0) -> None:
+        self.user = user
+        """The login."""
         self._root = url.rstrip("/") + "/api/"
         self._http = aiohttp.ClientSession(
             headers={"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"},
@@ -99,4 +102,7 @@ async def _read(answer: aiohttp.ClientResponse, request: str) -> Json:
     if answer.status >= _FAILED:
         raise ManagementError(f"{request}: {answer.status} {(await answer.text())[:_LONGEST_ANSWER]}")
     body = await answer.read()
-    return await answer.json() if body else None
+    try:
+        return orjson.loads(body) if body else None
+    except orjson.JSONDecodeError as error:
+        raise ManagementError(f"{request}: {answer.status}, but no JSON; is this the broker's own port?") from error

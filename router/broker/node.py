@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,15 @@ import structlog
 from router.broker import _node_config as config
 from router.broker._node_probe import is_ready
 from router.broker.errors import NodeError, NodeMissingError
+from router.broker.topology.capacity import handles_for, queues_that_fit
 from schemas.events import Event
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Not the wrapper in /usr/sbin, which drops arguments and wants root."""
 _KEEPER = Path(__file__).with_name("_keeper.py")
 _LOOK_EVERY = 0.1
+_MOST_HANDLES = 65_536
+"""Enough for more than 29,000 queues: several times what RabbitMQ recommends for a cluster."""
 _REPORTED_LINES = 15
 log = structlog.get_logger()
 
@@ -34,6 +38,8 @@ class NodeAddress:
     management_url: str
     user: str
     password: str
+    file_handles: int = 0
+    """How many files it may have open; 0: not known."""
 
 
 class PrivateNode:
@@ -132,6 +138,7 @@ class PrivateNode:
 
     def _bring_up(self, epmd: str, lock: int, deadline: float) -> NodeAddress:
         """Start on the stored ports, and once more on others when somebody took one of them meanwhile."""
+        self._require_handles()
         for is_last in (False, True):
             identity = self._prepare()
             self._keeper = self._launch(epmd, identity, lock)
@@ -143,6 +150,16 @@ class PrivateNode:
             else:
                 break
         return _address(identity)
+
+    def _require_handles(self) -> None:
+        """Refuse what would start and then take no connection."""
+        queues = sum(1 for _ in (self._directory / "data").glob("*/quorum/*/*/"))
+        if queues > queues_that_fit(file_handles()):
+            raise NodeError(
+                f"the {queues} queues in {self._directory} need {handles_for(queues)} file handles, and this process "
+                f"may have {file_handles()}: with so few RabbitMQ takes no connection. Raise the hard limit: "
+                "`ulimit -Hn`, or LimitNOFILE= of the service"
+            )
 
     def _lock(self, deadline: float) -> int:
         """The directory's lock as a file descriptor; the keeper inherits it, so it is held until the node is gone."""
@@ -184,6 +201,7 @@ class PrivateNode:
 
     def _launch(self, epmd: str, identity: config.Identity, lock: int) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", str(_KEEPER), epmd, str(identity.epmd_port), str(self._server)]
+        command.append(str(file_handles()))
         with (self.log_dir / "start.log").open("wb") as output:
             return subprocess.Popen(
                 command,
@@ -219,4 +237,14 @@ def _address(identity: config.Identity) -> NodeAddress:
         management_url=f"http://{config.LOOPBACK}:{identity.management_port}",
         user=config.USER,
         password=identity.password,
+        file_handles=file_handles(),
     )
+
+
+def file_handles() -> int:
+    """How many files a node started here may have open: what the kernel lets this process raise its limit to.
+
+    Not more, because Erlang makes its tables for as many as it may open.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return _MOST_HANDLES if hard == resource.RLIM_INFINITY else min(hard, _MOST_HANDLES)

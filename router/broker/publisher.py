@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 from pika import spec
@@ -82,6 +82,8 @@ class Publisher:
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = 0.0  # when the broker last confirmed, or had nothing to confirm
         self.attached = asyncio.Event()
+        self.on_doubt: Callable[[str], None] = lambda _why: None
+        """Called when a message came back or the broker closed the channel."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """Publish messages and wait until each is answered, at most ``confirm_timeout`` seconds.
@@ -128,6 +130,7 @@ class Publisher:
                 reason = await self._until_closed(Channel(link, number))
                 self._lose_sent()
                 if link.is_open:
+                    self.on_doubt(reason)
                     pause = self._backoff.pause()
                     log.warning(Event.CHANNEL_CLOSED, channel=number, reason=reason, retry_in=round(pause, 2))
                     await asyncio.sleep(pause)
@@ -209,6 +212,7 @@ class Publisher:
 
     def _on_return(self, message_id: str, reason: str) -> None:
         known = self._confirms.returned(message_id)
+        self.on_doubt(reason)
         log.info(Event.MESSAGE_RETURNED, message_id=message_id, reason=reason, known=known)
 
     def _set_timer(self) -> None:

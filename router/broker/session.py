@@ -18,6 +18,8 @@ from router.broker.publisher import Publisher
 from router.broker.tuning import Tuning
 from schemas.events import Event
 
+_ALL_OF_IT = 0.9
+"""The share of its time that an attempt has used up when it was too short."""
 _CUT_IN = 1.0
 """Seconds for pika to let go of a socket: a few turns of the loop."""
 log = structlog.get_logger()
@@ -63,7 +65,9 @@ class Session:
         self._consumers: list[Consumer] = []
         self._publishers: list[Publisher] = []
         self._callbacks: list[Callable[[SessionState], None]] = []
+        self._doubters: list[Callable[[str], None]] = []
         self._backoff = Backoff(self._tuning.pause_first, self._tuning.pause_longest)
+        self._stack_timeout = self._tuning.stack_timeout
         self._state = SessionState.DOWN
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -121,6 +125,13 @@ class Session:
         """Call back at every change of state."""
         self._callbacks.append(callback)
 
+    def on_doubt(self, callback: Callable[[str], None]) -> None:
+        """Call back with a reason when the broker's answers tell that something is not there, or not allowed.
+
+        A queue is missing or its consumer was cancelled, a message came back, a channel was closed, no login.
+        """
+        self._doubters.append(callback)
+
     def renew(self) -> None:
         """Give up the present connection, or attempt, and begin a new one at once.
 
@@ -140,6 +151,7 @@ class Session:
             confirm_timeout: the longest that a publish takes, in seconds.
         """
         made = Publisher(user=self.user, window=window, confirm_timeout=confirm_timeout, tuning=self._tuning)
+        made.on_doubt = self._doubt
         self._publishers.append(made)
         self._add(made)
         return made
@@ -174,6 +186,7 @@ class Session:
             newest_first=newest_first,
             tuning=self._tuning,
         )
+        made.on_doubt = self._doubt
         self._consumers.append(made)
         self._add(made)
         return made
@@ -216,6 +229,7 @@ class Session:
                 self._why = await self._connect()
             except BrokerUnavailableError as error:
                 self._why = str(error)
+                self._doubt(self._why)
             except Exception as error:
                 self._why = repr(error)
                 log.exception(Event.SESSION_FAILED, session=self._name)
@@ -225,16 +239,20 @@ class Session:
 
     async def _connect(self) -> str:
         """Make one connection and run it to its end; returns why it ended."""
+        self._parameters.stack_timeout = self._stack_timeout
+        began = asyncio.get_running_loop().time()
         link = self._attempt = Link(self._parameters, self._tuning)
         try:
             return await self._serve(link)
         finally:
+            if self._link is None:
+                self._be_more_patient(asyncio.get_running_loop().time() - began)
             self._link = self._attempt = self._group = None
             link.cut()
             await asyncio.wait([link.lost], timeout=_CUT_IN)
 
     async def _serve(self, link: Link) -> str:
-        within = 2 * self._tuning.stack_timeout  # pika has its own time-outs; this is for the case it forgets them
+        within = 2 * self._stack_timeout  # pika has its own time-outs; this is for the case it forgets them
         try:
             async with asyncio.timeout(within):
                 await link.opened
@@ -255,6 +273,11 @@ class Session:
                 task.cancel()
         return reason
 
+    def _be_more_patient(self, took: float) -> None:
+        """Give the next attempt twice the time when this one took all that it had."""
+        if took >= _ALL_OF_IT * self._stack_timeout:
+            self._stack_timeout = min(2 * self._stack_timeout, self._tuning.stack_timeout_longest)
+
     def _begin(self, member: _Member, link: Link) -> None:
         if self._group is not None:
             self._serving.add(self._group.create_task(member.serve(link)))
@@ -265,6 +288,7 @@ class Session:
         if link.lost.done():
             return
         self._backoff.reset()
+        self._stack_timeout = self._tuning.stack_timeout
         log.info(Event.BROKER_CONNECTED, session=self._name, host=self._parameters.host, user=self.user)
         self._become(SessionState.BLOCKED if link.blocked else SessionState.UP)
 
@@ -276,6 +300,10 @@ class Session:
         pause = self._backoff.pause()
         log.warning(Event.BROKER_LOST, session=self._name, reason=self._why, retry_in=round(pause, 2))
         await sleep_unless(self._hurry, pause)
+
+    def _doubt(self, why: str) -> None:
+        for callback in self._doubters:
+            callback(why)
 
     def _become(self, state: SessionState) -> None:
         if state is self._state:

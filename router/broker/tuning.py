@@ -15,6 +15,9 @@ class Tuning:
     """For the TCP connection alone."""
     stack_timeout: float = 60.0
     """For TCP, TLS and the AMQP handshake together: ten round trips, up to 27 s on a busy dial-up line."""
+    stack_timeout_longest: float = 60.0
+    """What the above grows to, doubled by each attempt that took all of it: for a broker on a LAN that is busy, as one
+    with thousands of queues is when it starts. On a line, where an answer may be lost, it does not grow."""
     answer_timeout: float = 30.0
     """A connection on which a channel does not answer for so long is made anew: a channel of RabbitMQ can hang."""
     blocked_timeout: float = 60.0

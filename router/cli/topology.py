@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from router.broker.management import Management
-    from router.broker.topology import Changes, Topology
+    from router.broker.topology import Capacity, Changes, Topology
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _CONFLICTS = 4
-_PRIVATE_URL = "amqp://127.0.0.1/congvan"
 _SIGNS = {"make": "+", "remove": "-", "rebuild": "~", "conflict": "!"}
 _PLAN_EPILOG = f"""Examples:
 
@@ -50,9 +49,12 @@ def plan(as_json: JsonOption = False) -> None:
     """Show how the broker differs from what the ledger's units and accounts need. Nothing is changed."""
 
     async def compare(management: "Management", wanted: "Topology") -> "Changes":
-        from router.broker.topology import diff, read
+        from router.broker.topology import capacity_of, diff, read, within
+        from router.settings import RouterSettings
 
-        return diff(await read(management, wanted.vhost), wanted)
+        capacity = await capacity_of(management, RouterSettings().broker_file_handles)
+        _show_capacity(len(wanted.queues), capacity, as_json)
+        return within(diff(await read(management, wanted.vhost), wanted), capacity)
 
     _show(asyncio.run(_with_broker(compare)), as_json)
 
@@ -65,11 +67,16 @@ def apply(as_json: JsonOption = False) -> None:
     """
 
     async def change(management: "Management", wanted: "Topology") -> "Changes":
+        from router.broker.topology import Making
         from router.broker.topology import apply as bring_in_line
+        from router.settings import RouterSettings
 
-        changes = await bring_in_line(management, wanted.vhost, wanted)
-        await asyncio.to_thread(_make_due_again, changes.created_queues)
-        return changes
+        async def made(queues: "Sequence[str]") -> None:
+            await asyncio.to_thread(_make_due_again, queues)
+
+        settings = RouterSettings()
+        making = Making(settings.topology_part, settings.broker_file_handles, made)
+        return await bring_in_line(management, wanted.vhost, wanted, making)
 
     _show(asyncio.run(_with_broker(change)), as_json)
 
@@ -90,39 +97,43 @@ def export(
     print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
+def _show_capacity(planned: int, capacity: "Capacity | None", as_json: bool) -> None:
+    fits = None if capacity is None else capacity.fits
+    if as_json:
+        print_json([{"change": "none", "what": "capacity", "queues_planned": planned, "queues_that_fit": fits}])
+    elif capacity is None:
+        print(f"= {planned} queues planned; how many fit is not known: set CONGVAN_BROKER_FILE_HANDLES")
+    else:
+        print(f"= {planned} queues planned; {fits} fit into the broker's {capacity.handles} file handles")
+
+
 def _make_due_again(created: "Sequence[str]") -> None:
     from router.directory import Directory
     from router.keeper import lost_units, make_due_again
     from router.ledger.engine import writing
     from router.ledger.units import list_units
+    from schemas.clock import now_ms
 
     if created:
         with open_ledger() as engine, writing(engine) as conn:
-            make_due_again(conn, lost_units(created, Directory(list_units(conn))))
+            make_due_again(conn, lost_units(created, Directory(list_units(conn))), now_ms())
 
 
 def _wanted() -> "Topology":
     """The plan of today for the ledger's units and valid accounts."""
-    from router.broker.topology import BrokerAccount
-    from router.broker.topology import plan as plan_for
-    from router.ledger.accounts import list_accounts
+    from router.delivery.broker_plan import planned
     from router.ledger.engine import reading
-    from router.ledger.units import list_units
-    from router.settings import RouterSettings, vhost_of
-    from schemas.clock import now_ms, today
+    from router.settings import RouterSettings
+    from schemas.clock import now_ms
 
-    settings = RouterSettings()
     with open_ledger() as engine, reading(engine) as conn:
-        accounts = [BrokerAccount(row.name, row.token_hash) for row in list_accounts(conn) if row.is_valid(now_ms())]
-        units = list_units(conn)
-    vhost = vhost_of(settings.amqp_url or _PRIVATE_URL)
-    return plan_for(units, accounts, vhost=vhost, day=today(settings.timezone))
+        return planned(conn, RouterSettings(), now=now_ms())
 
 
 async def _with_broker(act: "Callable[[Management, Topology], Awaitable[Changes]]") -> "Changes":
     import structlog
 
-    from router.broker.management import Management
+    from router.delivery.managed_broker import management_of
     from router.settings import RouterSettings
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the answer stands alone on stdout
@@ -132,8 +143,7 @@ async def _with_broker(act: "Callable[[Management, Topology], Awaitable[Changes]
             "no broker is named: set CONGVAN_AMQP_URL, CONGVAN_MANAGEMENT_URL, CONGVAN_AMQP_USER and "
             "CONGVAN_AMQP_PASSWORD (an administrator's); a router that `congvan up` runs applies by itself"
         )
-    password = settings.amqp_password.get_secret_value()
-    async with Management(settings.management_url, settings.amqp_user, password) as management:
+    async with management_of(settings) as management:
         return await act(management, await asyncio.to_thread(_wanted))
 
 

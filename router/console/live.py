@@ -27,9 +27,10 @@ from router.ledger.queries.log_tail import Missed
 from router.spans import Heard
 from schemas.clock import now_ms
 
-_AT_LEAST_EVERY = 5.0
+_AT_LEAST_EVERY = 2.0
 """Seconds between two signs of life; a client that has gone is noticed by them."""
-_SESSION_EVERY = 60.0
+_SESSION_EVERY = 2.0
+"""Seconds between two looks at the session: with the above, who has lost a right sees nothing more after 4 s."""
 _RETRY = b"retry: 2000\n\n"
 _MOST_STATE = 1000
 
@@ -111,7 +112,7 @@ class _Rows:
         def query(conn: Connection) -> Missed:
             return log_tail.missed(conn, view.scope, view.wanted, has=has, come=come, after=after)
 
-        while self._newsroom.is_open:
+        while self._newsroom.is_open and await self._is_allowed():
             try:
                 page = await look(self._services, query)
             except LedgerUnavailableError:

@@ -39,6 +39,7 @@ FAST: dict[str, Any] = {
     "relay_lease": 5,
     "confirm_timeout": 4,
     "receipts_grace": 2,
+    "topology_interval": 2,
 }
 """What takes minutes in the field takes seconds here; nothing else differs."""
 AT_THE_UNIT = {Status.ARRIVED, Status.REGISTERED}

@@ -17,6 +17,7 @@ from sqlalchemy import update
 
 from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, submitting
 from faults.people import peoples_receipts_wiped
+from faults.topology import deleted_topology
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
@@ -292,6 +293,7 @@ SCENARIOS: dict[str, Scenario] = {
         poison_among_good,
         content_disk_full,
         bits_rot,
+        deleted_topology,
     )
 }
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine
 
 from deploy.groundwork import EXAMPLES
 from router.api.services import Services
-from router.clocks import periodically
 from router.console.passwords import hash_password
 from router.content import ContentStore
 from router.content.possession import Possession
+from router.delivery.periodic import periodically
 from router.directory import Directory, load_csv
 from router.encoding import Encoder
 from router.identity import Provider

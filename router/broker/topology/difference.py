@@ -19,6 +19,8 @@ class Conflict:
     what: str
     problem: str
     remedy: str
+    harmless: bool = False
+    """All that is planned stands; something that is not planned is left."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.problem}; {self.remedy}"
@@ -29,13 +31,15 @@ class Changes:
     """The difference.
 
     ``create`` holds what is made or replaced in place, ``remove`` what is no longer planned. The queues in ``rebuild``
-    are removed and made anew: a queue keeps its arguments for life, and one without any of its bindings was left by an
-    apply that was cut off, perhaps before the broker itself had it on disk (see :func:`apply`).
+    are removed and made anew, because a queue keeps its arguments for life. Those in ``unbound`` are as planned, but
+    nothing is bound to them: their bindings were deleted, or an apply was cut off before it bound them, perhaps before
+    the broker itself had them on disk (see :func:`apply`).
     """
 
     create: Topology
     remove: Topology
     rebuild: frozenset[Queue] = frozenset()
+    unbound: frozenset[Queue] = frozenset()
     conflicts: tuple[Conflict, ...] = ()
 
     @property
@@ -43,11 +47,42 @@ class Changes:
         """The queues that are made anew, empty: what earlier queues of these names held has to be sent again."""
         return tuple(sorted(queue.name for queue in self.create.queues))
 
+    def making_anew(self, queues: Iterable[Queue]) -> "Changes":
+        """The same changes, but some unbound queues are removed and made anew."""
+        dead = frozenset(queues)
+        return replace(
+            self,
+            create=replace(self.create, queues=self.create.queues | dead),
+            rebuild=self.rebuild | dead,
+            unbound=self.unbound - dead,
+        )
+
+    def without_new(self, queues: frozenset[Queue], conflict: Conflict) -> "Changes":
+        """The same changes, but some queues are not made, which is a conflict."""
+        names = {queue.name for queue in queues}
+        bindings = frozenset(item for item in self.create.bindings if item.target not in names)
+        return replace(
+            self,
+            create=replace(self.create, queues=_without(self.create.queues, names), bindings=bindings),
+            conflicts=(*self.conflicts, conflict),
+        )
+
+    def joined(self, other: "Changes") -> "Changes":
+        """Both, one after the other."""
+        return Changes(
+            create=self.create.joined(other.create),
+            remove=self.remove.joined(other.remove),
+            rebuild=self.rebuild | other.rebuild,
+            unbound=self.unbound | other.unbound,
+            conflicts=(*self.conflicts, *other.conflicts),
+        )
+
     def keeping(self, queues: frozenset[Queue]) -> "Changes":
         """The same changes but for some queues that stay; one that is not as planned becomes a conflict."""
         names = {queue.name for queue in queues}
         conflicts = (_kept(queue, self.rebuild) for queue in sorted(queues - self.create.queues))
-        return Changes(
+        return replace(
+            self,
             create=replace(self.create, queues=_without(self.create.queues, names)),
             remove=replace(self.remove, queues=_without(self.remove.queues, names)),
             rebuild=_without(self.rebuild, names),
@@ -67,12 +102,13 @@ def diff(actual: Topology, wanted: Topology) -> Changes:
     """
     odd_exchanges = _named_alike(actual.exchanges, wanted.exchanges)
     odd_queues = _named_alike(actual.queues, wanted.queues)
-    rebuild = {queue for queue in odd_queues if is_unit_queue(queue.name)} | _unsettled(actual, wanted)
+    rebuild = {queue for queue in odd_queues if is_unit_queue(queue.name)}
     conflicting = odd_queues - rebuild
     return Changes(
         create=_additions(actual, wanted, rebuild, {e.name for e in odd_exchanges} | {q.name for q in conflicting}),
         remove=_removals(actual, wanted),
         rebuild=frozenset(rebuild),
+        unbound=frozenset(_unbound(actual, wanted)),
         conflicts=(*map(_wrong_type, sorted(odd_exchanges)), *map(_wrong_arguments, sorted(conflicting))),
     )
 
@@ -90,10 +126,11 @@ def _additions(actual: Topology, wanted: Topology, rebuild: set[Queue], conflict
         users=wanted.users - actual.users,
         permissions=wanted.permissions - actual.permissions,
         topic_permissions=wanted.topic_permissions - actual.topic_permissions,
+        limits=wanted.limits - actual.limits,
     )
 
 
-def _unsettled(actual: Topology, wanted: Topology) -> set[Queue]:
+def _unbound(actual: Topology, wanted: Topology) -> set[Queue]:
     """Queues as planned that nothing is bound to."""
     bound = {item.target for item in actual.bindings if item.target_kind == "queue"}
     return {queue for queue in actual.queues & wanted.queues if queue.name not in bound}
@@ -109,6 +146,7 @@ def _removals(actual: Topology, wanted: Topology) -> Topology:
         users=frozenset(user for user in _unplanned(actual.users, wanted.users) if not user.elsewhere),
         permissions=_unplanned(actual.permissions, wanted.permissions),
         topic_permissions=_unplanned(actual.topic_permissions, wanted.topic_permissions),
+        limits=_unplanned(actual.limits, wanted.limits),
     )
 
 
@@ -160,4 +198,4 @@ def _kept(queue: Queue, rebuild: Container[Queue]) -> Conflict:
     else:
         problem = "is no longer planned and holds messages"
         remedy = "let its gateway empty it, or purge it when its deliveries are settled, and apply again"
-    return Conflict(f"queue {queue.name}", problem, remedy)
+    return Conflict(f"queue {queue.name}", problem, remedy, harmless=queue not in rebuild)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.broker.topology.values import Arguments, Topology
+from router.broker.topology.values import Arguments, Topology, User
 
 OWNER_TAG = "congvan"
 """The tag of the logins we make: only these are ever deleted."""
@@ -15,7 +15,8 @@ def definitions(topology: Topology) -> dict[str, Any]:
     here = {"vhost": topology.vhost}
     return {
         "vhosts": [{"name": topology.vhost}],
-        "users": [_user(item.name, item.password_hash) for item in sorted(topology.users)],
+        "parameters": _parameters(topology),
+        "users": [_user(item) for item in sorted(topology.users)],
         "permissions": [
             {**here, "user": item.user, "configure": item.configure, "write": item.write, "read": item.read}
             for item in sorted(topology.permissions)
@@ -46,6 +47,13 @@ def _object(arguments: Arguments) -> Mapping[str, Any]:
     return {"durable": True, "auto_delete": False, "arguments": dict(arguments)}
 
 
-def _user(name: str, password_hash: str) -> Mapping[str, Any]:
-    hashed = {"password_hash": password_hash, "hashing_algorithm": _HASHING}
-    return {"name": name, **hashed, "tags": [OWNER_TAG], "limits": {}}
+def _user(user: User) -> Mapping[str, Any]:
+    hashed = {"password_hash": user.password_hash, "hashing_algorithm": _HASHING}
+    return {"name": user.name, **hashed, "tags": [OWNER_TAG], "limits": dict(user.limits)}
+
+
+def _parameters(topology: Topology) -> list[Mapping[str, Any]]:
+    """A vhost's limits are one parameter of it."""
+    limits = {item.name: item.value for item in topology.limits}
+    named = {"component": "vhost-limits", "name": "limits", "vhost": topology.vhost}
+    return [{**named, "value": limits}] if limits else []

@@ -12,15 +12,18 @@ exchange, a hub's own queues at the hub's, and each hub at the one above it.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from router.broker.topology.grants import INTAKE, RECEIPTS, BrokerAccount, Grant, grant
-from router.broker.topology.values import Binding, Exchange, Policy, Queue, Scalar, Topology, User, arguments
+from router.broker.topology.values import Binding, Exchange, Limit, Policy, Queue, Scalar, Topology, User, arguments
 from schemas.dispatch import Lane
 from schemas.unit import Link, Unit
 
 DEAD = "dead"
 RECEIPTS_LEDGER = "receipts.ledger"
+MAX_QUEUES = "max-queues"
+MAX_CONNECTIONS, MAX_CHANNELS = "max-connections", "max-channels"
 _REACHABLE = frozenset({Link.LAN, Link.WAN, Link.DIALUP})
 
 _DURABLE: Mapping[str, Scalar] = {
@@ -37,6 +40,7 @@ _DEAD_LETTERED: Mapping[str, Scalar] = {
     # The broker forgets a rejected message only when `dead` has confirmed it.
     "x-dead-letter-strategy": "at-least-once",
 }
+_QUEUES_COUNTED_BY = 1000
 _ABANDONED_AFTER_MS = 30 * 24 * 3600 * 1000
 _POLICIES = frozenset(
     {
@@ -47,7 +51,24 @@ _POLICIES = frozenset(
 )
 
 
-def plan(units: Iterable[Unit], accounts: Iterable[BrokerAccount], *, vhost: str, day: date) -> Topology:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one account, and all upstream systems together, may open at the broker.
+
+    An account's token may be that of many gateways, and a line that dropped leaves a connection behind for a minute.
+    """
+
+    connections: int = 200
+    """Of one account at once."""
+    channels: int = 2000
+    """Of one account at once, over all its connections."""
+    spare_queues: int = 1000
+    """Of upstream systems together, beside the planned ones; up to a thousand more, see :func:`_most_queues`."""
+
+
+def plan(
+    units: Iterable[Unit], accounts: Iterable[BrokerAccount], *, vhost: str, day: date, bounds: Bounds = Bounds()
+) -> Topology:
     """The topology for the units that exist on a day.
 
     A unit without a line has no queue: its deliveries wait in the ledger. Excluded units are never addressees.
@@ -55,15 +76,17 @@ def plan(units: Iterable[Unit], accounts: Iterable[BrokerAccount], *, vhost: str
     tree = _Tree(units, day)
     logins = list(accounts)
     grants = [found for account in logins if (found := grant(account.name, tree.roots)) is not None]
+    queues = _FIXED_QUEUES | {Queue(name, arguments(_DEAD_LETTERED)) for name in tree.queues()}
     return Topology(
         vhost=vhost,
         exchanges=_FIXED_EXCHANGES | {Exchange(org_exchange(hub), "topic") for hub in tree.hubs},
-        queues=_FIXED_QUEUES | {Queue(name, arguments(_DEAD_LETTERED)) for name in tree.queues()},
+        queues=queues,
         bindings=_FIXED_BINDINGS | set(tree.bindings()),
         policies=_POLICIES,
-        users=_users(logins, grants),
+        users=_users(logins, grants, bounds),
         permissions=frozenset(item.permission for item in grants),
         topic_permissions=frozenset(item.topic for item in grants),
+        limits=frozenset({Limit(MAX_QUEUES, _most_queues(len(queues), bounds))}),
     )
 
 
@@ -147,6 +170,12 @@ class _Tree:
         return above
 
 
-def _users(accounts: Iterable[BrokerAccount], grants: Iterable[Grant]) -> frozenset[User]:
+def _most_queues(planned: int, bounds: Bounds) -> int:
+    """The vhost's limit; planned ones count as full thousands, so that not every new unit changes it."""
+    return -(-planned // _QUEUES_COUNTED_BY) * _QUEUES_COUNTED_BY + bounds.spare_queues
+
+
+def _users(accounts: Iterable[BrokerAccount], grants: Iterable[Grant], bounds: Bounds) -> frozenset[User]:
     granted = {item.permission.user for item in grants}
-    return frozenset(User(item.name, item.password_hash) for item in accounts if item.name in granted)
+    limits = arguments({MAX_CHANNELS: bounds.channels, MAX_CONNECTIONS: bounds.connections})
+    return frozenset(User(item.name, item.password_hash, limits) for item in accounts if item.name in granted)

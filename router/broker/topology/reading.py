@@ -2,15 +2,24 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from router.broker.management import Management
 from router.broker.topology.export import OWNER_TAG
-from router.broker.topology.planning import is_our_exchange, is_our_policy, is_our_queue
+from router.broker.topology.planning import (
+    MAX_CHANNELS,
+    MAX_CONNECTIONS,
+    MAX_QUEUES,
+    is_our_exchange,
+    is_our_policy,
+    is_our_queue,
+)
 from router.broker.topology.values import (
+    Arguments,
     Binding,
     Exchange,
+    Limit,
     Permission,
     Policy,
     Queue,
@@ -33,23 +42,42 @@ async def read(management: Management, vhost: str) -> Topology:
     Raises:
         ManagementError: the broker is not reachable or refuses.
     """
-    exchanges, queues, bindings, policies, users, permissions, topic_permissions = await asyncio.gather(
+    shape, access = await asyncio.gather(read_shape(management, vhost), read_access(management, vhost))
+    return shape.joined(access)
+
+
+async def read_shape(management: Management, vhost: str) -> Topology:
+    """Exchanges, queues, bindings, policies and the vhost's limits. Raises as :func:`read`."""
+    exchanges, queues, bindings, policies, limits = await asyncio.gather(
         _list(management, "exchanges", vhost),
         _list(management, "queues", vhost, **_WITHOUT_STATISTICS),
         _list(management, "bindings", vhost),
         _list(management, "policies", vhost),
-        _list(management, "users"),
-        _list(management, "permissions"),
-        _list(management, "topic-permissions"),
+        _list(management, "vhost-limits", vhost),
     )
-    ours = {item["name"] for item in users if OWNER_TAG in item["tags"]}
     return Topology(
         vhost=vhost,
         exchanges=frozenset(_exchanges(exchanges)),
         queues=frozenset(_queues(queues)),
         bindings=frozenset(_bindings(bindings)),
         policies=frozenset(_policies(policies)),
-        users=frozenset(_users(users, ours, permissions, vhost)),
+        limits=frozenset(_limits(limits)),
+    )
+
+
+async def read_access(management: Management, vhost: str) -> Topology:
+    """Logins and what they may do; four short lists, however many queues there are. Raises as :func:`read`."""
+    users, permissions, topic_permissions, limits = await asyncio.gather(
+        _list(management, "users"),
+        _list(management, "permissions"),
+        _list(management, "topic-permissions"),
+        _list(management, "user-limits"),
+    )
+    ours = {item["name"] for item in users if OWNER_TAG in item["tags"]}
+    limited = {item["user"]: _user_limits(item["value"]) for item in limits}
+    return Topology(
+        vhost=vhost,
+        users=frozenset(_users(users, ours, permissions, limited, vhost)),
         permissions=frozenset(
             Permission(item["user"], item["configure"], item["write"], item["read"])
             for item in permissions
@@ -95,7 +123,21 @@ def _policies(listing: Listing) -> Iterable[Policy]:
             yield Policy(item["name"], item["pattern"], arguments(item["definition"]))
 
 
-def _users(listing: Listing, ours: set[str], permissions: Listing, vhost: str) -> Iterable[User]:
+def _limits(listing: Listing) -> Iterable[Limit]:
+    """Those that are planned here; others are the administrator's."""
+    for item in listing:
+        for name, value in item["value"].items():
+            if name == MAX_QUEUES:
+                yield Limit(name, value)
+
+
+def _user_limits(value: Mapping[str, int]) -> Arguments:
+    return arguments({name: value[name] for name in (MAX_CHANNELS, MAX_CONNECTIONS) if name in value})
+
+
+def _users(
+    listing: Listing, ours: set[str], permissions: Listing, limited: Mapping[str, Arguments], vhost: str
+) -> Iterable[User]:
     """Ours with access here or nowhere; those of other vhosts only are those vhosts' business."""
     vhosts: defaultdict[str, set[str]] = defaultdict(set)
     for item in permissions:
@@ -103,4 +145,5 @@ def _users(listing: Listing, ours: set[str], permissions: Listing, vhost: str) -
     for item in listing:
         name = item["name"]
         if name in ours and (vhost in vhosts[name] or not vhosts[name]):
-            yield User(name, item["password_hash"], elsewhere=bool(vhosts[name] - {vhost}))
+            elsewhere = bool(vhosts[name] - {vhost})
+            yield User(name, item["password_hash"], limited.get(name, ()), elsewhere=elsewhere)

@@ -92,6 +92,8 @@ class User:
 
     name: str
     password_hash: str = field(repr=False)
+    limits: Arguments = ()
+    """How many connections and channels it may have open at once."""
     elsewhere: bool = field(default=False, compare=False)
     """It has permissions in other vhosts, too."""
 
@@ -140,7 +142,24 @@ class TopicPermission:
         return f"topic permission of {self.user} at {self.exchange}: write {self.write} read {self.read}"
 
 
-Item = Exchange | Queue | Binding | Policy | User | Permission | TopicPermission
+@dataclass(frozen=True, slots=True, order=True)
+class Limit:
+    """A bound of the vhost as a whole, such as its most queues."""
+
+    noun: ClassVar[str] = "limit"
+    name: str
+    value: int
+
+    @property
+    def key(self) -> Hashable:
+        """What names it."""
+        return self.name
+
+    def __str__(self) -> str:
+        return f"limit {self.name} {self.value}"
+
+
+Item = Exchange | Queue | Binding | Policy | User | Permission | TopicPermission | Limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +174,7 @@ class Topology:
     users: frozenset[User] = frozenset()
     permissions: frozenset[Permission] = frozenset()
     topic_permissions: frozenset[TopicPermission] = frozenset()
+    limits: frozenset[Limit] = frozenset()
 
     def items(self) -> list[Item]:
         """Everything, in the order in which it is made."""
@@ -164,10 +184,16 @@ class Topology:
         """All but logins and what they may do."""
         return replace(self, users=frozenset(), permissions=frozenset(), topic_permissions=frozenset())
 
-    def unbound(self) -> "Topology":
-        """Exchanges, queues and policies."""
-        return replace(self.shape(), bindings=frozenset())
-
     def access(self) -> "Topology":
         """Logins and what they may do."""
-        return replace(self, exchanges=frozenset(), queues=frozenset(), bindings=frozenset(), policies=frozenset())
+        return Topology(
+            vhost=self.vhost,
+            users=self.users,
+            permissions=self.permissions,
+            topic_permissions=self.topic_permissions,
+        )
+
+    def joined(self, other: "Topology") -> "Topology":
+        """What stands in either."""
+        both = {kind.name: getattr(self, kind.name) | getattr(other, kind.name) for kind in fields(self)[1:]}
+        return Topology(vhost=self.vhost, **both)

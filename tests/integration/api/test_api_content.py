@@ -12,9 +12,13 @@ from typing import Any
 
 import psutil
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse
 
+from router.api import auth
 from router.content import ContentStore
+from router.ledger import accounts
+from router.ledger.engine import writing
+from schemas.clock import now_ms
 from support.api_server import (
     DISTRICT_OPERATOR,
     GATEWAY,
@@ -269,3 +273,26 @@ async def test_memory_stays_flat_while_a_large_file_comes_and_goes(api: Api) -> 
         async for _ in answer.content.iter_chunked(256 * 1024):
             peak = max(peak, psutil.Process().memory_info().rss)
     assert peak - before < 24 * MIB
+
+
+async def test_a_download_under_way_ends_with_its_token_and_that_of_another_goes_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 0.0)
+    large = os.urandom(MIB) * 64
+    sha = hashlib.sha256(large).hexdigest()
+    assert (await put(api, io.BytesIO(large), sha=sha))[0] == 201
+    body = letter(attachments=[{"name": "a.bin", "size": len(large), "sha256": sha}])
+    async with api.http.post("/api/v1/dispatches", headers=api.as_(ISSUER), json=body) as answer:
+        assert answer.status == 202
+    plain = {"Accept-Encoding": "identity"}
+    async with (
+        api.http.get(f"/content/{sha}", headers=api.as_(GATEWAY) | plain) as revoked,
+        api.http.get(f"/content/{sha}", headers=api.as_(ISSUER) | plain) as other,
+    ):
+        assert len(await revoked.content.readexactly(MIB)) == MIB
+        with writing(api.engine) as conn:
+            accounts.revoke(conn, GATEWAY, now_ms=now_ms())
+        with pytest.raises(ClientPayloadError):
+            await revoked.content.read()
+        assert await other.content.read() == large

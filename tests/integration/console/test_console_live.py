@@ -3,8 +3,9 @@
 import asyncio
 import codecs
 import re
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import pytest
@@ -12,7 +13,7 @@ from aiohttp import ClientTimeout
 from sqlalchemy import Engine, event, func, select
 
 from router.console import newsroom
-from router.ledger import people
+from router.ledger import people, sessions
 from router.ledger.engine import reading, writing
 from router.ledger.models import receipt
 from schemas.clock import now_ms
@@ -191,6 +192,51 @@ async def test_a_stream_shows_what_its_filter_and_the_persons_scope_say_alone(co
         assert set(own.places) < set(all_.places)
         assert "LCA.06" not in own.text
         assert (await district.get("/console/log/stream?q=colour:red")).status == 400
+
+
+def revoke(console: Console, _token: str) -> None:
+    with writing(console.engine) as conn:
+        people.revoke(conn, "district", now_ms=now_ms())
+
+
+def withdraw(console: Console, _token: str) -> None:
+    with writing(console.engine) as conn:
+        found = people.find_person(conn, "district")
+        assert found is not None
+        people.withdraw(conn, "district", found.grants[0])
+
+
+def log_out(console: Console, token: str) -> None:
+    with writing(console.engine) as conn:
+        sessions.close_session(conn, token)
+
+
+@pytest.mark.parametrize("end", [revoke, withdraw, log_out])
+async def test_who_has_lost_a_right_sees_nothing_more_within_five_seconds(
+    console: Console, end: Callable[[Console, str], None]
+) -> None:
+    async with console.as_("district") as district, listening(district, "/console/log/stream") as listener:
+        await holds(lambda: "id: " in listener.text, what="the stream has begun")
+        token = next(cookie.value for cookie in district.http.cookie_jar if cookie.key.endswith("congvan-session"))
+        await asyncio.to_thread(end, console, token)
+        began = time.monotonic()
+        await asyncio.wait_for(listener.ended.wait(), 30)
+        assert time.monotonic() - began < 5
+        shown = len(listener.places)
+        await asyncio.to_thread(tell, console, 5)
+        assert len(listener.places) == shown
+
+
+async def test_who_has_lost_nothing_goes_on_seeing(console: Console) -> None:
+    async with console.as_("district") as district, listening(district, "/console/log/stream") as listener:
+        await asyncio.to_thread(revoke_another, console)
+        await holds(lambda: listener.text.count("id: ") > 3, what="several looks at the session have been taken")
+        assert not listener.ended.is_set()
+
+
+def revoke_another(console: Console) -> None:
+    with writing(console.engine) as conn:
+        people.revoke(conn, "viewer", now_ms=now_ms())
 
 
 async def test_streams_end_when_the_router_stops_and_with_the_session(console: Console) -> None:

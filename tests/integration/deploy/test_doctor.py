@@ -33,6 +33,7 @@ def settings_of(vhost: Vhost, made: Installation, **changes: Any) -> RouterSetti
         "amqp_user": vhost.user,
         "amqp_password": vhost.password,
         "management_url": vhost.management_url,
+        "broker_file_handles": 20_000,
         "api_url": made.api,
         "token": made.account(Role.OPERATOR, "LCA.#"),
     }
@@ -65,6 +66,18 @@ async def test_a_broker_that_stands_otherwise_than_planned_is_told(vhost: Vhost,
     assert found["topology"].verdict is Verdict.FAILED
     assert "to make" in found["topology"].detail
     assert "congvan topology plan" in found["topology"].hint
+
+
+async def test_a_broker_without_file_handles_for_all_queues_is_told_with_how_many_it_needs(
+    vhost: Vhost, tmp_path: Path
+) -> None:
+    with installation(tmp_path, vhost, UNITS) as made:
+        found = await answers(settings_of(vhost, made, broker_file_handles=110))
+        unknown = await answers(settings_of(vhost, made, broker_file_handles=0))
+    assert found["broker capacity"].verdict is Verdict.FAILED
+    assert "7 queues planned" in found["broker capacity"].detail
+    assert "give the broker 116 file handles" in found["broker capacity"].hint
+    assert unknown["broker capacity"].verdict is Verdict.NOTE
 
 
 async def test_what_does_not_answer_is_unavailable(

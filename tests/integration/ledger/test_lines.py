@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from router.broker import SessionState
-from router.clocks import LineWatch, _note_silent
+from router.delivery.line_watch import LineWatch, _note_silent
 from router.greeting import Greeting, note
 from router.ledger import presence, queries
 from router.ledger.engine import reading
@@ -228,8 +228,8 @@ def test_downtime_counts_what_lies_within_the_interval(ledger: Engine) -> None:
 def test_a_look_that_waited_for_the_ledger_takes_no_line_to_be_down(ledger: Engine) -> None:
     begin(ledger, "LCA.01")
     with ledger.begin() as conn:
-        assert _note_silent(conn, [Listening(now_ms() - 11_000, 0)]) == [[]]
-        assert _note_silent(conn, [Listening(now_ms(), 0)]) == [["LCA.01"]]
+        assert _note_silent(now_ms, conn, [Listening(now_ms() - 11_000, 0)]) == [[]]
+        assert _note_silent(now_ms, conn, [Listening(now_ms(), 0)]) == [["LCA.01"]]
 
 
 async def test_the_watch_looks_only_while_the_router_hears() -> None:

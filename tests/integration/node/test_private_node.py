@@ -11,6 +11,7 @@ import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pika.exceptions import ProbableAuthenticationError
 
 from router.broker.errors import NodeError
 from router.broker.management import Management
-from router.broker.node import PrivateNode
+from router.broker.node import PrivateNode, file_handles
 from router.broker.topology import apply, definitions, plan, read
 from support.amqp import take
 from support.conditions import holds
@@ -179,14 +180,27 @@ async def test_killed_in_the_middle_of_an_apply_its_queues_take_messages_after_t
     wider = plan([a_unit("LCA"), a_unit("LCA.02")], [], vhost="congvan", day=DAY)
     node.start()
     async with managed(node) as management:
-        await management.import_definitions(definitions(wider.unbound()))
+        await management.import_definitions(definitions(replace(wider.shape(), bindings=frozenset())))
         node.kill()
         node.start()
         changes = await apply(management, "congvan", wider)
-    assert changes.created_queues == ("unit.LCA.02.express", "unit.LCA.02.normal")
+    assert not changes.conflicts
     with log_in(node) as channel:
         for lane in ("express", "normal"):
             channel.basic_publish("org.LCA", f"LCA.02.{lane}", b"", mandatory=True)
+
+
+def test_it_may_open_as_many_files_as_its_address_says_whatever_the_shell_allows(tmp_path: Path) -> None:
+    program = LIVE_AND_WAIT.replace('print("it runs"', 'print("it runs", node.file_handles').replace("):", ") as node:")
+    limited = f"ulimit -S -n 256; exec {sys.executable} -c '{program}' {tmp_path / 'node'}"
+    with subprocess.Popen(["bash", "-c", limited], cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        told = int(next(line for line in parent.stdout if line.startswith("it runs")).rpartition(" ")[2])
+        limits = [process.rlimit(psutil.RLIMIT_NOFILE)[0] for process in processes_in(tmp_path / "node")]
+        parent.kill()
+    assert told > 1024
+    assert told in limits
+    assert told == file_handles()
 
 
 async def test_a_killed_keeper_takes_the_node_with_it(node: PrivateNode) -> None:

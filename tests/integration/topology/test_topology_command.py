@@ -58,12 +58,23 @@ def organisation(vhost: Vhost, tmp_path: Path) -> Organisation:
 def test_plan_shows_what_apply_does_and_then_nothing(organisation: Organisation) -> None:
     planned = organisation.topology("plan")
     assert planned.returncode == ExitCode.OK, planned.stderr
+    assert planned.stdout.startswith("= 7 queues planned; how many fit is not known")
     assert "+ queue unit.LCA.02.express" in planned.stdout.splitlines()
     assert "+ user gateway:LCA.#" in planned.stdout.splitlines()
     applied = organisation.topology("apply")
     assert applied.returncode == ExitCode.OK
-    assert applied.stdout == planned.stdout
-    assert organisation.topology("plan").stdout == "the broker stands as planned\n"
+    assert applied.stdout == planned.stdout.partition("\n")[2]
+    assert organisation.topology("plan").stdout.endswith("\nthe broker stands as planned\n")
+
+
+def test_plan_tells_how_many_queues_fit_and_names_those_that_do_not(organisation: Organisation) -> None:
+    enough = organisation.topology("plan", CONGVAN_BROKER_FILE_HANDLES="20000")
+    assert enough.stdout.startswith("= 7 queues planned; 8955 fit into the broker's 20000 file handles\n")
+    done = organisation.topology("plan", CONGVAN_BROKER_FILE_HANDLES="100")
+    assert done.returncode == ExitCode.REFUSED
+    assert "! 7 queues from dead on do not fit" in done.stdout
+    assert "ulimit -n" in done.stdout
+    assert "+ queue" not in done.stdout
 
 
 def test_a_revoked_account_and_a_unit_that_lost_its_line_are_taken_away(organisation: Organisation) -> None:

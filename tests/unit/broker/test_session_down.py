@@ -63,6 +63,41 @@ async def test_it_tries_again_for_ever(nobody: str) -> None:
     assert session.state is SessionState.DOWN
 
 
+async def test_an_attempt_that_took_all_its_time_gives_the_next_twice_as_much_up_to_the_longest() -> None:
+    took: list[float] = []
+    enough = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        began = asyncio.get_running_loop().time()
+        while await reader.read(100):
+            pass
+        took.append(asyncio.get_running_loop().time() - began)
+        writer.close()
+        if len(took) == 5:
+            enough.set()
+
+    patient = Tuning(pause_first=0.01, pause_longest=0.02, stack_timeout=0.25, stack_timeout_longest=1.0)
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        session = Session(f"amqp://127.0.0.1:{port}/congvan", name="test", tuning=patient)
+        await session.start()
+        await asyncio.wait_for(enough.wait(), 30)
+        await session.close()
+    assert took[1] > 1.5 * took[0]
+    assert took[2] > 1.5 * took[1]
+    assert max(took[3:]) < 1.5 * took[2]
+
+
+async def test_a_refused_connection_asks_for_no_more_patience(nobody: str) -> None:
+    session = Session(nobody, name="test", tuning=Tuning(pause_first=0.01, pause_longest=0.02, stack_timeout=0.25))
+    downs = asyncio.Event()
+    session.on_doubt(lambda _why: downs.set())
+    await session.start()
+    await asyncio.wait_for(downs.wait(), 30)
+    assert session._stack_timeout == 0.25
+    await session.close()
+
+
 async def test_the_pause_ends_when_someone_knows_better(nobody: str) -> None:
     session = Session(nobody, name="test", tuning=LAZY)
     states: asyncio.Queue[SessionState] = asyncio.Queue()

@@ -1,5 +1,6 @@
 """The private node's errors and its memory, with scripts in RabbitMQ's place."""
 
+import resource
 import shutil
 import socket
 from pathlib import Path
@@ -111,3 +112,14 @@ def test_secrets_are_written_for_their_owner_only(tmp_path: Path) -> None:
     config.write_private(file, "new")
     assert file.read_text() == "new"
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_queues_for_which_there_are_too_few_file_handles_are_told_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues = tmp_path / "node" / "data" / "n@localhost" / "quorum" / "n@localhost"
+    for number in range(500):
+        (queues / f"QUEUE{number}").mkdir(parents=True)
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (1024, 1024))
+    with pytest.raises(NodeError, match=r"the 500 queues in .* need 1212 file handles.* may have 1024.*LimitNOFILE"):
+        PrivateNode(tmp_path / "node", server=script(tmp_path, "exit 0")).start()

@@ -10,6 +10,7 @@ from support.organisation import a_unit
 
 DAY = date(2026, 11, 22)
 EMPTY = Topology(vhost="v")
+USER_LIMITS = arguments({"max-connections": 200, "max-channels": 2000})
 CODES = ["A", "A.1", "A.1.1", "A.2", "A.2.1", "B"]
 
 
@@ -32,7 +33,7 @@ def after(actual: Topology, wanted: Topology) -> Topology:
     """What stands when the changes are made."""
     changes = diff(actual, wanted)
     result = {}
-    for kind in ("exchanges", "queues", "bindings", "policies", "users", "permissions", "topic_permissions"):
+    for kind in ("exchanges", "queues", "bindings", "policies", "users", "permissions", "topic_permissions", "limits"):
         created, removed = getattr(changes.create, kind), getattr(changes.remove, kind)
         replaced = {item.key for item in created}
         kept = {item for item in getattr(actual, kind) if item.key not in replaced}
@@ -73,7 +74,7 @@ def test_from_nothing_all_queues_are_created() -> None:
 def test_a_new_token_changes_the_user_alone() -> None:
     accounts = ("gateway:A",)
     changes = diff(planned("A", accounts=accounts), planned("A", accounts=accounts, hashed="other"))
-    assert changes.create.items() == [User("gateway:A", "other")]
+    assert changes.create.items() == [User("gateway:A", "other", USER_LIMITS)]
     assert not changes.remove.items()
 
 
@@ -111,22 +112,30 @@ def test_a_queue_that_is_to_be_made_anew_but_holds_messages_stays_and_is_a_confl
     assert "holds messages" in str(changes.conflicts[0])
 
 
-def test_a_queue_that_was_left_without_bindings_is_made_anew() -> None:
+def test_a_queue_that_was_left_without_bindings_is_bound_again_and_no_conflict() -> None:
     wanted = planned("A")
     left = {binding for binding in wanted.bindings if binding.target == "unit.A.normal"}
     changes = diff(replace(wanted, bindings=wanted.bindings - left), wanted)
-    assert changes.created_queues == ("unit.A.normal",)
-    assert changes.create.bindings == left
-
-
-def test_a_queue_without_bindings_that_holds_messages_is_bound_again_and_no_conflict() -> None:
-    wanted = planned("A")
-    left = {binding for binding in wanted.bindings if binding.target == "unit.A.normal"}
-    changes = diff(replace(wanted, bindings=wanted.bindings - left), wanted)
-    changes = changes.keeping(changes.rebuild)
+    assert {queue.name for queue in changes.unbound} == {"unit.A.normal"}
     assert changes.created_queues == ()
     assert changes.create.bindings == left
     assert not changes.conflicts
+
+
+def test_a_queue_without_bindings_that_turns_out_to_be_dead_is_made_anew() -> None:
+    wanted = planned("A")
+    left = {binding for binding in wanted.bindings if binding.target == "unit.A.normal"}
+    changes = diff(replace(wanted, bindings=wanted.bindings - left), wanted)
+    changes = changes.making_anew(changes.unbound)
+    assert changes.created_queues == ("unit.A.normal",)
+    assert not changes.unbound
+    assert changes.create.bindings == left
+
+
+def test_what_upstream_systems_open_is_bounded_and_one_unit_more_does_not_change_it() -> None:
+    assert dict(next(iter(planned("A", accounts=("gateway:A",)).users)).limits) == dict(USER_LIMITS)
+    assert [(item.name, item.value) for item in planned("A").limits] == [("max-queues", 2000)]
+    assert planned("A").limits == planned("A", "A.1").limits
 
 
 def test_the_intakes_queue_is_never_made_anew_by_itself() -> None:

@@ -1,0 +1,90 @@
+"""How many queues a broker has file handles for.
+
+RabbitMQ 3.10 reserves two for each quorum queue, whether it is used or not, and takes no AMQP connection any more when
+all are reserved (measured: at 1,024 handles from about 460 queues on, at 20,000 from 10,000 on).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router.broker.management import Management
+from router.broker.topology.difference import Changes, Conflict
+from router.broker.topology.planning import is_unit_queue
+from router.broker.topology.values import Queue
+
+HANDLES_PER_QUEUE = 2
+_OWN_HANDLES = 100
+"""Those that RabbitMQ keeps for itself (``file_handle_cache``)."""
+_FOR_CONNECTIONS = 0.1
+"""The share of the others that is left for connections, and for the files that queues have open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a broker can hold: its file handles, those in use (None: it does not tell), its queues now."""
+
+    handles: int
+    used: int | None
+    queues: int
+
+    @property
+    def fits(self) -> int:
+        """How many quorum queues fit in all."""
+        return queues_that_fit(self.handles)
+
+    @property
+    def room(self) -> int:
+        """How many more queues fit."""
+        return max(0, self.fits - self.queues)
+
+    def __str__(self) -> str:
+        used = "" if self.used is None else f", {self.used} in use"
+        return f"{self.queues} of {self.fits} queues that fit into {self.handles} file handles{used}"
+
+
+def queues_that_fit(handles: int) -> int:
+    """How many quorum queues fit into so many file handles, connections left aside."""
+    return max(0, int((handles - _OWN_HANDLES) * (1 - _FOR_CONNECTIONS)) // HANDLES_PER_QUEUE)
+
+
+def handles_for(queues: int) -> int:
+    """How many file handles so many queues need: the least for which :func:`queues_that_fit` is enough."""
+    return int(queues * HANDLES_PER_QUEUE / (1 - _FOR_CONNECTIONS)) + _OWN_HANDLES + 1
+
+
+async def capacity_of(management: Management, told: int = 0) -> Capacity | None:
+    """What the broker can hold, of a cluster its smallest node; None when nobody tells.
+
+    Args:
+        management: the broker's.
+        told: its file handles when it collects no statistics, and so does not tell them itself; 0: not known either.
+
+    Raises:
+        ManagementError: the broker is not reachable or refuses.
+    """
+    nodes = await management.get("nodes") or []
+    totals = [node["fd_total"] for node in nodes if node.get("fd_total")]
+    handles = min(totals, default=0) or told
+    if not handles:
+        return None
+    used = max((node["fd_used"] for node in nodes if node.get("fd_used") is not None), default=None)
+    overview = await management.get("overview") or {}
+    return Capacity(handles, used, overview.get("object_totals", {}).get("queues", 0))
+
+
+def within(changes: Changes, capacity: Capacity | None) -> Changes:
+    """The same changes without the queues that do not fit, which are a conflict; those that serve all come first."""
+    if capacity is None or len(changes.create.queues) <= capacity.room:
+        return changes
+    wanted = sorted(changes.create.queues, key=lambda queue: (is_unit_queue(queue.name), queue))
+    left = wanted[capacity.room :]
+    return changes.without_new(frozenset(left), _too_many(left, len(wanted), capacity))
+
+
+def _too_many(queues: Sequence[Queue], of: int, capacity: Capacity) -> Conflict:
+    needed = handles_for(capacity.queues + of)
+    return Conflict(
+        f"{len(queues)} queues from {queues[0].name} on",
+        f"do not fit: the broker has {capacity}, and would take no connection with more",
+        f"give it {needed} file handles (LimitNOFILE= of its service, or `ulimit -n`), start it again and apply again",
+    )

@@ -1,0 +1,41 @@
+"""Sends what waited for a line that its unit has now, and holds what lost its line."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from router.ledger.lines import Aligned, align
+from router.ledger.writer import Writer
+from schemas.clock import Clock, now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+
+
+class Alignment:
+    """Compares deliveries with their units' links.
+
+    Args:
+        writer: the ledger's group commit.
+        knock: called when something was set going.
+        clock: the present.
+    """
+
+    def __init__(self, writer: Writer, knock: Callable[[], None], *, clock: Clock = now_ms) -> None:
+        self._writer = writer
+        self._knock = knock
+        self._handle = partial(_align, clock)
+
+    async def align(self) -> None:
+        """Compare once."""
+        aligned = await self._writer.run(self._handle, None)
+        if aligned.released or aligned.held:
+            log.info(Event.DELIVERIES_ALIGNED, released=aligned.released, held=aligned.held)
+            self._knock()
+
+
+def _align(clock: Clock, connection: Connection, wishes: Sequence[None]) -> list[Aligned]:
+    aligned = align(connection, clock())
+    return [aligned, *[Aligned(0, 0)] * (len(wishes) - 1)]

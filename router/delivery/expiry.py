@@ -1,0 +1,58 @@
+"""Ends what has not arrived for too long, visibly and with the reason."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy import Engine, select
+
+from router.ledger.engine import reading
+from router.ledger.models import delivery
+from router.ledger.receipts import Telling
+from router.recorder import Recorder
+from schemas.clock import Clock, iso, now_ms
+from schemas.events import Event
+from schemas.ids import new_id
+from schemas.states import UNDELIVERED, Status
+
+log = structlog.get_logger()
+_EXPIRED_AT_ONCE = 500
+
+
+class Expiry:
+    """Ends what has not arrived ``after`` seconds from its acceptance.
+
+    Args:
+        engine: the ledger, for reading.
+        recorder: writes the receipts.
+        after: seconds.
+        clock: the present.
+    """
+
+    def __init__(self, engine: Engine, recorder: Recorder, *, after: float, clock: Clock = now_ms) -> None:
+        self._engine = engine
+        self._recorder = recorder
+        self._after = after
+        self._clock = clock
+
+    async def expire(self) -> None:
+        """End all that is overdue now."""
+        while overdue := await asyncio.to_thread(_overdue, self._engine, self._clock() - round(self._after * 1000)):
+            now = self._clock()
+            await self._recorder.tell([_expired(key, self._after, now) for key in overdue])
+            log.warning(Event.DELIVERIES_EXPIRED, count=len(overdue), after_s=self._after)
+
+
+def _overdue(engine: Engine, before_ms: int) -> Sequence[str]:
+    statement = (
+        select(delivery.c.id)
+        .where(delivery.c.state.in_([state.value for state in UNDELIVERED]), delivery.c.created_at < before_ms)
+        .limit(_EXPIRED_AT_ONCE)
+    )
+    with reading(engine) as connection:
+        return list(connection.scalars(statement))
+
+
+def _expired(delivery_id: str, after: float, now: int) -> Telling:
+    reason = f"had not arrived {after / 86_400:.0f} days after its acceptance"
+    return Telling(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason)

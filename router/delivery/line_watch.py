@@ -1,0 +1,61 @@
+"""Takes the lines to be down of which nothing was heard for too long, while we were there to hear it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from router.broker import SessionState
+from router.ledger import presence
+from router.ledger.presence import Listening
+from router.ledger.writer import Writer
+from schemas.clock import Clock, now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+_LATE_MS = 10_000
+"""A look at the lines that took so long waited for the ledger, and with it all that was to be heard."""
+
+
+class LineWatch:
+    """Watches the lines.
+
+    What a gateway says waits in the broker while this router or its ledger is away; so silence counts from when both
+    were there.
+
+    Args:
+        writer: the ledger's group commit.
+        doubt: told why the broker may not stand as planned: with the receipts' exchange gone, all lines fall silent.
+        clock: the present.
+    """
+
+    def __init__(
+        self, writer: Writer, *, doubt: Callable[[str], None] = lambda _why: None, clock: Clock = now_ms
+    ) -> None:
+        self._writer = writer
+        self._doubt = doubt
+        self._clock = clock
+        self._note_silent = partial(_note_silent, clock)
+        self._since: int | None = None
+
+    def on_session(self, state: SessionState) -> None:
+        """The router's session came up or went."""
+        self._since = self._clock() if state is SessionState.UP else None
+
+    async def look(self) -> None:
+        """Take silent lines to be down."""
+        began = self._clock()
+        if self._since is None:
+            return
+        down = await self._writer.run(self._note_silent, Listening(began, self._since))
+        if down:
+            log.warning(Event.LINES_SILENT, lines=len(down), unit=down[0])
+            self._doubt("lines have fallen silent")
+        if self._clock() - began > _LATE_MS and self._since is not None:
+            self._since = self._clock()
+
+
+def _note_silent(clock: Clock, connection: Connection, looks: Sequence[Listening]) -> list[list[str]]:
+    now = clock()
+    return [presence.note_silent(connection, look) if now - look.now_ms <= _LATE_MS else [] for look in looks]

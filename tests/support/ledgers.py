@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from router.ledger.acceptance import NewDispatch, accept
 from router.ledger.engine import upgrade
 from router.ledger.models import delivery
+from router.ledger.outbox import Claim, claim
 from router.ledger.receipts import Telling, apply
 from router.ledger.units import import_units
 from router.schedule import Silence
@@ -94,6 +95,10 @@ class Clerk:
                 self._burst.append(telling)
             else:
                 apply(self.conn, [telling], Silence())
+
+    def publish(self) -> None:
+        """Have a relay claim what is due, so that units may speak of it."""
+        claim(self.conn, [Claim(self.now, self.now + 60_000, 1000)])
 
     @contextmanager
     def burst(self) -> Iterator[None]:

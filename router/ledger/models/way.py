@@ -95,6 +95,7 @@ delivery = Table(
     Column("bytes_total", BigInteger),
     Column("held_at", BigInteger),
     Column("paused", SmallInteger, nullable=False, server_default="0"),  # 1: its unit is paused
+    Column("redriven_at", BigInteger),  # when somebody last had it sent again; rises with every time
     UniqueConstraint("unit", "seq"),
     UniqueConstraint("dispatch_id", "unit"),
     Index(
@@ -133,6 +134,8 @@ receipt = Table(
     Column("register_number", String(50), nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("gateway_version", String(50), nullable=False, server_default=""),
+    # The ledger's own words, which stand before the teller's in `reason`: why it was refused, what is doubtful.
+    Column("remark", String(500), nullable=False, server_default=""),
     Index(None, "delivery_id"),
 )
 

@@ -171,13 +171,15 @@ class Presence:
     async def _greet(self) -> None:
         """Say hello in full; more outages than one report holds are told by the same hello again.
 
+        As long as no unit is known there is nobody to say it for: what would be told stays until it can be.
+
         Raises:
             ReceiptsHeldError: the broker has not confirmed it.
             SpoolUnavailableError: the spool cannot be used now.
         """
-        while True:
+        while there := self._units():
             words = await self._words()
-            await self._publish([await self._hello(units, words) for units in _chunks(self._units(), MAX_UNITS)])
+            await self._publish([await self._hello(units, words) for units in _chunks(there, MAX_UNITS)])
             self._said_at = time.monotonic()
             await self._told(words)
             if len(words.downs) < MAX_OUTAGES:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker.message import Headers
 from router.broker.topology.planning import org_exchange
 from router.clocks import Organisation
 from router.directory import Directory
@@ -17,7 +18,7 @@ from router.ledger.writer import Writer
 from router.recorder import Recorder
 from schemas.clock import iso, now_ms
 from schemas.codes import ancestors_of
-from schemas.descriptor import HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR
+from schemas.descriptor import HEADER_REDRIVEN, HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR
 from schemas.dispatch import lane_of
 from schemas.events import Event
 from schemas.ids import new_id
@@ -145,10 +146,15 @@ def messages_of(claimed: Claimed, directory: Directory) -> list[Outgoing]:
                 template=template,
                 routing_key=f"{item.unit}.{lane_of(item.urgency).value}",
                 message_id=item.id,
-                headers={HEADER_UNIT: item.unit, HEADER_SEQ: item.seq},
+                headers=_headers(item),
             )
         )
     return messages
+
+
+def _headers(item: Due) -> Headers:
+    own: dict[str, str | int] = {HEADER_UNIT: item.unit, HEADER_SEQ: item.seq}
+    return own | {HEADER_REDRIVEN: item.redriven_at} if item.redriven_at else own
 
 
 def _template(body: Body, root: str) -> Template:
@@ -156,7 +162,7 @@ def _template(body: Body, root: str) -> Template:
         exchange=org_exchange(root),
         type=TYPE_DESCRIPTOR,
         body=body.body,
-        headers={HEADER_TRACEPARENT: body.traceparent},
+        headers={HEADER_TRACEPARENT: body.traceparent, HEADER_REDRIVEN: 0},
         timestamp_ms=body.accepted_at,
     )
 

@@ -117,6 +117,22 @@ def test_a_parked_delivery_stays_parked_while_nobody_can_have_heard_of_it(spool:
     assert [row.status for row in unsent(spool)] == ["taken", "parked"]
 
 
+def test_a_copy_of_what_is_parked_asks_nobody_again_until_an_operator_has_it_redriven(spool: Spool) -> None:
+    item = arriving(redriven=0)
+    put(spool, item)
+    end(spool, waiting(spool).ready[0], "the sink refused it")
+    send(spool)
+    assert put(spool, item) == Taken(new=0, waiting=0, known=1)
+    assert (waiting(spool).ready, [row.status for row in unsent(spool)]) == ([], ["taken", "parked"])
+    redriven = item._replace(redriven_at=1_790_000_000_000)
+    assert put(spool, item, redriven, item) == Taken(new=0, waiting=1, known=3)
+    end(spool, waiting(spool).ready[0], "the sink refused it again")
+    send(spool)
+    assert put(spool, redriven) == Taken(new=0, waiting=0, known=1)
+    again = redriven._replace(redriven_at=1_790_000_000_001)
+    assert put(spool, again) == Taken(new=0, waiting=1, known=1)
+
+
 def test_addressees_of_one_dispatch_share_its_letter(spool: Spool) -> None:
     descriptor = a_descriptor()
     put(spool, *(arriving(descriptor, unit=f"LCA.02.{number:02}") for number in range(10)))

@@ -136,6 +136,7 @@ def new_dispatch(submission: Submission, units: Sequence[Unit], now: int) -> New
         id=key,
         submission=submission,
         units=units,
+        account=f"issuer:{submission.issuer}",
         idempotency_key=key,
         submission_json=text,
         submission_sha256=sha256(text).hexdigest(),

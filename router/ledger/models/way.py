@@ -30,7 +30,9 @@ dispatch = Table(
     Column("lane", String(8), nullable=False),
     Column("due_at", BigInteger),
     Column("accepted_at", BigInteger, nullable=False),
-    # The submitter's key and the SHA-256 of what it submitted: the same key with other content is a conflict.
+    # The account that submitted it, its key for it, and the SHA-256 of what it submitted: the same key of the same
+    # account with other content is a conflict. Of what was accepted before accounts were kept: the issuer's code.
+    Column("account", String(120), nullable=False),
     Column("idempotency_key", String(200), nullable=False),
     Column("submission_sha256", String(64), nullable=False),
     Column("submission", LargeBinary, nullable=False),  # as accepted, canonical JSON
@@ -38,7 +40,7 @@ dispatch = Table(
     Column("content_sha256", String(64), nullable=False),
     Column("traceparent", String(55), nullable=False),
     Column("total", Integer, nullable=False),
-    UniqueConstraint("issuer", "idempotency_key"),
+    UniqueConstraint("account", "idempotency_key"),
     Index(None, "accepted_at", "id"),
     Index(None, "issuer", "accepted_at", "id"),
 )

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from router.content import ContentStore
-from router.directory import Directory, Resolution, resolve
+from router.directory import Directory, Recall, Resolution, resolve, resolve_recall
 from router.encoding import Encoder
 from router.errors import (
     AddressingError,
@@ -21,14 +21,14 @@ from router.errors import (
     SecrecyRefusedError,
     UnknownAttachmentError,
 )
-from router.ledger import acceptance
+from router.ledger import acceptance, recalls
 from router.ledger.acceptance import NewDispatch, Question
 from router.ledger.writer import Writer
 from schemas.accounts import Account
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment, content_digest
 from schemas.clock import now_ms
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES, Descriptor, encode, fits, full_descriptor, stub, travelling
-from schemas.dispatch import Accepted, Secrecy, Submission
+from schemas.dispatch import Accepted, Kind, Secrecy, Submission
 from schemas.errors import AddressingError as RuleError
 from schemas.errors import FieldProblem
 from schemas.events import Event
@@ -146,8 +146,21 @@ class Intake:
 
     async def _made_ready(self, submission: Submission, request: _Request, content: ContentStore) -> NewDispatch:
         self._check(submission, request.sender, content)
-        units = self.resolve(submission.addressees).included
-        return await self._prepare(submission, units, request, content)
+        reached = await self._reached_by(submission)
+        return await self._prepare(submission, reached, request, content)
+
+    async def _reached_by(self, submission: Submission) -> Recall:
+        """Whom a submission goes to; a recall goes by who got what it recalls."""
+        had: frozenset[str] = frozenset()
+        if submission.kind is Kind.RECALL:
+            had = await self._answered(self._writer.run(recalls.addressed, submission.refers_to))
+        if not had:
+            units = self.resolve(submission.addressees).included
+            return Recall(tuple(unit.code for unit in units), frozenset(), units)
+        try:
+            return resolve_recall(self._directories.directory, submission.addressees, self._directories.today, had)
+        except RuleError as error:
+            raise AddressingError(str(error), problems=[FieldProblem("addressees", str(error))]) from error
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed today, who not, and why: the dry run.
@@ -186,11 +199,11 @@ class Intake:
     async def _prepare(
         self,
         submission: Submission,
-        units: Sequence[Unit],
+        reached: Recall,
         request: _Request,
         content: ContentStore,
     ) -> NewDispatch:
-        dispatch_id = new_id()
+        dispatch_id, units = new_id(), reached.units
         forms = await self._forms_of(submission, units, content)
         body, record = await self._encode(full_descriptor(dispatch_id, submission, forms), content)
         submission_json, sha256 = _canonical(submission)
@@ -208,6 +221,8 @@ class Intake:
             record=record,
             traceparent=child_of(request.traceparent),
             accepted_at=now_ms(),
+            called_back=reached.called_back,
+            gone=reached.gone,
         )
 
     async def _forms_of(

@@ -43,6 +43,10 @@ class NewDispatch:
     accepted_at: int
     forms: Mapping[str, Forms] = field(default_factory=dict)
     """In which the attachments may come, by SHA-256."""
+    called_back: Sequence[str] = ()
+    """Of a recall: the units whose copies it wants back, those that exist no more among them."""
+    gone: frozenset[str] = frozenset()
+    """Those of them."""
 
 
 _DISPATCH = (
@@ -138,7 +142,7 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
         key = (item.account, item.idempotency_key)
         if key in own or _of(question, known) is not None:
             continue  # answered when all that is new is in the ledger
-        refusal = recalls.refusal(connection, item.submission, item.units)
+        refusal = recalls.refusal(connection, item.submission, item.called_back)
         if refusal is not None:
             answers[place] = refusal
             continue
@@ -207,7 +211,7 @@ def _insert(connection: Connection, items: Sequence[NewDispatch]) -> frozenset[s
 
 
 def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
-    sequences = _reserve_sequences(connection, Counter(unit.code for item in items for unit in item.units))
+    sequences = reserve_sequences(connection, Counter(unit.code for item in items for unit in item.units))
     rows = _Rows()
     paused = paused_units(connection)
     for item in items:
@@ -218,10 +222,17 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
     for item in items:
         if item.submission.kind is Kind.RECALL:
-            recalls.carry_out(connection, item.id, item.submission.refers_to, item.accepted_at)
+            recalls.carry_out(
+                connection,
+                item.id,
+                item.submission.refers_to,
+                item.accepted_at,
+                called_back=item.called_back,
+                gone=item.gone,
+            )
 
 
-def _reserve_sequences(connection: Connection, wanted: Counter[str]) -> dict[str, int]:
+def reserve_sequences(connection: Connection, wanted: Counter[str]) -> dict[str, int]:
     """For each unit the next free sequence number; units in order, so that two routers never wait for each other."""
     statement = insert_of(connection, unit_sequence)
     statement = statement.on_conflict_do_update(

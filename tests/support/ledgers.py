@@ -145,4 +145,5 @@ def new_dispatch(submission: Submission, units: Sequence[Unit], now: int) -> New
         record=None,
         traceparent=new_traceparent(),
         accepted_at=now,
+        called_back=tuple(item.code for item in units),
     )

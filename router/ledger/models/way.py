@@ -97,6 +97,7 @@ delivery = Table(
     Column("bytes_total", BigInteger),
     Column("held_at", BigInteger),
     Column("paused", SmallInteger, nullable=False, server_default="0"),  # 1: its unit is paused
+    Column("handed_to", Code),  # its unit exists no more: who got it instead; empty: nobody
     Column("redriven_at", BigInteger),  # when somebody last had it sent again; rises with every time
     UniqueConstraint("unit", "seq"),
     UniqueConstraint("dispatch_id", "unit"),

@@ -6,11 +6,13 @@ from alembic import op
 revision = "0003"
 down_revision = "0001"
 
+CODE = sa.String(100).with_variant(sa.String(100, collation="C"), "postgresql")
 _BY_ISSUER, _BY_ACCOUNT = "uq_dispatch_issuer_idempotency_key", "uq_dispatch_account_idempotency_key"
 
 
 def upgrade() -> None:
     op.add_column("receipt", sa.Column("remark", sa.String(length=500), server_default="", nullable=False))
+    op.add_column("delivery", sa.Column("handed_to", CODE, nullable=True))
     op.add_column("delivery", sa.Column("redriven_at", sa.BigInteger(), nullable=True))
     op.add_column("dispatch", sa.Column("account", sa.String(length=120), nullable=True))
     # Whose key it was is not known of what is here; no account has a unit's code as its name.
@@ -33,4 +35,5 @@ def downgrade() -> None:
         table.create_unique_constraint(_BY_ISSUER, ["issuer", "idempotency_key"])
         table.drop_column("account")
     op.drop_column("delivery", "redriven_at")
+    op.drop_column("delivery", "handed_to")
     op.drop_column("receipt", "remark")

@@ -200,7 +200,7 @@ class Presence:
 
     def _due(self) -> Mapping[str, list[int]]:
         with self._spool.reading() as conn:
-            return gaps.due(conn)
+            return gaps.due(conn, pause_ms=round(self._gap_after * 1000))
 
     def _has_passed(self, unit: str, number: int) -> bool:
         lanes = [self._progress.get((unit, lane), LaneProgress()) for lane in Lane]

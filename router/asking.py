@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from router.broker.topology.planning import org_exchange
@@ -55,8 +55,7 @@ class Asker:
         while await asyncio.to_thread(self._is_due):
             await self._steady.wait()
             await self._session.ready()
-            now = now_ms()
-            await self._put(await self._writer.run(heard.claim, Wish(now, now + _CLAIM_MS)))
+            await self._put(await self._writer.run(_claim_now, None))
 
     def _is_due(self) -> bool:
         with reading(self._engine) as connection:
@@ -71,6 +70,12 @@ class Asker:
         if outcomes:
             numbers = sum(last - first + 1 for item in questions for first, last in item.missing)
             log.warning(Event.RECEIPTS_ASKED, units=len(outcomes), receipts=numbers, unit=questions[0].unit)
+
+
+def _claim_now(connection: Connection, wishes: Sequence[None]) -> list[list[Question]]:
+    """A claim begins when it is made: the wish for it may have waited for the ledger."""
+    now = now_ms()
+    return heard.claim(connection, [Wish(now, now + _CLAIM_MS) for _ in wishes])
 
 
 def message_of(question: Question, directory: Directory) -> Outgoing:

@@ -5,8 +5,9 @@ Sending again after silence needs no clock of its own: ``next_due_at`` already l
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, Engine, func, select
@@ -20,6 +21,7 @@ from router.ledger.lines import Aligned, align
 from router.ledger.models import account, delivery, unit
 from router.ledger.presence import Listening
 from router.ledger.receipts import Telling
+from router.ledger.righting import Waits, put_right
 from router.ledger.writer import Writer
 from router.recorder import Recorder
 from router.uploads import UploadStore
@@ -99,7 +101,10 @@ async def periodically(act: Callable[[], Awaitable[None]], every: float) -> None
 
 
 class Expiry:
-    """Ends what has not arrived ``after`` seconds from its acceptance, visibly and with the reason."""
+    """Ends what has not arrived ``after`` seconds from its acceptance, or since somebody had it sent again.
+
+    It does so visibly and with the reason.
+    """
 
     def __init__(self, engine: Engine, recorder: Recorder, *, after: float) -> None:
         self._engine = engine
@@ -109,20 +114,21 @@ class Expiry:
     async def expire(self) -> None:
         """End all that is overdue now."""
         while overdue := await asyncio.to_thread(_overdue, self._engine, now_ms() - round(self._after * 1000)):
-            await self._recorder.tell([_expired(key, self._after) for key in overdue])
+            await self._recorder.tell([_expired(key, self._after, again=again) for key, again in overdue])
             log.warning(Event.DELIVERIES_EXPIRED, count=len(overdue), after_s=self._after)
 
 
 class Alignment:
-    """Sends what waited for a line that its unit has now, and holds what lost its line."""
+    """Sends what waited for a line that its unit has now, holds what lost its line, puts right what waits too long."""
 
-    def __init__(self, writer: Writer, knock: Callable[[], None]) -> None:
+    def __init__(self, writer: Writer, knock: Callable[[], None], waits: Waits) -> None:
         self._writer = writer
         self._knock = knock
+        self._align = partial(_align, waits)
 
     async def align(self) -> None:
         """Compare deliveries with their units' links."""
-        aligned = await self._writer.run(_align, None)
+        aligned = await self._writer.run(self._align, None)
         if aligned.released or aligned.held:
             log.info(Event.DELIVERIES_ALIGNED, released=aligned.released, held=aligned.held)
             self._knock()
@@ -188,22 +194,28 @@ def _note_silent(connection: Connection, looks: Sequence[Listening]) -> list[lis
     return [presence.note_silent(connection, look) if now - look.now_ms <= _LATE_MS else [] for look in looks]
 
 
-def _align(connection: Connection, wishes: Sequence[None]) -> list[Aligned]:
-    aligned = align(connection, now_ms())
+def _align(waits: Waits, connection: Connection, wishes: Sequence[None]) -> list[Aligned]:
+    now = now_ms()
+    aligned = align(connection, now)
+    aligned = replace(aligned, released=aligned.released + put_right(connection, now, waits))
     return [aligned, *[Aligned(0, 0)] * (len(wishes) - 1)]
 
 
-def _overdue(engine: Engine, before_ms: int) -> Sequence[str]:
+def _overdue(engine: Engine, before_ms: int) -> Sequence[tuple[str, bool]]:
+    """Ids of what has had its time, and whether somebody had it sent again."""
+    row = delivery.c
     statement = (
-        select(delivery.c.id)
-        .where(delivery.c.state.in_([state.value for state in UNDELIVERED]), delivery.c.created_at < before_ms)
+        select(row.id, row.redriven_at.is_not(None))
+        .where(row.state.in_([state.value for state in UNDELIVERED]), row.created_at < before_ms)
+        .where(row.redriven_at.is_(None) | (row.redriven_at < before_ms))
         .limit(_EXPIRED_AT_ONCE)
     )
     with reading(engine) as connection:
-        return list(connection.scalars(statement))
+        return [(key, bool(again)) for key, again in connection.execute(statement)]
 
 
-def _expired(delivery_id: str, after: float) -> Telling:
+def _expired(delivery_id: str, after: float, *, again: bool) -> Telling:
     now = now_ms()
-    reason = f"had not arrived {after / 86_400:.0f} days after its acceptance"
+    since = "it was sent again" if again else "its acceptance"
+    reason = f"had not arrived {after / 86_400:.0f} days after {since}"
     return Telling(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason)

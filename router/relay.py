@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import Connection
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from router.broker.message import Headers
@@ -94,9 +95,7 @@ class Relay:
                     await self._wait_for_knock()
 
     async def _claim(self) -> Claimed:
-        now = now_ms()
-        wish = Claim(now, now + round(self._policy.lease * 1000), self._policy.batch)
-        return await self._writer.run(outbox.claim, wish)
+        return await self._writer.run(claim_now, self._policy)
 
     async def _wait_for_knock(self) -> None:
         try:
@@ -123,6 +122,13 @@ class Relay:
             await self._writer.run(outbox.record_failures, failed, weight=len(failed))
         if confirmed:
             await self._recorder.tell(confirmed)
+
+
+def claim_now(connection: Connection, policies: Sequence[RelayPolicy]) -> list[Claimed]:
+    """A lease begins when it is made: the wish for it may have waited for the ledger."""
+    now = now_ms()
+    wishes = [Claim(now, now + round(policy.lease * 1000), policy.batch) for policy in policies]
+    return outbox.claim(connection, wishes)
 
 
 def root_of(unit: str, directory: Directory) -> str:

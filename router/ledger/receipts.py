@@ -188,7 +188,7 @@ class _Pages:
         if standing is None or (item.unit and item.unit != standing.unit):
             owner = "is not in this ledger" if standing is None else f"belongs to {standing.unit}, not to {item.unit}"
             return Unknown(item, f"delivery {item.delivery_id} {owner}")
-        age_ms, judged, before = item.recorded_at - standing.created_at, BELIEVED, self._known.get(item.id)
+        age_ms, judged, before = max(item.recorded_at - standing.created_at, 0), BELIEVED, self._known.get(item.id)
         key, step = item.id, None
         if before is not None and not _is_same(before, item):
             key, step = _id_beside(item), _OTHER_CONTENT

@@ -96,10 +96,10 @@ def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
         .where(row.state.in_(states), scope.sees_delivery())
     )
     undelivered, again, stopped, held, oldest = conn.execute(counts).one()
-    made = select(row.created_at).where(row.id == oldest)
+    made = conn.scalar(select(row.created_at).where(row.id == oldest))
     return Overview(
         undelivered=undelivered or 0,
-        oldest_at=None if oldest is None else conn.scalar(made),
+        oldest_at=None if made is None else min(made, now_ms),
         oldest_id=oldest,
         retrying=again or 0,
         parked=stopped or 0,

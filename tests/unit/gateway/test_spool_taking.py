@@ -216,6 +216,13 @@ def test_numbers_that_are_jumped_over_are_missing_until_they_come(spool: Spool) 
     assert missing(spool) == [44]
 
 
+def test_a_missing_number_is_asked_for_though_the_clock_was_ahead(spool: Spool) -> None:
+    put(spool, arriving(seq=1), arriving(seq=3), ask_after_ms=24 * 3_600_000)
+    put(spool, arriving(seq=5), ask_after_ms=60_000)
+    with spool.reading() as conn:
+        assert dict(gaps.due(conn, pause_ms=60_000)) == {UNIT: [2]}
+
+
 def test_a_missing_number_is_asked_for_after_growing_pauses_and_in_the_end_no_more(spool: Spool) -> None:
     put(spool, arriving(seq=1), arriving(seq=3), ask_after_ms=0)
     pauses = []
@@ -224,7 +231,7 @@ def test_a_missing_number_is_asked_for_after_growing_pauses_and_in_the_end_no_mo
             assert gaps.note_asked(conn, [Asked(UNIT, (2,), 1000)]) == [None]
             ask_at = conn.scalars(select(gap.c.ask_at)).one()
             conn.execute(gap.update().values(ask_at=0))
-            assert dict(gaps.due(conn)) == {UNIT: [2]}
+            assert dict(gaps.due(conn, pause_ms=60_000)) == {UNIT: [2]}
             pauses.append(ask_at)
     assert [round((after - before) / 1000) for before, after in pairwise(pauses)] == [2, 4, 8, 16, 32, 64]
     with spool.writing() as conn:

@@ -8,7 +8,15 @@ from pydantic import ValidationError
 from consumers.spool.taking import Arriving, Content, Letter
 from router.broker import Delivered
 from schemas.attachment import TravellingAttachment, content_digest
-from schemas.descriptor import HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR, Descriptor, Envelope
+from schemas.descriptor import (
+    HEADER_REDRIVEN,
+    HEADER_SEQ,
+    HEADER_TRACEPARENT,
+    HEADER_UNIT,
+    TYPE_DESCRIPTOR,
+    Descriptor,
+    Envelope,
+)
 from schemas.dispatch import Kind
 from schemas.errors import FieldProblem, InvalidError
 from schemas.model import parse, problems_of
@@ -39,6 +47,7 @@ def read_arriving(message: Delivered, *, keeps_all: bool) -> Arriving:
         seq=envelope.seq,
         letter=letter,
         complete=keeps_all and not letter.contents,
+        redriven_at=envelope.redriven,
     )
 
 
@@ -94,6 +103,7 @@ def _envelope(message: Delivered) -> Envelope:
             unit=headers.get(HEADER_UNIT, ""),
             seq=headers.get(HEADER_SEQ, 0),
             traceparent=headers.get(HEADER_TRACEPARENT, ""),
+            redriven=headers.get(HEADER_REDRIVEN),
         )
     except ValidationError as error:
         raise InvalidError("message's properties", problems_of(error)) from error

@@ -171,13 +171,15 @@ class Presence:
     async def _greet(self) -> None:
         """Say hello in full; more outages than one report holds are told by the same hello again.
 
+        As long as no unit is known there is nobody to say it for: what would be told stays until it can be.
+
         Raises:
             ReceiptsHeldError: the broker has not confirmed it.
             SpoolUnavailableError: the spool cannot be used now.
         """
-        while True:
+        while there := self._units():
             words = await self._words()
-            await self._publish([await self._hello(units, words) for units in _chunks(self._units(), MAX_UNITS)])
+            await self._publish([await self._hello(units, words) for units in _chunks(there, MAX_UNITS)])
             self._said_at = time.monotonic()
             await self._told(words)
             if len(words.downs) < MAX_OUTAGES:
@@ -198,7 +200,7 @@ class Presence:
 
     def _due(self) -> Mapping[str, list[int]]:
         with self._spool.reading() as conn:
-            return gaps.due(conn)
+            return gaps.due(conn, pause_ms=round(self._gap_after * 1000))
 
     def _has_passed(self, unit: str, number: int) -> bool:
         lanes = [self._progress.get((unit, lane), LaneProgress()) for lane in Lane]

@@ -36,6 +36,7 @@ from router.keeper import Keeper, TopologyState
 from router.ledger.engine import reading
 from router.ledger.holders import UnnamedLimits
 from router.ledger.receipts import Result
+from router.ledger.righting import Waits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.recorder import QUEUE as RECEIPTS_QUEUE
@@ -92,7 +93,8 @@ class Parts:
         self._asker = self._make_asker()
         self._expiry = Expiry(engine, self._recorder, after=settings.expire_after)
         self._redriver = Redriver(engine, writer, self._knocked.set)
-        self._alignment = Alignment(writer, self._knocked.set)
+        waits = Waits(silence_of(settings), round(settings.relay_lease * 1000))
+        self._alignment = Alignment(writer, self._knocked.set, waits)
         self._keeper = self._make_keeper()
         self._line_watch = LineWatch(writer, doubt=self._keeper.on_doubt)
         session.on_state(self._keeper.on_session)

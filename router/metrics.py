@@ -188,7 +188,8 @@ class Metrics:
             self._publishes.labels(outcome).inc(count)
 
     def recorded(self, results: Sequence[Result]) -> None:
-        """Receipts were recorded."""
+        """Receipts were recorded; what only repeated one counts for nothing."""
+        results = [item for item in results if not isinstance(item, Recorded) or item.new]
         effects = Counter(item.step.effect.value if isinstance(item, Recorded) else "unknown" for item in results)
         for effect, count in effects.items():
             self._receipts.labels(effect).inc(count)

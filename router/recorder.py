@@ -235,5 +235,5 @@ def _telling(receipt: Receipt, recorded_at: int) -> Telling:
 
 def _log_refused(results: Sequence[Result]) -> None:
     for result in results:
-        if not isinstance(result, Unknown) and result.step.effect is Effect.REFUSED:
+        if not isinstance(result, Unknown) and result.new and result.step.effect is Effect.REFUSED:
             log.warning(Event.RECEIPT_REFUSED, delivery_id=result.telling.delivery_id, reason=result.step.reason)

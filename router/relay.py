@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker.message import Headers
 from router.broker.topology.planning import org_exchange
 from router.delivery.organisation import Organisation
 from router.directory import Directory
@@ -19,7 +20,7 @@ from router.ledger.writer import Writer
 from router.recorder import Recorder
 from schemas.clock import Clock, iso, now_ms
 from schemas.codes import ancestors_of
-from schemas.descriptor import HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR
+from schemas.descriptor import HEADER_REDRIVEN, HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR
 from schemas.dispatch import lane_of
 from schemas.events import Event
 from schemas.ids import new_id
@@ -79,7 +80,7 @@ class Relay:
         self._knocked = knocked
         self._steady = steady
         self._clock = clock
-        self._claim_now = partial(_claim, clock, policy)
+        self._claim_now = partial(claim_now, clock, policy)
 
     async def run(self) -> None:
         """Relay until cancelled; batches in flight at that moment are claimed again after the lease."""
@@ -124,7 +125,7 @@ class Relay:
             await self._recorder.tell(confirmed)
 
 
-def _claim(clock: Clock, policy: RelayPolicy, connection: Connection, wishes: Sequence[None]) -> list[Claimed]:
+def claim_now(clock: Clock, policy: RelayPolicy, connection: Connection, wishes: Sequence[None]) -> list[Claimed]:
     """Claim, with a lease that begins when it is made: the wish may have waited long for an absent database."""
     now = clock()
     claim = Claim(now, now + round(policy.lease * 1000), policy.batch)
@@ -152,10 +153,15 @@ def messages_of(claimed: Claimed, directory: Directory) -> list[Outgoing]:
                 template=template,
                 routing_key=f"{item.unit}.{lane_of(item.urgency).value}",
                 message_id=item.id,
-                headers={HEADER_UNIT: item.unit, HEADER_SEQ: item.seq},
+                headers=_headers(item),
             )
         )
     return messages
+
+
+def _headers(item: Due) -> Headers:
+    own: dict[str, str | int] = {HEADER_UNIT: item.unit, HEADER_SEQ: item.seq}
+    return own | {HEADER_REDRIVEN: item.redriven_at} if item.redriven_at else own
 
 
 def _template(body: Body, root: str) -> Template:
@@ -163,7 +169,7 @@ def _template(body: Body, root: str) -> Template:
         exchange=org_exchange(root),
         type=TYPE_DESCRIPTOR,
         body=body.body,
-        headers={HEADER_TRACEPARENT: body.traceparent},
+        headers={HEADER_TRACEPARENT: body.traceparent, HEADER_REDRIVEN: 0},
         timestamp_ms=body.accepted_at,
     )
 

@@ -9,7 +9,7 @@ from schemas.unit import Link
 
 _MAX_DOUBLINGS = 16
 _FIRST_RETRY_MS = 1000
-_LONGEST_RETRY_MS = 300_000
+LONGEST_RETRY_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +57,4 @@ def next_due(
 def retry_publish(failures: int, now_ms: int) -> int:
     """When a publish that the broker did not confirm is tried again: 1 s, 2 s, 4 s … 5 min."""
     doublings = min(max(failures - 1, 0), _MAX_DOUBLINGS)
-    return now_ms + min(_FIRST_RETRY_MS << doublings, _LONGEST_RETRY_MS)
+    return now_ms + min(_FIRST_RETRY_MS << doublings, LONGEST_RETRY_MS)

@@ -21,6 +21,7 @@ MAX_DESCRIPTOR_BYTES = 4096
 HEADER_UNIT = "unit"
 HEADER_SEQ = "seq"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_REDRIVEN = "redriven"
 TYPE_DESCRIPTOR = "descriptor"
 _ESCAPED = '"\\\n\t'
 """What takes a backslash more in JSON; other controls are not let in."""
@@ -52,6 +53,8 @@ class Envelope(Travelling):
     unit: UnitCode
     seq: SequenceNumber
     traceparent: str = ""
+    redriven: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    """When an operator last had it sent again, UTC ms; 0: never. Routers before this header say nothing (None)."""
 
 
 def full_descriptor(

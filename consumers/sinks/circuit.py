@@ -7,6 +7,8 @@ cannot hold up the others; it comes to the end of its own tries.
 
 from enum import StrEnum
 
+from schemas.deadlines import is_over
+
 FAILING_DOCUMENTS = 3
 """How many different documents fail, with no success in between, until the circuit opens."""
 LONGEST_PAUSES = 10
@@ -46,7 +48,7 @@ class Circuit:
             return None
         if self.state is CircuitState.PROBING:
             return now + _WHILE_PROBING_MS
-        if now < self.until:
+        if not is_over(self.until, now=now, longest=self._first_pause_ms * LONGEST_PAUSES):
             return self.until
         self.state, self._probe = CircuitState.PROBING, delivery_id
         return None

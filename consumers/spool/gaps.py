@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from consumers.spool.models import gap
 from schemas.clock import now_ms
+from schemas.deadlines import is_over
 
 MAX_ASKS = 8
 """After so many questions, each pause twice the last, a number is left to the ledger, which repeats what is silent."""
@@ -34,7 +35,8 @@ class Asked:
     pause_ms: int
 
 
-_DUE = select(gap.c.unit, gap.c.seq).where(gap.c.ask_at <= bindparam("now")).order_by(gap.c.unit, gap.c.seq)
+_IS_DUE = is_over(gap.c.ask_at, now=bindparam("now"), longest=bindparam("longest"))
+_DUE = select(gap.c.unit, gap.c.seq).where(_IS_DUE).order_by(gap.c.unit, gap.c.seq)
 _NOTE = (
     update(gap)
     .where(gap.c.unit == bindparam("b_unit"), gap.c.seq == bindparam("b_seq"))
@@ -58,10 +60,10 @@ def passed(seq: int, lanes: Sequence[LaneProgress], *, now: int, quiet_since: in
     return all(lane.highest > seq or now - max(lane.last_at, quiet_since) >= quiet_ms for lane in lanes)
 
 
-def due(conn: Connection) -> Mapping[str, list[int]]:
-    """Missing numbers whose time to be asked for has come, by unit, lowest first."""
+def due(conn: Connection, *, pause_ms: int) -> Mapping[str, list[int]]:
+    """Missing numbers whose time to be asked for has come, by unit, lowest first; ``pause_ms`` is the first pause."""
     found: dict[str, list[int]] = {}
-    for code, seq in conn.execute(_DUE.limit(_DUE_LIMIT), {"now": now_ms()}):
+    for code, seq in conn.execute(_DUE.limit(_DUE_LIMIT), {"now": now_ms(), "longest": pause_ms << MAX_ASKS}):
         found.setdefault(code, []).append(seq)
     return found
 

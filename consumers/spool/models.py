@@ -64,6 +64,8 @@ inbox = Table(
     Column("fetch_bytes", Integer, nullable=False),  # what is to come over the line beside the descriptor
     Column("postponed_at", Integer, nullable=False, server_default="0"),  # when retry_at was set, by the same clock
     Column("handed", Boolean, nullable=False, server_default="0"),  # given to the sink, which may have it
+    # When an operator had it sent again, as the router says (UTC ms by its clock); 0: never, or it does not say.
+    Column("redriven_at", Integer, nullable=False, server_default="0"),
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),

@@ -9,6 +9,7 @@ from consumers.spool.models import outgoing, outgoing_file
 from consumers.spool.sets import among, as_list, insert_rows
 from consumers.stages import Stage
 from schemas.clock import now_ms
+from schemas.deadlines import is_over
 
 BATCH = 500
 """Documents forgotten in one transaction."""
@@ -134,9 +135,12 @@ _FILE_COLUMNS = ("outgoing_pos", "position", "file_name", "sha256", "size")
 # Written out, not bound: only so SQLite knows that the partial index on these rows fits.
 _IS_WAITING: ColumnElement[bool] = text("outgoing.state = 'waiting'")  # type: ignore[assignment]
 _HAS_ENDED: ColumnElement[bool] = text("outgoing.state <> 'waiting'")  # type: ignore[assignment]
+LONGEST_PAUSE_MS = 600_000
+"""A document waits no longer between two tries to send it."""
+_IS_DUE = is_over(outgoing.c.retry_at, now=bindparam("now"), longest=LONGEST_PAUSE_MS)
 _READY = (
     select(outgoing.c.pos, outgoing.c.id, outgoing.c.name, outgoing.c.urgency, outgoing.c.size, outgoing.c.body)
-    .where(_IS_WAITING, outgoing.c.retry_at <= bindparam("now"), ~among(outgoing.c.id, "without"))
+    .where(_IS_WAITING, _IS_DUE, ~among(outgoing.c.id, "without"))
     .order_by(outgoing.c.urgency.desc(), outgoing.c.size, outgoing.c.pos)
     .limit(bindparam("limit"))
 )

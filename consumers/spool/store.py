@@ -20,7 +20,7 @@ from consumers.spool.models import meta
 from schemas.ids import new_id
 
 FILE_NAME = "spool.sqlite3"
-HEAD = "0001"
+HEAD = "0003"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
 LOCK_TIMEOUT = 30
 """Seconds a writer waits for another process's commit."""

@@ -67,13 +67,18 @@ class Letter:
 
 
 class Arriving(NamedTuple):
-    """A delivery as it came from the broker; ``complete``: storing it is all there is to do."""
+    """A delivery as it came from the broker; ``complete``: storing it is all there is to do.
+
+    ``redriven_at``: when an operator had it sent again (UTC ms by the router's clock), 0: never; None: the router is of
+    a version that does not say.
+    """
 
     delivery_id: str
     unit: str
     seq: int
     letter: Letter
     complete: bool
+    redriven_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +107,19 @@ class _Known:
 
     pos: int
     state: str
+    redriven_at: int
+
+    def is_redriven_by(self, item: Arriving, *, heard: bool) -> bool:
+        """Whether an operator had it sent again since; ``heard``: the router can know that it is parked.
+
+        One that does not say so sends what is parked for no other reason, once it has heard of it.
+        """
+        return heard if item.redriven_at is None else item.redriven_at > self.redriven_at
 
 
-_KNOWN = select(inbox.c.delivery_id, inbox.c.pos, inbox.c.state).where(among(inbox.c.delivery_id, "ids"))
+_KNOWN = select(inbox.c.delivery_id, inbox.c.pos, inbox.c.state, inbox.c.redriven_at).where(
+    among(inbox.c.delivery_id, "ids")
+)
 _LETTERS = select(letter.c.dispatch_id, letter.c.pos).where(among(letter.c.dispatch_id, "ids"))
 _LAST_LETTER = select(func.coalesce(func.max(letter.c.pos), 0))
 _LAST_INBOX = select(func.coalesce(func.max(inbox.c.pos), 0))
@@ -115,8 +130,15 @@ _PARKED_UNSENT = select(receipt.c.inbox_pos).where(
 )
 _REOPEN = (
     update(inbox)
-    .where(among(inbox.c.pos, "positions"))
-    .values(state=Status.TAKEN.value, state_at=bindparam("b_now"), attempts=0, retry_at=0, reason="")
+    .where(inbox.c.pos == bindparam("b_pos"))
+    .values(
+        state=Status.TAKEN.value,
+        state_at=bindparam("b_now"),
+        attempts=0,
+        retry_at=0,
+        reason="",
+        redriven_at=bindparam("b_redriven"),
+    )
 )
 _LETTER_COLUMNS = (
     "pos",
@@ -142,6 +164,7 @@ _INBOX_COLUMNS = (
     "state_at",
     "stub",
     "fetch_bytes",
+    "redriven_at",
 )
 _HIGHEST = select(unit.c.code, unit.c.highest_seq).where(among(unit.c.code, "codes"))
 _NEW_HIGHEST = upsert(unit)
@@ -158,7 +181,8 @@ def take(conn: Connection, batches: Sequence[tuple[Sequence[Arriving], Gaps]]) -
 
 def _take(conn: Connection, batch: Sequence[Arriving], gaps: Gaps) -> Taken:
     now = now_ms()
-    first = {item.delivery_id: item for item in reversed(batch)}
+    latest_first = sorted(batch, key=lambda item: -(item.redriven_at or 0))
+    first = {item.delivery_id: item for item in reversed(latest_first)}
     known = {row[0]: _Known(*row[1:]) for row in conn.execute(_KNOWN, {"ids": as_list(first)})}
     new = [item for key, item in first.items() if key not in known]
     waiting = sum(not item.complete for item in new)
@@ -232,6 +256,7 @@ def _row(pos: int, item: Arriving, letter_pos: int, now: int) -> tuple[Any, ...]
         now,
         item.letter.content_sha256 is None,
         sum(content.least() for content in item.letter.contents),
+        item.redriven_at or 0,
     )
 
 
@@ -243,19 +268,22 @@ def _saying(pos: int, item: Arriving) -> Saying:
 def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], now: int) -> int:
     """Say again what was said of those that are done; open again those that an operator sent again; how many.
 
-    A delivery whose ``parked`` the broker has confirmed is not sent by the ledger but when somebody redrives it (or
-    when that receipt was lost on the way, and then its fate is found out anew). One still in work needs no answer.
+    A copy of a parked one is no redrive: the router may have sent it twice, or may not have heard that it is parked.
+    One still in work needs no answer.
     """
-    parked = {known.pos: item for item, known in again if known.state == Status.PARKED}
-    for pos in conn.scalars(_PARKED_UNSENT, {"positions": as_list(parked)}) if parked else ():
-        parked.pop(pos, None)
-    done = [known.pos for _, known in again if known.state not in {Status.TAKEN, Status.PARKED}]
-    if done:
-        outbox.send_again(conn, done)
-    if parked:
-        conn.execute(_REOPEN, {"positions": as_list(parked), "b_now": now})
-        outbox.say(conn, [Saying(pos, item.unit, item.letter.urgency, Status.TAKEN) for pos, item in parked.items()])
-    return len(parked)
+    parked = {known.pos: (item, known) for item, known in again if known.state == Status.PARKED}
+    unheard = set(conn.scalars(_PARKED_UNSENT, {"positions": as_list(parked)})) if parked else set()
+    redriven = {
+        pos: item for pos, (item, known) in parked.items() if known.is_redriven_by(item, heard=pos not in unheard)
+    }
+    answered = [known.pos for _, known in again if known.state != Status.TAKEN and known.pos not in redriven]
+    if answered:
+        outbox.send_again(conn, answered)
+    if redriven:
+        rows = [{"b_pos": pos, "b_now": now, "b_redriven": item.redriven_at or 0} for pos, item in redriven.items()]
+        conn.execute(_REOPEN, rows)
+        outbox.say(conn, [Saying(pos, item.unit, item.letter.urgency, Status.TAKEN) for pos, item in redriven.items()])
+    return len(redriven)
 
 
 def _note_sequence(conn: Connection, new: Iterable[Arriving], now: int, gaps: Gaps) -> None:

@@ -15,6 +15,7 @@ from router.api.redrive_views import DryRunView, RedriveItemPage, RedriveItemVie
 from router.api.services import Services
 from router.console.filters import MAX_LENGTH, FilterError
 from router.console.filters import parse as parse_filter
+from router.errors import MalformedError
 from router.ledger.engine import reading, writing
 from router.ledger.queries import Filter
 from router.ledger.redrives.acting import Wish, act_on
@@ -27,6 +28,7 @@ from schemas.accounts import Account
 from schemas.clock import Moment, now_ms, to_ms
 from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import Id
+from schemas.keys import read_key
 from schemas.model import Travelling, parse
 from schemas.text import Line
 
@@ -39,10 +41,9 @@ RedriveId = Annotated[Id, Path(description="The id that the redrive was answered
 IdempotencyKey = Annotated[
     str,
     Header(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="1 to 200 printable characters that stay the same when the request is repeated: one redrive.",
+        max_length=402,
+        description="1 to 200 printable ASCII characters, plain or in quotes, that stay the same when the request is "
+        "repeated: one redrive.",
     ),
 ]
 
@@ -80,6 +81,13 @@ class RedriveRequest(DryRunRequest):
         return self
 
 
+def _key_of(header: str) -> str:
+    try:
+        return read_key(header)
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
+
+
 @router.post("/redrives/dry-run", summary="Try a redrive", openapi_extra=_body("DryRunRequest"))
 async def try_redrive(request: Request, services: Parts, account: Operator) -> DryRunView:
     """How many deliveries a redrive would send again, and what it would skip. Nothing is changed."""
@@ -104,7 +112,7 @@ async def make_redrive(
     wanted, cut_at = _read(asked, services)
     new = NewRedrive(
         who=_authority(account),
-        token=idempotency_key,
+        token=_key_of(idempotency_key),
         text=asked.filter.strip(),
         wanted=wanted,
         cut_at=cut_at,

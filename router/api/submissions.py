@@ -34,9 +34,10 @@ router = APIRouter(tags=["dispatches"])
 IdempotencyKey = Annotated[
     str,
     Header(
-        max_length=202,
-        description="1 to 200 printable characters that stay the same when the submission is repeated, plain or in "
-        "quotes. Without it the SHA-256 of the submission is the key.",
+        max_length=402,
+        description="1 to 200 printable ASCII characters that stay the same when the submission is repeated, plain or "
+        "in quotes; they name it among all that this account submits, by whatever door. Without it the SHA-256 of the "
+        "submission is the key.",
     ),
 ]
 Traceparent = Annotated[str, Header(max_length=200, description="W3C trace context, kept to the last receipt.")]
@@ -111,7 +112,5 @@ async def read_submission(
 
 
 def _key_of(header: str, submission: Submission) -> str:
-    """The key as the sender gave it, or one made of the submission; quotes are those of a structured field's string."""
-    if len(header) > 1 and header[0] == header[-1] == '"':
-        header = header[1:-1]
+    """The key as the sender gave it, or one made of the submission."""
     return header or f"sha256:{hashlib.sha256(submission.model_dump_json().encode()).hexdigest()}"

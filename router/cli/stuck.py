@@ -1,11 +1,15 @@
 """``congvan stuck``: what will not go by itself, by reason, read from the ledger itself."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
-from schemas.clock import now_ms
+from schemas.clock import now_ms, today
+
+if TYPE_CHECKING:
+    from router.ledger.queries import StuckGroup
 
 app = typer.Typer(add_completion=False)
 
@@ -17,6 +21,8 @@ _EPILOG = f"""Examples:
 
 `congvan redrive 'is:parked unit:LCA.02.#' --canary --reason 'the disk was freed'`: what to do about it
 
+`congvan units hand-on LCA.02.05 --reason 'merged'`: what to do about what waits for a unit that exists no more
+
 {EXIT_CODES}"""
 
 
@@ -26,13 +32,14 @@ def stuck(as_json: JsonOption = False) -> None:
     from router.ledger import queries
     from router.ledger.engine import reading
     from router.ledger.scope import EVERYTHING
+    from router.settings import RouterSettings
 
     with open_ledger() as engine, reading(engine) as conn:
-        groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms())
+        groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms(), day=today(RouterSettings().timezone))
     if as_json:
         print_json([asdict(group) for group in groups])
     elif groups:
-        columns = "state", "below", "units", "documents", "since", "reason", "muted"
+        columns = "state", "below", "units", "documents", "since", "reason", "muted", "what to do"
         rows = [
             (
                 it.state.value,
@@ -42,9 +49,16 @@ def stuck(as_json: JsonOption = False) -> None:
                 local_time(it.since),
                 it.reason or "-",
                 "muted" if it.muted else "",
+                _advice(it),
             )
             for it in groups
         ]
         print_table(columns, rows)
     else:
         print("nothing is stuck")
+
+
+def _advice(group: "StuckGroup") -> str:
+    if not group.gone:
+        return "redrive"
+    return f"units hand-on {group.parent}" if group.successor else f"units give-up {group.parent}"

@@ -2,12 +2,21 @@
 
 import getpass
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli.console_output import EXIT_CODES, JsonOption, future_moment, open_ledger, print_json
+from router.cli.console_output import (
+    EXIT_CODES,
+    JsonOption,
+    future_moment,
+    local_time,
+    open_ledger,
+    print_json,
+    print_table,
+)
 from schemas.clock import now_ms
 
 if TYPE_CHECKING:
@@ -15,8 +24,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from router.ledger.leftovers import Settled
     from router.ledger.unit_acts import By, Done
 
+_SHOWN = 20
 _CODES = f"{EXIT_CODES} Here 3: there is no such unit."
 PAUSE_EPILOG = f"""Examples:
 
@@ -38,6 +49,19 @@ MUTE_EPILOG = f"""Examples:
 RETIRE_EPILOG = f"""Example: `congvan units retire LCA.02.05 --last-day 2026-12-31 --successor LCA.02.06 --reason QĐ-12`
 
 {_CODES} 2: the organisation would not hold together."""
+WAITING_EPILOG = f"""Example: `congvan units waiting LCA.02.05`
+
+{EXIT_CODES}"""
+HAND_ON_EPILOG = f"""Examples:
+
+`congvan units hand-on LCA.02.05 --reason 'Decision 12'`: to its successor
+
+`congvan units hand-on LCA.02.05 --to LCA.02.06 --reason 'Decision 12'`
+
+{_CODES} 4: the unit still exists, or there is nobody to hand on to."""
+GIVE_UP_EPILOG = f"""Example: `congvan units give-up LCA.02.05 --reason 'abolished, nobody takes its documents'`
+
+{_CODES} 4: the unit still exists."""
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The unit.")]
 UnitsArgument = Annotated[
     list[str], typer.Argument(metavar="UNIT…", help="Units, or LCA.02.# for one with all below it.")
@@ -100,18 +124,88 @@ def retire(
         "was retired so already",
         as_json=as_json,
     )
+    _warn_of_waiting(code, successor)
+
+
+def waiting(code: CodeArgument, as_json: JsonOption = False) -> None:
+    """List what a unit has not got yet: what is on its way, parked or expired."""
+    from router.ledger.engine import reading
+    from router.ledger.leftovers import leftovers
+
+    with open_ledger() as engine, reading(engine) as conn:
+        found = leftovers(conn, code)
+    if as_json:
+        print_json(found)
+    elif found:
+        columns = "delivery", "state", "accepted", "notation", "subject"
+        rows = ((it.delivery_id, it.state.value, local_time(it.created_at), it.notation, it.subject) for it in found)
+        print_table(columns, rows)
+    else:
+        print(f"nothing waits for {code}")
+
+
+def hand_on(
+    code: CodeArgument,
+    to: Annotated[str, typer.Option(metavar="CODE", help="The unit to send to; without it, the successor.")] = "",
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Send what waits for a unit that exists no more to the unit that took over from it."""
+    from router.ledger.leftovers import hand_on as send_on
+
+    _settle(lambda conn, by, day: send_on(conn, code, to, by, day=day), reason, as_json=as_json)
+
+
+def give_up(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """End what waits for a unit that exists no more; nobody gets it."""
+    from router.ledger.leftovers import give_up as end
+
+    _settle(lambda conn, by, day: end(conn, code, by, day=day), reason, as_json=as_json)
+
+
+def _settle(act: "Callable[[Connection, By, date], Settled]", reason: str, *, as_json: bool) -> None:
+    from router.ledger.engine import writing
+    from router.settings import RouterSettings
+    from schemas.clock import today
+
+    by = _by(reason)
+    with open_ledger() as engine, writing(engine) as conn:
+        done = act(conn, by, today(RouterSettings().timezone))
+    if as_json:
+        print_json([done])
+        return
+    if done.heir:
+        print(
+            f"handed on to {done.heir}: {len(done.handed_on)}; it has already, or they are recalled: {len(done.ended)}"
+        )
+    else:
+        print(f"ended: {len(done.ended)}")
+
+
+def _warn_of_waiting(code: str, successor: str) -> None:
+    """What is on its way to a unit that will be gone, on the error stream so that the output stays what it was."""
+    from router.ledger.engine import reading
+    from router.ledger.leftovers import leftovers
+
+    with open_ledger() as engine, reading(engine) as conn:
+        found = leftovers(conn, code)
+    if not found:
+        return
+    way = f"congvan units hand-on {code}" + ("" if successor else " --to CODE")
+    print(f"congvan: {len(found)} deliveries wait for {code}; what has not arrived by then is stuck:", file=sys.stderr)
+    for it in found[:_SHOWN]:
+        print(f"  {it.delivery_id}  {it.state.value}  {it.notation}  {it.subject}", file=sys.stderr)
+    if len(found) > _SHOWN:
+        print(f"  … `congvan units waiting {code}` lists all", file=sys.stderr)
+    print(f"  after its last day `{way}` sends them on, `congvan units give-up {code}` ends them", file=sys.stderr)
 
 
 def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: str, *, as_json: bool) -> None:
     from router.ledger.engine import writing
-    from router.ledger.unit_acts import MAX_REASON, By
 
-    why = reason.strip()
-    if not why or len(why) > MAX_REASON:
-        raise typer.BadParameter(f"say why, in at most {MAX_REASON} characters", param_hint="--reason")
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    by = _by(reason)
     with open_ledger() as engine, writing(engine) as conn:
-        result = act(conn, By(who, why, now_ms()))
+        result = act(conn, by)
     if as_json:
         print_json([result])
         return
@@ -121,6 +215,15 @@ def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: st
         print(f"{code} {was}")
     if result.held or result.released:
         print(f"deliveries that wait from now on: {result.held}; that are sent now: {result.released}")
+
+
+def _by(reason: str) -> "By":
+    from router.ledger.unit_acts import MAX_REASON, By
+
+    why = reason.strip()
+    if not why or len(why) > MAX_REASON:
+        raise typer.BadParameter(f"say why, in at most {MAX_REASON} characters", param_hint="--reason")
+    return By(f"{getpass.getuser()}@{socket.gethostname()}", why, now_ms())
 
 
 def _day(text: str) -> "date":

@@ -120,6 +120,9 @@ app.command("pause", epilog=unit_acts.PAUSE_EPILOG)(unit_acts.pause)
 app.command("open", epilog=unit_acts.OPEN_EPILOG)(unit_acts.open_again)
 app.command("mute", epilog=unit_acts.MUTE_EPILOG)(unit_acts.mute)
 app.command("retire", epilog=unit_acts.RETIRE_EPILOG)(unit_acts.retire)
+app.command("waiting", epilog=unit_acts.WAITING_EPILOG)(unit_acts.waiting)
+app.command("hand-on", epilog=unit_acts.HAND_ON_EPILOG)(unit_acts.hand_on)
+app.command("give-up", epilog=unit_acts.GIVE_UP_EPILOG)(unit_acts.give_up)
 
 
 def _directory(file: Path | None) -> "Directory":

@@ -39,6 +39,7 @@ async def certify_delivery(
 
     found, dispatch = await look(services, query)
     advanced = [row for row in found.receipts if row.effect is Effect.ADVANCE]
+    arrived = next((row for row in advanced if row.status is Status.ARRIVED), None)
     return page(
         request,
         viewer,
@@ -47,7 +48,8 @@ async def certify_delivery(
         dispatch=dispatch,
         submission=Submission.model_validate_json(dispatch.submission),
         chain=list(zip(found.receipts, links_of(found.delivery.id, found.receipts), strict=True)),
-        arrived=next((row for row in advanced if row.status is Status.ARRIVED), None),
+        arrived=arrived,
+        compared=arrived is not None and arrived.content_sha256 == dispatch.content_sha256,
         registered=next((row for row in advanced if row.status is Status.REGISTERED), None),
         trace=trace_id(dispatch.traceparent),
         directory=services.organisation.directory,

@@ -83,6 +83,7 @@ class Shown:
         """How long something took, as one number to a tenth of its largest unit: ``1.5 h``."""
         if ms is None:
             return str(_NONE)
+        ms = max(ms, 0)  # a clock that was ahead has been put right
         size, unit = next(((size, unit) for size, unit in _SPANS if ms >= size), (1, "{n} ms"))
         return self._say(unit).format(n=self._decimal(ms / size))
 

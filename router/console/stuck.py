@@ -13,7 +13,7 @@ from router.ledger import queries
 from router.ledger.queries import Flag, StuckGroup
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
-from schemas.clock import now_ms
+from schemas.clock import now_ms, today
 from schemas.states import Status
 
 _OPEN = [state for state in JobState if state not in ENDED]
@@ -27,7 +27,7 @@ async def show_stuck(request: Request, services: Parts, viewer: Looking) -> Resp
 
     def query(conn: Connection) -> tuple[list[StuckGroup], list[Job]]:
         jobs = list_jobs(conn, viewer.scope, only=_OPEN, limit=_JOBS)
-        return queries.stuck(conn, viewer.scope, now_ms=now_ms()), jobs
+        return queries.stuck(conn, viewer.scope, now_ms=now_ms(), day=today(services.timezone)), jobs
 
     groups, jobs = await look(services, query)
     alike = Counter(map(_likeness, groups))
@@ -37,6 +37,8 @@ async def show_stuck(request: Request, services: Parts, viewer: Looking) -> Resp
 
 def filter_of(group: StuckGroup, *, told_apart: bool) -> str:
     """The filter that finds a group; ``told_apart``: another one differs from it by its units' being muted alone."""
+    if group.gone:
+        return token("unit", group.parent)
     tokens = [token("state", group.state.value), token("unit", group.parent), token("unit", f"{group.parent}.*")]
     if told_apart:
         tokens.append(token("is", Flag.MUTED.value if group.muted else Flag.UNMUTED.value))

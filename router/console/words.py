@@ -267,6 +267,8 @@ ACTS: dict[Act, str] = {
     Act.UNIT_MUTED: N_("muted a unit"),
     Act.UNIT_OPENED: N_("opened a unit"),
     Act.UNIT_RETIRED: N_("retired a unit"),
+    Act.HANDED_ON: N_("handed on what waited for a unit"),
+    Act.WAITING_ENDED: N_("gave up what waited for a unit"),
     Act.EXPORTED: N_("exported the log"),
 }
 
@@ -298,7 +300,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (N_("receipt"), N_("A statement of what became of a delivery; receipts are never changed.")),
     (N_("gateway"), N_("The small computer at a unit that takes what is addressed to it.")),
     (N_("retrying"), N_("On the way and sent more than once, because nobody confirmed it in time.")),
-    (N_("stuck"), N_("It will not get there unless somebody acts: parked or expired.")),
+    (N_("stuck"), N_("It will not get there unless somebody acts: parked or expired, or its unit exists no more.")),
     (N_("redrive"), N_("Have a stuck delivery sent again: same content, same id, with a reason.")),
     (N_("overdue"), N_("The deadline for the answer has passed and the unit has not completed it.")),
     (N_("no line"), N_("No line leads to the unit; the documents wait and go by themselves as soon as it has one.")),

@@ -1,12 +1,14 @@
-"""Sends what waited for a line that its unit has now, and holds what lost its line."""
+"""Sends what waited for a line that its unit has now, holds what lost its line, puts right what waits too long."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
 from router.ledger.lines import Aligned, align
+from router.ledger.righting import Waits, put_right
 from router.ledger.writer import Writer
 from schemas.clock import Clock, now_ms
 from schemas.events import Event
@@ -20,13 +22,14 @@ class Alignment:
     Args:
         writer: the ledger's group commit.
         knock: called when something was set going.
+        waits: the longest that anything may wait.
         clock: the present.
     """
 
-    def __init__(self, writer: Writer, knock: Callable[[], None], *, clock: Clock = now_ms) -> None:
+    def __init__(self, writer: Writer, knock: Callable[[], None], waits: Waits, *, clock: Clock = now_ms) -> None:
         self._writer = writer
         self._knock = knock
-        self._handle = partial(_align, clock)
+        self._handle = partial(_align, clock, waits)
 
     async def align(self) -> None:
         """Compare once."""
@@ -36,6 +39,8 @@ class Alignment:
             self._knock()
 
 
-def _align(clock: Clock, connection: Connection, wishes: Sequence[None]) -> list[Aligned]:
-    aligned = align(connection, clock())
+def _align(clock: Clock, waits: Waits, connection: Connection, wishes: Sequence[None]) -> list[Aligned]:
+    now = clock()
+    aligned = align(connection, now)
+    aligned = replace(aligned, released=aligned.released + put_right(connection, now, waits))
     return [aligned, *[Aligned(0, 0)] * (len(wishes) - 1)]

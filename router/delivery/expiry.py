@@ -20,7 +20,7 @@ _EXPIRED_AT_ONCE = 500
 
 
 class Expiry:
-    """Ends what has not arrived ``after`` seconds from its acceptance.
+    """Ends what has not arrived ``after`` seconds from its acceptance, or since somebody had it sent again.
 
     Args:
         engine: the ledger, for reading.
@@ -39,20 +39,24 @@ class Expiry:
         """End all that is overdue now."""
         while overdue := await asyncio.to_thread(_overdue, self._engine, self._clock() - round(self._after * 1000)):
             now = self._clock()
-            await self._recorder.tell([_expired(key, self._after, now) for key in overdue])
+            await self._recorder.tell([_expired(key, self._after, now, again=again) for key, again in overdue])
             log.warning(Event.DELIVERIES_EXPIRED, count=len(overdue), after_s=self._after)
 
 
-def _overdue(engine: Engine, before_ms: int) -> Sequence[str]:
+def _overdue(engine: Engine, before_ms: int) -> Sequence[tuple[str, bool]]:
+    """Ids of what has had its time, and whether somebody had it sent again."""
+    row = delivery.c
     statement = (
-        select(delivery.c.id)
-        .where(delivery.c.state.in_([state.value for state in UNDELIVERED]), delivery.c.created_at < before_ms)
+        select(row.id, row.redriven_at.is_not(None))
+        .where(row.state.in_([state.value for state in UNDELIVERED]), row.created_at < before_ms)
+        .where(row.redriven_at.is_(None) | (row.redriven_at < before_ms))
         .limit(_EXPIRED_AT_ONCE)
     )
     with reading(engine) as connection:
-        return list(connection.scalars(statement))
+        return [(key, bool(again)) for key, again in connection.execute(statement)]
 
 
-def _expired(delivery_id: str, after: float, now: int) -> Telling:
-    reason = f"had not arrived {after / 86_400:.0f} days after its acceptance"
+def _expired(delivery_id: str, after: float, now: int, *, again: bool) -> Telling:
+    since = "it was sent again" if again else "its acceptance"
+    reason = f"had not arrived {after / 86_400:.0f} days after {since}"
     return Telling(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason)

@@ -2,6 +2,7 @@
 
 from router.directory.checking import require_whole
 from router.directory.loading import MAX_FILE_BYTES, MAX_UNITS, load_csv, load_file, load_json
+from router.directory.recalling import Recall, heirs, is_gone, resolve_recall
 from router.directory.resolving import LeftOut, Note, NoteCode, Reason, Resolution, resolve
 from router.directory.snapshot import Directory
 
@@ -13,10 +14,14 @@ __all__ = [
     "Note",
     "NoteCode",
     "Reason",
+    "Recall",
     "Resolution",
+    "heirs",
+    "is_gone",
     "load_csv",
     "load_file",
     "load_json",
     "require_whole",
     "resolve",
+    "resolve_recall",
 ]

@@ -83,7 +83,7 @@ def resolve(directory: Directory, rules: Sequence[str], day: date) -> Resolution
             misspelt one must not send a document to whom it meant to spare), or names nobody; all such rules at once.
     """
     parsed = parse_rules(rules)
-    _require_sense(directory, parsed)
+    require_sense(directory, parsed)
     case = _Case(directory, tuple(dict.fromkeys(parsed)), day)
     included: list[Unit] = []
     left_out: list[LeftOut] = []
@@ -98,7 +98,12 @@ def resolve(directory: Directory, rules: Sequence[str], day: date) -> Resolution
     return Resolution(tuple(included), tuple(left_out), tuple(notes))
 
 
-def _require_sense(directory: Directory, rules: Sequence[Rule]) -> None:
+def require_sense(directory: Directory, rules: Sequence[Rule]) -> None:
+    """Refuse rules that name a unit that is not there, or nobody.
+
+    Raises:
+        AddressingError: all such rules at once.
+    """
     problems = [
         FieldProblem(f"addressees.{index}", problem, str(rule))
         for index, rule in enumerate(rules)

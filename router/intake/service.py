@@ -2,43 +2,46 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from router.content import ContentStore
 from router.content.possession import Possession
-from router.directory import Directory, Resolution, resolve
+from router.directory import Directory, Recall, Resolution, resolve, resolve_recall
 from router.encoding import Encoder
 from router.errors import (
     AddressingError,
     ForbiddenIssuerError,
     LedgerUnavailableError,
     MalformedError,
+    RouterError,
     SecrecyRefusedError,
     UnknownAttachmentError,
 )
-from router.ledger import acceptance
-from router.ledger.acceptance import NewDispatch
+from router.ledger import acceptance, recalls
+from router.ledger.acceptance import NewDispatch, Question
 from router.ledger.writer import Writer
 from router.planning.draft import take_over
 from schemas.accounts import Account
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment, content_digest
 from schemas.clock import now_ms
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES, Descriptor, encode, fits, full_descriptor, stub, travelling
-from schemas.dispatch import Accepted, Secrecy, Submission
+from schemas.dispatch import Accepted, Kind, Secrecy, Submission
 from schemas.errors import AddressingError as RuleError
 from schemas.errors import FieldProblem
 from schemas.events import Event
 from schemas.ids import new_id
+from schemas.keys import read_key
 from schemas.trace import child_of
 from schemas.unit import Unit
 
+T = TypeVar("T")
 log = structlog.get_logger()
-MAX_KEY_LENGTH = 200
+_SERVER_ERROR = 500
 _ANSWER_WITHIN = 30.0
 _INLINE_OVERHEAD = 16
 """Bytes of JSON around an inline attachment's base64."""
@@ -57,6 +60,15 @@ class Directories(Protocol):
     def today(self) -> date:
         """The day on which a unit has to exist."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Who submits, under which key of his, in whose trace."""
+
+    sender: Account
+    key: str
+    traceparent: str = ""
 
 
 class Intake:
@@ -97,12 +109,21 @@ class Intake:
     ) -> Accepted:
         """Accept a submission, once: the same key with the same content gives the same id.
 
-        Returns after the commit. The attachments' bytes have to be in the content store before.
+        Returns after the commit. The attachments' bytes have to be in the content store before. What was accepted once
+        is answered as it was then, whatever has changed since: units, contents, rules. The key is looked for when all
+        is in order, which costs a submission nothing, and before it is refused.
 
         Raises:
             RouterError: what is wrong, where, and how to mend it; nothing was kept then.
         """
-        new = await self._made_ready(submission, sender, idempotency_key, traceparent, self._content)
+        request = _Request(sender, _key_of(idempotency_key), traceparent)
+        try:
+            new = await self._made_ready(submission, request, self._content)
+        except RouterError as error:
+            before = await self._told_before(submission, request) if error.status < _SERVER_ERROR else None
+            if before is None:
+                raise
+            return before
         accepted = await self._commit(new)
         self._knock()
         log.info(
@@ -126,19 +147,29 @@ class Intake:
         Raises:
             RouterError: as :meth:`accept`.
         """
-        return await self._made_ready(submission, sender, "rehearsal", "", content)
+        return await self._made_ready(submission, _Request(sender, "rehearsal"), content)
 
-    async def _made_ready(
-        self, submission: Submission, sender: Account, idempotency_key: str, traceparent: str, content: ContentStore
-    ) -> NewDispatch:
-        self._check(submission, sender, idempotency_key)
+    async def _made_ready(self, submission: Submission, request: _Request, content: ContentStore) -> NewDispatch:
+        self._check(submission, request.sender)
         files = submission.attachments
-        await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
+        await self._possession.require(request.sender, submission.issuer, files, store=self._content, own=content)
         if content is not self._content:
             await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
-        units = self.resolve(submission.addressees).included
-        new = await self._prepare(submission, units, idempotency_key, traceparent, content)
-        return replace(new, sender=sender.name)
+        reached = await self._reached_by(submission)
+        return await self._prepare(submission, reached, request, content)
+
+    async def _reached_by(self, submission: Submission) -> Recall:
+        """Whom a submission goes to; a recall goes by who got what it recalls."""
+        had: frozenset[str] = frozenset()
+        if submission.kind is Kind.RECALL:
+            had = await self._answered(self._writer.run(recalls.addressed, submission.refers_to))
+        if not had:
+            units = self.resolve(submission.addressees).included
+            return Recall(tuple(unit.code for unit in units), frozenset(), units)
+        try:
+            return resolve_recall(self._directories.directory, submission.addressees, self._directories.today, had)
+        except RuleError as error:
+            raise AddressingError(str(error), problems=[FieldProblem("addressees", str(error))]) from error
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed today, who not, and why: the dry run.
@@ -161,39 +192,39 @@ class Intake:
         self._resolutions[rules] = (directory, day, resolution)
         return resolution
 
-    def _check(self, submission: Submission, sender: Account, idempotency_key: str) -> None:
+    def _check(self, submission: Submission, sender: Account) -> None:
         if not sender.stands_for(submission.issuer):
             raise ForbiddenIssuerError(f"{sender.name} may not send for {submission.issuer}")
         if submission.secrecy is not Secrecy.NONE and not self._allow_secrecy:
             raise SecrecyRefusedError(f"the dispatch is {submission.secrecy.value}")
-        if not idempotency_key or len(idempotency_key) > MAX_KEY_LENGTH or not idempotency_key.isprintable():
-            raise MalformedError(f"the idempotency key needs 1 to {MAX_KEY_LENGTH} printable characters")
 
     async def _prepare(
         self,
         submission: Submission,
-        units: Sequence[Unit],
-        idempotency_key: str,
-        traceparent: str,
+        reached: Recall,
+        request: _Request,
         content: ContentStore,
     ) -> NewDispatch:
-        dispatch_id = new_id()
+        dispatch_id, units = new_id(), reached.units
         forms = await self._forms_of(submission, units, content)
         body, record = await self._encode(full_descriptor(dispatch_id, submission, forms), content)
-        submission_json = submission.model_dump_json().encode()
+        submission_json, sha256 = _canonical(submission)
         return NewDispatch(
             id=dispatch_id,
             submission=submission,
             units=units,
-            idempotency_key=idempotency_key,
+            account=request.sender.name,
+            idempotency_key=request.key,
             submission_json=submission_json,
-            submission_sha256=hashlib.sha256(submission_json).hexdigest(),
+            submission_sha256=sha256,
             body=body,
             content_sha256=content_digest(submission.attachments),
             forms=forms,
             record=record,
-            traceparent=child_of(traceparent),
+            traceparent=child_of(request.traceparent),
             accepted_at=now_ms(),
+            called_back=reached.called_back,
+            gone=reached.gone,
         )
 
     async def _forms_of(
@@ -216,11 +247,35 @@ class Intake:
         return encode(stub(descriptor, record)), record
 
     async def _commit(self, new: NewDispatch) -> Accepted:
-        change = self._writer.run(acceptance.accept, new, weight=len(new.units))
+        return await self._answered(self._writer.run(acceptance.accept, new, weight=len(new.units)))
+
+    async def _told_before(self, submission: Submission, request: _Request) -> Accepted | None:
+        """What this very submission was answered before; None: it never came.
+
+        Raises:
+            ConflictError: the key came with another submission.
+        """
+        question = Question(request.sender.name, request.key, submission, _canonical(submission)[1])
+        return await self._answered(self._writer.run(acceptance.told_before, question))
+
+    async def _answered(self, change: Awaitable[T]) -> T:
         try:
             return await asyncio.wait_for(change, _ANSWER_WITHIN)
         except TimeoutError:
             raise LedgerUnavailableError(f"the ledger did not answer within {_ANSWER_WITHIN:.0f} s") from None
+
+
+def _key_of(text: str) -> str:
+    try:
+        return read_key(text)
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
+
+
+def _canonical(submission: Submission) -> tuple[bytes, str]:
+    """A submission as JSON, and its SHA-256."""
+    text = submission.model_dump_json().encode()
+    return text, hashlib.sha256(text).hexdigest()
 
 
 def _with_small_files(descriptor: Descriptor, body: bytes, content: ContentStore) -> bytes:

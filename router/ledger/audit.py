@@ -35,6 +35,10 @@ class Act(StrEnum):
     UNIT_OPENED = "unit_opened"
     """A unit's pause and mute were ended."""
     UNIT_RETIRED = "unit_retired"
+    HANDED_ON = "handed_on"
+    """What waited for a unit that exists no more went to another."""
+    WAITING_ENDED = "waiting_ended"
+    """What waited for such a unit was given up."""
     EXPORTED = "exported"
 
 

@@ -40,8 +40,8 @@ def rows_at_once(
 
 def insert_rows(
     connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row], key: str = ""
-) -> None:
-    """Insert rows whose values stand in the order of ``columns``.
+) -> int:
+    """Insert rows whose values stand in the order of ``columns``; how many were inserted.
 
     Args:
         connection: the open transaction.
@@ -50,9 +50,11 @@ def insert_rows(
         rows: the values.
         key: a unique column; a row whose key is there already is left out.
     """
+    inserted = 0
     for part in _parts(rows):
         statement = _insert(table, columns, len(part), key, connection.dialect.paramstyle)
-        connection.exec_driver_sql(statement, _flat(part))
+        inserted += connection.exec_driver_sql(statement, _flat(part)).rowcount
+    return inserted
 
 
 def update_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:

@@ -7,12 +7,14 @@ each other; then they are asked for, once until the next hello: a question stays
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, exists, select, update
 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import unit_receipts as table
 from router.spans import Heard, Span, read, write
+from schemas.deadlines import is_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,15 @@ class _Standing:
 _COLUMNS = ("unit", "spool_id", "through", "ahead", "told", "asked", "ask_at")
 _ROWS = select(*(table.c[name] for name in _COLUMNS))
 _OF_UNITS = _ROWS.where(table.c.unit.in_(bindparam("units", expanding=True)))
-_DUE = _ROWS.where(table.c.ask_at <= bindparam("now")).order_by(table.c.unit).limit(bindparam("limit"))
+FURTHEST_MS = 3_600_000
+"""How far ahead a question is put off at most: by the grace for receipts that overtake each other, or by a claim."""
+
+
+def _is_due(now: Any) -> Any:
+    return is_over(table.c.ask_at, now=now, longest=FURTHEST_MS)
+
+
+_DUE = _ROWS.where(_is_due(bindparam("now", type_=BigInteger))).order_by(table.c.unit).limit(bindparam("limit"))
 _SETTLE = (
     update(table)
     .where(table.c.unit == bindparam("b_unit"), table.c.ask_at == bindparam("b_until"))
@@ -87,7 +97,7 @@ def greet(connection: Connection, spool_id: str, given: Mapping[str, int], *, as
 
 def is_due(connection: Connection, now_ms: int) -> bool:
     """Whether somebody is to be asked."""
-    return bool(connection.scalar(select(exists().where(table.c.ask_at <= now_ms))))
+    return bool(connection.scalar(select(exists().where(_is_due(now_ms)))))
 
 
 def claim(connection: Connection, wishes: Sequence[Wish]) -> list[list[Question]]:

@@ -36,6 +36,7 @@ class Due(NamedTuple):
     seq: int
     urgency: int
     failures: int
+    redriven_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def _due_statement(dialect: str) -> Select[Any]:
             delivery.c.seq,
             delivery.c.urgency,
             delivery.c.failures,
+            delivery.c.redriven_at,
         )
         .where(delivery.c.urgency == bindparam("b_urgency"), delivery.c.next_due_at <= bindparam("b_now"))
         .order_by(delivery.c.next_due_at)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, case, delete, literal, select, update
+from sqlalchemy import Connection, case, delete, literal, not_, select, update
 
 from router.errors import LockedOutError, NotFoundError, RefusedError
 from router.ledger.dialect import insert_of
@@ -19,6 +19,7 @@ from router.ledger.models import person as table
 from router.ledger.models import person_role, web_session
 from router.ledger.scope import Scope
 from schemas.codes import PATTERN_REGEX, covers
+from schemas.deadlines import is_over
 
 INVITED_FOR_MS = 24 * 3_600_000
 """How long a one-time token is good."""
@@ -165,7 +166,8 @@ def invited(conn: Connection, token: str, *, now_ms: int) -> Person:
     Raises:
         NotFoundError: nobody: it was used, has ended or never was.
     """
-    good = table.c.invite_hash == hash_of(token), table.c.invite_expires_at > now_ms, table.c.revoked_at.is_(None)
+    lasts = not_(is_over(table.c.invite_expires_at, now=now_ms, longest=INVITED_FOR_MS))
+    good = table.c.invite_hash == hash_of(token), lasts, table.c.revoked_at.is_(None)
     name = conn.scalar(select(table.c.name).where(*good))
     if name is None:
         raise NotFoundError("the one-time link was used or has ended", hint="ask for another: `congvan people invite`")
@@ -202,7 +204,7 @@ def begin_login(conn: Connection, name: str, *, now_ms: int) -> str | None:
     row = conn.execute(statement.where(table.c.name == name, table.c.revoked_at.is_(None))).first()
     if row is None or row.password_hash is None:
         return None
-    if now_ms < row.locked_until:
+    if _is_locked(row.locked_until, now_ms):
         raise LockedOutError(f"{name} is locked out", seconds=(row.locked_until - now_ms + 999) // 1000)
     failures = row.failures + 1
     values = {"failures": failures, "locked_until": now_ms + lock_of(failures)}
@@ -235,9 +237,13 @@ def let_in(conn: Connection, name: str, *, now_ms: int) -> Person:
     locked_until = conn.scalar(statement)
     if locked_until is None:
         raise NotFoundError(f"{name} has no access any more", hint="an administrator invites again")
-    if now_ms < locked_until:
+    if _is_locked(locked_until, now_ms):
         raise LockedOutError(f"{name} is locked out", seconds=(locked_until - now_ms + 999) // 1000)
     return _read(conn, name)
+
+
+def _is_locked(until: int, now_ms: int) -> bool:
+    return not is_over(until, now=now_ms, longest=_LONGEST_LOCK_MS)
 
 
 def lock_of(failures: int) -> int:

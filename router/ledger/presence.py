@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or_, select, update
 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import line, outage, unit
 from router.ledger.scope import within
 from router.outages import Changes, LineState, Outage, ToldBy, reconcile, settled_skew, up_since
 from schemas.clock import to_ms
+from schemas.deadlines import is_misset
 from schemas.line import MISSED, LineReport
 
 _MARGIN_MS = 3_600_000
@@ -74,6 +75,17 @@ _SILENT = (
     .order_by(line.c.unit)
     .limit(bindparam("limit"))
 )
+_NOW = bindparam("b_now", type_=BigInteger)
+_MISSET = (
+    update(line)
+    .where(is_misset(line.c.silent_at, now=_NOW, longest=MISSED * line.c.every_ms))
+    .values(
+        silent_at=_NOW + MISSED * line.c.every_ms,
+        heard_at=_NOW,
+        since=case((line.c.since > _NOW, _NOW), else_=line.c.since),
+    )
+)
+"""What a clock wrote that was ahead: such a line is taken to have been heard of now, and its silence counts again."""
 _NEAR = select(
     outage.c.unit, outage.c.began_at, outage.c.ended_at, outage.c.told_by, outage.c.gateway_began_at, outage.c.id
 ).where(
@@ -119,6 +131,7 @@ def note_silent(connection: Connection, look: Listening) -> list[str]:
 
     A router that has not listened for as long itself cannot tell, and leaves them to the next look.
     """
+    connection.execute(_MISSET, {"b_now": look.now_ms})
     statement = _SILENT.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _SILENT
     longest = (look.now_ms - look.since_ms) // MISSED
     rows = connection.execute(statement, {"now": look.now_ms, "longest": longest, "limit": look.limit}).all()

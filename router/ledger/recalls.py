@@ -5,7 +5,7 @@ is on its way between the two is left to the unit's gateway, which gets the reca
 the delivery arrives and is asked for then (see :func:`router.ledger.receipts.apply`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -17,7 +17,6 @@ from router.schedule import Silence
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
 from schemas.states import Status, on_recall
-from schemas.unit import Unit
 
 _ON_THE_WAY = [Status.QUEUED.value, Status.TAKEN.value]
 _AGAIN = (
@@ -34,8 +33,14 @@ _NAMED = 5
 """Units that a refusal names."""
 
 
-def refusal(connection: Connection, letter: Submission, units: Sequence[Unit]) -> RefusedError | None:
-    """Why a recall, update or replacement cannot be accepted; None: it can, or it is another kind of dispatch."""
+def refusal(connection: Connection, letter: Submission, called_back: Sequence[str]) -> RefusedError | None:
+    """Why a recall, update or replacement cannot be accepted; None: it can, or it is another kind of dispatch.
+
+    Args:
+        connection: a transaction.
+        letter: what was submitted.
+        called_back: of a recall, the units whose copies it wants back.
+    """
     if letter.kind is Kind.NEW:
         return None
     known = {
@@ -47,21 +52,45 @@ def refusal(connection: Connection, letter: Submission, units: Sequence[Unit]) -
     problems = list(_problems(letter, known))
     if problems:
         return ReferencesError("; ".join(item.problem for item in problems), problems=problems)
-    return _strangers(connection, letter, units) if letter.kind is Kind.RECALL else None
+    return _strangers(connection, letter, called_back) if letter.kind is Kind.RECALL else None
 
 
-def carry_out(connection: Connection, recall_id: str, recalled: Sequence[str], at_ms: int) -> None:
-    """Apply an accepted recall to the deliveries of the recalled dispatches to its own addressees."""
-    addressed = delivery.alias("addressed")
-    units = select(addressed.c.unit).where(addressed.c.dispatch_id == recall_id)
-    rows = connection.execute(
-        update(delivery)
-        .where(delivery.c.dispatch_id.in_(recalled), delivery.c.unit.in_(units))
-        .values(recalled_by=recall_id)
-        .returning(delivery.c.id, delivery.c.state, delivery.c.claimed, delivery.c.published)
-    ).all()
-    found = [_telling(recall_id, at_ms, row[0], Status(row[1]), sent=row[2] + row[3] > 0) for row in rows]
-    apply(connection, [telling for telling in found if telling is not None], Silence())
+def addressed(connection: Connection, questions: Sequence[Sequence[str]]) -> list[frozenset[str]]:
+    """The units that some dispatches were sent to, whatever became of them since."""
+    statement = select(delivery.c.unit).distinct()
+    return [frozenset(connection.scalars(statement.where(delivery.c.dispatch_id.in_(keys)))) for keys in questions]
+
+
+def carry_out(
+    connection: Connection,
+    recall_id: str,
+    recalled: Sequence[str],
+    at_ms: int,
+    *,
+    called_back: Sequence[str],
+    gone: Collection[str] = (),
+) -> None:
+    """Apply an accepted recall to the deliveries of the recalled dispatches.
+
+    Args:
+        connection: a transaction that writes.
+        recall_id: the recall.
+        recalled: the dispatches that it calls back.
+        at_ms: when, UTC ms.
+        called_back: from these units.
+        gone: those of them that exist no more: what waits in a queue for one of them, nobody will take.
+    """
+    for codes in chunks(sorted(called_back)):
+        rows = connection.execute(
+            update(delivery)
+            .where(delivery.c.dispatch_id.in_(recalled), delivery.c.unit.in_(codes))
+            .values(recalled_by=recall_id)
+            .returning(
+                delivery.c.id, delivery.c.state, delivery.c.claimed + delivery.c.published, delivery.c.unit.in_(gone)
+            )
+        ).all()
+        found = [_telling(recall_id, at_ms, row[0], Status(row[1]), sent=row[2] > 0, lost=bool(row[3])) for row in rows]
+        apply(connection, [telling for telling in found if telling is not None], Silence())
 
 
 def send_again(connection: Connection, units: Sequence[str], now_ms: int) -> None:
@@ -90,11 +119,9 @@ def _problems(letter: Submission, known: dict[str, tuple[str, str]]) -> Iterator
             yield FieldProblem(field, f"{key} is a recall itself; send the document again instead", key)
 
 
-def _strangers(connection: Connection, letter: Submission, units: Sequence[Unit]) -> AddressingError | None:
-    had = set(
-        connection.scalars(select(delivery.c.unit).where(delivery.c.dispatch_id.in_(letter.refers_to)).distinct())
-    )
-    strangers = [item.code for item in units if item.code not in had]
+def _strangers(connection: Connection, letter: Submission, codes: Sequence[str]) -> AddressingError | None:
+    had = addressed(connection, [letter.refers_to])[0]
+    strangers = [code for code in codes if code not in had]
     if not strangers:
         return None
     names = ", ".join(strangers[:_NAMED]) + (f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else "")
@@ -102,7 +129,7 @@ def _strangers(connection: Connection, letter: Submission, units: Sequence[Unit]
     return AddressingError(problem.problem, problems=[problem], hint="address those units only that got the original")
 
 
-def _telling(recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool) -> Telling | None:
-    gone = state is not Status.PARKED and (sent or state in _ON_THE_WAY)
-    outcome = on_recall(state, gone=gone)
+def _telling(recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool, lost: bool) -> Telling | None:
+    out_of_hand = state is not Status.PARKED and (sent or state in _ON_THE_WAY)
+    outcome = on_recall(state, gone=out_of_hand and not (lost and state is not Status.TAKEN))
     return None if outcome is None else take_back(delivery_id, recall_id, at_ms, outcome)

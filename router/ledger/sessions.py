@@ -5,27 +5,37 @@ The cookie's token is 256 random bits; the ledger keeps its hash alone, so who r
 
 import secrets
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, not_, or_, select, update
 
 from router.ledger.models import person, person_role, web_session
 from router.ledger.people import Grant, Person, PersonRole, hash_of
+from schemas.deadlines import is_over
 
 IDLE_MS = 4 * 3_600_000
 """A session ends when its person has done nothing for so long; what pages ask by themselves is nothing."""
 LONGEST_MS = 12 * 3_600_000
 """It ends so long after the login in any case: a working day."""
+_CLOCKS_DIFFER_MS = 60_000
+"""How far the clocks of two routers on one ledger may be apart."""
 _NOTED_EVERY_MS = 60_000
 """Its use is written down at most so often."""
 
 
 def open_session(conn: Connection, name: str, *, now_ms: int) -> str:
     """Begin a session of a person who has just logged in; the token for the cookie. Ended ones are tidied up."""
-    used_up = or_(web_session.c.used_at <= now_ms - IDLE_MS, web_session.c.opened_at <= now_ms - LONGEST_MS)
-    conn.execute(delete(web_session).where(used_up))
+    conn.execute(delete(web_session).where(_has_ended(now_ms)))
     token = secrets.token_urlsafe(32)
     row = {"token_hash": hash_of(token), "person": name, "opened_at": now_ms, "used_at": now_ms}
     conn.execute(insert(web_session).values(row))
     return token
+
+
+def _has_ended(now_ms: int) -> ColumnElement[bool]:
+    """By idleness or by age; one that a clock opened that was ahead has, too."""
+    return or_(
+        is_over(web_session.c.used_at + IDLE_MS, now=now_ms, longest=IDLE_MS + _CLOCKS_DIFFER_MS),
+        is_over(web_session.c.opened_at + LONGEST_MS, now=now_ms, longest=LONGEST_MS + _CLOCKS_DIFFER_MS),
+    )
 
 
 def find_session(conn: Connection, token: str, *, now_ms: int) -> tuple[Person, bool] | None:
@@ -37,8 +47,7 @@ def find_session(conn: Connection, token: str, *, now_ms: int) -> tuple[Person, 
     joined = web_session.join(person).outerjoin(person_role, person_role.c.person == person.c.name)
     good = (
         web_session.c.token_hash == hash_of(token),
-        web_session.c.used_at > now_ms - IDLE_MS,
-        web_session.c.opened_at > now_ms - LONGEST_MS,
+        not_(_has_ended(now_ms)),
         person.c.revoked_at.is_(None),
     )
     columns = person.c.name, web_session.c.used_at, person_role.c.role, person_role.c.pattern

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from router.content import ContentStore
+from schemas.deadlines import is_over
 from schemas.ids import new_id
 
 DIRECTORY_NAME = "drafts"
@@ -42,5 +43,6 @@ def _sweep(drafts: Path) -> None:
     drafts.mkdir(exist_ok=True)
     for path in drafts.iterdir():
         with suppress(FileNotFoundError):
-            if path.stat().st_mtime < time.time() - _ABANDONED_AFTER:
+            ends = path.stat().st_mtime + _ABANDONED_AFTER
+            if is_over(ends, now=time.time(), longest=2 * _ABANDONED_AFTER):
                 shutil.rmtree(path, ignore_errors=True)

@@ -24,10 +24,13 @@ from router.errors import (
 from router.uploads.appending import Appender
 from router.uploads.files import UploadFiles, locked, sync_directory
 from router.uploads.records import Announced, Upload, UploadLimits
+from schemas.deadlines import is_over
 from schemas.events import Event
 
 log = structlog.get_logger()
 DIRECTORY_NAME = "uploads"
+_CLOCK_GOES_BACK = 3600.0
+"""Seconds."""
 
 
 class UploadStore:
@@ -256,7 +259,9 @@ class UploadStore:
             )
 
     def _is_expired(self, files: UploadFiles) -> bool:
-        return self._clock() >= self._expires_at(files)
+        """A clock that only went back a little takes nothing away that is under way."""
+        longest = self.limits.expire_after + _CLOCK_GOES_BACK
+        return bool(is_over(self._expires_at(files), now=self._clock(), longest=longest))
 
     def _expires_at(self, files: UploadFiles) -> float:
         return files.touched_at() + self.limits.expire_after

@@ -182,6 +182,7 @@ class _Maker:
                 "lane": lane_of(letter.urgency).value,
                 "due_at": due,
                 "accepted_at": at,
+                "account": f"issuer:{issuer}",
                 "idempotency_key": key,
                 "submission_sha256": sha256(text).hexdigest(),
                 "submission": text,

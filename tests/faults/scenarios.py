@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy import update
 from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, submitting
 from faults.people import peoples_receipts_wiped
 from faults.topology import deleted_topology
+from rig.clock import ENVIRONMENT, Clock
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
@@ -30,6 +31,7 @@ FEW = DISPATCHES // 5
 _KILLS = 8
 _STORED = "[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"
 """The files of a content store's contents and forms."""
+_DAY, _YEAR = 86_400, 365 * 86_400
 ECHO = Path(__file__).with_name("echo.py")
 
 
@@ -162,6 +164,41 @@ def _nothing_due(laid: Ground) -> bool:
         return not connection.execute(delivery.select().where(delivery.c.next_due_at.is_not(None)).limit(1)).all()
 
 
+async def clocks_jump(laid: Ground, seed: int) -> dict[str, object]:
+    """The clocks of router and gateways go wrong by a day or a year, either way, and are right in the end."""
+    programs = [laid.router, *laid.gateways]
+    clocks = {program.name: Clock(laid.made.directory / f"{program.name}.clock") for program in programs}
+    jumps: list[str] = []
+    # What a year ahead rightly does to a term of ninety days is no matter of this fault.
+    await _restart(laid, {name: clock.environment for name, clock in clocks.items()}, expire_after=20 * _YEAR)
+    async with submitting(laid, _keys(seed, FEW), pause=0.3):
+        for _ in range(_KILLS):
+            name, seconds = laid.rng.choice(sorted(clocks)), laid.rng.choice((-1, 1)) * laid.rng.choice((_DAY, _YEAR))
+            clocks[name].jump(seconds)
+            jumps.append(f"{name} {seconds:+d} s")
+            await asyncio.sleep(laid.rng.uniform(0.5, 1.5))
+    for clock in clocks.values():
+        clock.jump(0)
+    await laid.settle()
+    await _restart(laid, {})
+    return {"jumps": jumps}
+
+
+async def _restart(laid: Ground, clocks: Mapping[str, Mapping[str, str]], **settings: int) -> None:
+    """All programs anew, each with a clock of its own or with the machine's; settings are the router's."""
+    extra = {f"CONGVAN_{name.upper()}": str(value) for name, value in settings.items()}
+    for program in (*laid.gateways, laid.router):
+        await asyncio.to_thread(program.stop)
+        for name in (*ENVIRONMENT, "CONGVAN_EXPIRE_AFTER"):
+            program.environment.pop(name, None)
+        program.environment |= clocks.get(program.name, {})
+    laid.router.environment |= extra
+    laid.router.start()
+    await asyncio.to_thread(laid.made.wait_until_ready)
+    for gateway in laid.gateways:
+        gateway.start()
+
+
 async def poison_among_good(laid: Ground, seed: int) -> dict[str, object]:
     """Messages that nobody can read stand among good ones in the intake, in unit queues and among receipts."""
     poison = [b"", b"{", b'{"v":1}', b"\xff\xfe", b"[" * 3000, b'{"receipts":[]}']
@@ -290,6 +327,7 @@ SCENARIOS: dict[str, Scenario] = {
         peoples_receipts_wiped,
         spool_wiped,
         everything_twice,
+        clocks_jump,
         poison_among_good,
         content_disk_full,
         bits_rot,

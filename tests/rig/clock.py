@@ -4,6 +4,14 @@ from pathlib import Path
 
 LIBRARIES = Path("/usr/lib")
 NAME = "*/faketime/libfaketimeMT.so.1"
+ENVIRONMENT = (
+    "LD_PRELOAD",
+    "FAKETIME_TIMESTAMP_FILE",
+    "FAKETIME_CACHE_DURATION",
+    "FAKETIME_DONT_FAKE_MONOTONIC",
+    "NO_FAKE_STAT",
+)
+"""What has to be set for a program whose clock jumps."""
 
 
 class NoClockError(Exception):
@@ -18,13 +26,7 @@ class Clock:
         if library is None:
             raise NoClockError(NoClockError.__doc__)
         self._file = file
-        self.environment = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        self.environment = dict(zip(ENVIRONMENT, (str(library), str(file), "1", "1", "1"), strict=True))
         self.jump(0)
 
     def jump(self, seconds: int) -> None:

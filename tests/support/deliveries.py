@@ -42,11 +42,17 @@ def a_descriptor(**fields: Any) -> Descriptor:
 
 
 def arriving(
-    descriptor: Descriptor | None = None, *, seq: int = 1, unit: str = UNIT, complete: bool = False, id_: str = ""
+    descriptor: Descriptor | None = None,
+    *,
+    seq: int = 1,
+    unit: str = UNIT,
+    complete: bool = False,
+    id_: str = "",
+    redriven: int | None = None,
 ) -> Arriving:
     """A delivery of a letter."""
     body = encode(descriptor or a_descriptor())
-    return Arriving(id_ or new_id(), unit, seq, read_letter(body, TRACE), complete)
+    return Arriving(id_ or new_id(), unit, seq, read_letter(body, TRACE), complete, redriven)
 
 
 def message(descriptor: Descriptor | None = None, **changed: Any) -> Delivered:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from router.ledger.acceptance import NewDispatch, accept
 from router.ledger.engine import upgrade
 from router.ledger.models import delivery
+from router.ledger.outbox import Claim, claim
 from router.ledger.receipts import Telling, apply
 from router.ledger.units import import_units
 from router.schedule import Silence
@@ -95,6 +96,10 @@ class Clerk:
             else:
                 apply(self.conn, [telling], Silence())
 
+    def publish(self) -> None:
+        """Have a relay claim what is due, so that units may speak of it."""
+        claim(self.conn, [Claim(self.now, self.now + 60_000, 1000)])
+
     @contextmanager
     def burst(self) -> Iterator[None]:
         """Record what is told meanwhile in one go at the end, as a burst from a unit is."""
@@ -131,6 +136,7 @@ def new_dispatch(submission: Submission, units: Sequence[Unit], now: int) -> New
         id=key,
         submission=submission,
         units=units,
+        account=f"issuer:{submission.issuer}",
         idempotency_key=key,
         submission_json=text,
         submission_sha256=sha256(text).hexdigest(),
@@ -139,4 +145,5 @@ def new_dispatch(submission: Submission, units: Sequence[Unit], now: int) -> New
         record=None,
         traceparent=new_traceparent(),
         accepted_at=now,
+        called_back=tuple(item.code for item in units),
     )

@@ -30,7 +30,9 @@ dispatch = Table(
     Column("lane", String(8), nullable=False),
     Column("due_at", BigInteger),
     Column("accepted_at", BigInteger, nullable=False),
-    # The submitter's key and the SHA-256 of what it submitted: the same key with other content is a conflict.
+    # The account that submitted it, its key for it, and the SHA-256 of what it submitted: the same key of the same
+    # account with other content is a conflict. Of what was accepted before accounts were kept: the issuer's code.
+    Column("account", String(120), nullable=False),
     Column("idempotency_key", String(200), nullable=False),
     Column("submission_sha256", String(64), nullable=False),
     Column("submission", LargeBinary, nullable=False),  # as accepted, canonical JSON
@@ -38,7 +40,7 @@ dispatch = Table(
     Column("content_sha256", String(64), nullable=False),
     Column("traceparent", String(55), nullable=False),
     Column("total", Integer, nullable=False),
-    UniqueConstraint("issuer", "idempotency_key"),
+    UniqueConstraint("account", "idempotency_key"),
     Index(None, "accepted_at", "id"),
     Index(None, "issuer", "accepted_at", "id"),
 )
@@ -95,6 +97,8 @@ delivery = Table(
     Column("bytes_total", BigInteger),
     Column("held_at", BigInteger),
     Column("paused", SmallInteger, nullable=False, server_default="0"),  # 1: its unit is paused
+    Column("handed_to", Code),  # its unit exists no more: who got it instead; empty: nobody
+    Column("redriven_at", BigInteger),  # when somebody last had it sent again; rises with every time
     UniqueConstraint("unit", "seq"),
     UniqueConstraint("dispatch_id", "unit"),
     Index(
@@ -133,6 +137,8 @@ receipt = Table(
     Column("register_number", String(50), nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("gateway_version", String(50), nullable=False, server_default=""),
+    # The ledger's own words, which stand before the teller's in `reason`: why it was refused, what is doubtful.
+    Column("remark", String(500), nullable=False, server_default=""),
     Index(None, "delivery_id"),
 )
 

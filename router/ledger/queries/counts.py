@@ -109,7 +109,7 @@ def undelivered(conn: Connection, scope: Scope, *, now_ms: int) -> Undelivered:
     return Undelivered(
         by_state=dict(by_state),
         held=sum(count for state, waits, count, _ in groups if waits and state in UNDELIVERED),
-        oldest_age_ms=max((now_ms - oldest for _, waits, _, oldest in groups if not waits), default=0),
+        oldest_age_ms=max((max(now_ms - oldest, 0) for _, waits, _, oldest in groups if not waits), default=0),
     )
 
 

@@ -42,7 +42,9 @@ def redrivable(scope: Scope, wanted: Filter, *, now_ms: int) -> Rows:
     """The statement of id and unit of the deliveries that fit and can be sent again by hand, the oldest first."""
     states = [state.value for state in REDRIVABLE]
     statement = select(delivery.c.id, delivery.c.unit).select_from(delivery.join(dispatch))
-    fitting = _fitting(statement.where(scope.sees_delivery()), wanted, now_ms).where(delivery.c.state.in_(states))
+    fitting = _fitting(statement.where(scope.sees_delivery()), wanted, now_ms).where(
+        delivery.c.state.in_(states), delivery.c.handed_to.is_(None)
+    )
     return fitting.order_by(delivery.c.id)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select
 
@@ -9,6 +10,7 @@ from router.ledger.models import delivery, dispatch, line, unit
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import Flag, flagged
 from router.ledger.scope import Scope
+from schemas.clock import day_at
 from schemas.states import UNDELIVERED, Status
 
 CAUSES = (
@@ -26,6 +28,8 @@ EXPIRED_LATELY_MS = 7 * 24 * 3_600_000
 """What expired longer ago is for the list of what is stuck: it calls for nobody any more."""
 _BY_REASON = {Flag.PARKED, Flag.EXPIRED}
 _MOST_GROUPS = 200
+EXISTS_NO_MORE = "its unit exists no more"
+_NOT_GOT = [*(state.value for state in UNDELIVERED), Status.PARKED.value, Status.EXPIRED.value]
 _WENT_DOWN = select(line.c.since).where(line.c.unit == delivery.c.unit).scalar_subquery()
 
 
@@ -67,6 +71,10 @@ class StuckGroup:
     since: int
     muted: bool
     """Whether its units call for nobody's attention now."""
+    gone: bool = False
+    """Its one unit, named as ``parent``, exists no more: nobody will take what waits for it."""
+    successor: str = ""
+    """Of a unit that is gone."""
 
 
 def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
@@ -88,10 +96,10 @@ def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
         .where(row.state.in_(states), scope.sees_delivery())
     )
     undelivered, again, stopped, held, oldest = conn.execute(counts).one()
-    made = select(row.created_at).where(row.id == oldest)
+    made = conn.scalar(select(row.created_at).where(row.id == oldest))
     return Overview(
         undelivered=undelivered or 0,
-        oldest_at=None if oldest is None else conn.scalar(made),
+        oldest_at=None if made is None else min(made, now_ms),
         oldest_id=oldest,
         retrying=again or 0,
         parked=stopped or 0,
@@ -105,12 +113,58 @@ def attention(conn: Connection, scope: Scope, *, now_ms: int) -> list[Group]:
     return [group for cause in CAUSES for group in _groups(conn, scope, cause, now_ms)]
 
 
-def stuck(conn: Connection, scope: Scope, *, now_ms: int) -> list[StuckGroup]:
-    """What is parked or expired, by reason and parent, the largest groups first; those of muted units last."""
+def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date | None = None) -> list[StuckGroup]:
+    """What will not go by itself, the largest groups first.
+
+    What waits for units that exist no more, by unit; then what is parked or expired, by reason and parent, that of
+    muted units last.
+
+    Args:
+        conn: a transaction.
+        scope: what the caller sees.
+        now_ms: the present, UTC ms.
+        day: the organisation's; None: that of UTC.
+    """
+    today = day or day_at(now_ms, "UTC")
+    return [*_of_the_gone(conn, scope, today), *_stopped(conn, scope, now_ms, today)]
+
+
+def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
+    """The states of one unit's are many, its way out is one; so the first in the order of the alphabet stands there."""
+    row = delivery.c
+    lost = select(unit.c.code, unit.c.name, unit.c.successor).where(unit.c.valid_to < day)
+    gone = {found.code: found for found in conn.execute(lost)}
+    waiting = (
+        select(row.unit, func.min(row.state), func.count(), func.min(row.created_at))
+        .select_from(seen_from(scope))
+        .where(row.unit.in_(sorted(gone)), row.state.in_(_NOT_GOT), row.handed_to.is_(None), scope.sees_delivery())
+        .group_by(row.unit)
+        .order_by(func.count().desc(), row.unit)
+        .limit(_MOST_GROUPS)
+    )
+    return [
+        StuckGroup(
+            state=Status(state),
+            reason=EXISTS_NO_MORE,
+            parent=code,
+            parent_name=gone[code].name,
+            units=1,
+            deliveries=deliveries,
+            since=since,
+            muted=False,
+            gone=True,
+            successor=gone[code].successor or "",
+        )
+        for code, state, deliveries, since in (conn.execute(waiting) if gone else ())
+    ]
+
+
+def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[StuckGroup]:
     row = delivery.c
     code = func.coalesce(unit.c.parent, row.unit)
     joined = delivery.join(dispatch).outerjoin(unit, unit.c.code == row.unit)
-    stopped = row.state.in_([Status.PARKED.value, Status.EXPIRED.value])
+    stopped = row.state.in_([Status.PARKED.value, Status.EXPIRED.value]) & row.handed_to.is_(None)
+    stopped &= unit.c.valid_to.is_(None) | (unit.c.valid_to >= day)
     counts = func.count(distinct(row.unit)), func.count().label("deliveries"), func.min(row.state_at)
     muted = case((unit.c.muted_until > now_ms, 1), else_=0).label("muted")
     statement = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from router.errors import ActRefusedError
+from schemas.deadlines import is_misset, is_over
 from schemas.states import UNDELIVERED, Status
 
 BATCH = 200
@@ -143,7 +144,7 @@ def settle(state: Status, *, failures: int, sent_at: int, now_ms: int, watch_ms:
         return Outcome.RECALLED
     if state not in UNDELIVERED:
         return Outcome.ARRIVED
-    if abs(now_ms - sent_at) < watch_ms:  # a clock that went far back does not keep it watched until it catches up
+    if not is_over(sent_at + watch_ms, now=now_ms, longest=2 * watch_ms):
         return Outcome.WATCHED
     return Outcome.FAILED if state is Status.REDRIVEN and failures else Outcome.UNDER_WAY
 
@@ -180,12 +181,12 @@ def _by_rate(course: Course, room: int, now_ms: int) -> tuple[int, int]:
     """How many of the room the rate lets go now, and when the next may go."""
     if course.pace is not Pace.RATE:
         return room, course.send_at
-    furthest = now_ms + BATCH * 60_000 // course.per_minute  # later than that only after the clock went back
-    if now_ms < course.send_at <= furthest or not room:
+    longest = BATCH * 60_000 // course.per_minute
+    if not is_over(course.send_at, now=now_ms, longest=longest) or not room:
         return 0, course.send_at
     send = min(room, max(1, course.per_minute * TICK_MS // 60_000))
     # What was missed while it was paused is not made up for.
-    begin = max(course.send_at, now_ms - TICK_MS) if course.send_at <= furthest else now_ms
+    begin = now_ms if is_misset(course.send_at, now=now_ms, longest=longest) else max(course.send_at, now_ms - TICK_MS)
     return send, begin + send * 60_000 // course.per_minute
 
 

@@ -13,12 +13,13 @@ from sqlalchemy import ColumnElement, Connection, bindparam, literal, or_, selec
 from router.ledger import audit
 from router.ledger.acts import redrive as send_again
 from router.ledger.audit import Act, Entry
-from router.ledger.models import delivery, redrive, redrive_item
+from router.ledger.models import delivery, redrive, redrive_item, unit
 from router.ledger.queries import REDRIVABLE
 from router.ledger.redrives.authority import acting_scope
 from router.ledger.redrives.decisions import BATCH, ENDED, WINDOW, JobState, Move, Outcome, Tally, decide, settle
 from router.ledger.redrives.reading import Job, read_job, tallies_of
 from router.ledger.scope import EVERYTHING, Scope
+from schemas.clock import day_at
 from schemas.codes import covers
 from schemas.states import Status
 
@@ -110,12 +111,13 @@ def _take_news(conn: Connection, job: Job, now_ms: int) -> str:
 def _send(conn: Connection, job: Job, scope: Scope, limit: int, now_ms: int) -> int:
     """Send the next ones again, those that may and can be; how many."""
     row = delivery.c
-    waiting = select(row.id, row.unit, row.state, row.state_at).select_from(redrive_item.join(delivery))
+    joined = redrive_item.join(delivery).outerjoin(unit, unit.c.code == row.unit)
+    waiting = select(row.id, row.unit, row.state, row.state_at, unit.c.valid_to).select_from(joined)
     waiting = waiting.where(_of(job), _is(Outcome.WAITING)).order_by(_item.delivery_id).limit(limit)
     if conn.dialect.name == "postgresql":
         waiting = waiting.with_for_update(of=delivery)
     rows = conn.execute(waiting).all()
-    refusals = {found.id: _refusal(found, job, scope) for found in rows}
+    refusals = {found.id: _refusal(found, job, scope, now_ms) for found in rows}
     able = [key for key, refusal in refusals.items() if not refusal]
     done = send_again(conn, able, who=job.by.name, reason=job.reason, now_ms=now_ms)
     refusals |= done.refused
@@ -128,12 +130,14 @@ def _send(conn: Connection, job: Job, scope: Scope, limit: int, now_ms: int) -> 
     return len(done.redriven)
 
 
-def _refusal(found: Any, job: Job, scope: Scope) -> str:
+def _refusal(found: Any, job: Job, scope: Scope, now_ms: int) -> str:
     """Why a delivery of the list is not sent again after all; empty: it is."""
     if not (scope.everything or any(covers(pattern, found.unit) for pattern in scope.units)):
         return f"{job.by.name} may not act on {found.unit} any more"
     if Status(found.state) not in REDRIVABLE:
         return f"it is {found.state} now"
+    if found.valid_to is not None and found.valid_to < day_at(now_ms, "UTC"):
+        return f"{found.unit} exists no more; `congvan units hand-on {found.unit}` sends it to its successor"
     return "it got stuck again after the cut-off" if found.state_at >= job.cut_at else ""
 
 

@@ -1,9 +1,11 @@
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from router.errors import ConflictError, LedgerUnavailableError
@@ -38,6 +40,7 @@ def new(key: str = "k1", subject: str = "x", urgency: int = 0, at: int = NOW) ->
         id=new_id(),
         submission=submission,
         units=UNITS,
+        account="issuer:LCA.VP",
         idempotency_key=key,
         submission_json=subject.encode(),
         submission_sha256=subject.encode().hex().ljust(64, "0")[:64],
@@ -68,6 +71,56 @@ def tell(ledger: Engine, delivery_id: str, status: Status, at: int = NOW, **fiel
 def row(ledger: Engine, delivery_id: str) -> object:
     with ledger.begin() as connection:
         return connection.execute(select(delivery).where(delivery.c.id == delivery_id)).one()
+
+
+def test_one_key_at_two_routers_at_once_makes_one_dispatch(ledger: Engine) -> None:
+    keys = [f"k{number}" for number in range(20)]
+    together = threading.Barrier(4)
+
+    def submit(order: list[str]) -> dict[str, Accepted | Exception]:
+        together.wait()
+        found: dict[str, Accepted | Exception] = {}
+        for some in (order[:10], order[10:]):
+            found |= dict(zip(some, accept(ledger, *(new(key) for key in some)), strict=True))
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(submit, [keys, keys[::-1], keys, keys[::-1]]))
+    for key in keys:
+        told = [answer[key] for answer in answers]
+        assert {item.id for item in told if isinstance(item, Accepted)} == {told[0].id}  # type: ignore[union-attr]
+        assert sorted(item.duplicate for item in told if isinstance(item, Accepted)) == [False, True, True, True]
+    with ledger.begin() as connection:
+        assert connection.scalar(select(func.count()).select_from(delivery)) == len(UNITS) * len(keys)
+        sequences = connection.scalars(select(delivery.c.seq).where(delivery.c.unit == "LCA.01")).all()
+        assert sorted(sequences) == list(range(1, len(keys) + 1))
+
+
+def test_a_key_is_its_accounts_alone(ledger: Engine) -> None:
+    own, other = new(), replace(new(subject="y"), account="gateway:LCA.#")
+    assert [isinstance(item, Accepted) for item in accept(ledger, own, other)] == [True, True]
+    with ledger.begin() as connection:
+        assert connection.scalar(select(func.count()).select_from(dispatch)) == 2
+
+
+def test_what_was_accepted_before_accounts_were_kept_is_known_by_its_issuer(ledger: Engine) -> None:
+    first = accept(ledger, new())[0]
+    with ledger.begin() as connection:
+        connection.execute(update(dispatch).values(account=dispatch.c.issuer))
+    again = accept(ledger, new())[0]
+    assert isinstance(first, Accepted)
+    assert again == Accepted(id=first.id, addressees=len(UNITS), duplicate=True)
+
+
+def test_a_submission_that_an_older_program_wrote_with_fewer_fields_is_the_same(ledger: Engine) -> None:
+    submission = new().submission
+    first = accept(ledger, replace(new(), submission_json=submission.model_dump_json(exclude_defaults=True).encode()))
+    with ledger.begin() as connection:
+        connection.execute(update(dispatch).values(submission_sha256="1" * 64))
+    again = accept(ledger, new())[0]
+    assert isinstance(first[0], Accepted)
+    assert isinstance(again, Accepted)
+    assert (again.id, again.duplicate) == (first[0].id, True)
 
 
 def test_the_same_submission_twice_gives_the_same_id_and_no_second_delivery(ledger: Engine) -> None:

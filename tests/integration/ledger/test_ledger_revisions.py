@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select
@@ -10,9 +11,10 @@ from sqlalchemy import Engine, inspect, select
 from router.errors import LedgerRevisionError, LedgerUnavailableError
 from router.ledger.accounts import create_account
 from router.ledger.engine import BASE, downgrade, open_engine, reading, require_current, upgrade, writing
-from router.ledger.models import account, content_holder, metadata, unit
+from router.ledger.models import account, content_holder, dispatch, metadata, unit
 from router.ledger.units import import_units, list_units
 from schemas.accounts import parse_account
+from schemas.ids import new_id
 from schemas.unit import OtherCode
 from support.ledgers import START, Clerk, attachment
 from support.ledgers import unit as make_unit
@@ -55,6 +57,23 @@ def test_an_upgrade_of_current_tables_keeps_what_is_in_them(ledger: Engine) -> N
     upgrade(ledger)
     with reading(ledger) as conn:
         assert [item.code for item in list_units(conn)] == ["LCA"]
+
+
+def test_a_key_of_the_time_before_accounts_stays_its_issuers(ledger_url: str) -> None:
+    upgrade(ledger_url, "0001")
+    engine = open_engine(ledger_url)
+    row = {"id": new_id(), "issuer": "LCA.VP", "idempotency_key": "k", "submission_sha256": "0" * 64}
+    row |= dict.fromkeys(("kind", "notation", "subject", "search", "lane", "content_sha256", "traceparent"), "x")
+    fields = row | {"urgency": 0, "accepted_at": START, "submission": b"{}", "body": b"{}", "total": 1}
+    with writing(engine) as conn:
+        conn.execute(sa.insert(sa.table("dispatch", *(sa.column(name) for name in fields))), fields)
+    for _ in range(2):
+        upgrade(engine)
+        with reading(engine) as conn:
+            found = conn.execute(select(dispatch.c.account, dispatch.c.idempotency_key, dispatch.c.submission)).one()
+            assert tuple(found) == ("LCA.VP", "k", b"{}")
+        downgrade(engine, "0001")
+    engine.dispose()
 
 
 def test_routers_that_start_at_once_upgrade_one_after_the_other(ledger_url: str) -> None:

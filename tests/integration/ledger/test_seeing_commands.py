@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from router.cli import audit, content, lines, overview, search, stats, stuck, units, watch, why
 from router.content import ContentStore
+from router.errors import ActRefusedError
 from router.ledger import presence
 from router.ledger.accounts import create_account
 from router.ledger.audit import Act, Entry, record
@@ -122,6 +123,30 @@ def test_nothing_stuck_is_said(run: Run, ledger: Engine) -> None:
     del ledger
     assert run("stuck").stdout == "nothing is stuck\n"
     assert objects(run("stuck", "--json")) == []
+
+
+def test_what_waits_for_a_retired_unit_is_told_when_it_is_retired_and_afterwards_and_handed_on(
+    run: Run, clerk: Clerk, ledger: Engine
+) -> None:
+    del clerk
+    retire = ("units", "retire", "LCA.01", "--successor", "LCA.02", "--reason", "Decision 12", "--last-day")
+    later = run(*retire, "2999-12-31")
+    assert later.stdout == "LCA.01 exists until 2999-12-31\n"
+    assert "1 deliveries wait for LCA.01" in later.stderr
+    assert "congvan units hand-on LCA.01" in later.stderr
+    early = run("units", "hand-on", "LCA.01", "--reason", "x")
+    assert isinstance(early.exception, ActRefusedError)
+    assert run(*retire, "2020-12-31").exit_code == 0
+    with writing(ledger) as conn:
+        key = Clerk(conn, now=now_ms()).dispatch("LCA", [UNITS[1]])
+    (found,) = objects(run("stuck", "--json"))
+    assert (found["gone"], found["parent"], found["successor"], found["deliveries"]) == (True, "LCA.01", "LCA.02", 2)
+    assert run("stuck").stdout.splitlines()[-1].endswith("\tunits hand-on LCA.01")
+    assert [item["dispatch_id"] for item in objects(run("units", "waiting", "LCA.01", "--json"))][-1] == key
+    assert run("units", "hand-on", "LCA.01", "--reason", "x").stdout.startswith("handed on to LCA.02: 1; ")
+    assert run("stuck").stdout == "nothing is stuck\n"
+    assert run("units", "waiting", "LCA.01").stdout == "nothing waits for LCA.01\n"
+    assert run("units", "give-up", "LCA.01", "--reason", "x").stdout == "ended: 0\n"
 
 
 def test_lines_are_told_with_what_went_down_together(run: Run, clerk: Clerk) -> None:

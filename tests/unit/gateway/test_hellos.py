@@ -86,13 +86,14 @@ class Stage:
         self.outages = Outages(spool, writer)
         self.pace = Pace()
         self.in_work: list[Errand] = []
+        self.units: Sequence[str] = UNITS
         self.presence = Presence(
             spool,
             writer,
             self.session,  # type: ignore[arg-type]
             self.carrier,  # type: ignore[arg-type]
             head="LCA.02",
-            units=lambda: UNITS,
+            units=lambda: self.units,
             progress={},
             gap_after=60.0,
             outages=self.outages,
@@ -163,6 +164,22 @@ async def test_every_outage_is_told_once_it_is_over_however_many_there_are(spool
         await holds(lambda: len(stage.carrier.hellos) == 2)
         assert [len(hello.line.outages) if hello.line else 0 for hello in stage.carrier.hellos] == [MAX_OUTAGES, 3]
         await holds(stage.all_told, what="every outage is confirmed and forgotten")
+
+
+async def test_what_nobody_can_be_told_yet_is_kept(spool: Spool, writer: Writer) -> None:
+    """A gateway that connects before it knows its units says no hello, and forgets nothing."""
+    stage = Stage(spool, writer, interval=3600.0)
+    stage.units = ()
+    async with stage.running():
+        stage.drop()
+        stage.session.becomes(SessionState.UP)
+        await holds(lambda: not stage.presence._greeting_due.is_set(), what="the hello's time is over")
+        await stage.presence._greet()
+        assert not await stage.all_told()
+        stage.units = UNITS
+        stage.presence.greet()
+        await holds(stage.all_told, what="the outage is told as soon as there is somebody to tell it for")
+    assert [len(hello.line.outages) if hello.line else 0 for hello in stage.carrier.hellos] == [1]
 
 
 async def test_outages_are_told_again_when_the_broker_did_not_confirm(spool: Spool, writer: Writer) -> None:

@@ -44,6 +44,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.states: dict[str, Status] = {}
         self.said: dict[str, Counter[str]] = {}
         self.heard: set[str] = set()
+        self.redrives = 0
         self.seqs: Counter[str] = Counter()
         self.ids: dict[str, str] = {}
 
@@ -76,6 +77,14 @@ class SpoolMachine(RuleBasedStateMachine):
         for delivery_id in heard:
             self.states[delivery_id] = Status.TAKEN
             self.said[delivery_id]["taken"] += 1
+
+    @rule(item=deliveries, redriven=st.booleans())
+    def a_router_that_tells_redrives_from_copies_sends_one_again(self, item: Arriving, *, redriven: bool) -> None:
+        self.redrives += redriven
+        self._take([item._replace(redriven_at=self.redrives if redriven else 0)])
+        if redriven and self.states[item.delivery_id] is Status.PARKED:
+            self.states[item.delivery_id] = Status.TAKEN
+            self.said[item.delivery_id]["taken"] += 1
 
     @precondition(lambda self: self._waiting())
     @rule(data=st.data(), keep=st.booleans())

@@ -117,6 +117,22 @@ def test_a_parked_delivery_stays_parked_while_nobody_can_have_heard_of_it(spool:
     assert [row.status for row in unsent(spool)] == ["taken", "parked"]
 
 
+def test_a_copy_of_what_is_parked_asks_nobody_again_until_an_operator_has_it_redriven(spool: Spool) -> None:
+    item = arriving(redriven=0)
+    put(spool, item)
+    end(spool, waiting(spool).ready[0], "the sink refused it")
+    send(spool)
+    assert put(spool, item) == Taken(new=0, waiting=0, known=1)
+    assert (waiting(spool).ready, [row.status for row in unsent(spool)]) == ([], ["taken", "parked"])
+    redriven = item._replace(redriven_at=1_790_000_000_000)
+    assert put(spool, item, redriven, item) == Taken(new=0, waiting=1, known=3)
+    end(spool, waiting(spool).ready[0], "the sink refused it again")
+    send(spool)
+    assert put(spool, redriven) == Taken(new=0, waiting=0, known=1)
+    again = redriven._replace(redriven_at=1_790_000_000_001)
+    assert put(spool, again) == Taken(new=0, waiting=1, known=1)
+
+
 def test_addressees_of_one_dispatch_share_its_letter(spool: Spool) -> None:
     descriptor = a_descriptor()
     put(spool, *(arriving(descriptor, unit=f"LCA.02.{number:02}") for number in range(10)))
@@ -200,6 +216,13 @@ def test_numbers_that_are_jumped_over_are_missing_until_they_come(spool: Spool) 
     assert missing(spool) == [44]
 
 
+def test_a_missing_number_is_asked_for_though_the_clock_was_ahead(spool: Spool) -> None:
+    put(spool, arriving(seq=1), arriving(seq=3), ask_after_ms=24 * 3_600_000)
+    put(spool, arriving(seq=5), ask_after_ms=60_000)
+    with spool.reading() as conn:
+        assert dict(gaps.due(conn, pause_ms=60_000)) == {UNIT: [2]}
+
+
 def test_a_missing_number_is_asked_for_after_growing_pauses_and_in_the_end_no_more(spool: Spool) -> None:
     put(spool, arriving(seq=1), arriving(seq=3), ask_after_ms=0)
     pauses = []
@@ -208,7 +231,7 @@ def test_a_missing_number_is_asked_for_after_growing_pauses_and_in_the_end_no_mo
             assert gaps.note_asked(conn, [Asked(UNIT, (2,), 1000)]) == [None]
             ask_at = conn.scalars(select(gap.c.ask_at)).one()
             conn.execute(gap.update().values(ask_at=0))
-            assert dict(gaps.due(conn)) == {UNIT: [2]}
+            assert dict(gaps.due(conn, pause_ms=60_000)) == {UNIT: [2]}
             pauses.append(ask_at)
     assert [round((after - before) / 1000) for before, after in pairwise(pauses)] == [2, 4, 8, 16, 32, 64]
     with spool.writing() as conn:

@@ -53,6 +53,7 @@ def arrived(ledger: Engine, count: int) -> list[Delivered]:
     with ledger.begin() as connection:
         clerk = Clerk(connection)
         ids = [clerk.dispatch("LCA.VP", [unit("LCA.02")]) for _ in range(count)]
+        clerk.publish()
         keys = [clerk.deliveries[item, "LCA.02"] for item in ids]
     return [message(key, dispatch_id) for key, dispatch_id in zip(keys, ids, strict=True)]
 

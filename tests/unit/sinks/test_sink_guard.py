@@ -12,7 +12,7 @@ from consumers.errors import SinkParkedError, SinkRefusedError, SinkRetryError, 
 from consumers.settings import GatewaySettings
 from consumers.sinks import make_guarded_sink, make_sink
 from consumers.sinks.base import Document
-from consumers.sinks.circuit import FAILING_DOCUMENTS, CircuitState
+from consumers.sinks.circuit import FAILING_DOCUMENTS, Circuit, CircuitState
 from consumers.sinks.guard import GuardedSink, Park, Policy, RetryAt, next_step, schedule
 from support.documents import make_document
 
@@ -276,3 +276,13 @@ def test_settings_that_a_sink_needs_are_asked_for_at_the_start(tmp_path: Path) -
     for name in ("webhook", "command"):
         with pytest.raises(SinkSettingsError):
             make_guarded_sink(GatewaySettings(sink=name, data_dir=tmp_path))
+
+
+@pytest.mark.parametrize("back", [24 * 3_600_000, 365 * 24 * 3_600_000])
+def test_a_circuit_that_a_clock_opened_that_was_ahead_lets_a_probe_go(back: int) -> None:
+    circuit = Circuit(first_pause=60.0)
+    now = 1_790_000_000_000
+    for name in ("a", "b", "c"):
+        circuit.opened_by_failure(name, "down", now=now)
+    assert circuit.admit("a", now=now) == now + 60_000
+    assert circuit.admit("a", now=now - back) is None

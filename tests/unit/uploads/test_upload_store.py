@@ -194,6 +194,15 @@ def test_what_nothing_comes_for_expires_and_is_swept(uploads: UploadStore, clock
     assert content.size(announced(b"x").sha256) == 1, "what is content stays"
 
 
+@pytest.mark.parametrize(("back", "gone"), [(24 * 3600.0, 1), (365 * 24 * 3600.0, 1), (60.0, 0)])
+def test_what_came_while_the_clock_was_far_ahead_is_not_kept_for_so_long(
+    uploads: UploadStore, clock: Clock, back: float, gone: int
+) -> None:
+    uploads.announce(ACCOUNT, announced())
+    clock.later = -back
+    assert uploads.sweep() == gone
+
+
 def test_a_process_killed_between_the_verdict_and_the_store_is_made_up_for(
     uploads: UploadStore, content: ContentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,17 @@ def test_what_is_urgent_then_what_is_small_goes_first(spool: Spool) -> None:
     assert [item.name for item in others] == ["small", "large"]
 
 
+@pytest.mark.parametrize("ahead_ms", [24 * 3_600_000, 365 * 24 * 3_600_000])
+def test_what_a_clock_put_off_that_was_ahead_goes_now_and_what_a_right_one_did_waits(
+    spool: Spool, ahead_ms: int
+) -> None:
+    ahead, right = put(spool, "ahead"), put(spool, "right")
+    with spool.writing() as conn:
+        sending.note(conn, [Progress(ahead, 0, "x", now_ms() + ahead_ms + 30_000)])
+        sending.note(conn, [Progress(right, 0, "x", now_ms() + 30_000)])
+    assert order(spool) == ["ahead"]
+
+
 def test_a_document_ends_once(spool: Spool) -> None:
     key = put(spool, "a")
     with spool.writing() as conn:

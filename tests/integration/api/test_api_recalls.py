@@ -1,0 +1,28 @@
+"""A recall by the HTTP door goes by who got the document, not by who exists today."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from router.directory import Directory
+from support.api_server import ISSUER, UNITS, Api, letter
+
+
+async def submit(api: Api, **fields: Any) -> dict[str, Any]:
+    async with api.http.post("/api/v1/dispatches", headers=api.as_(ISSUER), json=letter(**fields)) as answer:
+        return dict(await answer.json(content_type=None))
+
+
+@pytest.mark.parametrize("rules", [["LCA.02.01"], ["LCA.02.#"], ["LCA.02.*"]])
+async def test_what_a_merged_unit_got_is_recalled_by_its_name_and_by_rule(api: Api, rules: list[str]) -> None:
+    original = await submit(api, addressees=["LCA.02.01"])
+    gone = {"valid_to": datetime.now(UTC).date() - timedelta(days=2), "successor": "LCA.02.02"}
+    merged = [item.model_copy(update=gone) if item.code == "LCA.02.01" else item for item in UNITS]
+    api.services.organisation.directory = Directory(merged)  # type: ignore[misc]
+    recall = await submit(api, kind="recall", refers_to=[original["id"]], addressees=rules, subject="Thu hồi")
+    assert (recall.get("status"), recall.get("addressees")) == ("accepted", 1), recall
+    async with api.http.get(f"/api/v1/dispatches/{original['id']}", headers=api.as_(ISSUER)) as seen:
+        assert [item["state"] for item in (await seen.json())["deliveries"]] == ["recalled"]
+    async with api.http.get(f"/api/v1/dispatches/{recall['id']}", headers=api.as_(ISSUER)) as seen:
+        assert [item["unit"] for item in (await seen.json())["deliveries"]] == ["LCA.02.02"]

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from router.api.app import create_app
 from router.api.services import PartHealth, Services
 from router.asking import Asker
-from router.broker import Session, SessionState
+from router.broker import Consumer, Handler, Session, SessionState
+from router.broker.dead import DEAD
 from router.broker.management import Management
 from router.broker.topology import Changes, Topology, apply
 from router.clocks import Alignment, Expiry, LineWatch, Organisation, OutageRetention, UploadExpiry, periodically
@@ -31,6 +33,7 @@ from router.relay import Relay, RelayPolicy
 from router.schedule import Silence
 from router.settings import RouterSettings, vhost_of
 from router.uploads import UploadLimits, UploadStore
+from schemas.events import Event
 
 _PREFETCH = 2000
 _LOOK_FOR_CHANGES = 5.0
@@ -39,7 +42,9 @@ _LOOK_FOR_SILENCE = 5.0
 _PRUNE_EVERY = 3600.0
 _EXPIRE_EVERY = 60.0
 _SWEEP_UPLOADS_EVERY = 600.0
+_LOOK_ASIDE_EVERY = 10.0
 _DATABASE_ANSWERS_WITHIN = 5.0
+log = structlog.get_logger()
 
 
 class Parts:
@@ -88,8 +93,10 @@ class Parts:
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
-        session.consume([INTAKE_QUEUE], door.handle, prefetch=_PREFETCH)
-        session.consume([RECEIPTS_QUEUE], self._recorder.handle, prefetch=_PREFETCH)
+        self._consumers = [
+            self._consume(INTAKE_QUEUE, door.handle),
+            self._consume(RECEIPTS_QUEUE, self._recorder.handle),
+        ]
 
     def jobs(self) -> list[Coroutine[None, None, None]]:
         """What runs beside the API until the end."""
@@ -104,7 +111,25 @@ class Parts:
             periodically(self._expiry.expire, _EXPIRE_EVERY),
             periodically(UploadExpiry(self._uploads).sweep, min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)),
             periodically(self._redriver.look, LOOK_EVERY),
+            periodically(self._look_aside, _LOOK_ASIDE_EVERY),
         ]
+
+    def _consume(self, queue: str, handler: Handler) -> Consumer:
+        return self._session.consume(
+            [queue],
+            handler,
+            prefetch=_PREFETCH,
+            passing=(UnavailableError, OSError),
+            on_apart=self._metrics.set_apart,
+        )
+
+    async def _look_aside(self) -> None:
+        """Note for the metrics what lies in ``dead`` and what comes back again and again."""
+        self._metrics.set_apart_now = sum(consumer.set_apart for consumer in self._consumers)
+        before, now = self._metrics.dead, await self._session.depth(DEAD)
+        self._metrics.dead = now
+        if now and now > (before or 0):
+            log.warning(Event.DEAD_FILLED, messages=now)
 
     def close(self) -> None:
         """End what is in work in threads; blocks until it has ended."""
@@ -153,7 +178,12 @@ class Parts:
             vhost=vhost_of(settings.amqp_url),
             apply=self._apply if settings.management_url else None,
             steady=self._steady,
+            stands=self._session.stand,
+            on_kept=self._note_kept,
         )
+
+    def _note_kept(self, kept: bool) -> None:  # noqa: FBT001 - a callback's one argument
+        self._metrics.topology_kept = kept
 
     def _make_intake(self, content: ContentStore) -> Intake:
         return Intake(

@@ -13,6 +13,7 @@ from tenacity import retry_if_exception_type, wait_random_exponential
 from tenacity.asyncio import AsyncRetrying
 
 from router.broker import BrokerError, SessionState
+from router.broker.errors import ManagementError
 from router.broker.topology import BrokerAccount, Changes, Topology, plan
 from router.clocks import Organisation
 from router.directory import Directory
@@ -37,6 +38,8 @@ class Keeper:
         writer: for making deliveries of lost queues due.
         apply: brings the broker in line with a topology; None when the administrator does that by hand.
         steady: set while the broker is known to stand as planned.
+        stands: asks over AMQP whether exchanges and queues are there, for when the management API does not answer.
+        on_kept: told whether the broker was brought in line at the last try, for the metrics.
     """
 
     def __init__(
@@ -48,7 +51,11 @@ class Keeper:
         vhost: str,
         apply: Callable[[Topology], Awaitable[Changes]] | None,
         steady: asyncio.Event,
+        stands: Callable[[Sequence[str], Sequence[str]], Awaitable[bool]] | None = None,
+        on_kept: Callable[[bool], None] = lambda _kept: None,
     ) -> None:
+        self._stands = stands
+        self._on_kept = on_kept
         self._engine = engine
         self._organisation = organisation
         self._writer = writer
@@ -92,13 +99,47 @@ class Keeper:
 
     async def _once(self, apply: Callable[[Topology], Awaitable[Changes]]) -> Changes:
         wanted = await asyncio.to_thread(self._plan)
-        return await apply(wanted)
+        try:
+            changes = await _understood(apply(wanted))
+        except BrokerError:
+            self._on_kept(False)  # noqa: FBT003 - a callback's one argument
+            await self._go_on_if_it_stands(wanted)
+            raise
+        self._on_kept(True)  # noqa: FBT003 - as above
+        return changes
+
+    async def _go_on_if_it_stands(self, wanted: Topology) -> None:
+        """Publish without the management API when what is published to is there.
+
+        Bindings cannot be asked for; a message that finds none is returned to the relay and tried again later.
+        """
+        if self._stands is None or self._steady.is_set():
+            return
+        exchanges = sorted(item.name for item in wanted.exchanges)
+        queues = sorted(item.name for item in wanted.queues if not item.name.startswith("unit."))
+        if await self._stands(exchanges, queues):
+            log.warning(Event.TOPOLOGY_UNCHECKED, exchanges=len(exchanges), queues=len(queues))
+            self._steady.set()
 
     def _plan(self) -> Topology:
         with reading(self._engine) as connection:
             rows = accounts.list_accounts(connection)
         logins = [BrokerAccount(row.name, row.token_hash) for row in rows if row.is_valid(now_ms())]
         return plan(self._organisation.directory.all, logins, vhost=self._vhost, day=self._organisation.today)
+
+
+async def _understood(applying: Awaitable[Changes]) -> Changes:
+    """The same; an answer of another form than the management API's is an error of the broker's, not ours.
+
+    Raises:
+        ManagementError: as above; something else may listen at that address.
+    """
+    try:
+        return await applying
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, BrokerError):
+            raise
+        raise ManagementError(f"the management API answered with what cannot be understood: {error!r}") from error
 
 
 def lost_units(created: Sequence[str], directory: Directory) -> list[str]:

@@ -25,6 +25,8 @@ from schemas.states import Effect
 
 log = structlog.get_logger()
 QUEUE = "receipts.ledger"
+_NAMED = 5
+"""Receipts of a burst that its reason names."""
 _SIGNS_EVERY_MS = 5000
 """Receipts are signs of life; of each unit at most one in this time is written down."""
 
@@ -80,28 +82,37 @@ class Recorder:
         return results
 
     async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
-        """Record a batch of messages; nothing is rejected, what cannot be used is moved to ``dead`` first."""
+        """Record a batch of messages; what cannot be used is put into ``dead``, once for each message.
+
+        Returns:
+            The indexes of what ``dead`` does not take now: the broker keeps those for it.
+        """
         read: list[_Read] = []
-        bad: list[tuple[Delivered, str]] = []
+        bad: dict[int, str] = {}
         for index, message in enumerate(batch):
             try:
                 read.append(_read(index, message))
             except (UnacceptableError, InvalidError) as error:
-                bad.append((message, str(error)))
-        bad.extend(await self._record_all(batch, read))
-        if bad:
-            log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[0][1], user_id=bad[0][0].user_id)
-            await dead_letter(self._publisher, bad)
-        return ()
+                bad[index] = str(error)
+        bad |= await self._record_all(read)
+        if not bad:
+            return ()
+        first = next(iter(bad))
+        log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[first], user_id=batch[first].user_id)
+        left = await dead_letter(self._publisher, [(batch[index], reason) for index, reason in bad.items()])
+        return [list(bad)[place] for place in left]
 
-    async def _record_all(self, batch: Sequence[Delivered], read: Sequence[_Read]) -> list[tuple[Delivered, str]]:
+    async def _record_all(self, read: Sequence[_Read]) -> dict[int, str]:
         """Record together; when that fails though the ledger answers, each message alone, so that one cannot stop all.
+
+        Returns:
+            Why some cannot be used, by their index.
 
         Raises:
             UnavailableError: the ledger is away; the batch goes back to the queue.
         """
         try:
-            bad = await self._record(batch, read)
+            bad = await self._record(read)
             for item in read:
                 await self._resend(item)
         except UnavailableError:
@@ -109,22 +120,21 @@ class Recorder:
         except Exception as error:
             log.exception(Event.MESSAGE_FAILED, messages=len(read))
             if len(read) > 1:
-                return [pair for item in read for pair in await self._record_all(batch, [item])]
-            return [(batch[item.index], f"it could not be recorded: {error}") for item in read]
+                return {index: why for item in read for index, why in (await self._record_all([item])).items()}
+            return {item.index: f"it could not be recorded: {error}" for item in read}
         return bad
 
-    async def _record(self, batch: Sequence[Delivered], read: Sequence[_Read]) -> list[tuple[Delivered, str]]:
+    async def _record(self, read: Sequence[_Read]) -> dict[int, str]:
         tellings = [telling for item in read for telling in item.tellings]
         if not tellings:
-            return []
-        sources = [item.index for item in read for _ in item.tellings]
+            return {}
         results = await self.tell(tellings)
         _log_refused(results)
-        return [
-            (batch[source], result.reason)
-            for source, result in zip(sources, results, strict=True)
-            if isinstance(result, Unknown)
-        ]
+        following = iter(results)
+        unknown = {
+            item.index: [found for _ in item.tellings if isinstance(found := next(following), Unknown)] for item in read
+        }
+        return {index: _why_unknown(found) for index, found in unknown.items() if found}
 
     async def _resend(self, item: _Read) -> None:
         """What a unit misses, or had taken into a spool that is gone, becomes due at once."""
@@ -231,6 +241,13 @@ def _telling(receipt: Receipt, recorded_at: int) -> Telling:
         receipt.attempts,
         receipt.gateway_version,
     )
+
+
+def _why_unknown(found: Sequence[Unknown]) -> str:
+    """One reason for a burst, however many of its receipts nobody knows."""
+    named = "; ".join(f"{item.telling.id}: {item.reason}" for item in found[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{len(found)} of its receipts cannot be recorded: {named}{more}"
 
 
 def _log_refused(results: Sequence[Result]) -> None:

@@ -1,6 +1,7 @@
 """The broker's management API over HTTP: one place that knows its addresses, its login and its errors."""
 
 import base64
+import json
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -99,4 +100,11 @@ async def _read(answer: aiohttp.ClientResponse, request: str) -> Json:
     if answer.status >= _FAILED:
         raise ManagementError(f"{request}: {answer.status} {(await answer.text())[:_LONGEST_ANSWER]}")
     body = await answer.read()
-    return await answer.json() if body else None
+    try:
+        return json.loads(body) if body else None
+    except ValueError as error:
+        shown = body[:_LONGEST_ANSWER].decode("utf-8", "replace")
+        raise ManagementError(
+            f"{request}: answered {answer.status} with what is no JSON ({shown!r}); "
+            "is CONGVAN_MANAGEMENT_URL the broker's management API?"
+        ) from error

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from pika import PlainCredentials, URLParameters
 
+from router.broker import looking
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.consumer import Consumer
 from router.broker.errors import BrokerUnavailableError
@@ -153,6 +154,8 @@ class Session:
         max_batch: int = 500,
         linger: float = 0.01,
         newest_first: bool = False,
+        passing: tuple[type[Exception], ...] = (Exception,),
+        on_apart: Callable[[str], None] = lambda _queue: None,
     ) -> Consumer:
         """Consume queues, now and after every recovery; one that is not there is tried again until it is.
 
@@ -164,6 +167,9 @@ class Session:
             linger: seconds to wait for company after a batch's first message.
             newest_first: messages go to the consumer that came last. For queues with one consumer whose line drops: the
                 broker takes its dead connection for alive for another minute and would go on sending to it by turns.
+            passing: errors of the handler that lie outside of any message. One that fails by itself, again and again
+                while others pass, with another error is put aside; one that meets these is only set apart.
+            on_apart: told the queue of each message that is set apart.
         """
         made = Consumer(
             queues,
@@ -173,10 +179,20 @@ class Session:
             linger=linger,
             newest_first=newest_first,
             tuning=self._tuning,
+            passing=passing,
+            on_apart=on_apart,
         )
         self._consumers.append(made)
         self._add(made)
         return made
+
+    async def depth(self, queue: str) -> int | None:
+        """How many messages of a queue are ready; None: it is not there, or there is no connection."""
+        return None if self._link is None else await looking.depth(self._link, queue)
+
+    async def stand(self, exchanges: Sequence[str], queues: Sequence[str]) -> bool:
+        """Whether all these exchanges and queues are at the broker; False without a connection."""
+        return self._link is not None and await looking.stand(self._link, exchanges, queues)
 
     async def close(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - part of the interface
         """Finish the batches in work, acknowledge them, wait for pending confirms, then close; in ``timeout`` seconds.

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from router.broker.direct_reply import is_direct_reply
 from router.broker.topology.values import Permission, TopicPermission
 from schemas.accounts import Role, parse_account
 from schemas.codes import pattern_regex
@@ -24,7 +25,6 @@ RECEIPTS = "receipts"
 _NOTHING = "^$"
 _LANES = "|".join(Lane)
 _SAID_BY_UNITS = "|".join(sorted(BY_UNIT))
-_DIRECT_REPLY = "amq.rabbitmq.reply-to."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def may_be_answered_at(account: str, queue: str) -> bool:
     The router may write to every queue, so a ``reply_to`` that is not the asker's own would let an upstream system put
     messages where it has no access.
     """
-    return queue.startswith(_DIRECT_REPLY) or re.fullmatch(_own_queues(account), queue) is not None
+    return is_direct_reply(queue) or re.fullmatch(_own_queues(account), queue) is not None
 
 
 def may_bind(read: str, routing_key: str) -> bool:

@@ -1,7 +1,7 @@
 """Puts the router's parts together: who gets which, in one place."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 
 import structlog
 from fastapi import FastAPI
@@ -24,8 +24,10 @@ from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
 from router.keeper import Keeper
 from router.ledger.engine import reading
+from router.ledger.receipts import Result
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.recorded import RecordedPublisher
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from router.recorder import Recorder
 from router.redriver import LOOK_EVERY, Redriver
@@ -76,6 +78,7 @@ class Parts:
         self._publisher = session.publisher(window=settings.publish_window, confirm_timeout=settings.confirm_timeout)
         self._organisation = Organisation(engine, settings.timezone)
         self._organisation.refresh()
+        self._recorded = self._make_recorded()
         self._recorder = self._make_recorder()
         self._relay = self._make_relay()
         self._asker = self._make_asker()
@@ -102,6 +105,7 @@ class Parts:
         """What runs beside the API until the end."""
         return [
             self._relay.run(),
+            self._recorded.run(),
             self._keeper.run(),
             periodically(self._organisation.watch, _LOOK_FOR_CHANGES),
             periodically(self._asker.ask, min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)),
@@ -142,7 +146,21 @@ class Parts:
             silence=silence_of(self._settings),
             grace=self._settings.receipts_grace,
             knock=self._knocked.set,
-            on_recorded=self._metrics.recorded,
+            on_recorded=self._note_recorded,
+        )
+
+    def _note_recorded(self, results: Sequence[Result]) -> None:
+        self._metrics.recorded(results)
+        self._recorded.knock()
+
+    def _make_recorded(self) -> RecordedPublisher:
+        settings = self._settings
+        return RecordedPublisher(
+            engine=self._engine,
+            writer=self._writer,
+            session=self._session,
+            publisher=self._session.publisher(window=settings.publish_window, confirm_timeout=settings.confirm_timeout),
+            steady=self._steady,
         )
 
     def _make_relay(self) -> Relay:

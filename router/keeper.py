@@ -106,6 +106,8 @@ class Keeper:
             await self._go_on_if_it_stands(wanted)
             raise
         self._on_kept(True)  # noqa: FBT003 - as above
+        if changes.moved_queues:
+            log.warning(Event.BINDINGS_MOVED, queues=list(changes.moved_queues))
         return changes
 
     async def _go_on_if_it_stands(self, wanted: Topology) -> None:

@@ -1,11 +1,13 @@
 """What each account may do at the broker, as anchored regular expressions.
 
 RabbitMQ searches a permission's expression in a name, so each is written ``^…$``. Access is closed by default: nobody
-but the router writes ``org.*``, ``dead`` or the default exchange, through which any queue can be reached by name.
+but the router writes ``org.*``, ``receipts.recorded``, ``dead`` or the default exchange, through which any queue can be
+reached by name. What a gateway writes reaches the ledger's queue and no other: ``receipts`` has nobody else's bound to
+it, so that the headers CC and BCC, which 3.10 checks no topic permission for, lead nowhere.
 
 Known limits of the broker: any login of the vhost may ask (passive declare) whether a queue exists and how much lies
 in it; a gateway may purge what it may read, its own queues; and, as exchange and queue ``intake`` have one name, an
-issuer may bind that queue to its own receipts, which then end in ``dead``: the next apply unbinds it.
+issuer may bind that queue to its own recorded receipts, which then end in ``dead``: the next apply unbinds it.
 """
 
 import re
@@ -22,6 +24,7 @@ from schemas.states import BY_UNIT
 
 INTAKE = "intake"
 RECEIPTS = "receipts"
+RECORDED = "receipts.recorded"
 _NOTHING = "^$"
 _LANES = "|".join(Lane)
 _SAID_BY_UNITS = "|".join(sorted(BY_UNIT))
@@ -93,8 +96,8 @@ def _issuer(account: str, pattern: str, roots: Sequence[str]) -> Grant:
     else:
         keys = rf"^{re.escape(pattern)}\.({'|'.join(map(re.escape, roots))})\..+$"
     return Grant(
-        Permission(account, configure=f"^{own}$", write=f"^({INTAKE}|{own})$", read=f"^({RECEIPTS}|{own})$"),
-        TopicPermission(account, RECEIPTS, write=_NOTHING, read=keys),
+        Permission(account, configure=f"^{own}$", write=f"^({INTAKE}|{own})$", read=f"^({re.escape(RECORDED)}|{own})$"),
+        TopicPermission(account, RECORDED, write=_NOTHING, read=keys),
     )
 
 

@@ -4,7 +4,8 @@
 
     intake ──▶ intake                         submissions, to the router
     org.LCA ──LCA.02.#──▶ org.LCA.02 ──LCA.02.05.express──▶ unit.LCA.02.05.express
-    receipts ──#──▶ receipts.ledger           and the queues upstream systems bind themselves
+    receipts ──#──▶ receipts.ledger           what units say; nobody else reads it before it is recorded
+    receipts.recorded                         what the ledger has recorded, for queues that upstream systems bind
     dead ──▶ dead                             what could not be read, dead-lettered or put there with its reason
 
 A message published at the topmost hub with key ``<unit>.<lane>`` reaches that queue once: each queue hangs at one
@@ -14,7 +15,7 @@ exchange, a hub's own queues at the hub's, and each hub at the one above it.
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from router.broker.topology.grants import INTAKE, RECEIPTS, BrokerAccount, Grant, grant
+from router.broker.topology.grants import INTAKE, RECEIPTS, RECORDED, BrokerAccount, Grant, grant
 from router.broker.topology.values import Binding, Exchange, Policy, Queue, Scalar, Topology, User, arguments
 from schemas.dispatch import Lane
 from schemas.unit import Link, Unit
@@ -77,7 +78,12 @@ def unit_queue(unit: str, lane: Lane) -> str:
     return f"unit.{unit}.{lane.value}"
 
 
-_FIXED_EXCHANGES = frozenset({Exchange(INTAKE, "direct"), Exchange(RECEIPTS, "topic"), Exchange(DEAD, "fanout")})
+_FIXED_EXCHANGES = frozenset(
+    {
+        *(Exchange(INTAKE, "direct"), Exchange(DEAD, "fanout")),
+        *(Exchange(RECEIPTS, "topic"), Exchange(RECORDED, "topic")),
+    }
+)
 _FIXED_QUEUES = frozenset(
     {
         Queue(INTAKE, arguments(_DEAD_LETTERED)),

@@ -9,6 +9,7 @@ gives its claim back by itself.
 from router.ledger.models._base import metadata
 from router.ledger.models.people import account, audit, person, person_role, web_session
 from router.ledger.models.redrives import redrive, redrive_item
+from router.ledger.models.telling import publication
 from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
 from router.ledger.models.way import (
     attempt,
@@ -33,6 +34,7 @@ __all__ = [
     "outage",
     "person",
     "person_role",
+    "publication",
     "receipt",
     "redrive",
     "redrive_item",

@@ -137,7 +137,7 @@ async def test_a_dead_that_takes_nothing_harms_nobody_and_nothing_is_lost(vhost:
     # The broker holds it back and tries `dead` again every three minutes.
     where = f"queues/{vhost.name}?disable_stats=true&enable_queue_totals=true"
     await holds(
-        lambda: {"unit.A": 1} == {item["name"]: item["messages"] for item in json.loads(call(vhost, "GET", where))}
+        lambda: {item["name"]: item["messages"] for item in json.loads(call(vhost, "GET", where))} == {"unit.A": 1}
     )
     assert depth(vhost, "unit.A") == 0, "nobody gets it again"
     assert handler.calls == 1

@@ -158,12 +158,29 @@ async def test_what_is_others_stays(vhost: Vhost, management: Management) -> Non
         channel.queue_declare("audit", durable=True)
         channel.queue_bind("audit", "receipts", "#")
         channel.queue_declare("upstream.issuer:LCA.VP.receipts", durable=True)
-        channel.queue_bind("upstream.issuer:LCA.VP.receipts", "receipts", "LCA.VP.LCA.#")
+        channel.queue_bind("upstream.issuer:LCA.VP.receipts", "receipts.recorded", "LCA.VP.LCA.#")
         await apply(management, vhost.name, planned(vhost, SMALL[:3], "issuer:LCA.VP"))
         channel.basic_publish("receipts", "LCA.VP.LCA.02.arrived", b"seen", mandatory=True)
         assert take(channel, "audit")[1] == b"seen"
+        channel.basic_publish("receipts.recorded", "LCA.VP.LCA.02.arrived", b"seen", mandatory=True)
         assert take(channel, "upstream.issuer:LCA.VP.receipts")[1] == b"seen"
         channel.exchange_declare("tap", passive=True)
+
+
+async def test_an_issuers_binding_of_before_is_moved_and_misses_nothing(vhost: Vhost, management: Management) -> None:
+    wanted = planned(vhost, SMALL, "issuer:LCA.VP")
+    await apply(management, vhost.name, wanted)
+    queue = "upstream.issuer:LCA.VP.receipts"
+    with administrator(vhost).channel() as channel:
+        channel.queue_declare(queue, durable=True)
+        channel.queue_bind(queue, "receipts", "LCA.VP.LCA.#")
+        changes = await apply(management, vhost.name, wanted)
+        assert changes.moved_queues == (queue,)
+        channel.basic_publish("receipts", "LCA.VP.LCA.02.arrived", b"said", mandatory=True)
+        channel.basic_publish("receipts.recorded", "LCA.VP.LCA.02.arrived", b"recorded", mandatory=True)
+        assert take(channel, queue)[1] == b"recorded"
+        assert channel.basic_get(queue) == (None, None, None)
+    assert not await apply(management, vhost.name, wanted)
 
 
 async def test_a_binding_of_the_intakes_queue_to_receipts_is_removed(vhost: Vhost, management: Management) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from router import greeting
 from router.broker import Delivered, Publisher, dead_letter
 from router.errors import UnavailableError
+from router.gaps import Gaps
 from router.greeting import Greeting
 from router.ledger import heard, outbox, presence, receipts
 from router.ledger.receipts import Result, Telling, Unknown
@@ -20,7 +21,7 @@ from schemas.clock import now_ms
 from schemas.errors import InvalidError
 from schemas.events import Event
 from schemas.model import parse
-from schemas.receipt import TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
+from schemas.receipt import MAX_SAID_BYTES, TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
 from schemas.states import Effect
 
 log = structlog.get_logger()
@@ -72,6 +73,7 @@ class Recorder:
         grace_ms = round(grace * 1000)
         self._apply = partial(_apply, silence, grace_ms, Signs())
         self._note_hello = partial(greeting.note, grace_ms)
+        self._gaps = Gaps()
         self._knock = knock
         self._on_recorded = on_recorded
 
@@ -139,14 +141,21 @@ class Recorder:
     async def _resend(self, item: _Read) -> None:
         """What a unit misses, or had taken into a spool that is gone, becomes due at once."""
         if item.gap is not None:
-            due = await self._writer.run(_requeue_gap, item.gap)
-            log.info(Event.GAP_REPORTED, unit=item.gap.unit, missing=len(item.gap.missing), due=due)
-            self._knock()
+            await self._answer_gap(item.gap)
         if item.hello is not None:
             due = await self._writer.run(self._note_hello, item.hello)
             hello = item.hello.hello
             note = log.debug if hello.again else log.info
             note(Event.GATEWAY_SEEN, unit=hello.units[0], units=len(hello.units), due=due)
+            self._knock()
+
+    async def _answer_gap(self, gap: Gap) -> None:
+        """Each number once in an interval, however often it is asked for."""
+        fresh = self._gaps.fresh(gap.unit, gap.missing, now_ms())
+        due = await self._writer.run(_requeue_gap, gap.model_copy(update={"missing": fresh})) if fresh else 0
+        self._gaps.answered(gap.unit, fresh, now_ms())
+        log.info(Event.GAP_REPORTED, unit=gap.unit, missing=len(gap.missing), fresh=len(fresh), due=due)
+        if due:
             self._knock()
 
 
@@ -187,15 +196,15 @@ def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
 def _read(index: int, message: Delivered) -> _Read:
     sender = _sender(message)
     if message.type == TYPE_RECEIPTS:
-        burst = parse(Burst, message.body, what="receipts message")
+        burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
         _require_own(sender, {receipt.unit for receipt in burst.receipts})
         return _Read(index, tellings=list(_tellings(burst)))
     if message.type == TYPE_GAP:
-        gap = parse(Gap, message.body, what="gap message")
+        gap = parse(Gap, message.body, what="gap message", most=MAX_SAID_BYTES)
         _require_own(sender, {gap.unit})
         return _Read(index, gap=gap)
     if message.type == TYPE_HELLO:
-        hello = parse(Hello, message.body, what="hello message")
+        hello = parse(Hello, message.body, what="hello message", most=MAX_SAID_BYTES)
         _require_own(sender, set(hello.units))
         return _Read(index, hello=Greeting(hello, sender))
     raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")

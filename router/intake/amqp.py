@@ -29,6 +29,9 @@ DOOR = "amqp"
 TYPE_ACCEPTED = "accepted"
 TYPE_REFUSED = "refused"
 _SERVER_ERROR = 500
+_SMALL = 32 * 1024
+MAX_SUBMISSION_BYTES = 1024 * 1024
+"""As at the HTTP door."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,12 @@ class IntakeDoor:
     async def _accept(self, message: Delivered) -> _Answer:
         try:
             sender = _sender_of(message)
-            submission = parse(Submission, message.body, what="submission")
+            submission = await _read(message.body)
             accepted = await self._intake.accept(
                 submission,
                 sender=sender,
                 idempotency_key=message.message_id,
-                traceparent=str(message.headers.get(HEADER_TRACEPARENT, "")),
+                traceparent=_traceparent_of(message),
             )
         except InvalidError as error:
             self._on_taken_in(DOOR, "invalid")
@@ -115,6 +118,22 @@ class IntakeDoor:
             lost = [item for item, outcome in zip(replies, outcomes, strict=True) if outcome is not Outcome.CONFIRMED]
             if lost:
                 log.warning(Event.ANSWERS_LOST, count=len(lost), reply_to=lost[0].routing_key)
+
+
+async def _read(body: bytes) -> Submission:
+    """Parse a submission; a large one in a thread, so that heartbeats and the others go on meanwhile.
+
+    Raises:
+        InvalidError: what is wrong with it, field by field.
+    """
+    if len(body) <= _SMALL:
+        return parse(Submission, body, what="submission")
+    return await asyncio.to_thread(parse, Submission, body, what="submission", most=MAX_SUBMISSION_BYTES)
+
+
+def _traceparent_of(message: Delivered) -> str:
+    found = message.headers.get(HEADER_TRACEPARENT)
+    return found if isinstance(found, str) else ""
 
 
 def _correlation_of(message: Delivered) -> str:

@@ -38,12 +38,19 @@ _DEAD_LETTERED: Mapping[str, Scalar] = {
     # The broker forgets a rejected message only when `dead` has confirmed it.
     "x-dead-letter-strategy": "at-least-once",
 }
+MAX_UNIT_QUEUE_BYTES = 64 * 1024**2
+"""Of each lane of a unit: 16,000 descriptors at their largest."""
+MAX_DEAD_BYTES = 256 * 1024**2
 _ABANDONED_AFTER_MS = 30 * 24 * 3600 * 1000
 _POLICIES = frozenset(
     {
         # An upstream system's queue that nobody has read from for 30 days goes, before it fills the disk for all; the
         # ledger still has every receipt. Known to every type of queue, else the broker would skip the policy whole.
-        Policy("congvan-upstream", r"^upstream\.", arguments({"expires": _ABANDONED_AFTER_MS}))
+        Policy("congvan-upstream", r"^upstream\.", arguments({"expires": _ABANDONED_AFTER_MS})),
+        # By policy, because a queue keeps its arguments for life. A full queue refuses (x-overflow): its deliveries
+        # wait in the ledger; what `dead` refuses waits in the queue it comes from.
+        Policy("congvan-units", r"^unit\.", arguments({"max-length-bytes": MAX_UNIT_QUEUE_BYTES})),
+        Policy("congvan-dead", rf"^{DEAD}$", arguments({"max-length-bytes": MAX_DEAD_BYTES})),
     }
 )
 

@@ -56,7 +56,8 @@ def test_entries_come_in_the_order_of_the_log_with_what_their_messages_need(ledg
 
 def test_what_a_unit_said_and_what_was_not_refused_is_told() -> None:
     def is_told(seq: int | None, effect: str) -> bool:
-        return Entry(1, effect, *[""] * 8, seq, None, *[""] * 4, 0, "").is_told  # type: ignore[arg-type]
+        texts = dict.fromkeys(Entry._fields, "")
+        return Entry(**{**texts, "pos": 1, "attempts": 0, "effect": effect, "seq": seq}).is_told  # type: ignore[arg-type]
 
     assert is_told(1, "advance")
     assert is_told(1, "stale")

@@ -203,12 +203,12 @@ class Consumer:
         sifted = await self._sifter.run([arrival.message for arrival in batch])
         if sifted.error is None:
             self._handler_pause.reset()
-        await self._give_back(batch, sifted)
         done = [arrival for index, arrival in enumerate(batch) if index not in sifted.failed | sifted.suspects.keys()]
         refused = {id(batch[index]) for index in sifted.rejected}
         for subscription, arrivals in _by_subscription(done).items():
             rejected = {arrival.tag for arrival in arrivals if id(arrival) in refused}
             subscription.settle([arrival.tag for arrival in arrivals], rejected)
+        await self._give_back(batch, sifted)
 
     async def _give_back(self, batch: Sequence[_Arrival], sifted: Sifted) -> None:
         """Return what failed: all of it after a pause, or single messages later, while the others go on."""

@@ -4,6 +4,7 @@ Whatever a sender put into a message, its copy can be published: every text is c
 bounded in number and size, and what the broker would act on (CC, ``x-…``) has another name.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -26,6 +27,8 @@ _MAX_VALUE = 300
 _ROOM = 1200
 """Bytes of the sender's headers. With all else a copy's properties stay below 4096 bytes, the smallest frame (AMQP)."""
 _NO_ID = "none"
+_TRIES = 3
+_PAUSE = 0.3
 _OURS = frozenset({"reason", "routing_key", "queue", "user", "body_bytes", "body_sha256"})
 _ACTED_ON = frozenset({"cc", "bcc"})
 log = structlog.get_logger()
@@ -43,7 +46,7 @@ async def dead_letter(publisher: Publisher, delivered: Sequence[tuple[Delivered,
     """
     if not delivered:
         return []
-    outcomes = await publisher.publish([copy_of(message, reason) for message, reason in delivered])
+    outcomes = await _publish(publisher, [copy_of(message, reason) for message, reason in delivered])
     left = [place for place, outcome in enumerate(outcomes) if outcome is not Outcome.CONFIRMED]
     first_reason = cut(delivered[0][1], _MAX_REASON)
     if left:
@@ -51,6 +54,20 @@ async def dead_letter(publisher: Publisher, delivered: Sequence[tuple[Delivered,
     if len(left) < len(delivered):
         log.warning(Event.DEAD_LETTERED, messages=len(delivered) - len(left), first_reason=first_reason)
     return left
+
+
+async def _publish(publisher: Publisher, copies: Sequence[Outgoing]) -> list[Outcome]:
+    """Publish, and what was lost with a channel or a connection a few times more."""
+    outcomes = await publisher.publish(copies)
+    for _ in range(_TRIES - 1):
+        lost = [place for place, outcome in enumerate(outcomes) if outcome is Outcome.LOST]
+        if not lost:
+            break
+        await asyncio.sleep(_PAUSE)
+        again = await publisher.publish([copies[place] for place in lost])
+        for place, outcome in zip(lost, again, strict=True):
+            outcomes[place] = outcome
+    return outcomes
 
 
 def copy_of(message: Delivered, reason: str) -> Outgoing:

@@ -87,7 +87,7 @@ class Sifter:
     def _judge(self, work: "_Work", apart: Collection[int]) -> Sifted:
         sifted = Sifted(rejected=work.rejected, error=work.error)
         for index, error in work.failed.items():
-            if index in apart or work.passed:
+            if index in apart or (work.passed and index in work.alone):
                 self._strike(sifted, index, work, error)
             else:
                 sifted.failed.add(index)
@@ -117,6 +117,8 @@ class _Work:
         self.passed: set[int] = set()
         self.rejected: set[int] = set()
         self.failed: dict[int, Exception] = {}
+        self.alone: set[int] = set()
+        """Those of the failed that were tried by themselves."""
         self.error: Exception | None = None
 
     async def attempt(self, indexes: Sequence[int]) -> bool:
@@ -128,6 +130,7 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - whatever it is, the consumer logs it and gives the messages back
             self.error = error
             self.failed.update(dict.fromkeys(indexes, error))
+            self.alone.update(indexes if len(indexes) == 1 else ())
             return False
         self.passed.update(indexes)
         self.rejected.update(indexes[place] for place in answer)

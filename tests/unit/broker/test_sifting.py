@@ -116,3 +116,14 @@ async def test_what_the_handler_rejects_is_rejected_whichever_part_it_was_in() -
     batch = messages("a", "reject-1", "bad", "b", "reject-2")
     await rounds(sifter, batch, PATIENCE - 1)
     assert (await sifter.run(batch)).rejected == {1, 4}
+
+
+async def test_a_suspect_that_passes_while_all_others_fail_makes_no_suspects_of_them() -> None:
+    handler = Handler({"bad"})
+    sifter = Sifter(handler, ())
+    await rounds(sifter, messages("bad", "a"), PATIENCE - 1)
+    await sifter.run(messages("bad", "a"))
+    handler.bad = {"b", "c"}
+    sifted = await sifter.run(messages("bad", "b", "c"))
+    assert (sifted.suspects, sifted.failed) == ({}, {1, 2})
+    assert sifter.suspects == 0

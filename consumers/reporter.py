@@ -21,7 +21,7 @@ from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from schemas.dispatch import Lane
 from schemas.events import Event
 from schemas.ids import new_id
-from schemas.receipt import MAX_BURST, TYPE_RECEIPTS, receipt_key
+from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, TYPE_RECEIPTS, receipt_key
 from schemas.states import Status
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 EXCHANGE = "receipts"
-MAX_BURST_BYTES = 64 * 1024
 ENOUGH = 1000
 """Receipts that wait no longer for company."""
 LOAD = 2000

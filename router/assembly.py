@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from router.api.app import create_app
 from router.api.services import PartHealth, Services
 from router.asking import Asker
-from router.broker import Session, SessionState
+from router.broker import Consumer, Handler, Session, SessionState
+from router.broker.dead import DEAD
 from router.broker.topology import Topology
 from router.content import ContentStore
 from router.content.collecting import Collector
@@ -39,6 +41,7 @@ from router.ledger.receipts import Result
 from router.ledger.righting import Waits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.recorded import RecordedPublisher
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from router.recorder import Recorder
 from router.redriver import LOOK_EVERY, Redriver
@@ -48,6 +51,7 @@ from router.schedule import Silence
 from router.settings import RouterSettings
 from router.uploads import UploadLimits, UploadStore
 from schemas.clock import now_ms
+from schemas.events import Event
 
 _PREFETCH = 2000
 _LOOK_FOR_CHANGES = 2.0
@@ -56,7 +60,9 @@ _LOOK_FOR_SILENCE = 5.0
 _PRUNE_EVERY = 3600.0
 _EXPIRE_EVERY = 60.0
 _SWEEP_UPLOADS_EVERY = 600.0
+_LOOK_ASIDE_EVERY = 10.0
 _DATABASE_ANSWERS_WITHIN = 5.0
+log = structlog.get_logger()
 
 
 class Parts:
@@ -88,6 +94,7 @@ class Parts:
         self._publisher = session.publisher(window=settings.publish_window, confirm_timeout=settings.confirm_timeout)
         self._organisation = Organisation(engine, settings.timezone)
         self._organisation.refresh()
+        self._recorded = self._make_recorded()
         self._recorder = self._make_recorder()
         self._relay = self._make_relay()
         self._asker = self._make_asker()
@@ -112,13 +119,16 @@ class Parts:
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
-        session.consume([INTAKE_QUEUE], door.handle, prefetch=_PREFETCH)
-        session.consume([RECEIPTS_QUEUE], self._recorder.handle, prefetch=_PREFETCH)
+        self._consumers = [
+            self._consume(INTAKE_QUEUE, door.handle),
+            self._consume(RECEIPTS_QUEUE, self._recorder.handle),
+        ]
 
     def jobs(self) -> list[Coroutine[None, None, None]]:
         """What runs beside the API until the end."""
         return [
             self._relay.run(),
+            self._recorded.run(),
             self._keeper.run(),
             self._keeper.run_withdrawals(),
             periodically(self._organisation.watch, _LOOK_FOR_CHANGES),
@@ -131,7 +141,25 @@ class Parts:
             periodically(self._redriver.look, LOOK_EVERY),
             periodically(self._scrub.look, SLICE_SECONDS),
             periodically(self._retention.look, _PRUNE_EVERY),
+            periodically(self._look_aside, _LOOK_ASIDE_EVERY),
         ]
+
+    def _consume(self, queue: str, handler: Handler) -> Consumer:
+        return self._session.consume(
+            [queue],
+            handler,
+            prefetch=_PREFETCH,
+            passing=(UnavailableError, OSError),
+            on_apart=self._metrics.set_apart,
+        )
+
+    async def _look_aside(self) -> None:
+        """Note for the metrics what lies in ``dead`` and what comes back again and again."""
+        self._metrics.set_apart_now = sum(consumer.set_apart for consumer in self._consumers)
+        before, now = self._metrics.dead, await self._session.depth(DEAD)
+        self._metrics.dead = now
+        if now and now > (before or 0):
+            log.warning(Event.DEAD_FILLED, messages=now)
 
     def close(self) -> None:
         """End what is in work in threads; blocks until it has ended."""
@@ -149,9 +177,20 @@ class Parts:
             on_recorded=self._note_recorded,
         )
 
+    def _make_recorded(self) -> RecordedPublisher:
+        settings = self._settings
+        return RecordedPublisher(
+            engine=self._engine,
+            writer=self._writer,
+            session=self._session,
+            publisher=self._session.publisher(window=settings.publish_window, confirm_timeout=settings.confirm_timeout),
+            steady=self._steady,
+        )
+
     def _note_recorded(self, results: Sequence[Result]) -> None:
         self._metrics.recorded(results)
         self._doubts.note(results)
+        self._recorded.knock()
 
     def _make_relay(self) -> Relay:
         settings = self._settings

@@ -18,7 +18,7 @@ from tenacity.asyncio import AsyncRetrying
 
 from router.broker import BrokerError, SessionState
 from router.broker.backoff import sleep_unless
-from router.broker.errors import ManagementForbiddenError, ManagementUnreachableError
+from router.broker.errors import ManagementError, ManagementForbiddenError, ManagementUnreachableError
 from router.broker.topology import Capacity, Changes, Topology
 from router.delivery.agenda import Agenda, Cause
 from router.directory import Directory
@@ -163,7 +163,7 @@ class Keeper:
     async def _compare(self, broker: Broker, cause: Cause) -> None:
         began = _seconds()
         try:
-            changes = await self._bring_in_line(broker)
+            changes = await _understood(self._bring_in_line(broker))
             capacity = await broker.capacity()
         except (BrokerError, RouterError) as error:
             self._failures += 1
@@ -173,6 +173,8 @@ class Keeper:
             log.warning(Event.TOPOLOGY_FAILED, error=str(error), failures=self._failures)
         else:
             self._failures = 0
+            if changes.moved_queues:
+                log.warning(Event.BINDINGS_MOVED, queues=list(changes.moved_queues))
             changed = bool(changes.create.items() or changes.remove.items())
             self._agenda.end(cause, at=_seconds(), took=_seconds() - began, changed=changed)
             self.state = state_of(changes, capacity)
@@ -200,7 +202,7 @@ class Keeper:
 
     async def _withdraw(self, broker: Broker) -> None:
         async with self._granting:
-            await broker.withdraw(await asyncio.to_thread(self._plan))
+            await _understood(broker.withdraw(await asyncio.to_thread(self._plan)))
 
 
 def state_of(changes: Changes, capacity: Capacity | None) -> TopologyState:
@@ -212,6 +214,20 @@ def state_of(changes: Changes, capacity: Capacity | None) -> TopologyState:
     if capacity is None:
         return TopologyState(not grave, words)
     return TopologyState(not grave, f"{words}; {capacity}", capacity.fits)
+
+
+async def _understood(applying: Awaitable[Changes]) -> Changes:
+    """The same; an answer of another form than the management API's is an error of the broker's, not ours.
+
+    Raises:
+        ManagementError: as above; something else may listen at that address.
+    """
+    try:
+        return await applying
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, BrokerError):
+            raise
+        raise ManagementError(f"the management API answered with what cannot be understood: {error!r}") from error
 
 
 def lost_units(created: Sequence[str], directory: Directory) -> list[str]:

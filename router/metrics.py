@@ -125,6 +125,25 @@ INTAKE = Metric(
     "Submissions, by door (http, amqp) and outcome: accepted, duplicate, or the problem's slug.",
     ("door", "outcome"),
 )
+DEAD = Metric(
+    "congvan_dead_messages",
+    Kind.GAUGE,
+    "messages",
+    "Messages in the queue dead, as the broker said when it was last asked; left out until it has answered.",
+)
+SET_APART = Metric(
+    "congvan_messages_set_apart_total",
+    Kind.COUNTER,
+    "messages",
+    "Times that a message was given back by itself because it fails again and again while others pass, by queue.",
+    ("queue",),
+)
+SET_APART_NOW = Metric(
+    "congvan_messages_set_apart",
+    Kind.GAUGE,
+    "messages",
+    "Messages that come back to this router again and again now.",
+)
 COMMIT_ROWS = Metric(
     "congvan_commit_rows", Kind.HISTOGRAM, "rows", "Changes that shared a commit of the ledger.", buckets=_ROW_BUCKETS
 )
@@ -151,8 +170,8 @@ CONTENT_DAMAGED = Metric(
 )
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP, TOPOLOGY_STANDS, TOPOLOGY_FITS),
-    *(STAGE, PUBLISHES, RECEIPTS, INTAKE, COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
-    CONTENT_DAMAGED,
+    *(STAGE, PUBLISHES, RECEIPTS, INTAKE, DEAD, SET_APART, SET_APART_NOW, CONTENT_DAMAGED),
+    *(COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
 )
 """Everything that is exported, beside the process's own CPU, memory and file figures."""
 
@@ -176,6 +195,12 @@ class Metrics:
         self._publishes = self._counter(PUBLISHES)
         self._receipts = self._counter(RECEIPTS)
         self._intake = self._counter(INTAKE)
+        self._apart = self._counter(SET_APART)
+        self.dead: int | None = None
+        """Messages in the queue ``dead``; None: not known."""
+        """Whether the broker was brought in line at the last try; None: nobody tried."""
+        self.set_apart_now = 0
+        self.registry.register(_BrokerGauges(self))
         self._commit_rows = self._histogram(COMMIT_ROWS)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
         self._http = self._histogram(HTTP_SECONDS)
@@ -209,6 +234,10 @@ class Metrics:
     def taken_in(self, door: str, outcome: str) -> None:
         """A submission came by a door and ended with an outcome."""
         self._intake.labels(door, outcome).inc()
+
+    def set_apart(self, queue: str) -> None:
+        """A message of a queue was given back by itself."""
+        self._apart.labels(queue).inc()
 
     def committed(self, rows: int, seconds: float) -> None:
         """The ledger committed a group of changes."""
@@ -261,6 +290,18 @@ class _LedgerGauges(Collector):
         yield _gauge(LINES, seen.lines)
         yield _gauge(LINES_UP, seen.lines_up)
         yield _gauge(LINES_DOWN, seen.lines_down)
+
+
+class _BrokerGauges(Collector):
+    """What is known of the broker: told by whoever looks, shown when it is scraped."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield _gauge(SET_APART_NOW, {"": self._metrics.set_apart_now})
+        if self._metrics.dead is not None:
+            yield _gauge(DEAD, {"": self._metrics.dead})
 
 
 def _gauge(metric: Metric, values: Mapping[str, float] | Mapping[Status, int]) -> GaugeMetricFamily:

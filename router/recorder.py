@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from router import greeting
 from router.broker import Delivered, Publisher, dead_letter
 from router.errors import UnavailableError
+from router.gaps import Gaps
 from router.greeting import Greeting
 from router.ledger import heard, outbox, presence, receipts
 from router.ledger.receipts import Result, Telling, Unknown
@@ -20,11 +21,13 @@ from schemas.clock import now_ms
 from schemas.errors import InvalidError
 from schemas.events import Event
 from schemas.model import parse
-from schemas.receipt import TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
+from schemas.receipt import MAX_SAID_BYTES, TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
 from schemas.states import Effect
 
 log = structlog.get_logger()
 QUEUE = "receipts.ledger"
+_NAMED = 5
+"""Receipts of a burst that its reason names."""
 _SIGNS_EVERY_MS = 5000
 """Receipts are signs of life; of each unit at most one in this time is written down."""
 
@@ -70,6 +73,7 @@ class Recorder:
         grace_ms = round(grace * 1000)
         self._apply = partial(_apply, silence, grace_ms, Signs())
         self._note_hello = partial(greeting.note, grace_ms)
+        self._gaps = Gaps()
         self._knock = knock
         self._on_recorded = on_recorded
 
@@ -80,28 +84,37 @@ class Recorder:
         return results
 
     async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
-        """Record a batch of messages; nothing is rejected, what cannot be used is moved to ``dead`` first."""
+        """Record a batch of messages; what cannot be used is put into ``dead``, once for each message.
+
+        Returns:
+            The indexes of what ``dead`` does not take now: the broker keeps those for it.
+        """
         read: list[_Read] = []
-        bad: list[tuple[Delivered, str]] = []
+        bad: dict[int, str] = {}
         for index, message in enumerate(batch):
             try:
                 read.append(_read(index, message))
             except (UnacceptableError, InvalidError) as error:
-                bad.append((message, str(error)))
-        bad.extend(await self._record_all(batch, read))
-        if bad:
-            log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[0][1], user_id=bad[0][0].user_id)
-            await dead_letter(self._publisher, bad)
-        return ()
+                bad[index] = str(error)
+        bad |= await self._record_all(read)
+        if not bad:
+            return ()
+        first = next(iter(bad))
+        log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[first], user_id=batch[first].user_id)
+        left = await dead_letter(self._publisher, [(batch[index], reason) for index, reason in bad.items()])
+        return [list(bad)[place] for place in left]
 
-    async def _record_all(self, batch: Sequence[Delivered], read: Sequence[_Read]) -> list[tuple[Delivered, str]]:
+    async def _record_all(self, read: Sequence[_Read]) -> dict[int, str]:
         """Record together; when that fails though the ledger answers, each message alone, so that one cannot stop all.
+
+        Returns:
+            Why some cannot be used, by their index.
 
         Raises:
             UnavailableError: the ledger is away; the batch goes back to the queue.
         """
         try:
-            bad = await self._record(batch, read)
+            bad = await self._record(read)
             for item in read:
                 await self._resend(item)
         except UnavailableError:
@@ -109,34 +122,40 @@ class Recorder:
         except Exception as error:
             log.exception(Event.MESSAGE_FAILED, messages=len(read))
             if len(read) > 1:
-                return [pair for item in read for pair in await self._record_all(batch, [item])]
-            return [(batch[item.index], f"it could not be recorded: {error}") for item in read]
+                return {index: why for item in read for index, why in (await self._record_all([item])).items()}
+            return {item.index: f"it could not be recorded: {error}" for item in read}
         return bad
 
-    async def _record(self, batch: Sequence[Delivered], read: Sequence[_Read]) -> list[tuple[Delivered, str]]:
+    async def _record(self, read: Sequence[_Read]) -> dict[int, str]:
         tellings = [telling for item in read for telling in item.tellings]
         if not tellings:
-            return []
-        sources = [item.index for item in read for _ in item.tellings]
+            return {}
         results = await self.tell(tellings)
         _log_refused(results)
-        return [
-            (batch[source], result.reason)
-            for source, result in zip(sources, results, strict=True)
-            if isinstance(result, Unknown)
-        ]
+        following = iter(results)
+        unknown = {
+            item.index: [found for _ in item.tellings if isinstance(found := next(following), Unknown)] for item in read
+        }
+        return {index: _why_unknown(found) for index, found in unknown.items() if found}
 
     async def _resend(self, item: _Read) -> None:
         """What a unit misses, or had taken into a spool that is gone, becomes due at once."""
         if item.gap is not None:
-            due = await self._writer.run(_requeue_gap, item.gap)
-            log.info(Event.GAP_REPORTED, unit=item.gap.unit, missing=len(item.gap.missing), due=due)
-            self._knock()
+            await self._answer_gap(item.gap)
         if item.hello is not None:
             due = await self._writer.run(self._note_hello, item.hello)
             hello = item.hello.hello
             note = log.debug if hello.again else log.info
             note(Event.GATEWAY_SEEN, unit=hello.units[0], units=len(hello.units), due=due)
+            self._knock()
+
+    async def _answer_gap(self, gap: Gap) -> None:
+        """Each number once in an interval, however often it is asked for."""
+        fresh = self._gaps.fresh(gap.unit, gap.missing, now_ms())
+        due = await self._writer.run(_requeue_gap, gap.model_copy(update={"missing": fresh})) if fresh else 0
+        self._gaps.answered(gap.unit, fresh, now_ms())
+        log.info(Event.GAP_REPORTED, unit=gap.unit, missing=len(gap.missing), fresh=len(fresh), due=due)
+        if due:
             self._knock()
 
 
@@ -177,15 +196,15 @@ def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
 def _read(index: int, message: Delivered) -> _Read:
     sender = _sender(message)
     if message.type == TYPE_RECEIPTS:
-        burst = parse(Burst, message.body, what="receipts message")
+        burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
         _require_own(sender, {receipt.unit for receipt in burst.receipts})
         return _Read(index, tellings=list(_tellings(burst)))
     if message.type == TYPE_GAP:
-        gap = parse(Gap, message.body, what="gap message")
+        gap = parse(Gap, message.body, what="gap message", most=MAX_SAID_BYTES)
         _require_own(sender, {gap.unit})
         return _Read(index, gap=gap)
     if message.type == TYPE_HELLO:
-        hello = parse(Hello, message.body, what="hello message")
+        hello = parse(Hello, message.body, what="hello message", most=MAX_SAID_BYTES)
         _require_own(sender, set(hello.units))
         return _Read(index, hello=Greeting(hello, sender))
     raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")
@@ -231,6 +250,13 @@ def _telling(receipt: Receipt, recorded_at: int) -> Telling:
         receipt.attempts,
         receipt.gateway_version,
     )
+
+
+def _why_unknown(found: Sequence[Unknown]) -> str:
+    """One reason for a burst, however many of its receipts nobody knows."""
+    named = "; ".join(f"{item.telling.id}: {item.reason}" for item in found[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{len(found)} of its receipts cannot be recorded: {named}{more}"
 
 
 def _log_refused(results: Sequence[Result]) -> None:

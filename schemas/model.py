@@ -1,5 +1,6 @@
 """The base of everything that travels: unknown fields are refused, values do not change after validation."""
 
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -7,7 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.errors import FieldProblem, InvalidError
 
 M = TypeVar("M", bound=BaseModel)
+MAX_PROBLEMS = 20
+MAX_PARTS = 10_000
+"""Commas in a JSON text, and so its keys and items: the largest that is right has fewer than 6,000."""
 _SHOWN = 80
+_PLACE = 200
+_FEW = 5
+_SENTENCE = 500
 
 
 class Travelling(BaseModel):
@@ -17,34 +24,58 @@ class Travelling(BaseModel):
 
 
 def problems_of(error: ValidationError) -> list[FieldProblem]:
-    """Each failed field of a validation: where it stands, what is wrong, what was given."""
-    return [
-        FieldProblem(
-            field=".".join(str(part) for part in item["loc"]) or "(whole)",
-            problem=item["msg"].removeprefix("Value error, "),
-            given="" if item["type"] == "missing" else _short(item.get("input")),
-        )
-        for item in error.errors(include_url=False, include_context=False)
-    ]
+    """Each failed field of a validation: where it stands, what is wrong, what was given; at most :data:`MAX_PROBLEMS`.
+
+    The last one tells how many there are beside those named.
+    """
+    found = error.errors(include_url=False, include_context=False)
+    shown = found if len(found) <= MAX_PROBLEMS else found[: MAX_PROBLEMS - 1]
+    problems = [_problem(item) for item in shown]
+    if len(found) > len(shown):
+        problems.append(FieldProblem("(others)", f"{len(found) - len(shown)} more are wrong; mend these first"))
+    return problems
 
 
-def parse(model: type[M], body: bytes | str, *, what: str) -> M:
+def _problem(item: Any) -> FieldProblem:
+    place = ".".join(str(part) for part in item["loc"]) or "(whole)"
+    return FieldProblem(
+        field=place if len(place) <= _PLACE else place[: _PLACE - 1] + "…",
+        problem=_cut(item["msg"].removeprefix("Value error, ")),
+        given="" if item["type"] == "missing" else _short(item.get("input")),
+    )
+
+
+def parse(model: type[M], body: bytes | str, *, what: str, most: int | None = None) -> M:
     """Validate JSON text against a model, strictly: a number in quotes is no number, a number is no date.
+
+    What is too large, or has too many parts, is refused before any model sees it: the time that a model takes over
+    things it does not know is not bounded by anything else.
 
     Args:
         model: the pydantic model.
         body: JSON text in UTF-8.
         what: what the text is, for the error's sentence ("submission", "receipt").
+        most: bytes that it may have; None: the caller has looked.
 
     Raises:
         InvalidError: with one problem per field that is wrong.
     """
+    if most is not None and len(body) > most:
+        raise InvalidError(what, [FieldProblem("(whole)", f"is {len(body)} bytes; at most {most} are read")])
+    if (parts := body.count(",") if isinstance(body, str) else body.count(b",")) > MAX_PARTS:
+        raise InvalidError(what, [FieldProblem("(whole)", f"has {parts} commas; at most {MAX_PARTS} are read")])
     try:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise InvalidError(what, problems_of(error)) from error
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _SENTENCE else text[: _SENTENCE - 1] + "…"
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
+    if isinstance(value, dict):
+        value = dict(islice(value.items(), _FEW))
+    text = repr(value[: _SHOWN * 2] if isinstance(value, str | bytes) else value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

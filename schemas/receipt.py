@@ -19,6 +19,10 @@ TYPE_HELLO = "hello"
 TYPE_ASK = "ask"
 MAX_BURST = 200
 """Receipts in one message."""
+MAX_BURST_BYTES = 64 * 1024
+"""Bytes of the receipts in one message."""
+MAX_SAID_BYTES = MAX_BURST_BYTES + 1024
+"""Bytes of a message from a unit's gateway, of any type: a full burst and what is around it."""
 MAX_SPANS = 200
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deploy.doctor import local, services
+from deploy.doctor import local, messages, services
 from deploy.doctor.findings import Check, Finding, run
 from router.settings import RouterSettings
 
@@ -16,6 +16,8 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "management": services.management,
     "topology": services.topology,
     "broker capacity": services.broker_capacity,
+    "dead letters": messages.dead,
+    "messages set apart": messages.set_apart,
     "web API": services.web_api,
     "token": services.token,
     "identity provider": services.identity_provider,

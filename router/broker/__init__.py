@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from router.broker.consumer import Consumer
     from router.broker.dead import dead_letter
-    from router.broker.errors import BrokerError, BrokerUnavailableError, DeadLetterError, EncodingError
+    from router.broker.errors import BrokerError, BrokerUnavailableError, EncodingError
     from router.broker.message import Delivered, Handler, Outcome, Outgoing, Template
     from router.broker.publisher import Publisher
     from router.broker.session import Session, SessionState
     from router.broker.tuning import Tuning
+    from router.broker.wire import is_short
 
 __all__ = [
     "BrokerError",
     "BrokerUnavailableError",
     "Consumer",
-    "DeadLetterError",
     "Delivered",
     "EncodingError",
     "Handler",
@@ -31,15 +31,17 @@ __all__ = [
     "Template",
     "Tuning",
     "dead_letter",
+    "is_short",
 ]
 _HOMES = {
     "consumer": ("Consumer",),
     "dead": ("dead_letter",),
-    "errors": ("BrokerError", "BrokerUnavailableError", "DeadLetterError", "EncodingError"),
+    "errors": ("BrokerError", "BrokerUnavailableError", "EncodingError"),
     "message": ("Delivered", "Handler", "Outcome", "Outgoing", "Template"),
     "publisher": ("Publisher",),
     "session": ("Session", "SessionState"),
     "tuning": ("Tuning",),
+    "wire": ("is_short",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

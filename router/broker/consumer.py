@@ -12,6 +12,7 @@ import structlog
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.link import Link
 from router.broker.message import Delivered, Handler
+from router.broker.sifting import Sifted, Sifter
 from router.broker.subscription import Subscription, present
 from router.broker.tuning import Tuning
 from schemas.events import Event
@@ -38,6 +39,8 @@ class Consumer:
         linger: seconds to wait for company after the first message of a batch.
         newest_first: the broker is to prefer this connection to those of before.
         tuning: pauses before a queue, or a failed handler, is tried again.
+        passing: errors of the handler that lie outside of any message, see :class:`router.broker.sifting.Sifter`.
+        on_apart: told the queue of each message that fails again and again while others pass.
     """
 
     def __init__(
@@ -50,9 +53,13 @@ class Consumer:
         linger: float,
         newest_first: bool,
         tuning: Tuning,
+        passing: tuple[type[Exception], ...] = (Exception,),
+        on_apart: Callable[[str], None] = lambda _queue: None,
     ) -> None:
         self._queues = list(dict.fromkeys(queues))
-        self._handler = handler
+        self._sifter = Sifter(handler, passing)
+        self._on_apart = on_apart
+        self._tuning = tuning
         self._prefetch = prefetch
         self._max_batch = max_batch
         self._enough = min(max_batch, prefetch * len(self._queues))
@@ -72,6 +79,11 @@ class Consumer:
         self.attached = asyncio.Event()
         self.on_doubt: Callable[[str], None] = lambda _why: None
         """Called when a queue cannot be consumed."""
+
+    @property
+    def set_apart(self) -> int:
+        """Messages that come back again and again, while the others go on."""
+        return self._sifter.suspects
 
     async def stop(self) -> None:
         """Begin no further batch and wait until the one in work is settled."""
@@ -192,25 +204,49 @@ class Consumer:
         return [arrival for arrival in batch if arrival.subscription.is_open]
 
     async def _handle(self, batch: list[_Arrival]) -> None:
-        try:
-            rejected = set(await self._handler([arrival.message for arrival in batch]))
-            if not rejected <= set(range(len(batch))):
-                raise IndexError(f"the handler rejects {sorted(rejected)} of a batch of {len(batch)}")  # noqa: TRY301
-        except Exception:
-            pause = self._handler_pause.pause()
-            log.exception(Event.HANDLER_FAILED, messages=len(batch), returned_in=round(pause, 2))
-            await sleep_unless(self._stopping, pause)
-            for subscription, indexes in _by_subscription(batch).items():
-                subscription.give_back([batch[index].tag for index in indexes])
-        else:
+        sifted = await self._sifter.run([arrival.message for arrival in batch])
+        if sifted.error is None:
             self._handler_pause.reset()
-            for subscription, indexes in _by_subscription(batch).items():
-                refused = {batch[index].tag for index in indexes if index in rejected}
-                subscription.settle([batch[index].tag for index in indexes], refused)
+        done = [arrival for index, arrival in enumerate(batch) if index not in sifted.failed | sifted.suspects.keys()]
+        refused = {id(batch[index]) for index in sifted.rejected}
+        for subscription, arrivals in _by_subscription(done).items():
+            rejected = {arrival.tag for arrival in arrivals if id(arrival) in refused}
+            subscription.settle([arrival.tag for arrival in arrivals], rejected)
+        await self._give_back(batch, sifted)
+
+    async def _give_back(self, batch: Sequence[_Arrival], sifted: Sifted) -> None:
+        """Return what failed: all of it after a pause, or single messages later, while the others go on."""
+        for index, tries in sifted.suspects.items():
+            pause = min(self._tuning.handler_pause_first * 2 ** min(tries, 16), self._tuning.handler_pause_longest)
+            asyncio.get_running_loop().call_later(pause, batch[index].subscription.give_back, [batch[index].tag])
+            self._tell_apart(batch[index].message, tries, pause, sifted.error)
+        if sifted.failed:
+            pause = self._handler_pause.pause()
+            log.error(
+                Event.HANDLER_FAILED,
+                messages=len(sifted.failed),
+                returned_in=round(pause, 2),
+                exc_info=sifted.error,
+            )
+            await sleep_unless(self._stopping, pause)
+            for subscription, arrivals in _by_subscription([batch[index] for index in sorted(sifted.failed)]).items():
+                subscription.give_back([arrival.tag for arrival in arrivals])
+
+    def _tell_apart(self, message: Delivered, tries: int, pause: float, error: Exception | None) -> None:
+        self._on_apart(message.queue)
+        log.error(
+            Event.MESSAGE_SET_APART,
+            queue=message.queue,
+            message_id=message.message_id,
+            user_id=message.user_id,
+            tries=tries,
+            returned_in=round(pause, 2),
+            exc_info=error,
+        )
 
 
-def _by_subscription(batch: Sequence[_Arrival]) -> dict[Subscription, list[int]]:
-    parts: dict[Subscription, list[int]] = {}
-    for index, arrival in enumerate(batch):
-        parts.setdefault(arrival.subscription, []).append(index)
+def _by_subscription(arrivals: Sequence[_Arrival]) -> dict[Subscription, list[_Arrival]]:
+    parts: dict[Subscription, list[_Arrival]] = {}
+    for arrival in arrivals:
+        parts.setdefault(arrival.subscription, []).append(arrival)
     return parts

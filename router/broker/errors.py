@@ -6,7 +6,6 @@
     ├── BrokerUnavailableError    no usable connection within the time given, or the session is closed
     ├── ChannelClosedError        the broker closed a channel, or the connection below it went
     ├── EncodingError             a message that AMQP cannot carry: the caller's mistake, also a ValueError
-    ├── DeadLetterError           what could not be parsed could not be put aside either
     ├── ManagementError           the management API answered with an error
     │   ├── ManagementUnreachableError  it did not answer at all
     │   └── ManagementForbiddenError    it does not know the login, or the login is no administrator
@@ -29,13 +28,6 @@ class ChannelClosedError(BrokerError):
 
 class EncodingError(BrokerError, ValueError):
     """A message that AMQP 0-9-1 cannot carry: a name over 255 bytes, a header that is neither text nor whole number."""
-
-
-class DeadLetterError(BrokerError):
-    """The broker did not confirm every message for the exchange ``dead``; the originals must not be acknowledged."""
-
-    def __init__(self, unconfirmed: int, of: int) -> None:
-        super().__init__(f"{unconfirmed} of {of} messages were not confirmed by exchange 'dead'; return them and retry")
 
 
 class ManagementError(BrokerError):

@@ -30,7 +30,10 @@ from schemas.clock import now_ms
 _HEAD = struct.Struct(">BHI")
 _OVERHEAD = 8
 _END = 0xCE
-_REPLIES = (spec.Basic.QosOk, spec.Basic.ConsumeOk, spec.Queue.DeclareOk, spec.Confirm.SelectOk)
+_REPLIES = (
+    *(spec.Basic.QosOk, spec.Basic.ConsumeOk, spec.Confirm.SelectOk),
+    *(spec.Queue.DeclareOk, spec.Exchange.DeclareOk),
+)
 
 # What pika reports is reported by our events, once and with its reason; its own lines would double each of them.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -179,6 +182,11 @@ class Channel:
     def is_open(self) -> bool:
         """Whether it can be used."""
         return not self.closed.done()
+
+    @property
+    def answers(self) -> Sequence[frame.Method]:
+        """What the broker answered to the last question."""
+        return self._answers
 
     async def ask(self, methods: Sequence[Any]) -> int:
         """Send methods in one write and wait for their answers.

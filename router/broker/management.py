@@ -78,8 +78,13 @@ class Management:
         The totals of a quorum queue are up to 5 s old, so the queue itself is asked: one message is taken and put back.
         Raises as :meth:`get`.
         """
-        one = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": 1}
-        return bool(await self._call("POST", ("queues", vhost, queue, "get"), body=one))
+        return bool(await self.peek(vhost, queue, 1))
+
+    async def peek(self, vhost: str, queue: str, count: int) -> list[dict[str, Any]]:
+        """The first messages that are ready in a queue, without bodies; they stay there. Raises as :meth:`get`."""
+        wish = {"count": count, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": 1}
+        found: list[dict[str, Any]] | None = await self._call("POST", ("queues", vhost, queue, "get"), body=wish)
+        return found or []
 
     async def _call(
         self, method: str, path: tuple[str, ...], *, query: dict[str, str] | None = None, body: Json = None

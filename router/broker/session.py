@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from pika import PlainCredentials, URLParameters
 
+from router.broker import looking
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.consumer import Consumer
 from router.broker.errors import BrokerUnavailableError
@@ -165,6 +166,8 @@ class Session:
         max_batch: int = 500,
         linger: float = 0.01,
         newest_first: bool = False,
+        passing: tuple[type[Exception], ...] = (Exception,),
+        on_apart: Callable[[str], None] = lambda _queue: None,
     ) -> Consumer:
         """Consume queues, now and after every recovery; one that is not there is tried again until it is.
 
@@ -176,6 +179,9 @@ class Session:
             linger: seconds to wait for company after a batch's first message.
             newest_first: messages go to the consumer that came last. For queues with one consumer whose line drops: the
                 broker takes its dead connection for alive for another minute and would go on sending to it by turns.
+            passing: errors of the handler that lie outside of any message. One that fails by itself, again and again
+                while others pass, with another error is put aside; one that meets these is only set apart.
+            on_apart: told the queue of each message that is set apart.
         """
         made = Consumer(
             queues,
@@ -185,11 +191,17 @@ class Session:
             linger=linger,
             newest_first=newest_first,
             tuning=self._tuning,
+            passing=passing,
+            on_apart=on_apart,
         )
         made.on_doubt = self._doubt
         self._consumers.append(made)
         self._add(made)
         return made
+
+    async def depth(self, queue: str) -> int | None:
+        """How many messages of a queue are ready; None: it is not there, or there is no connection."""
+        return None if self._link is None else await looking.depth(self._link, queue)
 
     async def close(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - part of the interface
         """Finish the batches in work, acknowledge them, wait for pending confirms, then close; in ``timeout`` seconds.

@@ -133,7 +133,7 @@ def _entries(headers: Headers) -> bytes:
 
 def _value(name: str, value: str | int) -> bytes:
     if isinstance(value, str):
-        data = value.encode()
+        data = _utf8(value)
         return _text(b"S", len(data)) + data
     if isinstance(value, bool):
         return b"t\x01" if value else b"t\x00"
@@ -142,8 +142,23 @@ def _value(name: str, value: str | int) -> bytes:
     return _int32(b"I", value) if -(2**31) <= value < 2**31 else _int64(b"l", value)
 
 
+def is_short(text: str) -> bool:
+    """Whether AMQP can carry a text as a name or a short property: at most 255 bytes of UTF-8."""
+    try:
+        return len(text.encode()) <= _MAX_SHORT
+    except UnicodeEncodeError:
+        return False
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise EncodingError(f"{text[:40]!r} holds half of a surrogate pair, which UTF-8 cannot write") from error
+
+
 def _short(text: str) -> bytes:
-    data = text.encode()
+    data = _utf8(text)
     if len(data) > _MAX_SHORT:
         raise EncodingError(f"{text[:40]!r}… is {len(data)} bytes of UTF-8; AMQP allows {_MAX_SHORT} there")
     return len(data).to_bytes(1, "big") + data

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from router.broker import Delivered, Outgoing, Publisher, Template, dead_letter
+from router.broker import Delivered, Outcome, Outgoing, Publisher, Template, dead_letter, is_short
 from router.broker.topology import may_be_answered_at
 from router.errors import ForbiddenIssuerError, MalformedError, RouterError
 from router.intake.service import Intake
@@ -29,6 +29,9 @@ DOOR = "amqp"
 TYPE_ACCEPTED = "accepted"
 TYPE_REFUSED = "refused"
 _SERVER_ERROR = 500
+_SMALL = 32 * 1024
+MAX_SUBMISSION_BYTES = 1024 * 1024
+"""As at the HTTP door."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +60,31 @@ class IntakeDoor:
         self._on_taken_in = on_taken_in
 
     async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
-        """Accept a batch; when the ledger is away it raises, and the batch goes back to the queue whole."""
+        """Accept a batch; when the ledger is away it raises, and the batch goes back to the queue whole.
+
+        Returns:
+            The indexes of what can neither be accepted nor be put aside now: the broker keeps those for ``dead``.
+        """
         answers = await asyncio.gather(*(self._accept(message) for message in batch))
-        bad = [(message, item.dead_reason) for message, item in zip(batch, answers, strict=True) if item.dead_reason]
+        bad = [index for index, answer in enumerate(answers) if answer.dead_reason]
         if bad:
-            log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[0][1], user_id=bad[0][0].user_id)
-            await dead_letter(self._publisher, bad)
+            first = bad[0]
+            log.warning(
+                Event.MESSAGE_DEAD, count=len(bad), reason=answers[first].dead_reason, user_id=batch[first].user_id
+            )
+        left = await dead_letter(self._publisher, [(batch[index], answers[index].dead_reason) for index in bad])
         await self._reply(batch, answers)
-        return ()
+        return [bad[place] for place in left]
 
     async def _accept(self, message: Delivered) -> _Answer:
         try:
             sender = _sender_of(message)
-            submission = parse(Submission, message.body, what="submission")
+            submission = await _read(message.body)
             accepted = await self._intake.accept(
                 submission,
                 sender=sender,
                 idempotency_key=message.message_id,
-                traceparent=str(message.headers.get(HEADER_TRACEPARENT, "")),
+                traceparent=_traceparent_of(message),
             )
         except InvalidError as error:
             self._on_taken_in(DOOR, "invalid")
@@ -92,24 +102,51 @@ class IntakeDoor:
         return _Answer(TYPE_ACCEPTED, accepted.model_dump_json().encode())
 
     async def _reply(self, batch: Sequence[Delivered], answers: Sequence[_Answer]) -> None:
-        """Answer whoever asked for it; an answer that finds no queue is the asker's loss, not ours."""
+        """Answer whoever asked for it; an answer that cannot be sent is the asker's loss, not ours nor the others'."""
         replies = [
             Outgoing(
                 template=Template(exchange="", type=answer.type, body=answer.body),
                 routing_key=message.reply_to,
                 message_id=new_id(),
-                correlation_id=message.correlation_id or message.message_id,
+                correlation_id=_correlation_of(message),
             )
             for message, answer in zip(batch, answers, strict=True)
             if message.reply_to and _may_be_answered(message)
         ]
         if replies:
-            await self._publisher.publish(replies)
+            outcomes = await self._publisher.publish(replies)
+            lost = [item for item, outcome in zip(replies, outcomes, strict=True) if outcome is not Outcome.CONFIRMED]
+            if lost:
+                log.warning(Event.ANSWERS_LOST, count=len(lost), reply_to=lost[0].routing_key)
+
+
+async def _read(body: bytes) -> Submission:
+    """Parse a submission; a large one in a thread, so that heartbeats and the others go on meanwhile.
+
+    Raises:
+        InvalidError: what is wrong with it, field by field.
+    """
+    if len(body) <= _SMALL:
+        return parse(Submission, body, what="submission")
+    return await asyncio.to_thread(parse, Submission, body, what="submission", most=MAX_SUBMISSION_BYTES)
+
+
+def _traceparent_of(message: Delivered) -> str:
+    found = message.headers.get(HEADER_TRACEPARENT)
+    return found if isinstance(found, str) else ""
+
+
+def _correlation_of(message: Delivered) -> str:
+    """What the asker knows the question by."""
+    return message.correlation_id or message.message_id
 
 
 def _may_be_answered(message: Delivered) -> bool:
-    """The router may write everywhere, so it answers only where the sender itself could read."""
-    allowed = may_be_answered_at(message.user_id, message.reply_to)
+    """The router may write everywhere, so it answers only where the sender itself could read.
+
+    A correlation id that AMQP cannot carry back is one that its asker could not recognise.
+    """
+    allowed = may_be_answered_at(message.user_id, message.reply_to) and is_short(_correlation_of(message))
     if not allowed:
         log.warning(Event.ANSWER_REFUSED, user_id=message.user_id, reply_to=message.reply_to)
     return allowed

@@ -201,15 +201,25 @@ async def _restart(laid: Ground, clocks: Mapping[str, Mapping[str, str]], **sett
 
 async def poison_among_good(laid: Ground, seed: int) -> dict[str, object]:
     """Messages that nobody can read stand among good ones in the intake, in unit queues and among receipts."""
-    poison = [b"", b"{", b'{"v":1}', b"\xff\xfe", b"[" * 3000, b'{"receipts":[]}']
+    poison = [b"", b"{", b'{"v":1}', b"\xff\xfe", b"[" * 3000, b'{"receipts":[]}', b"{" + b'"a":1,' * 20_000]
     before = _depth(laid, "dead")
     async with submitting(laid, _keys(seed, FEW), pause=0.05):
         await asyncio.sleep(0.3)
         await asyncio.to_thread(_publish_poison, laid, poison)
     await laid.settle()
-    expected = before + len(poison) * 3
+    expected = before + len(poison) * 3 + len(ODD) * 2
     await asyncio.to_thread(laid.made.wait, lambda: _depth(laid, "dead") >= expected, f"{expected} in dead")
     return {"dead": _depth(laid, "dead") - before, "poison": expected - before}
+
+
+ODD: list[dict[str, Any]] = [
+    *({name: b"\xff" * 255} for name in ("message_id", "correlation_id", "reply_to", "app_id", "content_type")),
+    {"type": b"\xff" * 86},
+    {"timestamp": 2**64 - 1},
+    {"reply_to": "amq.rabbitmq.reply-to.a.b"},
+    {"headers": {"a": "x" * 120_000, "b": [{"c": None}]}},
+]
+"""Properties, one odd one in each."""
 
 
 def _publish_poison(laid: Ground, bodies: list[bytes]) -> None:
@@ -227,6 +237,9 @@ def _publish_poison(laid: Ground, bodies: list[bytes]) -> None:
                     message_id=f"poison-{number}", type=kind, user_id=user, delivery_mode=2
                 )
                 channel.basic_publish(exchange, key, body, properties, mandatory=True)
+            for odd in ODD if user != laid.made.vhost.user else ():
+                known = {"message_id": "odd", "type": kind, "user_id": user, "delivery_mode": 2}
+                channel.basic_publish(exchange, key, b"{", pika.BasicProperties(**(known | odd)), mandatory=True)
 
 
 async def content_disk_full(laid: Ground, seed: int) -> dict[str, object]:

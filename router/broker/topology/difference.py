@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from router.broker.topology.grants import RECEIPTS, may_bind
+from router.broker.topology.grants import RECEIPTS, RECORDED, may_bind
 from router.broker.topology.planning import is_unit_queue
 from router.broker.topology.values import Binding, Exchange, Item, Queue, Topology
 
@@ -77,6 +77,12 @@ class Changes:
             conflicts=(*self.conflicts, *other.conflicts),
         )
 
+    @property
+    def moved_queues(self) -> tuple[str, ...]:
+        """Upstream systems' queues whose bindings are moved from what units say to what is recorded of it."""
+        moved = (item for item in self.create.bindings if item.source == RECORDED)
+        return tuple(sorted({item.target for item in moved if item.target.startswith("upstream.")}))
+
     def keeping(self, queues: frozenset[Queue]) -> "Changes":
         """The same changes but for some queues that stay; one that is not as planned becomes a conflict."""
         names = {queue.name for queue in queues}
@@ -117,11 +123,12 @@ def _additions(actual: Topology, wanted: Topology, rebuild: set[Queue], conflict
     gone = {queue.name for queue in rebuild}
     anew = {queue for queue in wanted.queues if queue.name in gone}
     lost = {item for item in wanted.bindings if item.target_kind == "queue" and item.target in gone}
+    moved = frozenset(_moved_bindings(actual, wanted))
     return Topology(
         vhost=wanted.vhost,
         exchanges=_without(wanted.exchanges - actual.exchanges, conflicting),
         queues=_without((wanted.queues - actual.queues) | anew, conflicting),
-        bindings=(wanted.bindings - actual.bindings) | lost,
+        bindings=(wanted.bindings - actual.bindings) | lost | (moved - actual.bindings),
         policies=wanted.policies - actual.policies,
         users=wanted.users - actual.users,
         permissions=wanted.permissions - actual.permissions,
@@ -166,13 +173,26 @@ def _unplanned(actual: frozenset[T], wanted: frozenset[T]) -> frozenset[T]:
 
 
 def _stray_bindings(actual: Topology, wanted: Topology) -> Iterable[Binding]:
-    """Ours that are not planned, and upstream systems' to receipts that their accounts may no longer see."""
-    readers = {item.user: item.read for item in wanted.topic_permissions if item.exchange == RECEIPTS}
+    """Ours that are not planned, and upstream systems' but to recorded receipts that their accounts may see."""
     for binding in actual.bindings - wanted.bindings:
-        account = binding.target.removeprefix("upstream.").rpartition(".")[0]
-        allowed = readers.get(account) if binding.target.startswith("upstream.") else None
-        if allowed is None or not may_bind(allowed, binding.routing_key):
+        if binding.source != RECORDED or not _may_see(binding, wanted):
             yield binding
+
+
+def _moved_bindings(actual: Topology, wanted: Topology) -> Iterable[Binding]:
+    """Upstream systems' bindings to what units say, as bindings to what is recorded of it: it was so once."""
+    for binding in actual.bindings:
+        if binding.source == RECEIPTS and _may_see(binding, wanted):
+            yield replace(binding, source=RECORDED, handle="")
+
+
+def _may_see(binding: Binding, wanted: Topology) -> bool:
+    """Whether a binding is an upstream system's own, for receipts that its account may see."""
+    if not binding.target.startswith("upstream.") or binding.target_kind != "queue":
+        return False
+    account = binding.target.removeprefix("upstream.").rpartition(".")[0]
+    readers = {item.user: item.read for item in wanted.topic_permissions if item.exchange == RECORDED}
+    return account in readers and may_bind(readers[account], binding.routing_key)
 
 
 def _wrong_type(actual: Exchange) -> Conflict:

@@ -1,17 +1,20 @@
 """What each account may do at the broker, as anchored regular expressions.
 
 RabbitMQ searches a permission's expression in a name, so each is written ``^…$``. Access is closed by default: nobody
-but the router writes ``org.*``, ``dead`` or the default exchange, through which any queue can be reached by name.
+but the router writes ``org.*``, ``receipts.recorded``, ``dead`` or the default exchange, through which any queue can be
+reached by name. What a gateway writes reaches the ledger's queue and no other: ``receipts`` has nobody else's bound to
+it, so that the headers CC and BCC, which 3.10 checks no topic permission for, lead nowhere.
 
 Known limits of the broker: any login of the vhost may ask (passive declare) whether a queue exists and how much lies
 in it; a gateway may purge what it may read, its own queues; and, as exchange and queue ``intake`` have one name, an
-issuer may bind that queue to its own receipts, which then end in ``dead``: the next apply unbinds it.
+issuer may bind that queue to its own recorded receipts, which then end in ``dead``: the next apply unbinds it.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from router.broker.direct_reply import is_direct_reply
 from router.broker.topology.values import Permission, TopicPermission
 from schemas.accounts import Role, parse_account
 from schemas.codes import pattern_regex
@@ -21,10 +24,10 @@ from schemas.states import BY_UNIT
 
 INTAKE = "intake"
 RECEIPTS = "receipts"
+RECORDED = "receipts.recorded"
 _NOTHING = "^$"
 _LANES = "|".join(Lane)
 _SAID_BY_UNITS = "|".join(sorted(BY_UNIT))
-_DIRECT_REPLY = "amq.rabbitmq.reply-to."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def may_be_answered_at(account: str, queue: str) -> bool:
     The router may write to every queue, so a ``reply_to`` that is not the asker's own would let an upstream system put
     messages where it has no access.
     """
-    return queue.startswith(_DIRECT_REPLY) or re.fullmatch(_own_queues(account), queue) is not None
+    return is_direct_reply(queue) or re.fullmatch(_own_queues(account), queue) is not None
 
 
 def may_bind(read: str, routing_key: str) -> bool:
@@ -93,8 +96,8 @@ def _issuer(account: str, pattern: str, roots: Sequence[str]) -> Grant:
     else:
         keys = rf"^{re.escape(pattern)}\.({'|'.join(map(re.escape, roots))})\..+$"
     return Grant(
-        Permission(account, configure=f"^{own}$", write=f"^({INTAKE}|{own})$", read=f"^({RECEIPTS}|{own})$"),
-        TopicPermission(account, RECEIPTS, write=_NOTHING, read=keys),
+        Permission(account, configure=f"^{own}$", write=f"^({INTAKE}|{own})$", read=f"^({re.escape(RECORDED)}|{own})$"),
+        TopicPermission(account, RECORDED, write=_NOTHING, read=keys),
     )
 
 

@@ -4,7 +4,8 @@
 
     intake ──▶ intake                         submissions, to the router
     org.LCA ──LCA.02.#──▶ org.LCA.02 ──LCA.02.05.express──▶ unit.LCA.02.05.express
-    receipts ──#──▶ receipts.ledger           and the queues upstream systems bind themselves
+    receipts ──#──▶ receipts.ledger           what units say; nobody else reads it before it is recorded
+    receipts.recorded                         what the ledger has recorded, for queues that upstream systems bind
     dead ──▶ dead                             what could not be read, dead-lettered or put there with its reason
 
 A message published at the topmost hub with key ``<unit>.<lane>`` reaches that queue once: each queue hangs at one
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from router.broker.topology.grants import INTAKE, RECEIPTS, BrokerAccount, Grant, grant
+from router.broker.topology.grants import INTAKE, RECEIPTS, RECORDED, BrokerAccount, Grant, grant
 from router.broker.topology.values import Binding, Exchange, Limit, Policy, Queue, Scalar, Topology, User, arguments
 from schemas.dispatch import Lane
 from schemas.unit import Link, Unit
@@ -41,12 +42,19 @@ _DEAD_LETTERED: Mapping[str, Scalar] = {
     "x-dead-letter-strategy": "at-least-once",
 }
 _QUEUES_COUNTED_BY = 1000
+MAX_UNIT_QUEUE_BYTES = 64 * 1024**2
+"""Of each lane of a unit: 16,000 descriptors at their largest."""
+MAX_DEAD_BYTES = 256 * 1024**2
 _ABANDONED_AFTER_MS = 30 * 24 * 3600 * 1000
 _POLICIES = frozenset(
     {
         # An upstream system's queue that nobody has read from for 30 days goes, before it fills the disk for all; the
         # ledger still has every receipt. Known to every type of queue, else the broker would skip the policy whole.
-        Policy("congvan-upstream", r"^upstream\.", arguments({"expires": _ABANDONED_AFTER_MS}))
+        Policy("congvan-upstream", r"^upstream\.", arguments({"expires": _ABANDONED_AFTER_MS})),
+        # By policy, because a queue keeps its arguments for life. A full queue refuses (x-overflow): its deliveries
+        # wait in the ledger; what `dead` refuses waits in the queue it comes from.
+        Policy("congvan-units", r"^unit\.", arguments({"max-length-bytes": MAX_UNIT_QUEUE_BYTES})),
+        Policy("congvan-dead", rf"^{DEAD}$", arguments({"max-length-bytes": MAX_DEAD_BYTES})),
     }
 )
 
@@ -100,7 +108,12 @@ def unit_queue(unit: str, lane: Lane) -> str:
     return f"unit.{unit}.{lane.value}"
 
 
-_FIXED_EXCHANGES = frozenset({Exchange(INTAKE, "direct"), Exchange(RECEIPTS, "topic"), Exchange(DEAD, "fanout")})
+_FIXED_EXCHANGES = frozenset(
+    {
+        *(Exchange(INTAKE, "direct"), Exchange(DEAD, "fanout")),
+        *(Exchange(RECEIPTS, "topic"), Exchange(RECORDED, "topic")),
+    }
+)
 _FIXED_QUEUES = frozenset(
     {
         Queue(INTAKE, arguments(_DEAD_LETTERED)),

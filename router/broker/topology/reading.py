@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from router.broker.errors import ManagementError
 from router.broker.management import Management
 from router.broker.topology.export import OWNER_TAG
 from router.broker.topology.planning import (
@@ -73,6 +74,8 @@ async def read_access(management: Management, vhost: str) -> Topology:
         _list(management, "topic-permissions"),
         _list(management, "user-limits"),
     )
+    if not users:  # our own login is one
+        raise ManagementError("no login is listed: something else listens there, or it is another broker's proxy")
     ours = {item["name"] for item in users if OWNER_TAG in item["tags"]}
     limited = {item["user"]: _user_limits(item["value"]) for item in limits}
     return Topology(
@@ -93,6 +96,8 @@ async def read_access(management: Management, vhost: str) -> Topology:
 
 async def _list(management: Management, *path: str, **query: str) -> Listing:
     found: Listing | None = await management.get(*path, **query)
+    if not isinstance(found, list | None):
+        raise ManagementError(f"{'/'.join(path)}: answered with no list; does something else listen there?")
     return found or []
 
 

@@ -10,6 +10,7 @@ from router.ledger.models._base import metadata
 from router.ledger.models.contents import content_holder, content_removed
 from router.ledger.models.people import account, audit, person, person_role, web_session
 from router.ledger.models.redrives import redrive, redrive_item
+from router.ledger.models.telling import publication
 from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
 from router.ledger.models.way import (
     attempt,
@@ -36,6 +37,7 @@ __all__ = [
     "outage",
     "person",
     "person_role",
+    "publication",
     "receipt",
     "redrive",
     "redrive_item",

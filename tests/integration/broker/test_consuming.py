@@ -233,24 +233,6 @@ async def test_what_cannot_be_parsed_is_put_aside_with_its_reason_and_its_sender
     assert told == {"traceparent": "00", "routing_key": "unit.A", "queue": "unit.A", "user": vhost.user}
 
 
-async def test_what_cannot_be_put_aside_goes_back(vhost: Vhost, session: Session) -> None:
-    await fill(session, "unit.A", 1)
-    on(vhost, lambda channel: channel.queue_delete("dead"))
-    publisher = session.publisher()
-    attempts = 0
-
-    async def picky(batch: list[Delivered]) -> tuple[int, ...]:
-        nonlocal attempts
-        attempts += 1
-        await dead_letter(publisher, [(message, "bad") for message in batch])
-        return ()
-
-    session.consume(["unit.A"], picky, prefetch=10)  # type: ignore[arg-type]
-    await holds(lambda: attempts >= 2)
-    declare(vhost)
-    await holds(lambda: depth(vhost, "dead") == 1)
-
-
 async def test_closing_waits_for_the_batch_in_work_and_acknowledges_it(vhost: Vhost, session: Session) -> None:
     await fill(session, "unit.A", 5)
     keeper = Keeper()

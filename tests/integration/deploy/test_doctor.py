@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pika
 import pytest
 
 from deploy.doctor.examine import CHECKS, examine
@@ -13,11 +14,13 @@ from router.ledger.engine import open_engine, writing
 from router.settings import RouterSettings
 from schemas.accounts import Role
 from schemas.unit import Link, Unit
+from support.amqp import administrator
 from support.broker import Vhost
 from support.identity_provider import running_provider
 from support.installation import Installation, installation
 from support.ledgers import Clerk, attachment, sqlite_ledger
 from support.rot import rot
+from support.sessions import declare, depth
 
 UNITS = [
     Unit(code="LCA", name="Tỉnh ủy Lào Cai", kind="province", link=Link.LAN),
@@ -58,6 +61,31 @@ async def test_everything_is_well_with_a_running_router(vhost: Vhost, tmp_path: 
     assert "RabbitMQ 3." in found["management"].detail or "RabbitMQ 4." in found["management"].detail
     assert found["token"].detail == "the token of operator:LCA.#"
     assert "2 units" in found["ledger"].detail
+
+
+async def test_what_lies_in_dead_is_told_with_its_reasons(vhost: Vhost, tmp_path: Path) -> None:
+    declare(vhost)
+    with administrator(vhost).channel() as channel:
+        for number, reason in enumerate(["not JSON", "not JSON", "no sender"]):
+            properties = pika.BasicProperties(headers={"reason": reason}, timestamp=1_790_000_000 + number)
+            channel.basic_publish("dead", "", b"x" * 10_000, properties)
+    found = await answers(RouterSettings(data_dir=tmp_path, **broker_of(vhost)))
+    told = found["dead letters"]
+    assert told.verdict is Verdict.NOTE
+    assert told.detail.startswith("3 messages in the queue dead: 1 x 'no sender' (2026-")
+    assert "2 x 'not JSON'" in told.detail
+    assert depth(vhost, "dead") == 3, "they stay"
+    assert found["messages set apart"].verdict is Verdict.NOTE
+
+
+def broker_of(vhost: Vhost) -> dict[str, Any]:
+    return {
+        "amqp_url": vhost.amqp_url,
+        "amqp_user": vhost.user,
+        "amqp_password": vhost.password,
+        "management_url": vhost.management_url,
+        "api_url": "http://127.0.0.1:1",
+    }
 
 
 async def test_a_broker_that_stands_otherwise_than_planned_is_told(vhost: Vhost, tmp_path: Path) -> None:

@@ -136,7 +136,8 @@ def test_only_the_router_writes_to_units_and_to_dead(district: Login, office: Lo
 
 def test_a_gateway_cannot_submit_and_an_issuer_cannot_write_receipts(district: Login, office: Login) -> None:
     assert not district.may(publish("intake", "intake"))
-    assert not office.may(publish("receipts", "LCA.VP.LCA.02.arrived"))
+    for exchange in ("receipts", "receipts.recorded"):
+        assert not office.may(publish(exchange, "LCA.VP.LCA.02.arrived"))
 
 
 def test_a_gateway_declares_and_binds_nothing(district: Login) -> None:
@@ -183,21 +184,45 @@ def test_an_issuer_may_be_answered_directly_without_a_queue(office: Login, vhost
         assert answers == [b"accepted"]
 
 
-def test_an_issuer_sees_the_receipts_of_what_it_has_issued(office: Login, district: Login) -> None:
+def test_an_issuer_sees_the_recorded_receipts_of_what_it_has_issued(office: Login, vhost: Vhost) -> None:
     assert office.may(declare(OWN_QUEUE))
-    assert office.may(bind(OWN_QUEUE, "receipts", "LCA.VP.LCA.#"))
-    assert district.may(publish("receipts", "LCA.VP.LCA.02.arrived"))
-    assert district.may(publish("receipts", "LCA.BTC.LCA.02.arrived"))
+    assert office.may(bind(OWN_QUEUE, "receipts.recorded", "LCA.VP.LCA.#"))
+    with administrator(vhost).channel() as router:
+        router.basic_publish("receipts.recorded", "LCA.VP.LCA.02.arrived", b"")
+        router.basic_publish("receipts.recorded", "LCA.BTC.LCA.02.arrived", b"")
     with office.channel() as channel:
         take(channel, OWN_QUEUE)
         assert channel.basic_get(OWN_QUEUE) == (None, None, None)
 
 
+@pytest.mark.parametrize("header", ["CC", "BCC"])
+def test_a_gateway_reaches_no_issuers_queue_by_whatever_way(
+    office: Login, district: Login, vhost: Vhost, header: str
+) -> None:
+    """3.10 checks no topic permission for the keys in CC and BCC: they may reach the ledger alone."""
+    assert office.may(declare(OWN_QUEUE))
+    for key in ("LCA.VP.LCA.#", "LCA.VP.LCA.02.arrived"):
+        assert office.may(bind(OWN_QUEUE, "receipts.recorded", key))
+        assert not office.may(bind(OWN_QUEUE, "receipts", key))
+    targets = ["LCA.VP.LCA.02.arrived", OWN_QUEUE, "LCA.VP.LCA.03.arrived", "unit.LCA.03.express"]
+    properties = pika.BasicProperties(headers={header: targets}, user_id=district.user)
+    with district.channel() as gateway:
+        gateway.basic_publish("receipts", "LCA.VP.LCA.02.arrived", b"forged", properties, mandatory=True)
+    for key in targets:
+        assert not district.may(publish("receipts.recorded", key)), key
+    with office.channel() as channel:
+        assert channel.basic_get(OWN_QUEUE) == (None, None, None)
+    with administrator(vhost).channel() as router:
+        assert take(router, "receipts.ledger")[1] == b"forged"
+        assert router.basic_get("receipts.ledger") == (None, None, None)
+        assert router.basic_get("unit.LCA.03.express") == (None, None, None)
+
+
 def test_an_issuer_cannot_bind_anothers_receipts(office: Login) -> None:
     assert office.may(declare(OWN_QUEUE))
     for key in ("#", "LCA.#", "LCA.BTC.LCA.#", "*.BTC.LCA.#", "LCA.VP2.LCA.#"):
-        assert not office.may(bind(OWN_QUEUE, "receipts", key)), key
-    for exchange in ("org.LCA", "org.LCA.02", "intake", "dead", "amq.topic"):
+        assert not office.may(bind(OWN_QUEUE, "receipts.recorded", key)), key
+    for exchange in ("receipts", "org.LCA", "org.LCA.02", "intake", "dead", "amq.topic"):
         assert not office.may(bind(OWN_QUEUE, exchange, "LCA.VP.LCA.#")), exchange
 
 
@@ -206,10 +231,10 @@ def test_an_issuer_cannot_touch_anothers_queues_or_those_of_units(office: Login)
         for act in (*read_from(queue), delete(queue)):
             assert not office.may(act), queue
     for queue in ("upstream.issuer:LCA.BTC.receipts", "unit.LCA.02.express", "receipts.ledger", "dead"):
-        assert not office.may(bind(queue, "receipts", "LCA.VP.LCA.#")), queue
+        assert not office.may(bind(queue, "receipts.recorded", "LCA.VP.LCA.#")), queue
 
 
 def test_an_issuer_cannot_reach_others_through_its_own_queues_dead_letters(office: Login) -> None:
-    for exchange in ("", "org.LCA", "dead", "receipts"):
+    for exchange in ("", "org.LCA", "dead", "receipts", "receipts.recorded"):
         forwarding = {"x-dead-letter-exchange": exchange, "x-dead-letter-routing-key": "unit.LCA.02.express"}
         assert not office.may(declare(OWN_QUEUE, forwarding)), exchange

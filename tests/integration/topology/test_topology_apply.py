@@ -1,12 +1,15 @@
+import contextlib
 import time
 from dataclasses import replace
 from datetime import date
 
 import pytest
+from pika.exceptions import NackError
 
 from router.broker.errors import ManagementError, ManagementForbiddenError, ManagementUnreachableError
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, Changes, Topology, apply, definitions, diff, plan, read
+from router.broker.topology.planning import MAX_DEAD_BYTES, MAX_UNIT_QUEUE_BYTES
 from router.ledger.tokens import new_token
 from schemas.unit import Link, Unit
 from support.amqp import administrator, take
@@ -158,12 +161,52 @@ async def test_what_is_others_stays(vhost: Vhost, management: Management) -> Non
         channel.queue_declare("audit", durable=True)
         channel.queue_bind("audit", "receipts", "#")
         channel.queue_declare("upstream.issuer:LCA.VP.receipts", durable=True)
-        channel.queue_bind("upstream.issuer:LCA.VP.receipts", "receipts", "LCA.VP.LCA.#")
+        channel.queue_bind("upstream.issuer:LCA.VP.receipts", "receipts.recorded", "LCA.VP.LCA.#")
         await apply(management, vhost.name, planned(vhost, SMALL[:3], "issuer:LCA.VP"))
         channel.basic_publish("receipts", "LCA.VP.LCA.02.arrived", b"seen", mandatory=True)
         assert take(channel, "audit")[1] == b"seen"
+        channel.basic_publish("receipts.recorded", "LCA.VP.LCA.02.arrived", b"seen", mandatory=True)
         assert take(channel, "upstream.issuer:LCA.VP.receipts")[1] == b"seen"
         channel.exchange_declare("tap", passive=True)
+
+
+async def test_a_full_queue_of_a_unit_or_dead_refuses_by_a_policy_that_is_in_force(
+    vhost: Vhost, management: Management
+) -> None:
+    wanted = planned(vhost, SMALL)
+    most = {policy.pattern: dict(policy.definition) for policy in wanted.policies}
+    assert most[r"^unit\."]["max-length-bytes"] == MAX_UNIT_QUEUE_BYTES
+    assert most["^dead$"]["max-length-bytes"] == MAX_DEAD_BYTES
+    lowered = (("max-length-bytes", 20_000),)
+    small = {replace(item, definition=lowered) for item in wanted.policies if item.pattern != r"^upstream\."}
+    await apply(management, vhost.name, replace(wanted, policies=frozenset(small)))
+    for exchange, key, queue in (("org.LCA", "LCA.02.express", "unit.LCA.02.express"), ("dead", "", "dead")):
+        with administrator(vhost).channel() as channel:
+            taken = 0
+            with contextlib.suppress(NackError):
+                for taken in range(40):  # noqa: B007 - how many were taken is what is asked
+                    channel.basic_publish(exchange, key, b"x" * 1000, mandatory=True)
+        assert 10 <= taken <= 21
+        with administrator(vhost).channel() as channel:
+            assert channel.queue_declare(queue, passive=True).method.message_count == taken, "nothing is dropped"
+            channel.queue_purge(queue)
+            channel.basic_publish(exchange, key, b"x", mandatory=True)
+
+
+async def test_an_issuers_binding_of_before_is_moved_and_misses_nothing(vhost: Vhost, management: Management) -> None:
+    wanted = planned(vhost, SMALL, "issuer:LCA.VP")
+    await apply(management, vhost.name, wanted)
+    queue = "upstream.issuer:LCA.VP.receipts"
+    with administrator(vhost).channel() as channel:
+        channel.queue_declare(queue, durable=True)
+        channel.queue_bind(queue, "receipts", "LCA.VP.LCA.#")
+        changes = await apply(management, vhost.name, wanted)
+        assert changes.moved_queues == (queue,)
+        channel.basic_publish("receipts", "LCA.VP.LCA.02.arrived", b"said", mandatory=True)
+        channel.basic_publish("receipts.recorded", "LCA.VP.LCA.02.arrived", b"recorded", mandatory=True)
+        assert take(channel, queue)[1] == b"recorded"
+        assert channel.basic_get(queue) == (None, None, None)
+    assert not await apply(management, vhost.name, wanted)
 
 
 async def test_a_binding_of_the_intakes_queue_to_receipts_is_removed(vhost: Vhost, management: Management) -> None:

@@ -1,5 +1,7 @@
+import struct
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pika import frame, spec
@@ -130,14 +132,39 @@ def test_messages_follow_each_other_without_a_trace_of_the_last() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"?",  # a field type that does not exist
+        b"T" + b"\xff" * 8,  # a date in year 10^11
+        b"S\x7f\xff\xff\xff",  # longer than the table
+        b"A\x00\x01\x00\x00" * 5000,  # five thousand levels deep
+        b"D\xff\x7f\xff\xff\xff",  # a decimal with 255 places
+    ],
+    ids=["type", "date", "size", "depth", "decimal"],
+)
+def test_headers_that_cannot_be_read_hide_nothing_else(value: bytes) -> None:
+    taken = Taken()
+    method = frame.Method(1, spec.Basic.Deliver("queue", 1, redelivered=False, exchange="", routing_key="k")).marshal()
+    table = b"\x01h" + value
+    flags = 1 << 13 | 1 << 7 | 1 << 4
+    properties = struct.pack(">I", len(table)) + table + b"\x01a" + b"\x06issuer"
+    header = struct.pack(">HHQH", 60, 0, 4, flags) + properties
+    assert taken._inbox.take(1, method[7:-1])
+    assert taken._inbox.take(2, header)
+    assert taken._inbox.take(3, b"body")
+    (_, message) = taken.delivered[0]
+    assert (message.body, message.message_id, message.user_id) == (b"body", "a", "issuer")
+
+
 def test_a_message_with_broken_properties_is_shown_without_them() -> None:
     taken = Taken()
     method = frame.Method(1, spec.Basic.Deliver("queue", 1, redelivered=False, exchange="", routing_key="k")).marshal()
     header = bytearray(frame.Header(1, 4, spec.BasicProperties(headers={"unit": "LCA"}, message_id="a")).marshal())
-    header[header.index(b"S", 20)] = ord("?")  # a field type that does not exist
+    header[header.index(b"\x04unit") - 4 : header.index(b"\x04unit")] = b"\xff" * 4  # a table without end
     with capture_logs() as logs:
         for data in (method, bytes(header), frame.Body(1, b"body").marshal()):
             assert taken._inbox.take(data[0], data[7:-1])
-    assert [entry["event"] for entry in logs] == [Event.PROPERTIES_UNREADABLE]
+    assert {entry["event"] for entry in logs} == {Event.PROPERTIES_UNREADABLE}
     (_, message) = taken.delivered[0]
     assert (message.body, message.message_id, message.headers) == (b"body", "", {})

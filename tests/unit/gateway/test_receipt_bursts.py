@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.reporter import MAX_BURST_BYTES, bursts, encode
+from consumers.reporter import bursts, encode
 from consumers.spool.outbox import Unsent
 from schemas.ids import new_id
 from schemas.model import parse
-from schemas.receipt import MAX_BURST, Burst, Receipt
+from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, Burst, Receipt
 from schemas.states import Status
 from support.letters import AT, SHA
 

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,7 @@ async def test_one_receipt_that_the_ledger_cannot_take_does_not_stop_the_others(
 
     monkeypatch.setattr(receipts, "apply", failing)
     recorder = Recorder(writer=writer, publisher=carrier, silence=Silence())  # type: ignore[arg-type]
-    assert await recorder.handle(messages) == ()
+    assert not await recorder.handle(messages)
     assert states(ledger) == [Status.ARRIVED.value] * 4 + [Status.PENDING.value]
     assert [item.template.headers["reason"] for item in carrier.dead] == ["it could not be recorded: odd"]
 
@@ -110,7 +112,7 @@ async def test_one_submission_that_meets_an_error_of_ours_does_not_stop_the_othe
     carrier = Carrier()
     door = IntakeDoor(Broken(), carrier)  # type: ignore[arg-type]
     letter = b'{"notation":"1","subject":"x","issuer":"LCA","addressees":["LCA.#"]}'
-    assert await door.handle([delivered(letter, type_="submission", user_id="issuer:LCA")]) == ()
+    assert not await door.handle([delivered(letter, type_="submission", user_id="issuer:LCA")])
     assert ["it could not be taken in: odd" in str(item.template.headers["reason"]) for item in carrier.dead] == [True]
 
 
@@ -122,5 +124,55 @@ async def test_a_gateway_that_would_send_over_amqp_is_refused_before_its_submiss
     carrier = Carrier()
     door = IntakeDoor(Untouched(), carrier)  # type: ignore[arg-type]
     letter = b'{"notation":"1","subject":"x","issuer":"LCA.02","addressees":["LCA.#"]}'
-    assert await door.handle([delivered(letter, type_="submission", user_id="gateway:LCA.02")]) == ()
+    assert not await door.handle([delivered(letter, type_="submission", user_id="gateway:LCA.02")])
     assert ["may not send over AMQP" in str(item.template.headers["reason"]) for item in carrier.dead] == [True]
+
+
+async def test_a_burst_of_unknown_receipts_is_put_aside_once_with_which_and_why(ledger: Engine, writer: Writer) -> None:
+    (known,) = arrived(ledger, 1)
+    said = json.loads(known.body)["receipts"][0]
+    unknown = [said | {"id": new_id(), "delivery_id": new_id(), "seq": seq} for seq in range(2, 201)]
+    body = json.dumps({"receipts": [said, *unknown]}).encode()
+    carrier = Carrier()
+    recorder = Recorder(writer=writer, publisher=carrier, silence=Silence())  # type: ignore[arg-type]
+    assert not await recorder.handle([delivered(body, type_="receipts", user_id="gateway:LCA.02")])
+    assert states(ledger) == [Status.ARRIVED.value], "what is known in it is recorded"
+    (copy,) = carrier.dead
+    reason = str(copy.template.headers["reason"])
+    assert reason.startswith("199 of its receipts cannot be recorded: ")
+    assert unknown[0]["id"] in reason
+    assert reason.endswith("and 194 more")
+
+
+async def test_a_correlation_id_that_cannot_be_sent_back_costs_nobody_else_the_answer() -> None:
+    class Broken:
+        async def accept(self, *_: Any, **__: Any) -> None:
+            raise ValueError("odd")
+
+    carrier = Carrier()
+    door = IntakeDoor(Broken(), carrier)  # type: ignore[arg-type]
+    letter = b'{"notation":"1","subject":"x","issuer":"LCA","addressees":["LCA.#"]}'
+    good = delivered(letter, type_="submission", user_id="issuer:LCA")
+    mine = "upstream.issuer:LCA.replies"
+    asked = [
+        replace(good, reply_to=mine, correlation_id="\ufffd" * 86),
+        replace(good, reply_to=mine, correlation_id="", message_id="\ufffd" * 200),
+        replace(good, reply_to="amq.rabbitmq.reply-to.a.b"),
+        replace(good, reply_to=mine, correlation_id="c-1"),
+    ]
+    assert not await door.handle(asked)
+    assert [item.correlation_id for item in carrier.dead if item.routing_key == mine] == ["c-1"]
+
+
+async def test_what_dead_does_not_take_is_left_to_the_broker_and_all_others_are_done(
+    ledger: Engine, writer: Writer
+) -> None:
+    class Full(Carrier):
+        async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+            return [Outcome.NACKED] * len(messages)
+
+    good = arrived(ledger, 3)
+    bad = delivered(b"{", type_="receipts", user_id="gateway:LCA.02")
+    recorder = Recorder(writer=writer, publisher=Full(), silence=Silence())  # type: ignore[arg-type]
+    assert list(await recorder.handle([good[0], bad, good[1], bad, good[2]])) == [1, 3]
+    assert states(ledger) == [Status.ARRIVED.value] * 3

@@ -158,8 +158,22 @@ def test_an_exchange_of_another_type_is_a_conflict() -> None:
 
 def test_an_upstream_systems_binding_stays_while_its_account_may_have_it() -> None:
     wanted = planned("A", "A.1", accounts=("issuer:A",))
-    mine = Binding("receipts", "queue", "upstream.issuer:A.receipts", "A.A.#")
+    mine = Binding("receipts.recorded", "queue", "upstream.issuer:A.receipts", "A.A.#")
+    wider = Binding("receipts.recorded", "queue", "upstream.issuer:A.receipts", "A.#")
+    orphan = Binding("receipts.recorded", "queue", "upstream.issuer:B.receipts", "B.A.#")
+    actual = replace(wanted, bindings=wanted.bindings | {mine, wider, orphan})
+    assert diff(actual, wanted).remove.bindings == {wider, orphan}
+
+
+def test_a_binding_to_what_units_say_is_moved_to_what_is_recorded_of_it() -> None:
+    wanted = planned("A", "A.1", accounts=("issuer:A",))
+    mine = Binding("receipts", "queue", "upstream.issuer:A.receipts", "A.A.#", handle="A.A.%23")
     wider = Binding("receipts", "queue", "upstream.issuer:A.receipts", "A.#")
     orphan = Binding("receipts", "queue", "upstream.issuer:B.receipts", "B.A.#")
     actual = replace(wanted, bindings=wanted.bindings | {mine, wider, orphan})
-    assert diff(actual, wanted).remove.bindings == {wider, orphan}
+    changes = diff(actual, wanted)
+    assert changes.create.bindings == {replace(mine, source="receipts.recorded")}
+    assert changes.remove.bindings == {mine, wider, orphan}
+    assert changes.moved_queues == ("upstream.issuer:A.receipts",)
+    there = replace(wanted, bindings=wanted.bindings | changes.create.bindings)
+    assert not diff(there, wanted)

@@ -1,0 +1,117 @@
+"""The place in the log up to which it is published: one process at a time, and no place is skipped."""
+
+import threading
+
+from sqlalchemy import Connection, Engine, select
+
+from router.ledger import recorded
+from router.ledger.engine import reading, writing
+from router.ledger.models import publication
+from router.ledger.recorded import Claim, Entry, Step
+from schemas.states import Status
+from support.ledgers import POSTGRESQL, Clerk, unit
+
+A, B = "router-a", "router-b"
+
+
+def following(engine: Engine, after: int, settled: int = 0) -> tuple[list[int], bool]:
+    with reading(engine) as conn:
+        entries, waiting = recorded.following(conn, after=after, settled=settled, limit=100)
+        return [entry.pos for entry in entries], waiting
+
+
+def claim(engine: Engine, owner: str, now: int) -> int | None:
+    with writing(engine) as conn:
+        return recorded.claim(conn, [Claim(owner, now, now + 100)])[0]
+
+
+def tell(conn: Connection, count: int, code: str = "LCA.02") -> list[str]:
+    clerk = Clerk(conn)
+    sent = [clerk.dispatch("LCA.VP", [unit(code)]) for _ in range(count)]
+    for item in sent:
+        clerk.tell(item, code, Status.ARRIVED)
+    return sent
+
+
+def test_one_process_at_a_time_publishes_and_a_dead_ones_claim_ends(ledger: Engine) -> None:
+    assert claim(ledger, A, 1000) == 0
+    assert claim(ledger, B, 1050) is None
+    assert claim(ledger, A, 1050) == 0
+    assert claim(ledger, B, 1200) == 0
+    with writing(ledger) as conn:
+        assert recorded.advance(conn, [Step(A, 7, 2000), Step(B, 5, 2000)]) == [False, True]
+        recorded.release(conn, [B])
+    assert claim(ledger, A, 1300) == 5
+
+
+def test_entries_come_in_the_order_of_the_log_with_what_their_messages_need(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        sent = tell(conn, 3)
+    with reading(ledger) as conn:
+        entries, waiting = recorded.following(conn, after=0, settled=0, limit=2)
+    assert ([entry.dispatch_id for entry in entries], waiting) == (sent[:2], False)
+    assert {(entry.issuer, entry.unit, entry.status) for entry in entries} == {("LCA.VP", "LCA.02", "arrived")}
+    assert following(ledger, entries[-1].pos) == ([entries[-1].pos + 1], False)
+
+
+def test_what_a_unit_said_and_what_was_not_refused_is_told() -> None:
+    def is_told(seq: int | None, effect: str) -> bool:
+        texts = dict.fromkeys(Entry._fields, "")
+        return Entry(**{**texts, "pos": 1, "attempts": 0, "effect": effect, "seq": seq}).is_told  # type: ignore[arg-type]
+
+    assert is_told(1, "advance")
+    assert is_told(1, "stale")
+    assert not is_told(1, "refused")
+    assert not is_told(None, "advance")
+
+
+def test_a_place_that_is_still_being_written_is_waited_for(ledger: Engine) -> None:
+    """On PostgreSQL the first of two transactions may commit last; on SQLite there is one at a time."""
+    if ledger.dialect.name != POSTGRESQL:
+        with writing(ledger) as conn:
+            tell(conn, 2)
+        assert following(ledger, 0) == ([1, 2], False)
+        return
+    first, second = ledger.connect(), ledger.connect()
+    with first, second:
+        tell(first, 2)
+        tell(second, 1, "LCA.03")
+        second.commit()
+        assert following(ledger, 0) == ([], True)
+        assert recorded.settle(ledger) is None, "a writer is at work: nothing is known"
+        first.commit()
+    assert following(ledger, 0) == ([1, 2, 3], False)
+
+
+def test_a_place_that_nobody_will_fill_is_passed(ledger: Engine) -> None:
+    if ledger.dialect.name != POSTGRESQL:
+        with ledger.connect() as conn:
+            tell(conn, 2)
+            conn.rollback()
+        with writing(ledger) as conn:
+            tell(conn, 1)
+        assert following(ledger, 0) == ([1], False), "it was given again"
+        return
+    with ledger.connect() as conn:
+        tell(conn, 2)
+        conn.rollback()
+    with writing(ledger) as conn:
+        tell(conn, 1)
+    assert following(ledger, 0) == ([], True)
+    assert recorded.settle(ledger) == 3
+    assert following(ledger, 0, settled=3) == ([3], False)
+
+
+def test_a_claim_never_waits_for_another_process(ledger: Engine) -> None:
+    """Who waits here while it holds deliveries, and another the other way round, would wait for ever."""
+    if ledger.dialect.name != POSTGRESQL:
+        assert claim(ledger, A, 1000) == 0
+        return
+    found: list[int | None] = []
+    with ledger.connect() as conn:
+        conn.execute(select(publication).with_for_update())
+        asking = threading.Thread(target=lambda: found.append(claim(ledger, B, 1000)))
+        asking.start()
+        asking.join(10)
+        assert found == [None]
+        conn.rollback()

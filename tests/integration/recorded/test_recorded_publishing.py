@@ -1,0 +1,189 @@
+"""What the ledger has recorded comes to the issuers' queues: all of it, in order, whatever dies in between."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import Engine, select
+
+from router.broker import Session
+from router.ledger.engine import reading, writing
+from router.ledger.models import publication, receipt
+from router.ledger.receipts import apply
+from router.ledger.writer import Writer
+from router.recorded import RecordedPublisher
+from router.schedule import Silence
+from schemas.model import parse
+from schemas.receipt import Burst
+from schemas.states import Status
+from support.amqp import administrator
+from support.broker import Vhost
+from support.conditions import holds
+from support.ledgers import POSTGRESQL, Clerk, unit
+from support.sessions import on, session_on
+
+OWN = "upstream.issuer:LCA.VP.receipts"
+OTHER = "upstream.issuer:LCA.BTC.receipts"
+
+
+@pytest.fixture
+def writer(ledger: Engine) -> Iterator[Writer]:
+    made = Writer(ledger)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def session(vhost: Vhost) -> AsyncIterator[Session]:
+    def make(channel: object) -> None:
+        channel.exchange_declare("receipts.recorded", "topic", durable=True)  # type: ignore[attr-defined]
+        for queue, key, most in ((OWN, "LCA.VP.LCA.#", 100_000), (OTHER, "LCA.BTC.LCA.#", 1)):
+            arguments = {"x-max-length": most, "x-overflow": "reject-publish"}
+            channel.queue_declare(queue, durable=True, arguments=arguments)  # type: ignore[attr-defined]
+            channel.queue_bind(queue, "receipts.recorded", key)  # type: ignore[attr-defined]
+
+    on(vhost, make)
+    async with session_on(vhost) as made:
+        yield made
+
+
+class Ground:
+    """A ledger whose receipts are published, and what came of it."""
+
+    def __init__(self, ledger: Engine, writer: Writer, session: Session, vhost: Vhost) -> None:
+        self.ledger, self.writer, self.session, self.vhost = ledger, writer, session, vhost
+        self.got: list[tuple[str, str]] = []
+        self.seq = 0
+
+    def tell(self, count: int, issuer: str = "LCA.VP") -> None:
+        """Units say ``taken`` and ``arrived`` of so many deliveries."""
+        with writing(self.ledger) as conn:
+            clerk = Clerk(conn)
+            for _ in range(count):
+                sent = clerk.dispatch(issuer, [unit("LCA.02")])
+                for status in (Status.TAKEN, Status.ARRIVED):
+                    self.seq += 1
+                    told = clerk.telling(clerk.deliveries[sent, "LCA.02"], status, "LCA.02", self.seq)
+                    apply(conn, [told], Silence())
+
+    @contextlib.asynccontextmanager
+    async def publishing(self) -> AsyncIterator[RecordedPublisher]:
+        """A router that publishes, until it is killed."""
+        steady = asyncio.Event()
+        steady.set()
+        made = RecordedPublisher(
+            engine=self.ledger,
+            writer=self.writer,
+            session=self.session,
+            publisher=self.session.publisher(),
+            steady=steady,
+            poll=0.05,
+        )
+        running = asyncio.create_task(made.run())
+        try:
+            yield made
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    def through(self) -> int:
+        with reading(self.ledger) as conn:
+            return conn.scalar(select(publication.c.through)) or 0
+
+    def recorded(self) -> list[tuple[str, str]]:
+        """Delivery and status of all that is recorded, in the order of the log."""
+        with reading(self.ledger) as conn:
+            rows = conn.execute(select(receipt.c.delivery_id, receipt.c.status).order_by(receipt.c.pos))
+            return [(row[0], row[1]) for row in rows]
+
+    def receive(self, queue: str = OWN) -> list[tuple[str, str]]:
+        """All that has come to a queue so far."""
+        with administrator(self.vhost).channel() as channel:
+            while True:
+                method, _, body = channel.basic_get(queue, auto_ack=True)
+                if method is None or body is None:
+                    return self.got
+                told = parse(Burst, body, what="burst").receipts
+                self.got += [(item.delivery_id, item.status.value) for item in told]
+
+
+@pytest.fixture
+def ground(ledger: Engine, writer: Writer, session: Session, vhost: Vhost) -> Ground:
+    return Ground(ledger, writer, session, vhost)
+
+
+def in_order(got: list[tuple[str, str]]) -> bool:
+    """Whether of each delivery the first ``taken`` came before the first ``arrived``."""
+    first = {item: place for place, item in reversed(list(enumerate(got)))}
+    return all(first[key, "taken"] < first[key, "arrived"] for key, _ in got)
+
+
+async def test_all_that_is_recorded_comes_once_and_in_order(ground: Ground) -> None:
+    ground.tell(700)
+    async with ground.publishing() as router:
+        ground.tell(5)
+        router.knock()
+        await holds(lambda: len(ground.receive()) == 1410)
+        await holds(lambda: ground.through() >= 1410)
+    assert sorted(ground.got) == sorted(ground.recorded())
+    assert in_order(ground.got)
+
+
+async def test_one_that_died_before_it_noted_what_it_published_costs_a_repetition_and_no_receipt(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.tell(300)
+    with monkeypatch.context() as dying:
+        dying.setattr("router.ledger.recorded.advance", _dies)
+        async with ground.publishing():
+            await holds(lambda: len(ground.receive()) >= 500)
+    assert ground.through() == 0
+    async with ground.publishing():
+        await holds(lambda: ground.through() >= 600)
+    await holds(lambda: set(ground.receive()) == set(ground.recorded()))
+    assert len(ground.got) <= 600 + 500, "at most one batch twice"
+    assert in_order(ground.got)
+
+
+def _dies(*_: object) -> list[bool]:
+    raise RuntimeError("killed")
+
+
+async def test_two_routers_publish_by_turns_and_leave_out_nothing(ground: Ground) -> None:
+    if ground.ledger.dialect.name != POSTGRESQL:
+        pytest.skip("a ledger in SQLite has one router")
+    async with ground.publishing(), ground.publishing():
+        for _ in range(20):
+            ground.tell(20)
+        await holds(lambda: ground.through() >= 800)
+    await holds(lambda: set(ground.receive()) == set(ground.recorded()))
+    assert len(ground.got) == 800
+
+
+async def test_a_full_queue_of_one_issuer_does_not_hold_up_the_others(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.recorded._PAUSE_FIRST", 0.01)
+    monkeypatch.setattr("router.recorded._PAUSE_LONGEST", 0.05)
+    for _ in range(5):
+        ground.tell(1, issuer="LCA.BTC")
+        ground.tell(10)
+    async with ground.publishing():
+        await holds(lambda: len(set(ground.receive())) == 100)
+    assert json.dumps(ground.recorded()).count("arrived") == 55
+
+
+async def test_while_nothing_is_recorded_nothing_is_written(ground: Ground) -> None:
+    commits: list[int] = []
+    quiet = Writer(ground.ledger, on_commit=lambda rows, _seconds: commits.append(rows))
+    ground.writer = quiet
+    try:
+        async with ground.publishing() as router:
+            for _ in range(5):
+                router.knock()
+                await asyncio.sleep(0)
+            assert commits == []
+    finally:
+        quiet.close()

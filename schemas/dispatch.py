@@ -3,6 +3,8 @@
 Fields and numbering follow the electronic-document standard QCVN 102:2016 ("edXML") as its public samples show it.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
@@ -13,7 +15,7 @@ from schemas.clock import Day, Moment
 from schemas.codes import UnitCode
 from schemas.ids import Id
 from schemas.model import Travelling
-from schemas.text import Line, Name, Paragraphs
+from schemas.text import Line, Name, Notation, Paragraphs
 
 MAX_FLASH_BYTES = 2048
 MAX_ATTACHMENTS = 50
@@ -72,12 +74,18 @@ def _within_flash(text: str) -> str:
     return text
 
 
+def _require_distinct(files: Iterable[Attachment | Listed]) -> None:
+    twice = [name for name, count in Counter(item.name for item in files).items() if count > 1]
+    if twice:
+        raise ValueError(f"two attachments have the same name: {', '.join(sorted(twice))}; rename one")
+
+
 class Letter(Travelling):
     """The fields a dispatch has from its writing to its filing, without addressees and attachments."""
 
     kind: Kind = Kind.NEW
     number: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    notation: Name
+    notation: Notation
     """The number as printed: ``123-CV/TU`` (Party) or ``123/UBND-VP`` (State)."""
     type: Name = "công văn"
     subject: Annotated[Line, Field(min_length=1, max_length=500)]
@@ -107,10 +115,7 @@ class Submission(Letter):
             raise ValueError("urgency 4 (hỏa tốc hẹn giờ) needs `due`, the time it must be there")
         if self.kind is not Kind.NEW and not self.refers_to:
             raise ValueError(f"kind {self.kind.value!r} needs `refers_to`, the dispatch it changes")
-        names = [item.name for item in self.attachments]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"two attachments have the same name: {', '.join(sorted(twice))}; rename one")
+        _require_distinct(self.attachments)
         return self
 
 
@@ -118,6 +123,11 @@ class Listing(Travelling):
     """The attachments of a letter whose files come beside it."""
 
     attachments: Annotated[tuple[Listed, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Listing":
+        _require_distinct(self.attachments)
+        return self
 
 
 class Accepted(Travelling):

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from schemas.hidden import hide_always
 
 PREFIX = "CONGVAN_"
 CONFIG_VARIABLE = "CONGVAN_CONFIG"
@@ -23,6 +26,11 @@ class ProgramSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
     toml_table: ClassVar[str] = ""
     """The file's table that holds this program's settings; empty: they stand at its top."""
+
+    def model_post_init(self, _context: Any) -> None:
+        """Keep the secrets that were read out of every log line."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        hide_always(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
     @classmethod
     def settings_customise_sources(

@@ -1,9 +1,11 @@
 """What holds for every request: safe headers, one log line, one observation, and no error's inside in an answer."""
 
 import time
+from collections.abc import Iterator
+from urllib.parse import unquote_plus
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,12 +13,17 @@ from router.api import problems
 from router.metrics import Metrics
 from router.problem import problem
 from schemas.events import Event
+from schemas.hidden import hide
 
 log = structlog.get_logger()
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _CLIENT_GONE = 499
 """As nginx counts it: the caller went before it had its answer."""
 _NUL = problem(400, "malformed", "The request cannot be read", detail="the address holds a NUL character")
+_LONG = 16
+"""Characters from which a cookie is more than somebody's choice of language."""
+_SECRET_PARAMETERS = frozenset({"token", "code", "state"})
+"""Of a one-time link, and of the way back from an identity provider."""
 _HEADERS = {
     # Few and short: on a thin line a hundred bytes are 25 ms.
     "x-content-type-options": "nosniff",
@@ -37,6 +44,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
+        hide(_secrets_of(scope))
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL keeps no text that holds one
             await problems.answer(_NUL)(scope, receive, exchange.send)
             self._note(scope, exchange)
@@ -67,6 +75,17 @@ class Guard:
             seconds=round(seconds, 4),
             account=scope.get("state", {}).get("account", ""),
         )
+
+
+def _secrets_of(scope: Scope) -> Iterator[str]:
+    """What a request brings to prove who calls: no line that is logged for it may hold that."""
+    headers = Headers(scope=scope)
+    yield headers.get("authorization", "").partition(" ")[2].strip()
+    cookies = (pair.partition("=")[2].strip() for text in headers.getlist("cookie") for pair in text.split(";"))
+    yield from (value for value in cookies if len(value) >= _LONG)
+    pairs = (pair.partition("=") for pair in scope["query_string"].decode("latin-1").split("&"))
+    for value in (value for name, _, value in pairs if name in _SECRET_PARAMETERS):
+        yield from (value, unquote_plus(value))
 
 
 class _Exchange:

@@ -20,6 +20,7 @@ from router.ledger import audit, people, sessions
 from router.ledger.audit import Act, Entry
 from router.ledger.people import Person
 from schemas.clock import now_ms
+from schemas.hidden import hide
 from schemas.text import Line
 
 _HOME = f"{ROOT}/"
@@ -56,6 +57,7 @@ async def log_in(
     next: Annotated[str, Form()] = "",  # noqa: A002 - as above
 ) -> Response:
     """Open a session for who knows the password."""
+    hide([password])
     login = name.strip().lower()
     try:
         stored = await change(services, lambda conn: people.begin_login(conn, login, now_ms=now_ms()))
@@ -95,6 +97,7 @@ async def show_welcome(
 @router.post("/welcome")
 async def welcome(request: Request, services: Parts, token: Text, password: Text, again: Text) -> Response:
     """Set the password and open a session."""
+    hide([token, password, again])
     person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
     problem = _TOO_SHORT if len(password) < passwords.MIN_LENGTH else _MISMATCH if password != again else ""
     if problem:

@@ -48,7 +48,7 @@ def parameters_of(dependant: Dependant) -> Iterator[str]:
 
 
 def asked(routes: list[BaseRoute], prefix: str) -> list[tuple[str, str]]:
-    found = [route for route in routes if isinstance(route, APIRoute) and "GET" in route.methods]
+    found = [route for route in routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
     return [(prefix + route.path, name) for route in found for name in sorted(set(parameters_of(route.dependant)))]
 
 

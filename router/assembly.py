@@ -20,6 +20,7 @@ from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
+from router.intake.rights import RightsBook
 from router.keeper import Keeper
 from router.ledger.engine import reading
 from router.ledger.writer import Writer
@@ -163,6 +164,7 @@ class Parts:
             directories=self._organisation,
             knock=self._knocked.set,
             allow_secrecy=self._settings.allow_secrecy,
+            rights=RightsBook(self._engine),
         )
 
     def _make_app(self, intake: Intake, content: ContentStore) -> FastAPI:

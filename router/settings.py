@@ -52,7 +52,10 @@ class RouterSettings(ProgramSettings):
     http_host: str = Field(default="127.0.0.1", description="Address the web API listens on.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8470, description="Port; 0: any free one.")
     api_url: str = Field(default="http://127.0.0.1:8470", description="Where the commands find the web API.")
-    token: SecretStr = Field(default=SecretStr(""), description="The token the commands send with.")
+    token: SecretStr = Field(default=SecretStr(""), description="The token the commands call the web API with.")
+    issuer_token: SecretStr = Field(
+        default=SecretStr(""), description="The token `congvan send` sends with; empty: as token."
+    )
     max_attachment_bytes: Count = Field(default=500 * 1024**2, description="Largest attachment accepted.")
     uploads_per_account: Count = Field(default=100, description="Unfinished uploads that one account may have.")
     upload_bytes_per_account: Count = Field(

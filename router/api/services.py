@@ -18,6 +18,7 @@ from router.metrics import Metrics
 from router.uploads import UploadStore
 from schemas.accounts import Account
 from schemas.dispatch import Accepted, Submission
+from schemas.rights import Rights
 
 
 class Intake(Protocol):
@@ -35,6 +36,10 @@ class Intake(Protocol):
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed, who not, and why."""
+        ...
+
+    async def rights_of(self, account: Account) -> Rights:
+        """What an account may send."""
         ...
 
 

@@ -308,15 +308,18 @@ class ResolutionView(BaseModel):
     included: list[UnitView]
     left_out: list[LeftOutView]
     notes: list[NoteView]
+    not_allowed: list[str] = []
+    """Of `included`, those that the account may not send to: a dispatch with these rules is refused whole."""
 
     @classmethod
-    def of(cls, found: Resolution) -> "ResolutionView":
+    def of(cls, found: Resolution, not_allowed: Sequence[str] = ()) -> "ResolutionView":
         """From the directory's answer."""
         return cls(
             count=len(found.included),
             included=[UnitView.of(unit) for unit in found.included],
             left_out=[LeftOutView(unit=it.unit_code, reason=it.reason, detail=it.detail) for it in found.left_out],
             notes=[NoteView(code=it.code, unit=it.unit_code, detail=it.detail) for it in found.notes],
+            not_allowed=list(not_allowed),
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
@@ -19,10 +20,11 @@ from router.errors import (
     SecrecyRefusedError,
     UnknownAttachmentError,
 )
+from router.intake.rights import ByRole, RightsOf, judge
 from router.ledger import acceptance
 from router.ledger.acceptance import NewDispatch
 from router.ledger.writer import Writer
-from schemas.accounts import Account
+from schemas.accounts import Account, Role
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment, content_digest
 from schemas.clock import now_ms
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES, Descriptor, encode, fits, full_descriptor, stub, travelling
@@ -31,6 +33,7 @@ from schemas.errors import AddressingError as RuleError
 from schemas.errors import FieldProblem
 from schemas.events import Event
 from schemas.ids import new_id
+from schemas.rights import Rights
 from schemas.trace import child_of
 from schemas.unit import Unit
 
@@ -66,6 +69,7 @@ class Intake:
         directories: holds the present directory.
         knock: called after a commit, so that the relay looks at once.
         allow_secrecy: take classified dispatches.
+        rights: knows what accounts may send; when not given, what their roles give.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Intake:
         directories: Directories,
         knock: Callable[[], None] = lambda: None,
         allow_secrecy: bool = False,
+        rights: RightsOf | None = None,
     ) -> None:
         self._writer = writer
         self._content = content
@@ -84,6 +89,7 @@ class Intake:
         self._directories = directories
         self._knock = knock
         self._allow_secrecy = allow_secrecy
+        self._rights = rights or ByRole()
         self._resolutions: dict[tuple[str, ...], tuple[Directory, date, Resolution]] = {}
 
     async def accept(
@@ -127,7 +133,11 @@ class Intake:
     ) -> NewDispatch:
         self._check(submission, sender, idempotency_key, content)
         units = self.resolve(submission.addressees).included
-        return await self._prepare(submission, units, idempotency_key, traceparent, content)
+        rights = await self.rights_of(sender)
+        if sender.role is not Role.OPERATOR or content is self._content:  # one who sends nothing may look
+            judge(sender, rights, submission, [unit.code for unit in units])
+        made = await self._prepare(submission, units, idempotency_key, traceparent, content)
+        return replace(made, sender=sender.name, rights=rights)
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed today, who not, and why: the dry run.
@@ -149,6 +159,14 @@ class Intake:
             self._resolutions.clear()
         self._resolutions[rules] = (directory, day, resolution)
         return resolution
+
+    async def rights_of(self, account: Account) -> Rights:
+        """What an account may send.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be asked.
+        """
+        return await self._rights.of(account)
 
     def _check(self, submission: Submission, sender: Account, idempotency_key: str, content: ContentStore) -> None:
         if not sender.stands_for(submission.issuer):

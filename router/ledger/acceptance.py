@@ -13,10 +13,12 @@ from router.ledger.bulk import Row, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
+from router.ledger.rights import Budget
 from router.schedule import is_reachable
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
 from schemas.ids import new_id
+from schemas.rights import UNBOUND, Amount, Rights
 from schemas.states import Status
 from schemas.text import fold
 from schemas.unit import Unit
@@ -42,6 +44,15 @@ class NewDispatch:
     accepted_at: int
     forms: Mapping[str, Forms] = field(default_factory=dict)
     """In which the attachments may come, by SHA-256."""
+    sender: str = ""
+    """The account; empty: nothing is counted against one."""
+    rights: Rights = UNBOUND
+    """The sender's."""
+
+    @property
+    def amount(self) -> Amount:
+        """How much it is, as it counts against the sender's allowance."""
+        return Amount.of([file.size for file in self.submission.attachments], len(self.units))
 
 
 _DELIVERY = (
@@ -84,12 +95,15 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
     known = _known(connection, items)
     fresh: list[NewDispatch] = []
     answers: list[Accepted | Exception] = []
+    budget = Budget(connection, items[0].accepted_at if items else 0)
     for item in items:
         key = (item.submission.issuer, item.idempotency_key)
         if key in known:
             answers.append(_answer_again(item, known[key]))
             continue
-        refusal = recalls.refusal(connection, item.submission, item.units)
+        refusal = recalls.refusal(connection, item.submission, item.units, item.rights) or budget.refusal(
+            item.sender, item.rights.hourly, item.amount
+        )
         if refusal is not None:
             answers.append(refusal)
             continue
@@ -98,6 +112,7 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
         answers.append(Accepted(id=item.id, addressees=len(item.units), duplicate=False))
     if fresh:
         _insert(connection, fresh)
+        budget.write()
     return answers
 
 

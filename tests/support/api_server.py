@@ -19,6 +19,7 @@ from router.content import ContentStore
 from router.directory import Directory
 from router.encoding import Encoder
 from router.intake import Intake
+from router.intake.rights import RightsBook
 from router.ledger.accounts import create_account
 from router.ledger.engine import open_engine, upgrade, writing
 from router.ledger.units import import_units
@@ -108,7 +109,13 @@ async def running_api(directory: Path, **options: Any) -> AsyncIterator[Api]:
     encoder = Encoder(content, engine, seconds=options.pop("encode_seconds", 30.0))
     health, organisation = Health(), Organisation()
     parts: dict[str, Any] = {
-        "intake": Intake(writer=writer, content=content, encoder=encoder, directories=organisation),
+        "intake": Intake(
+            writer=writer,
+            content=content,
+            encoder=encoder,
+            directories=organisation,
+            rights=RightsBook(engine),
+        ),
         "content": content,
         "uploads": UploadStore(content, limits),
         "encoder": encoder,

@@ -7,7 +7,7 @@ gives its claim back by itself.
 """
 
 from router.ledger.models._base import metadata
-from router.ledger.models.people import account, audit, person, person_role, web_session
+from router.ledger.models.people import account, account_rights, account_use, audit, person, person_role, web_session
 from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
 from router.ledger.models.way import (
@@ -22,6 +22,8 @@ from router.ledger.models.way import (
 
 __all__ = [
     "account",
+    "account_rights",
+    "account_use",
     "attempt",
     "audit",
     "delivery",

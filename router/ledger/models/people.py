@@ -21,6 +21,29 @@ account = Table(
     Index(None, "pattern"),
 )
 
+# What an account may send when that is not what its role gives: see schemas.rights. No row: what the role gives.
+account_rights = Table(
+    "account_rights",
+    metadata,
+    Column("account", String(120), ForeignKey("account.name"), primary_key=True),
+    Column("reach", String(2200), nullable=False),  # words and unit patterns, a space between any two
+    Column("max_urgency", Integer, nullable=False),
+    Column("over_below", Integer, nullable=False),  # 1: it may change what units below its issuer have sent
+    Column("dispatches", BigInteger),  # an hour; NULL: any number; so the two below
+    Column("deliveries", BigInteger),
+    Column("bytes", BigInteger),
+)
+
+account_use = Table(
+    "account_use",
+    metadata,
+    Column("account", String(120), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # hours since 1970, UTC
+    Column("dispatches", BigInteger, nullable=False, server_default="0"),
+    Column("deliveries", BigInteger, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+)
+
 person = Table(
     "person",
     metadata,

@@ -180,6 +180,7 @@ class Parts:
                 metrics=self._metrics,
                 max_attachment_bytes=self._settings.max_attachment_bytes,
                 timezone=self._settings.timezone,
+                allowed_hosts=self._settings.allowed_hosts,
                 provider=provider_of(self._settings),
                 stopping=self._stopping,
             )

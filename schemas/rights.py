@@ -93,6 +93,7 @@ DEFAULTS: dict[Role, Rights] = {
     Role.ISSUER: UNBOUND,
     Role.GATEWAY: Rights((ABOVE, BESIDE, BELOW), int(Urgency.VERY_URGENT), hourly=Allowance(300, 3_000, 10 * 1024**3)),
     Role.OPERATOR: Rights((), int(min(Urgency))),
+    Role.WATCHER: Rights((), int(min(Urgency))),
 }
 """By role. An operator acts on what others have sent, and sends nothing."""
 

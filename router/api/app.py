@@ -77,5 +77,5 @@ def create_app(services: Services) -> FastAPI:
     app.add_route("/", to_console, include_in_schema=False)
     app.add_route(ROOT, to_console, include_in_schema=False)
     app.add_middleware(Tus)
-    app.add_middleware(Guard, metrics=services.metrics)
+    app.add_middleware(Guard, metrics=services.metrics, hosts=services.allowed_hosts)
     return app

@@ -1,7 +1,7 @@
 """What holds for every request: safe headers, one log line, one observation, and no error's inside in an answer."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote_plus
 
 import structlog
@@ -24,6 +24,13 @@ _LONG = 16
 """Characters from which a cookie is more than somebody's choice of language."""
 _SECRET_PARAMETERS = frozenset({"token", "code", "state"})
 """Of a one-time link, and of the way back from an identity provider."""
+_FOREIGN = problem(
+    421,
+    "unknown-host",
+    "The request is for another host",
+    detail="its Host is none that this router answers to",
+    hint="use the service's own name; an administrator lists it in CONGVAN_ALLOWED_HOSTS",
+)
 _HEADERS = {
     # Few and short: on a thin line a hundred bytes are 25 ms.
     "x-content-type-options": "nosniff",
@@ -34,8 +41,9 @@ _HEADERS = {
 class Guard:
     """The outermost ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, hosts: Sequence[str] = ()) -> None:
         self._app = app
+        self._hosts = hosts
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +55,14 @@ class Guard:
         hide(_secrets_of(scope))
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL keeps no text that holds one
             await problems.answer(_NUL)(scope, receive, exchange.send)
+            self._note(scope, exchange)
+            return
+        if (
+            self._hosts
+            and scope["path"] not in _QUIET
+            and not _is_ours(Headers(scope=scope).get("host", ""), self._hosts)
+        ):
+            await problems.answer(_FOREIGN)(scope, receive, exchange.send)
             self._note(scope, exchange)
             return
         try:
@@ -75,6 +91,12 @@ class Guard:
             seconds=round(seconds, 4),
             account=scope.get("state", {}).get("account", ""),
         )
+
+
+def _is_ours(host: str, known: Sequence[str]) -> bool:
+    """Whether a Host header names one of our names; ``*.tinh.vn`` names all below it."""
+    name = (host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
+    return any(name == item.lower() or (item.startswith("*.") and name.endswith(item[1:].lower())) for item in known)
 
 
 def _secrets_of(scope: Scope) -> Iterator[str]:

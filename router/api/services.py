@@ -85,6 +85,7 @@ class Services:
         max_attachment_bytes: the largest file that is accepted.
         timezone: IANA name of the zone whose times people are shown.
         idle_timeout: seconds without a byte after which an upload is given up.
+        allowed_hosts: names that are answered to; none: any.
         provider: where people may log in beside the console's own accounts; None: nowhere.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
@@ -100,6 +101,7 @@ class Services:
     max_attachment_bytes: int
     timezone: str = "Asia/Ho_Chi_Minh"
     idle_timeout: float = 60.0
+    allowed_hosts: tuple[str, ...] = ()
     provider: Provider | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

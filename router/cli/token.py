@@ -91,7 +91,9 @@ def _group() -> None:
 
 @app.command(epilog=_CREATE_EPILOG)
 def create(
-    name: Annotated[str, typer.Argument(metavar="ROLE:PATTERN", help="gateway, issuer or operator, and its units.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ROLE:PATTERN", help="gateway, issuer, operator or watcher, and its units.")
+    ],
     label: Annotated[str, typer.Option(help="Tells accounts of one role and pattern apart.")] = "",
     expires: ExpiresOption = "",
     reach: ReachOption = None,
@@ -228,7 +230,7 @@ def _tell(account: "Account", token: str, *, as_json: bool) -> None:
 
 def _tell_broker(account: "Account") -> None:
     """Say who brings the account to the broker: never this command, which could not make good what it finds lost."""
-    if account.role != "operator":
+    if account.role in {"gateway", "issuer"}:
         print(
             "a running router brings this to the broker within seconds; without one: `congvan topology apply`",
             file=sys.stderr,

@@ -7,7 +7,17 @@ gives its claim back by itself.
 """
 
 from router.ledger.models._base import metadata
-from router.ledger.models.people import account, account_rights, account_use, audit, person, person_role, web_session
+from router.ledger.models.people import (
+    account,
+    account_rights,
+    account_use,
+    audit,
+    login_attempt,
+    person,
+    person_device,
+    person_role,
+    web_session,
+)
 from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
 from router.ledger.models.way import (
@@ -31,9 +41,11 @@ __all__ = [
     "dispatch_attachment",
     "dispatch_reference",
     "line",
+    "login_attempt",
     "metadata",
     "outage",
     "person",
+    "person_device",
     "person_role",
     "receipt",
     "redrive",

@@ -122,7 +122,7 @@ def _ask(ground: Ground, account: str, body: dict[str, Any]) -> Answer:
     login = Login(ground.vhost, account, ground.api.tokens[account])
     with login.channel() as channel:
         answers: list[tuple[pika.BasicProperties, bytes]] = []
-        channel.basic_consume("amq.rabbitmq.reply-to", lambda *call: answers.append(call[2:]), auto_ack=True)  # type: ignore[arg-type]
+        channel.basic_consume("amq.rabbitmq.reply-to", lambda *call: answers.append(call[2:]), auto_ack=True)
         key = hashlib.sha256(json.dumps(body).encode()).hexdigest()
         properties = pika.BasicProperties(user_id=account, reply_to="amq.rabbitmq.reply-to", message_id=key)
         channel.basic_publish("intake", "intake", json.dumps(body).encode(), properties, mandatory=True)
@@ -220,8 +220,8 @@ async def test_what_is_too_much_now_says_when_it_is_not(ground: Ground) -> None:
     with writing(ground.api.engine) as conn:
         rights.grant(conn, parse_account(BOUND), Rights(hourly=Allowance(deliveries=1)))
     assert (await by_json(ground, BOUND, of("LCA.03.01"))).kind == "accepted"
-    sent = {"json": of("LCA.03.01", subject="2"), "headers": ground.api.as_(BOUND)}
-    async with ground.api.http.post("/api/v1/dispatches", **sent) as answer:
+    again, headers = of("LCA.03.01", subject="2"), ground.api.as_(BOUND)
+    async with ground.api.http.post("/api/v1/dispatches", json=again, headers=headers) as answer:
         assert answer.status == 429
         assert 0 < int(answer.headers["Retry-After"]) <= 3600
     never = await by_json(ground, BOUND, of("LCA.03.01", addressees=["LCA.03.#"]))

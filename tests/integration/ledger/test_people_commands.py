@@ -93,7 +93,7 @@ def test_names_roles_and_patterns_that_cannot_be_are_wrong_usage(run: Run, argum
 def test_an_address_lets_the_providers_account_in_and_is_refused_when_it_is_none(run: Run, ledger: Engine) -> None:
     assert run("invite", "lan", "--email", "Lan@example.vn").exit_code == 0
     with writing(ledger) as conn:
-        found = identities.enter(conn, issuer="https://i", subject="1", email="lan@example.vn", now_ms=now_ms())
+        found = identities.enter(conn, issuer="https://i", subject="1", email="lan@example.vn")
     assert found.name == "lan"
     refused = run("invite", "lan", "--email", "lan")
     assert refused.exit_code == 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
 
 from consumers.content import DIRECTORY_NAME, remove_unused
 from consumers.errors import UnknownDeliveryError
@@ -24,6 +24,7 @@ from schemas.ids import new_id
 from schemas.model import parse
 from schemas.receipt import Receipt
 from schemas.states import BY_PEOPLE, Status, require
+from schemas.text import as_typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def find_entries(spool: Spool, wanted: str, *, unit: str = "", limit: int = 10) 
         unit: of this unit only.
         limit: at most so many.
     """
-    meant = letter.c.notation == unicodedata.normalize("NFC", wanted.strip())
+    written = unicodedata.normalize("NFC", wanted.strip())
+    meant: ColumnElement[bool] = letter.c.notation.in_({written, as_typed(written)})
     if len(wanted) >= _SHORTEST_PART:
         part = wanted.lower()
         meant |= inbox.c.delivery_id.startswith(part, autoescape=True)

@@ -44,7 +44,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where everything is, once it runs. ``config_file`` lets the commands find it, with an operator's token."""
+    """Where everything is, once it runs. ``config_file`` lets the commands find it.
+
+    It holds an operator's token, and an issuer's to send with.
+    """
 
     api_url: str
     amqp_url: str
@@ -182,6 +185,7 @@ class AllInOne:
             "ledger_url": self._settings.ledger_url,
             "api_url": api_url,
             "token": _token_of(tokens, Role.OPERATOR),
+            "issuer_token": _token_of(tokens, Role.ISSUER),
             "amqp_url": broker.amqp_url,
             "amqp_user": broker.user,
             "amqp_password": broker.password,

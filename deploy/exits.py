@@ -93,4 +93,6 @@ def _of_status(status: int) -> ExitCode:
 def _line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    from schemas.hidden import blanked
+
+    return blanked(" ".join(str(error).split())) or type(error).__name__

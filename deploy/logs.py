@@ -1,21 +1,32 @@
 """How every program logs: structlog to standard error, JSON lines for machines, coloured lines on a terminal.
 
 The standard library's logging (uvicorn, pika, aiohttp, alembic) runs through the same renderer, one level quieter.
+
+No line holds a secret: tracebacks are without the values of variables, and the last step before a line is written
+takes out what :mod:`schemas.hidden` knows.
 """
 
 import logging
+import os
 import sys
-from collections.abc import Callable
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from datetime import date, time
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+from uuid import UUID
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from deploy.settings import LogSettings
+from schemas.hidden import SHOWN, blanked
 
 QUIET_BELOW_WARNING = ("uvicorn.access", "uvicorn.error", "pika", "aiohttp", "alembic", "asyncio")
 """Libraries whose informational lines only repeat what our own events say."""
+_SECRET_NAMES = ("password", "secret", "token", "authorization", "cookie")
+_AS_IT_IS = (bool, int, float, date, time, UUID)
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure_logs(settings: LogSettings | None = None, *, program: str, stream: TextIO | None = None) -> None:
@@ -36,6 +47,17 @@ def configure_logs(settings: LogSettings | None = None, *, program: str, stream:
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     _route_standard_logging(shared, _renderer(settings, stream), stream, level)
+
+
+def open_private(file: Path) -> BinaryIO:
+    """Open a log file to append to; its owner alone may read it, an older one that others could read, too."""
+
+    def opener(path: str, flags: int) -> int:
+        descriptor = os.open(path, flags, 0o600)
+        os.fchmod(descriptor, 0o600)
+        return descriptor
+
+    return open(file, "ab", opener=opener)
 
 
 def _shared_processors(program: str) -> list[Processor]:
@@ -59,8 +81,27 @@ def _stamp(program: str) -> Processor:
 def _renderer(settings: LogSettings, stream: TextIO) -> list[Processor]:
     pretty = settings.log_format == "pretty" or (settings.log_format == "auto" and stream.isatty())
     if pretty:
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_json)]
+        shown = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        return [structlog.processors.format_exc_info, _blank, shown]
+    return [_TRACEBACKS, _blank, structlog.processors.JSONRenderer(serializer=_json)]
+
+
+def _blank(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: _without_secrets(value, name=str(key)) for key, value in event.items()}
+
+
+def _without_secrets(value: Any, *, name: str = "") -> Any:
+    if name.lower().endswith(_SECRET_NAMES) and value:
+        return SHOWN
+    if isinstance(value, str):
+        return blanked(value)
+    if value is None or isinstance(value, _AS_IT_IS):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(item, name=str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without_secrets(item) for item in value]
+    return blanked(repr(value))
 
 
 def _json(event: EventDict, default: Callable[[Any], Any] | None = None, **_: Any) -> str:

@@ -71,7 +71,9 @@ class Congvan(LazyGroup):
     mounts = MOUNTS
 
 
-app = typer.Typer(cls=Congvan, no_args_is_help=True, epilog=EPILOG, rich_markup_mode="markdown")
+app = typer.Typer(
+    cls=Congvan, no_args_is_help=True, epilog=EPILOG, rich_markup_mode="markdown", pretty_exceptions_show_locals=False
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -99,9 +101,13 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:2]
     try:
         typer.main.get_command(app)(prog_name="congvan")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the way out of every error: lines without secrets, and an exit code
         if debug:
-            raise
+            import traceback
+
+            from schemas.hidden import blanked
+
+            sys.exit(blanked(traceback.format_exc()))
         sys.exit(report(error))
 
 

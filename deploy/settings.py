@@ -1,7 +1,6 @@
 """The settings of all programs together, and those that every program shares: how it logs."""
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from consumers.settings import GatewaySettings
 from router.settings import RouterSettings
+from schemas.hidden import blanked
 from schemas.settings import (
     CONFIG_VARIABLE,
     PREFIX,
@@ -32,8 +32,6 @@ class LogSettings(ProgramSettings):
         default="auto", description="Form of the lines on standard error; auto: pretty on a terminal, else JSON."
     )
 
-
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 PROGRAMS: tuple[type[ProgramSettings], ...] = (RouterSettings, GatewaySettings, LogSettings)
 
@@ -75,4 +73,4 @@ def listing() -> list[Row]:
 def _shown(value: object) -> str:
     """The value as text; a secret that is set is ``***``, and so is a password inside a URL."""
     text = " ".join(value) if isinstance(value, tuple) else str(value)
-    return _PASSWORD_IN_URL.sub(r"\1***@", text)
+    return blanked(text)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import structlog
 
 from deploy.errors import ChildError
+from deploy.logs import open_private
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -140,7 +141,7 @@ class Child:
         with contextlib.suppress(FileNotFoundError):
             if self.log_file.stat().st_size > _MAX_LOG_BYTES:
                 self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        return self.log_file.open("ab")
+        return open_private(self.log_file)
 
 
 def _status_name(status: int) -> str:

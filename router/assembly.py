@@ -34,6 +34,7 @@ from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
+from router.intake.rights import RightsBook
 from router.keeper import Keeper, TopologyState
 from router.ledger.engine import reading
 from router.ledger.holders import UnnamedLimits
@@ -237,6 +238,7 @@ class Parts:
             directories=self._organisation,
             knock=self._knocked.set,
             allow_secrecy=self._settings.allow_secrecy,
+            rights=RightsBook(self._engine),
         )
 
     def _make_app(self, intake: Intake, content: ContentStore) -> FastAPI:
@@ -253,6 +255,7 @@ class Parts:
                 metrics=self._metrics,
                 max_attachment_bytes=self._settings.max_attachment_bytes,
                 timezone=self._settings.timezone,
+                allowed_hosts=self._settings.allowed_hosts,
                 provider=provider_of(self._settings),
                 stopping=self._stopping,
             )

@@ -5,7 +5,8 @@
     RouterError                       status, slug (the problem's type), hint (what to do), problems (field by field)
     ├── UnauthorizedError        401  no token, or one that is unknown, expired or revoked
     ├── ForbiddenError           403  the account's role does not allow it
-    │   └── ForbiddenIssuerError 403  the account may not send for the issuer it names
+    │   ├── ForbiddenIssuerError 403  the account may not send for the issuer it names
+    │   └── RightsError          403  it may not send to these units, so urgently, or so much
     ├── NotFoundError            404  not there, or not for this account to see
     ├── ConflictError            409  the same idempotency key with other content
     ├── OffsetConflictError      409  an upload has come another way than its sender thinks
@@ -16,6 +17,7 @@
     ├── MalformedError           400  a body or parameter that cannot be read at all
     ├── StalledError             408  a body that stopped coming
     ├── LockedOutError           429  too many logins failed in a row
+    ├── AllowanceError           429  the account has sent as much in this hour as it may
     ├── UploadMismatchError      460  all bytes of an upload came, and they are not those of its hash
     ├── RefusedError             422  read and understood, but not acceptable
     │   ├── UnknownAttachmentError    names a file that nobody uploaded
@@ -83,6 +85,13 @@ class ForbiddenIssuerError(ForbiddenError):
 
     slug, title = "forbidden-issuer", "The account may not send for this issuer"
     default_hint = "use the token of an account that stands for the issuer"
+
+
+class RightsError(ForbiddenError):
+    """The account may not send to these units, so urgently, or so much at once; ``problems`` names the fields."""
+
+    slug, title = "rights", "The account may not send this"
+    default_hint = "`congvan token show` tells what it may; an administrator widens it with `congvan token grant`"
 
 
 class NotFoundError(RouterError):
@@ -168,6 +177,21 @@ class LockedOutError(RouterError):
         self.seconds = seconds
 
 
+class AllowanceError(RouterError):
+    """The account has sent as much in this hour as it may.
+
+    Args:
+        detail: what is too much.
+        seconds: until the next hour begins.
+    """
+
+    status, slug, title = 429, "allowance", "The account has sent as much in this hour as it may"
+
+    def __init__(self, detail: str, *, seconds: int) -> None:
+        super().__init__(detail, hint=f"send it again in {seconds} s with the same idempotency key")
+        self.seconds = seconds
+
+
 class UploadMismatchError(RouterError):
     """All bytes of an upload came and they are not those of its hash; it begins again from nothing."""
 
@@ -199,7 +223,10 @@ class ReferencesError(RefusedError):
     """A recall, update or replacement refers to what is not here, or is not the issuer's to recall."""
 
     slug, title = "references", "The dispatch cannot change those that it refers to"
-    default_hint = "name accepted dispatches by their ids; only their issuer can recall them, from units that had them"
+    default_hint = (
+        "name accepted dispatches by their ids; their issuer can change them, or a unit above it whose account may, "
+        "and recall them from units that had them"
+    )
 
 
 class AccountExistsError(RefusedError):

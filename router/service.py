@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from router.assembly import Parts
@@ -23,6 +24,7 @@ from router.ledger.engine import default_url, open_engine, upgrade
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.settings import RouterSettings
+from router.wire_guard import ConnectionLimit, guarded
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -98,7 +100,7 @@ class RouterService:
             await asyncio.to_thread(parts.close)
 
     async def _run_parts(self, parts: Parts, listener: socket.socket) -> None:
-        server = _Server(uvicorn.Config(parts.app, log_config=None, access_log=False, timeout_graceful_shutdown=10))
+        server = _Server(_web_config(parts.app, self._settings))
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(job) for job in parts.jobs()]
             serving = tasks.create_task(server.serve(sockets=[listener]))
@@ -119,6 +121,19 @@ class RouterService:
             return
         with _locked(directory / "router.lock"):
             yield
+
+
+def _web_config(app: FastAPI, settings: RouterSettings) -> uvicorn.Config:
+    """The server's settings: what an unknown caller costs is bounded; headers are believed of proxies alone."""
+    proxies = settings.trusted_proxies
+    return uvicorn.Config(
+        app,
+        http=guarded(ConnectionLimit(settings.connections_per_address, proxies)),
+        forwarded_allow_ips=list(proxies),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+    )
 
 
 class _Server(uvicorn.Server):

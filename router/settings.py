@@ -1,5 +1,6 @@
 """The router's settings: environment variables ``CONGVAN_<NAME>``, or the same names in lower case in the TOML file."""
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,13 @@ def _known_zone(name: str) -> str:
         return ZoneInfo(name).key
     except (OSError, ValueError, LookupError):
         raise ValueError(f"{name!r} is no time zone of the IANA database; write it as Asia/Ho_Chi_Minh") from None
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text)) if "/" in text else str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no address and no network; write it as 10.1.2.3 or 10.1.0.0/16") from None
 
 
 def _trusted_url(url: str) -> str:
@@ -55,8 +63,23 @@ class RouterSettings(ProgramSettings):
     )
     http_host: str = Field(default="127.0.0.1", description="Address the web API listens on.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8470, description="Port; 0: any free one.")
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed (JSON list).",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names that the web API and the console answer to, as congvan.tinh.vn or *.tinh.vn (JSON list); "
+        "empty: any.",
+    )
+    connections_per_address: Count = Field(
+        default=256, description="Connections that one address may have at once; proxies are not counted."
+    )
     api_url: str = Field(default="http://127.0.0.1:8470", description="Where the commands find the web API.")
-    token: SecretStr = Field(default=SecretStr(""), description="The token the commands send with.")
+    token: SecretStr = Field(default=SecretStr(""), description="The token the commands call the web API with.")
+    issuer_token: SecretStr = Field(
+        default=SecretStr(""), description="The token `congvan send` sends with; empty: as token."
+    )
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
     )

@@ -27,6 +27,8 @@ class Role(StrEnum):
     """Submit dispatches for its units and read what became of them."""
     OPERATOR = "operator"
     """Read everything within its pattern and act on it."""
+    WATCHER = "watcher"
+    """Scrape the metrics, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

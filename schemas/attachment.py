@@ -8,13 +8,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Base64Bytes, Field, StringConstraints, WithJsonSchema, model_validator
 
 from schemas.model import Travelling
-from schemas.text import safe_file_name
+from schemas.text import file_name
 
 OTHER_TYPE = "application/octet-stream"
 MAX_ATTACHMENT_BYTES = 2 * 1024**3
 Size = Annotated[int, Field(ge=0, le=MAX_ATTACHMENT_BYTES)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(safe_file_name)]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(file_name)]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+-]{1,60}/[A-Za-z0-9.+_-]{1,80}$", to_lower=True)]
 
 Inline = Annotated[Base64Bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64"})]

@@ -3,6 +3,8 @@
 Fields and numbering follow the electronic-document standard QCVN 102:2016 ("edXML") as its public samples show it.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
@@ -13,7 +15,7 @@ from schemas.clock import Day, Moment
 from schemas.codes import UnitCode
 from schemas.ids import Id
 from schemas.model import Travelling
-from schemas.text import Line, Name, Paragraphs
+from schemas.text import Line, Name, Notation, Paragraphs
 
 MAX_FLASH_BYTES = 2048
 MAX_ATTACHMENTS = 50
@@ -72,6 +74,12 @@ def _within_flash(text: str) -> str:
     return text
 
 
+def _require_distinct(files: Iterable[Attachment | Listed]) -> None:
+    twice = [name for name, count in Counter(item.name for item in files).items() if count > 1]
+    if twice:
+        raise ValueError(f"two attachments have the same name: {', '.join(sorted(twice))}; rename one")
+
+
 class Letter(Travelling):
     """The fields a dispatch has from its writing to its filing, without addressees and attachments."""
 
@@ -79,7 +87,7 @@ class Letter(Travelling):
     """What it does: a document of its own, or one that recalls, updates or replaces others."""
     number: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """The running number of the issuer's register, when it has one."""
-    notation: Name
+    notation: Notation
     """The number as printed: ``123-CV/TU`` (Party) or ``123/UBND-VP`` (State)."""
     type: Name = "công văn"
     """Tên loại, in the words of the issuer: công văn, quyết định, giấy mời …"""
@@ -119,10 +127,7 @@ class Submission(Letter):
             raise ValueError("urgency 4 (hỏa tốc hẹn giờ) needs `due`, the time it must be there")
         if self.kind is not Kind.NEW and not self.refers_to:
             raise ValueError(f"kind {self.kind.value!r} needs `refers_to`, the dispatch it changes")
-        names = [item.name for item in self.attachments]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"two attachments have the same name: {', '.join(sorted(twice))}; rename one")
+        _require_distinct(self.attachments)
         return self
 
 
@@ -130,6 +135,11 @@ class Listing(Travelling):
     """The attachments of a letter whose files come beside it."""
 
     attachments: Annotated[tuple[Listed, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Listing":
+        _require_distinct(self.attachments)
+        return self
 
 
 class Accepted(Travelling):

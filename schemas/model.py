@@ -9,8 +9,11 @@ from schemas.errors import FieldProblem, InvalidError
 
 M = TypeVar("M", bound=BaseModel)
 MAX_PROBLEMS = 20
+"""In one answer: who sends a thousand wrong fields needs to see the first to mend them all."""
 MAX_PARTS = 10_000
 """Commas in a JSON text, and so its keys and items: the largest that is right has fewer than 6,000."""
+MORE = "(more)"
+"""The field of the problem that counts those left out."""
 _SHOWN = 80
 _PLACE = 200
 _FEW = 5
@@ -26,14 +29,12 @@ class Travelling(BaseModel):
 def problems_of(error: ValidationError) -> list[FieldProblem]:
     """Each failed field of a validation: where it stands, what is wrong, what was given; at most :data:`MAX_PROBLEMS`.
 
-    The last one tells how many there are beside those named.
+    A last one counts those left out.
     """
     found = error.errors(include_url=False, include_context=False)
-    shown = found if len(found) <= MAX_PROBLEMS else found[: MAX_PROBLEMS - 1]
-    problems = [_problem(item) for item in shown]
-    if len(found) > len(shown):
-        problems.append(FieldProblem("(others)", f"{len(found) - len(shown)} more are wrong; mend these first"))
-    return problems
+    problems = [_problem(item) for item in found[:MAX_PROBLEMS]]
+    more = len(found) - len(problems)
+    return [*problems, FieldProblem(MORE, f"{more} more are wrong")] if more else problems
 
 
 def _problem(item: Any) -> FieldProblem:

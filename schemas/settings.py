@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from schemas.encrypted import require_protected
+from schemas.hidden import hide_always
 
 PREFIX = "CONGVAN_"
 CONFIG_VARIABLE = "CONGVAN_CONFIG"
@@ -39,6 +40,11 @@ class ProgramSettings(BaseSettings):
     """The file's table that holds this program's settings; empty: they stand at its top."""
     login_urls: ClassVar[tuple[str, ...]] = ()
     """The settings that are URLs to which logins are sent; a program that has any has `allow_plaintext`, too."""
+
+    def model_post_init(self, _context: Any) -> None:
+        """Keep the secrets that were read out of every log line."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        hide_always(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
     @classmethod
     def settings_customise_sources(

@@ -30,7 +30,7 @@ EPILOG = """Examples:
 
 `congvan gateway send --to LCA.02 --notation 15/BC-UBND --subject 'Báo cáo tuần' bao-cao.pdf`
 
-`congvan gateway send --to LCA.02 --urgency 3 --subject 'Lũ quét' --flash-text 'Cầu Nậm Rốm đã sập' anh.jpg`
+`congvan gateway send --to LCA.02 --urgency 2 --subject 'Lũ quét' --flash-text 'Cầu Nậm Rốm đã sập' anh.jpg`
 
 `congvan gateway outbox` tells how far it is; the id that this prints is the one listed there. Each call is a document
 of its own. The files are copied, so they may be moved or changed at once.

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import io
 import os
 import shutil
 import socket
@@ -26,7 +27,7 @@ from deploy.demo.scenes import SCENES, send
 from deploy.demo.screen import Screen
 from deploy.errors import StartError
 from deploy.exits import report
-from deploy.logs import configure_logs
+from deploy.logs import configure_logs, open_private
 from deploy.settings import LogSettings
 from router.settings import RouterSettings, default_data_dir
 from schemas.accounts import Role
@@ -44,7 +45,7 @@ def demo(
         del os.environ[name]  # the demonstration is the same for everyone
     home = default_data_dir() / "demo"
     home.parent.mkdir(parents=True, exist_ok=True)
-    with (home.parent / "demo.log").open("a") as logs, _alone(home):
+    with io.TextIOWrapper(open_private(home.parent / "demo.log"), line_buffering=True) as logs, _alone(home):
         configure_logs(LogSettings(log_format="json"), program="demo", stream=logs)
         asyncio.run(show(home, Screen(Console()), keep=keep))
 

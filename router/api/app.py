@@ -76,7 +76,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_route(ROOT, to_console, include_in_schema=False)
     reference.install(app, OPENAPI)
     app.add_middleware(Tus)
-    app.add_middleware(Guard, metrics=services.metrics)
+    app.add_middleware(Guard, metrics=services.metrics, hosts=services.allowed_hosts)
     return app
 
 

@@ -109,8 +109,11 @@ def sent_while_good(request: Request, send: Send) -> Send:
 async def caller_of(
     request: Request, _scheme: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Account:
-    """:func:`account_of`, as a dependency that the OpenAPI document shows."""
-    return await account_of(request)
+    """:func:`account_of`, as a dependency that the OpenAPI document shows; nobody who may only watch."""
+    account = await account_of(request)
+    if account.role is Role.WATCHER:
+        raise ForbiddenError(f"{account.name} may see the metrics, and nothing else")
+    return account
 
 
 def one_of(*roles: Role) -> Callable[[Account], Awaitable[Account]]:

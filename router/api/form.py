@@ -5,7 +5,7 @@ attachments by ``name`` alone (the part of that file name brings the rest), list
 and leave out others that come as parts: those are added behind, in the parts' order.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -15,15 +15,14 @@ from router.api.body import MAX_JSON_BYTES
 from router.api.multipart import FormReader, PartEnd, PartHead, Piece
 from router.content import ContentStore, ContentWriter, Stored
 from router.errors import ContentMismatchError, MalformedError, TooLargeError
-from schemas.attachment import Attachment, Listed
+from schemas.attachment import OTHER_TYPE, Attachment, Listed
 from schemas.dispatch import MAX_ATTACHMENTS, Listing, Submission
 from schemas.errors import FieldProblem, InvalidError
 from schemas.model import parse, problems_of
-from schemas.text import safe_file_name
+from schemas.text import file_name
 
 LETTER_PART = "dispatch"
 _WHAT = "submission"
-_DEFAULT_TYPE = "application/octet-stream"
 Keep = Callable[[ContentWriter], Awaitable[Stored]]
 """Names a file that came whole, and remembers whose it is."""
 
@@ -77,6 +76,7 @@ class _FormTaker:
         self._head: PartHead | None = None
         self._writer: ContentWriter | None = None
         self._files: list[Attachment] = []
+        self._named: dict[str, PartHead] = {}
 
     async def take(self, piece: Piece) -> None:
         """One piece further."""
@@ -109,9 +109,13 @@ class _FormTaker:
                 raise MalformedError(f"the form's first part is {head.name[:80]!r}; it has to be {LETTER_PART!r}")
             return
         if not head.file_name:
-            raise MalformedError(f"the part {head.name[:80]!r} is no file; after {LETTER_PART!r} come files only")
+            raise MalformedError(f"{head} is no file; after {LETTER_PART!r} come files only")
         if len(self._files) == MAX_ATTACHMENTS:
             raise TooLargeError(f"the form has more than {MAX_ATTACHMENTS} files")
+        name = _name_of(head)
+        first = self._named.setdefault(name, head)
+        if first is not head:
+            raise InvalidError(_WHAT, [_twice(first, head, name)])
         self._head = head
         self._writer = await self._content.begin(max_bytes=self._max_file_bytes)
 
@@ -121,17 +125,21 @@ class _FormTaker:
             return
         stored = await self._keep(self._writer)
         self._writer = None
-        name = self._head.file_name or ""
-        media_type = self._head.media_type or _DEFAULT_TYPE
-        self._files.append(_attachment(len(self._files), name, media_type, stored.size, stored.sha256))
+        self._files.append(_attachment(self._head, stored.size, stored.sha256))
 
 
 def merge(listed: Sequence[Listed], files: Sequence[Attachment]) -> list[Mapping[str, Any]]:
     """The attachments of a submission, from those its JSON lists and those that came with it.
 
+    No two files have the same name.
+
     Raises:
         ContentMismatchError: a file that came is not the one that is listed.
+        InvalidError: one that is listed by its name alone did not come.
     """
+    missing = _missing(listed, {file.name for file in files})
+    if missing:
+        raise InvalidError(_WHAT, missing)
     came = {file.name: file for file in files}
     merged: list[Mapping[str, Any]] = []
     for index, item in enumerate(listed):
@@ -143,6 +151,19 @@ def merge(listed: Sequence[Listed], files: Sequence[Attachment]) -> list[Mapping
         merged.append(said)
     names = {item.name for item in listed}
     return merged + [file.model_dump() for file in files if file.name not in names]
+
+
+def _missing(listed: Sequence[Listed], came: Collection[str]) -> list[FieldProblem]:
+    """A problem for each file that can only be one of the form's parts, and is none."""
+    return [
+        FieldProblem(
+            f"attachments.{index}",
+            f"the file {item.name!r} did not come: no part of the form has this name, "
+            "and without size and sha256 it is none that was uploaded before",
+        )
+        for index, item in enumerate(listed)
+        if item.name not in came and (item.size is None or item.sha256 is None)
+    ]
 
 
 def _require_same(index: int, said: Mapping[str, Any], file: Attachment) -> None:
@@ -168,11 +189,29 @@ def _read_letter(body: bytes) -> tuple[dict[str, Any], Listing]:
     return cast("dict[str, Any]", letter), parse(Listing, orjson.dumps({"attachments": listed}), what=_WHAT)
 
 
-def _attachment(index: int, name: str, media_type: str, size: int, sha256: str) -> Attachment:
+def _attachment(head: PartHead, size: int, sha256: str) -> Attachment:
     try:
-        return Attachment(name=safe_file_name(name), media_type=media_type, size=size, sha256=sha256)
+        return Attachment(name=_name_of(head), media_type=head.media_type or OTHER_TYPE, size=size, sha256=sha256)
     except ValidationError as error:
         problems = [
-            FieldProblem(f"part {index + 1}.{item.field}", item.problem, item.given) for item in problems_of(error)
+            FieldProblem(f"part {head.number}.{item.field}", f"{head}: {item.problem}", item.given)
+            for item in problems_of(error)
         ]
         raise InvalidError(_WHAT, problems) from error
+
+
+def _name_of(head: PartHead) -> str:
+    """The name under which a part's file travels.
+
+    Raises:
+        InvalidError: it is none.
+    """
+    try:
+        return file_name(head.file_name or "")
+    except ValueError as error:
+        raise InvalidError(_WHAT, [FieldProblem(f"part {head.number}.name", f"{head} {error}")]) from error
+
+
+def _twice(first: PartHead, second: PartHead, name: str) -> FieldProblem:
+    same = f"have the same name {name!r}" if first.file_name == second.file_name else f"would both be called {name!r}"
+    return FieldProblem("attachments", f"{first} and {second} {same}; rename one")

@@ -1,9 +1,11 @@
 """What holds for every request: safe headers, one log line, one observation, and no error's inside in an answer."""
 
 import time
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote_plus
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,12 +13,24 @@ from router.api import problems
 from router.metrics import Metrics
 from router.problem import problem
 from schemas.events import Event
+from schemas.hidden import hide
 
 log = structlog.get_logger()
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _CLIENT_GONE = 499
 """As nginx counts it: the caller went before it had its answer."""
 _NUL = problem(400, "malformed", "The request cannot be read", detail="the address holds a NUL character")
+_LONG = 16
+"""Characters from which a cookie is more than somebody's choice of language."""
+_SECRET_PARAMETERS = frozenset({"token", "code", "state"})
+"""Of a one-time link, and of the way back from an identity provider."""
+_FOREIGN = problem(
+    421,
+    "unknown-host",
+    "The request is for another host",
+    detail="its Host is none that this router answers to",
+    hint="use the service's own name; an administrator lists it in CONGVAN_ALLOWED_HOSTS",
+)
 _HEADERS = {
     # Few and short: on a thin line a hundred bytes are 25 ms.
     "x-content-type-options": "nosniff",
@@ -27,8 +41,9 @@ _HEADERS = {
 class Guard:
     """The outermost ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, hosts: Sequence[str] = ()) -> None:
         self._app = app
+        self._hosts = hosts
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,8 +52,17 @@ class Guard:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
+        hide(_secrets_of(scope))
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL keeps no text that holds one
             await problems.answer(_NUL)(scope, receive, exchange.send)
+            self._note(scope, exchange)
+            return
+        if (
+            self._hosts
+            and scope["path"] not in _QUIET
+            and not _is_ours(Headers(scope=scope).get("host", ""), self._hosts)
+        ):
+            await problems.answer(_FOREIGN)(scope, receive, exchange.send)
             self._note(scope, exchange)
             return
         try:
@@ -67,6 +91,23 @@ class Guard:
             seconds=round(seconds, 4),
             account=scope.get("state", {}).get("account", ""),
         )
+
+
+def _is_ours(host: str, known: Sequence[str]) -> bool:
+    """Whether a Host header names one of our names; ``*.tinh.vn`` names all below it."""
+    name = (host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
+    return any(name == item.lower() or (item.startswith("*.") and name.endswith(item[1:].lower())) for item in known)
+
+
+def _secrets_of(scope: Scope) -> Iterator[str]:
+    """What a request brings to prove who calls: no line that is logged for it may hold that."""
+    headers = Headers(scope=scope)
+    yield headers.get("authorization", "").partition(" ")[2].strip()
+    cookies = (pair.partition("=")[2].strip() for text in headers.getlist("cookie") for pair in text.split(";"))
+    yield from (value for value in cookies if len(value) >= _LONG)
+    pairs = (pair.partition("=") for pair in scope["query_string"].decode("latin-1").split("&"))
+    for value in (value for name, _, value in pairs if name in _SECRET_PARAMETERS):
+        yield from (value, unquote_plus(value))
 
 
 class _Exchange:

@@ -66,11 +66,15 @@ async def readyz(services: Parts, response: Response, need: Needs = []) -> Readi
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 async def metrics(request: Request, services: Parts) -> Response:
-    """The metrics in Prometheus' text format; for operators, and without a token from this very machine."""
+    """The metrics in Prometheus' text format, without a token from this very machine.
+
+    From elsewhere with the token of a `watcher` (`congvan token create 'watcher:LCA.#'`), which may do nothing else, or
+    of an operator.
+    """
     if not _is_local(request):
         account = await account_of(request)
-        if account.role is not Role.OPERATOR:
-            raise ForbiddenError(f"{account.name} is no operator")
+        if account.role not in {Role.WATCHER, Role.OPERATOR}:
+            raise ForbiddenError(f"{account.name} may not see the metrics; it takes a watcher or an operator")
     text = await asyncio.to_thread(services.metrics.exposition)
     return Response(text, media_type=prometheus_client.CONTENT_TYPE_LATEST)
 

@@ -1,24 +1,35 @@
 """Cuts a ``multipart/form-data`` body into its parts as it comes (RFC 7578); keeps no more of it than a chunk."""
 
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from router.api.disposition import DispositionError, read_disposition
 from router.errors import MalformedError
 
-_MAX_HEADERS = 8
-_MAX_HEADER_BYTES = 4096
+MAX_PART_HEADERS = 8
+MAX_PART_HEADER_BYTES = 4096
+_PLAIN = frozenset({"", "7bit", "8bit", "binary"})
+"""The transfer encodings that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """A part begins: its field's name, its file's name (None: no file), its media type (empty: none was said)."""
+    """A part begins: its field's name, its file's name (None: no file), its media type (empty: none was said).
+
+    ``number`` counts the form's parts from 1.
+    """
 
     name: str
     file_name: str | None
     media_type: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        """How an error names it."""
+        name = self.name if self.file_name is None else self.file_name
+        return f"part {self.number} ({name[:80]!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,7 @@ class FormReader:
         self._pieces: list[Piece] = []
         self._headers: dict[str, str] = {}
         self._field, self._value = b"", b""
+        self._number = 0
         self._ended = False
         try:
             self._parser = MultipartParser(
@@ -57,8 +69,8 @@ class FormReader:
                     "on_headers_finished": self._on_headers_finished,
                     "on_end": self._on_end,
                 },
-                max_header_count=_MAX_HEADERS,
-                max_header_size=_MAX_HEADER_BYTES,
+                max_header_count=MAX_PART_HEADERS,
+                max_header_size=MAX_PART_HEADER_BYTES,
             )
         except (KeyError, FormParserError) as error:
             raise MalformedError("the Content-Type names no usable multipart boundary") from error
@@ -103,26 +115,21 @@ class FormReader:
         self._field, self._value = b"", b""
 
     def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition"))
-        if b"name" not in options:
-            raise MalformedError("a part has no name in its Content-Disposition")
-        file_name = options.get(b"filename")
-        self._pieces.append(
-            PartHead(
-                name=_text(options[b"name"]),
-                file_name=None if file_name is None else _text(file_name),
-                media_type=self._headers.get("content-type", "").partition(";")[0].strip().lower(),
-            )
-        )
-        self._headers = {}
+        headers, self._headers = self._headers, {}
+        self._number += 1
+        try:
+            said = read_disposition(headers.get("content-disposition", "form-data").encode("latin-1"))
+        except DispositionError as error:
+            raise MalformedError(f"part {self._number} of the form: {error}") from error
+        if "name" not in said:
+            raise MalformedError(f"part {self._number} of the form has no name in its Content-Disposition")
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        head = PartHead(said["name"], said.get("filename"), media_type, self._number)
+        encoding = headers.get("content-transfer-encoding", "").strip().lower()
+        if encoding not in _PLAIN:
+            # RFC 7578, section 4.7, ends them: taken as they are, the text would pass for the file.
+            raise MalformedError(f"{head} has the Content-Transfer-Encoding {encoding[:40]!r}; send its bytes plain")
+        self._pieces.append(head)
 
     def _on_end(self) -> None:
         self._ended = True
-
-
-def _text(raw: bytes) -> str:
-    """UTF-8, plain as browsers send it or percent-encoded as RFC 7578, section 2, has it."""
-    try:
-        return unquote_to_bytes(raw).decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError("the name of a part is not UTF-8") from error

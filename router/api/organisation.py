@@ -6,17 +6,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 
-from router.api.auth import Caller, Parts, Sender
+from router.api.auth import Author, Caller, Parts
 from router.api.body import json_of
 from router.api.unit_views import ListedUnitView, ResolutionView, UnitDetailView
-from router.errors import NotFoundError
+from router.errors import ForbiddenIssuerError, NotFoundError
 from router.ledger import queries
 from router.ledger.engine import reading
 from router.ledger.scope import Scope
+from schemas.accounts import Role
 from schemas.clock import now_ms
-from schemas.codes import UnitCode, UnitPattern, covers
+from schemas.codes import UnitCode, UnitPattern, covers, is_code
 from schemas.dispatch import MAX_RULES
 from schemas.model import Travelling, parse
+from schemas.rights import out_of_reach
 
 _OUTAGES_MS = 7 * 24 * 3_600_000
 _MOST_OUTAGES = 200
@@ -30,7 +32,10 @@ Within = Annotated[UnitPattern | None, Query(description="Only this unit, or a s
 
 
 class ResolveRequest(Travelling):
-    """Addressing rules to try."""
+    """Addressing rules to try; with `issuer`, whom of those a dispatch of that unit by this account may go to."""
+
+    issuer: UnitCode | None = None
+    """Who would send; left out: nothing is said of what the account may."""
 
     addressees: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=MAX_RULES)]
     """The rules, as in a submission."""
@@ -69,7 +74,17 @@ async def show_unit(
 
 
 @router.post("/resolve", summary="Try addressing rules", openapi_extra={"requestBody": _BODY})
-async def resolve(request: Request, services: Parts, _sender: Sender) -> ResolutionView:
-    """Who a dispatch with these rules would go to today, who is left out, and why. Nothing is sent."""
+async def resolve(request: Request, services: Parts, sender: Author) -> ResolutionView:
+    """Who a dispatch with these rules would go to today, who is left out, and why. Nothing is sent.
+
+    `not_allowed` names the addressees that the account may not send to; an account of one unit need not say `issuer`.
+    """
     wanted = parse(ResolveRequest, await json_of(request, idle=services.idle_timeout), what="request")
-    return ResolutionView.of(await asyncio.to_thread(services.intake.resolve, wanted.addressees))
+    found = await asyncio.to_thread(services.intake.resolve, wanted.addressees)
+    issuer = wanted.issuer or (sender.pattern if is_code(sender.pattern) else None)
+    if issuer is None or sender.role is Role.OPERATOR:
+        return ResolutionView.of(found)
+    if not sender.stands_for(issuer):
+        raise ForbiddenIssuerError(f"{sender.name} may not send for {issuer}")
+    rights = await services.intake.rights_of(sender)
+    return ResolutionView.of(found, out_of_reach(rights, issuer, [unit.code for unit in found.included]))

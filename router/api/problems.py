@@ -9,7 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from router.errors import OffsetConflictError, RouterError, UnauthorizedError, UnavailableError
+from router.errors import (
+    AllowanceError,
+    LockedOutError,
+    OffsetConflictError,
+    RouterError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from router.problem import Problem, problem, problem_of
 from schemas.errors import FieldProblem, InvalidError
 
@@ -60,6 +67,8 @@ def _headers_of(request: Request, error: RouterError) -> dict[str, str]:
         return {"WWW-Authenticate": f'Bearer realm="congvan"{told}'}
     if isinstance(error, UnavailableError):
         return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, AllowanceError | LockedOutError):
+        return {"Retry-After": str(error.seconds)}
     if isinstance(error, OffsetConflictError) and error.offset is not None:
         return {"Upload-Offset": str(error.offset)}
     return {}

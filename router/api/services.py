@@ -19,6 +19,7 @@ from router.metrics import Metrics
 from router.uploads import UploadStore
 from schemas.accounts import Account
 from schemas.dispatch import Accepted, Submission
+from schemas.rights import Rights
 
 
 class Intake(Protocol):
@@ -36,6 +37,10 @@ class Intake(Protocol):
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
         """Who would be addressed, who not, and why."""
+        ...
+
+    async def rights_of(self, account: Account) -> Rights:
+        """What an account may send."""
         ...
 
 
@@ -82,6 +87,7 @@ class Services:
         max_attachment_bytes: the largest file that is accepted.
         timezone: IANA name of the zone whose times people are shown.
         idle_timeout: seconds without a byte after which an upload is given up.
+        allowed_hosts: names that are answered to; none: any.
         provider: where people may log in beside the console's own accounts; None: nowhere.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
@@ -98,6 +104,7 @@ class Services:
     max_attachment_bytes: int
     timezone: str = "Asia/Ho_Chi_Minh"
     idle_timeout: float = 60.0
+    allowed_hosts: tuple[str, ...] = ()
     provider: Provider | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -1,5 +1,6 @@
 """``POST /api/v1/dispatches``: the HTTP door of the intake."""
 
+import asyncio
 import hashlib
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from schemas.errors import InvalidError
 from schemas.model import parse
 
 DOOR = "http"
+OFF_THE_LOOP_BYTES = 64 * 1024
+"""A larger body is read in a thread; the loop goes on."""
 _SUBMISSION = {"schema": {"$ref": "#/components/schemas/Submission"}}
 _FORM = {
     "schema": {
@@ -99,7 +102,10 @@ async def read_submission(
     """
     media_type = media_type_of(request)
     if media_type == "application/json":
-        return parse(Submission, await json_of(request, idle=services.idle_timeout), what="submission")
+        body = await json_of(request, idle=services.idle_timeout)
+        if len(body) > OFF_THE_LOOP_BYTES:
+            return await asyncio.to_thread(parse, Submission, body, what="submission")
+        return parse(Submission, body, what="submission")
     if media_type == "multipart/form-data":
         return await read_form(
             chunks_of(request, idle=services.idle_timeout),

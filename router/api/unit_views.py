@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from router.api.view import Instant, View
 from router.directory import Resolution
 from router.ledger.queries import LineRow, OutageRow
@@ -159,13 +161,16 @@ class ResolutionView(View):
     """Named by the rules and not addressed."""
     notes: list[NoteView]
     """What is worth knowing."""
+    not_allowed: list[str] = Field([], examples=[["LCA.VP"]])
+    """Of `included`, those that the account may not send to: a dispatch with these rules is refused whole."""
 
     @classmethod
-    def of(cls, found: Resolution) -> "ResolutionView":
+    def of(cls, found: Resolution, not_allowed: Sequence[str] = ()) -> "ResolutionView":
         """From the directory's answer."""
         return cls(
             count=len(found.included),
             included=[UnitView.of(unit) for unit in found.included],
             left_out=[LeftOutView(unit=it.unit_code, reason=it.reason, detail=it.detail) for it in found.left_out],
             notes=[NoteView(code=it.code, unit=it.unit_code, detail=it.detail) for it in found.notes],
+            not_allowed=list(not_allowed),
         )

@@ -202,7 +202,7 @@ class PrivateNode:
     def _launch(self, epmd: str, identity: config.Identity, lock: int) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", str(_KEEPER), epmd, str(identity.epmd_port), str(self._server)]
         command.append(str(file_handles()))
-        with (self.log_dir / "start.log").open("wb") as output:
+        with open(self.log_dir / "start.log", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
             return subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

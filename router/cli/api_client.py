@@ -37,13 +37,15 @@ class ApiClient:
 
     Args:
         settings: where the API is, and the token.
+        sends: take the token that dispatches are sent with, where there is one of its own.
 
     Raises:
         typer.BadParameter: no token is set.
     """
 
-    def __init__(self, settings: RouterSettings) -> None:
-        token = settings.token.get_secret_value()
+    def __init__(self, settings: RouterSettings, *, sends: bool = False) -> None:
+        own = settings.issuer_token.get_secret_value() if sends else ""
+        token = own or settings.token.get_secret_value()
         if not token:
             raise typer.BadParameter("no token is set; put one made by `congvan token create` in CONGVAN_TOKEN")
         self._http = ClientSession(

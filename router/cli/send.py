@@ -113,7 +113,7 @@ async def _send(letter: bytes, files: list[Path], key: str, *, plan: bool) -> di
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
-    async with ApiClient(RouterSettings()) as api:
+    async with ApiClient(RouterSettings(), sends=True) as api:
         with progress:
             if plan:
                 return await api.plan(lambda: _form(letter, files, progress))

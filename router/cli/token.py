@@ -14,7 +14,9 @@ from router.cli.console_output import (
     print_json,
     print_table,
 )
+from router.cli.showing_rights import changed_rights, print_rights
 from schemas.clock import now_ms
+from schemas.rights import DEFAULTS, MAX_ALLOWED
 
 if TYPE_CHECKING:
     from router.ledger.accounts import AccountRow
@@ -30,12 +32,55 @@ _CREATE_EPILOG = f"""Examples:
 
 `congvan token create operator:LCA.# --json`: who watches and acts on all
 
+`congvan token create gateway:LCA.02 --reach above --reach 'LCA.#' --max-urgency 4`: may reach the province, express
+
 {EXIT_CODES} Here 4: the account is in use."""
+_GRANT_EPILOG = f"""Examples:
+
+`congvan token grant gateway:LCA.02.# --max-urgency 3`: its units may send express dispatches, too
+
+`congvan token grant issuer:LCA.VP --over-below --dispatches-per-hour 500`: may recall what its units have sent
+
+`congvan token grant gateway:LCA.02.# --as-by-role`: what every gateway may
+
+What is not named stays as it is. A change works at every router within seconds.
+
+{EXIT_CODES} Here 3: there is no such account."""
 _EPILOG = f"Example: `congvan token %s`\n\n{EXIT_CODES} Here 3: there is no such account."
 
 NameArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name, as `token list` shows it.")]
 ExpiresOption = Annotated[
     str, typer.Option("--expires", metavar="WHEN", help="When the token ends: 90d, 12h, 2027-01-31; without it, never.")
+]
+
+
+ReachOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reach",
+        metavar="WHOM",
+        help="Whom it may address, seen from the issuer: above, beside, below, all, a unit or a subtree; several "
+        "times for several; none: nobody. Default: issuers all, gateways above, beside and below, operators nobody.",
+    ),
+]
+UrgencyOption = Annotated[
+    int | None, typer.Option(min=0, max=4, help="The highest urgency. Default: issuers 4, gateways 2.")
+]
+OverBelowOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--over-below/--own-only", help="Whether it may recall, update and replace what units below it have sent."
+    ),
+]
+DispatchesOption = Annotated[
+    int | None, typer.Option(min=0, max=MAX_ALLOWED, help="Dispatches an hour. Default: gateways 300.")
+]
+DeliveriesOption = Annotated[
+    int | None, typer.Option(min=0, max=MAX_ALLOWED, help="Addressees of all of them. Default: gateways 3000.")
+]
+BytesOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=MAX_ALLOWED, help="Bytes of files, for each addressee. Default: gateways 10 GiB."),
 ]
 
 
@@ -46,19 +91,32 @@ def _group() -> None:
 
 @app.command(epilog=_CREATE_EPILOG)
 def create(
-    name: Annotated[str, typer.Argument(metavar="ROLE:PATTERN", help="gateway, issuer or operator, and its units.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ROLE:PATTERN", help="gateway, issuer, operator or watcher, and its units.")
+    ],
     label: Annotated[str, typer.Option(help="Tells accounts of one role and pattern apart.")] = "",
     expires: ExpiresOption = "",
+    reach: ReachOption = None,
+    max_urgency: UrgencyOption = None,
+    over_below: OverBelowOption = None,
+    dispatches_per_hour: DispatchesOption = None,
+    deliveries_per_hour: DeliveriesOption = None,
+    bytes_per_hour: BytesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an account and print its token, this once."""
+    from router.ledger import rights
     from router.ledger.accounts import create_account
     from router.ledger.engine import writing
 
     account = _account(f"{name}:{label}" if label else name)
     expires_at = future_moment(expires) if expires else None
+    amounts = dispatches_per_hour, deliveries_per_hour, bytes_per_hour
+    wanted = changed_rights(DEFAULTS[account.role], reach, max_urgency, over_below, amounts)
     with open_ledger(begin=True) as engine, writing(engine) as conn:
         token = create_account(conn, account, now_ms=now_ms(), expires_at=expires_at)
+        if wanted != DEFAULTS[account.role]:
+            rights.grant(conn, account, wanted)
     _tell(account, token, as_json=as_json)
 
 
@@ -77,6 +135,50 @@ def list_(as_json: JsonOption = False) -> None:
     print_table(
         columns, [(row.name, _state(row), local_time(row.created_at), local_time(row.expires_at)) for row in rows]
     )
+
+
+@app.command(epilog=_GRANT_EPILOG)
+def grant(
+    name: NameArgument,
+    reach: ReachOption = None,
+    max_urgency: UrgencyOption = None,
+    over_below: OverBelowOption = None,
+    dispatches_per_hour: DispatchesOption = None,
+    deliveries_per_hour: DeliveriesOption = None,
+    bytes_per_hour: BytesOption = None,
+    as_by_role: Annotated[bool, typer.Option("--as-by-role", help="Begin with what its role gives.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what an account may send: whom to, how urgently, how much, and whose dispatches it may change."""
+    from router.ledger import rights
+    from router.ledger.accounts import find_account
+    from router.ledger.engine import writing
+
+    account = _account(name)
+    amounts = dispatches_per_hour, deliveries_per_hour, bytes_per_hour
+    with open_ledger() as engine, writing(engine) as conn:
+        find_account(conn, account.name)
+        before = DEFAULTS[account.role] if as_by_role else rights.rights_of(conn, account)
+        after = changed_rights(before, reach, max_urgency, over_below, amounts)
+        if after == DEFAULTS[account.role]:
+            rights.withdraw(conn, account)
+        else:
+            rights.grant(conn, account, after)
+    print_rights(account, after, as_json=as_json)
+
+
+@app.command(epilog=_EPILOG % "show gateway:LCA.02.#")
+def show(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show what an account may send, and how much of it it has sent in this hour."""
+    from router.ledger import rights
+    from router.ledger.accounts import find_account
+    from router.ledger.engine import reading
+
+    account = _account(name)
+    with open_ledger() as engine, reading(engine) as conn:
+        find_account(conn, account.name)
+        found, sent = rights.rights_of(conn, account), rights.used(conn, account.name, now_ms=now_ms())
+    print_rights(account, found, sent, as_json=as_json)
 
 
 @app.command(epilog=_EPILOG % "rotate issuer:LCA.VP:erp")
@@ -128,7 +230,7 @@ def _tell(account: "Account", token: str, *, as_json: bool) -> None:
 
 def _tell_broker(account: "Account") -> None:
     """Say who brings the account to the broker: never this command, which could not make good what it finds lost."""
-    if account.role != "operator":
+    if account.role in {"gateway", "issuer"}:
         print(
             "a running router brings this to the broker within seconds; without one: `congvan topology apply`",
             file=sys.stderr,

@@ -22,6 +22,7 @@ from schemas.clock import now_ms
 BACKGROUND = "x-background"
 """Header of what pages ask by themselves; it does not keep a session alive."""
 _COOKIE = "congvan-session"
+_DEVICE = "congvan-device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,19 @@ def drop_session(request: Request, response: Response) -> None:
 def cookie_name(request: Request) -> str:
     """The cookie's name; over TLS with the prefix by which a browser lets only this host set it."""
     return f"__Host-{_COOKIE}" if is_secure(request) else _COOKIE
+
+
+def set_device(request: Request, response: Response, token: str, *, max_age: int) -> None:
+    """Give the browser what its person is known by past a lock of the name; seconds."""
+    secure = is_secure(request)
+    response.set_cookie(
+        device_cookie(request), token, max_age=max_age, secure=secure, httponly=True, samesite="lax", path="/"
+    )
+
+
+def device_cookie(request: Request) -> str:
+    """The name of that cookie."""
+    return f"__Host-{_DEVICE}" if is_secure(request) else _DEVICE
 
 
 def address_of(request: Request) -> str:

@@ -10,16 +10,27 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from router.console import passwords
-from router.console.access import Looking, Parts, address_of, drop_session, services_of, set_session
+from router.console.access import (
+    Looking,
+    Parts,
+    address_of,
+    device_cookie,
+    drop_session,
+    services_of,
+    set_device,
+    set_session,
+)
 from router.console.language import N_
 from router.console.pages import CHOICES, COOKIES, ROOT, page
 from router.console.reads import change, look
 from router.console.safety import require_own
 from router.errors import LockedOutError, NotFoundError
-from router.ledger import audit, people, sessions
+from router.ledger import audit, login_throttle, people, sessions
 from router.ledger.audit import Act, Entry
+from router.ledger.login_throttle import Attempt
 from router.ledger.people import Person
 from schemas.clock import now_ms
+from schemas.hidden import hide
 from schemas.text import Line
 
 _HOME = f"{ROOT}/"
@@ -28,6 +39,8 @@ _WRONG = N_("The name or the password is wrong.")
 LOCKED = N_("Too many attempts have failed; wait %(span)s.")
 _MISMATCH = N_("The two passwords differ.")
 _TOO_SHORT = N_("The password has fewer than %(least)s characters.")
+_TOO_COMMON = N_("This password is known to those who guess; choose a phrase of your own.")
+_MAX_DEVICE = 100
 _SEE_OTHER = 303
 _UNPROCESSABLE = 422
 
@@ -56,28 +69,42 @@ async def log_in(
     next: Annotated[str, Form()] = "",  # noqa: A002 - as above
 ) -> Response:
     """Open a session for who knows the password."""
+    hide([password])
     login = name.strip().lower()
+    attempt = Attempt(login, address_of(request), request.cookies.get(device_cookie(request), "")[:_MAX_DEVICE])
+
+    def begin(conn: Connection) -> str | None:
+        login_throttle.begin(conn, attempt, now_ms=now_ms())
+        return people.password_of(conn, login)
+
     try:
-        stored = await change(services, lambda conn: people.begin_login(conn, login, now_ms=now_ms()))
+        async with passwords.turn(attempt.address):
+            stored = await change(services, begin)
+            right = await passwords.is_password(stored, password)
     except LockedOutError as error:
         values = {"span": error.seconds * 1000}
-        return login_page(request, status=429, following=next, name=name, problem=LOCKED, values=values)
-    right = await passwords.is_password(stored, password)
+        response = login_page(request, status=429, following=next, name=name, problem=LOCKED, values=values)
+        response.headers["retry-after"] = str(error.seconds)
+        return response
     new_hash = await passwords.hash_password(password) if right and stored and passwords.is_outdated(stored) else ""
 
-    def finish(conn: Connection) -> str:
+    def finish(conn: Connection) -> tuple[str, str]:
         person = people.end_login(conn, login, stored, new_hash=new_hash) if right and stored else None
         if person is None:
             # A name that nobody has may be a password typed into the wrong field: it is not kept.
             known = login if stored else ""
             audit.record(conn, Entry(now_ms(), known, Act.LOGIN_FAILED, known, address=address_of(request)))
-            return ""
-        return begin_session(conn, person, Act.LOGGED_IN, address_of(request))
+            return "", ""
+        login_throttle.succeed(conn, attempt, now_ms=now_ms())
+        token = begin_session(conn, person, Act.LOGGED_IN, address_of(request))
+        return token, login_throttle.remember_device(conn, login, now_ms=now_ms())
 
-    token = await change(services, finish)
+    token, device = await change(services, finish)
     if not token:
         return login_page(request, status=401, following=next, name=name, problem=_WRONG)
-    return enter(request, token, next)
+    response = enter(request, token, next)
+    set_device(request, response, device, max_age=login_throttle.DEVICE_DAYS * 24 * 3600)
+    return response
 
 
 @router.get("/welcome")
@@ -95,8 +122,9 @@ async def show_welcome(
 @router.post("/welcome")
 async def welcome(request: Request, services: Parts, token: Text, password: Text, again: Text) -> Response:
     """Set the password and open a session."""
+    hide([token, password, again])
     person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
-    problem = _TOO_SHORT if len(password) < passwords.MIN_LENGTH else _MISMATCH if password != again else ""
+    problem = _problem_of(password, again, person.name)
     if problem:
         context = {"person": person, "token": token, "problem": problem, "least": passwords.MIN_LENGTH}
         return page(request, None, "welcome.html", status=_UNPROCESSABLE, **context)
@@ -108,6 +136,15 @@ async def welcome(request: Request, services: Parts, token: Text, password: Text
         )
 
     return enter(request, await change(services, finish), "")
+
+
+def _problem_of(password: str, again: str, name: str) -> str:
+    """What is wrong with a new password; empty: nothing."""
+    if len(password) < passwords.MIN_LENGTH:
+        return _TOO_SHORT
+    if passwords.is_common(password, name):
+        return _TOO_COMMON
+    return _MISMATCH if password != again else ""
 
 
 @router.post("/logout")

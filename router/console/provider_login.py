@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from router.api.services import Services
 from router.console.access import Parts, address_of, is_secure
 from router.console.language import N_
-from router.console.login import LOCKED, begin_session, enter, login_page
+from router.console.login import begin_session, enter, login_page
 from router.console.pages import ROOT
 from router.console.reads import change
-from router.errors import LockedOutError, NotFoundError
+from router.errors import NotFoundError
 from router.identity import Identity, Provider, ProviderDownError, ProviderRefusedError, flow
 from router.ledger import audit, identities
 from router.ledger.audit import Act, Entry
@@ -88,15 +88,11 @@ async def _proven(provider: Provider, request: Request, begun: flow.Begun | None
 
 async def _let_in(services: Services, request: Request, identity: Identity, following: str) -> Response:
     def finish(conn: Connection) -> str:
-        person = identities.enter(
-            conn, issuer=identity.issuer, subject=identity.subject, email=identity.email, now_ms=now_ms()
-        )
+        person = identities.enter(conn, issuer=identity.issuer, subject=identity.subject, email=identity.email)
         return begin_session(conn, person, Act.LOGGED_IN, address_of(request), reason=identity.issuer)
 
     try:
         return enter(request, await change(services, finish), following)
-    except LockedOutError as error:
-        return login_page(request, problem=LOCKED, status=429, values={"span": error.seconds * 1000})
     except NotFoundError:
         await _note_failure(services, request, f"nobody is {identity.subject}")
         return login_page(request, problem=_UNKNOWN, status=403)

@@ -22,11 +22,12 @@ from router.errors import (
     SecrecyRefusedError,
     UnknownAttachmentError,
 )
+from router.intake.rights import ByRole, RightsOf, judge
 from router.ledger import acceptance, recalls
 from router.ledger.acceptance import NewDispatch, Question
 from router.ledger.writer import Writer
 from router.planning.draft import take_over
-from schemas.accounts import Account
+from schemas.accounts import Account, Role
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment, content_digest
 from schemas.clock import now_ms
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES, Descriptor, encode, fits, full_descriptor, stub, travelling
@@ -36,6 +37,7 @@ from schemas.errors import FieldProblem
 from schemas.events import Event
 from schemas.ids import new_id
 from schemas.keys import read_key
+from schemas.rights import Rights
 from schemas.trace import child_of
 from schemas.unit import Unit
 
@@ -82,6 +84,7 @@ class Intake:
         directories: holds the present directory.
         knock: called after a commit, so that the relay looks at once.
         allow_secrecy: take classified dispatches.
+        rights: knows what accounts may send; when not given, what their roles give.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Intake:
         directories: Directories,
         knock: Callable[[], None] = lambda: None,
         allow_secrecy: bool = False,
+        rights: RightsOf | None = None,
     ) -> None:
         self._writer = writer
         self._content = content
@@ -102,6 +106,7 @@ class Intake:
         self._directories = directories
         self._knock = knock
         self._allow_secrecy = allow_secrecy
+        self._rights = rights or ByRole()
         self._resolutions: dict[tuple[str, ...], tuple[Directory, date, Resolution]] = {}
 
     async def accept(
@@ -150,13 +155,17 @@ class Intake:
         return await self._made_ready(submission, _Request(sender, "rehearsal"), content)
 
     async def _made_ready(self, submission: Submission, request: _Request, content: ContentStore) -> NewDispatch:
-        self._check(submission, request.sender)
+        sender = request.sender
+        self._check(submission, sender)
         files = submission.attachments
-        await self._possession.require(request.sender, submission.issuer, files, store=self._content, own=content)
+        await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
         if content is not self._content:
             await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
         reached = await self._reached_by(submission)
-        return await self._prepare(submission, reached, request, content)
+        rights = await self.rights_of(sender)
+        if sender.role is not Role.OPERATOR or content is self._content:  # one who sends nothing may look
+            judge(sender, rights, submission, [unit.code for unit in reached.units])
+        return await self._prepare(submission, reached, request, content, rights)
 
     async def _reached_by(self, submission: Submission) -> Recall:
         """Whom a submission goes to; a recall goes by who got what it recalls."""
@@ -192,6 +201,14 @@ class Intake:
         self._resolutions[rules] = (directory, day, resolution)
         return resolution
 
+    async def rights_of(self, account: Account) -> Rights:
+        """What an account may send.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be asked.
+        """
+        return await self._rights.of(account)
+
     def _check(self, submission: Submission, sender: Account) -> None:
         if not sender.stands_for(submission.issuer):
             raise ForbiddenIssuerError(f"{sender.name} may not send for {submission.issuer}")
@@ -204,6 +221,7 @@ class Intake:
         reached: Recall,
         request: _Request,
         content: ContentStore,
+        rights: Rights,
     ) -> NewDispatch:
         dispatch_id, units = new_id(), reached.units
         forms = await self._forms_of(submission, units, content)
@@ -225,6 +243,7 @@ class Intake:
             accepted_at=now_ms(),
             called_back=reached.called_back,
             gone=reached.gone,
+            rights=rights,
         )
 
     async def _forms_of(

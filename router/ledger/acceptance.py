@@ -14,10 +14,12 @@ from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
 from router.ledger.queries.contents import RECORD_POSITION
+from router.ledger.rights import Budget
 from router.schedule import is_reachable
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
 from schemas.ids import new_id
+from schemas.rights import UNBOUND, Amount, Rights
 from schemas.states import Status
 from schemas.text import fold
 from schemas.unit import Unit
@@ -47,6 +49,13 @@ class NewDispatch:
     """Of a recall: the units whose copies it wants back, those that exist no more among them."""
     gone: frozenset[str] = frozenset()
     """Those of them."""
+    rights: Rights = UNBOUND
+    """What the account may send."""
+
+    @property
+    def amount(self) -> Amount:
+        """How much it is, as it counts against the account's allowance."""
+        return Amount.of([file.size for file in self.submission.attachments], len(self.units))
 
 
 _DISPATCH = (
@@ -138,17 +147,24 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
     fresh: dict[str, NewDispatch] = {}
     answers: dict[int, Accepted | Exception] = {}
     own: set[tuple[str, str]] = set()
+    budget = Budget(connection, items[0].accepted_at if items else 0)
     for place, (item, question) in enumerate(zip(items, questions, strict=True)):
         key = (item.account, item.idempotency_key)
         if key in own or _of(question, known) is not None:
             continue  # answered when all that is new is in the ledger
-        refusal = recalls.refusal(connection, item.submission, item.called_back) or _not_nameable(connection, item)
+        refusal = (
+            recalls.refusal(connection, item.submission, item.called_back, item.rights)
+            or _not_nameable(connection, item)
+            or budget.refusal(item.account, item.rights.hourly, item.amount)
+        )
         if refusal is not None:
             answers[place] = refusal
             continue
         own.add(key)
         fresh[item.id] = item
     taken = _insert(connection, list(fresh.values())) if fresh else frozenset()
+    if taken:
+        budget.write()
     if len(answers) + len(taken) < len(items):
         known = _known(connection, questions)
     for place, (item, question) in enumerate(zip(items, questions, strict=True)):

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select, update
 
 from router.errors import AccountExistsError, NotFoundError, RefusedError
+from router.ledger import rights
 from router.ledger.dialect import insert_of
 from router.ledger.models import account as table
 from router.ledger.tokens import NewToken, key_of, matches, new_token
@@ -65,6 +66,7 @@ def create_account(conn: Connection, account: Account, *, now_ms: int, expires_a
     statement = statement.on_conflict_do_update(index_elements=["name"], set_=values, where=ended)
     if conn.scalar(statement.returning(table.c.name)) is None:
         raise AccountExistsError(f"the account {account.name} is in use")
+    rights.withdraw(conn, account)  # made anew, it has what its role gives
     return token.text
 
 

@@ -173,11 +173,12 @@ def _migrate(target: str | Engine, act: Callable[[Config], None]) -> None:
 def _open(url: str, *, foreign_keys: bool, **pool: Any) -> Engine:
     parsed = _parse(url)
     if parsed.drivername == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": LOCK_TIMEOUT}, **pool)
+        # Parameters are hidden: an error that says them tells hashes, sessions and letters to who reads the log.
+        engine = create_engine(parsed, connect_args={"timeout": LOCK_TIMEOUT}, hide_parameters=True, **pool)
         _control_sqlite(engine, foreign_keys=foreign_keys)
     else:
         connect = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "congvan"}
-        engine = create_engine(parsed, connect_args=connect, pool_pre_ping=True, **pool)
+        engine = create_engine(parsed, connect_args=connect, pool_pre_ping=True, hide_parameters=True, **pool)
     return engine
 
 

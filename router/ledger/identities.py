@@ -37,7 +37,7 @@ def set_email(conn: Connection, name: str, email: str) -> None:
         raise RefusedError(f"{address} is another person's address", hint="give each their own") from error
 
 
-def enter(conn: Connection, *, issuer: str, subject: str, email: str, now_ms: int) -> Person:
+def enter(conn: Connection, *, issuer: str, subject: str, email: str) -> Person:
     """The person whose account it is, when they may come in; binds an account that comes for the first time.
 
     Args:
@@ -45,11 +45,9 @@ def enter(conn: Connection, *, issuer: str, subject: str, email: str, now_ms: in
         issuer: the provider.
         subject: its name of the account, which never is another's.
         email: the address that the provider has verified; empty: none.
-        now_ms: the present, UTC milliseconds.
 
     Raises:
         NotFoundError: nobody was invited with it, or the person's access has ended.
-        LockedOutError: the person is locked out.
     """
     identity = f"{issuer} {subject}"
     name = conn.scalar(select(table.c.name).where(table.c.identity == identity))
@@ -57,7 +55,7 @@ def enter(conn: Connection, *, issuer: str, subject: str, email: str, now_ms: in
         name = _bind(conn, identity, email)
     if name is None:
         raise NotFoundError(_NOBODY, hint="an administrator runs `congvan people invite NAME --email ADDRESS`")
-    return people.let_in(conn, name, now_ms=now_ms)
+    return people.let_in(conn, name)
 
 
 def _bind(conn: Connection, identity: str, email: str) -> str | None:

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, case, delete, literal, not_, select, update
 
-from router.errors import LockedOutError, NotFoundError, RefusedError
+from router.errors import NotFoundError, RefusedError
+from router.ledger import login_throttle
 from router.ledger.dialect import insert_of
 from router.ledger.models import person as table
 from router.ledger.models import person_role, web_session
@@ -23,11 +24,6 @@ from schemas.deadlines import is_over
 
 INVITED_FOR_MS = 24 * 3_600_000
 """How long a one-time token is good."""
-FREE_FAILURES = 5
-"""Logins in a row that may fail before the person is locked out."""
-_FIRST_LOCK_MS = 30_000
-_LONGEST_LOCK_MS = 3_600_000
-_MAX_DOUBLINGS = 10
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 
 
@@ -102,7 +98,6 @@ class PersonRow:
     person: Person
     has_password: bool
     invited_until: int | None
-    failures: int
     locked_until: int
     created_at: int
     revoked_at: int | None
@@ -148,10 +143,9 @@ def invite(conn: Connection, name: str, grants: Iterable[Grant] = (), *, now_ms:
     values = {
         "invite_hash": hash_of(token),
         "invite_expires_at": now_ms + INVITED_FOR_MS,
-        "failures": 0,
-        "locked_until": 0,
         "revoked_at": None,
     }
+    login_throttle.forgive(conn, name)
     statement = insert_of(conn, table).values(name=name, created_at=now_ms, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
     for grant in grants:
@@ -186,71 +180,38 @@ def set_password(conn: Connection, token: str, password_hash: str, *, now_ms: in
     if not conn.execute(used.values(values)).rowcount:
         raise NotFoundError("the one-time link was used a moment ago")
     conn.execute(delete(web_session).where(web_session.c.person == found.name))
+    login_throttle.forget_devices(conn, found.name)
     return found
 
 
-def begin_login(conn: Connection, name: str, *, now_ms: int) -> str | None:
-    """Count an attempt to log in before its password is looked at, so that many at once are counted, too.
-
-    Returns:
-        The hash that the password is to be compared with; None: nobody of that name may log in.
-
-    Raises:
-        LockedOutError: too many attempts have failed.
-    """
-    statement = select(table.c.password_hash, table.c.failures, table.c.locked_until)
-    if conn.dialect.name == "postgresql":
-        statement = statement.with_for_update()
-    row = conn.execute(statement.where(table.c.name == name, table.c.revoked_at.is_(None))).first()
-    if row is None or row.password_hash is None:
-        return None
-    if _is_locked(row.locked_until, now_ms):
-        raise LockedOutError(f"{name} is locked out", seconds=(row.locked_until - now_ms + 999) // 1000)
-    failures = row.failures + 1
-    values = {"failures": failures, "locked_until": now_ms + lock_of(failures)}
-    conn.execute(update(table).where(table.c.name == name).values(values))
-    return str(row.password_hash)
+def password_of(conn: Connection, name: str) -> str | None:
+    """The hash that a password is to be compared with; None: nobody of that name may log in."""
+    return conn.scalar(select(table.c.password_hash).where(table.c.name == name, table.c.revoked_at.is_(None)))
 
 
 def end_login(conn: Connection, name: str, password_hash: str, *, new_hash: str = "") -> Person | None:
-    """The password was right: forget the failures. None when the person has changed since it was asked for.
+    """The password was right. None when the person has changed since it was asked for.
 
     Args:
         conn: a transaction that writes.
         name: who.
-        password_hash: what :func:`begin_login` gave.
+        password_hash: what :func:`password_of` gave.
         new_hash: when given, replaces it: the same password hashed with today's parameters.
     """
     same = table.c.name == name, table.c.password_hash == password_hash, table.c.revoked_at.is_(None)
-    values = {"failures": 0, "locked_until": 0} | ({"password_hash": new_hash} if new_hash else {})
+    values = {"password_hash": new_hash or password_hash}
     return _read(conn, name) if conn.execute(update(table).where(*same).values(values)).rowcount else None
 
 
-def let_in(conn: Connection, name: str, *, now_ms: int) -> Person:
-    """The person whom an identity provider has named, when they may come in.
+def let_in(conn: Connection, name: str) -> Person:
+    """The person whom an identity provider has named, when they may come in; who guesses a password here is no matter.
 
     Raises:
         NotFoundError: the person's access has ended.
-        LockedOutError: the person is locked out.
     """
-    statement = select(table.c.locked_until).where(table.c.name == name, table.c.revoked_at.is_(None))
-    locked_until = conn.scalar(statement)
-    if locked_until is None:
+    if conn.scalar(select(table.c.name).where(table.c.name == name, table.c.revoked_at.is_(None))) is None:
         raise NotFoundError(f"{name} has no access any more", hint="an administrator invites again")
-    if _is_locked(locked_until, now_ms):
-        raise LockedOutError(f"{name} is locked out", seconds=(locked_until - now_ms + 999) // 1000)
     return _read(conn, name)
-
-
-def _is_locked(until: int, now_ms: int) -> bool:
-    return not is_over(until, now=now_ms, longest=_LONGEST_LOCK_MS)
-
-
-def lock_of(failures: int) -> int:
-    """Milliseconds of lock-out after so many failures in a row: none at first, then 30 s, 1 min, 2 min … 1 h."""
-    if failures < FREE_FAILURES:
-        return 0
-    return min(_FIRST_LOCK_MS << min(failures - FREE_FAILURES, _MAX_DOUBLINGS), _LONGEST_LOCK_MS)
 
 
 def revoke(conn: Connection, name: str, *, now_ms: int) -> None:
@@ -264,6 +225,7 @@ def revoke(conn: Connection, name: str, *, now_ms: int) -> None:
     if not conn.execute(update(table).where(table.c.name == name).values(ended)).rowcount:
         raise NotFoundError(f"there is no person {name}", hint="`congvan people list` shows them")
     conn.execute(delete(web_session).where(web_session.c.person == name))
+    login_throttle.forget_devices(conn, name)
 
 
 def withdraw(conn: Connection, name: str, grant: Grant) -> None:
@@ -287,13 +249,13 @@ def list_people(conn: Connection) -> list[PersonRow]:
     """All people by name, those whose access has ended too."""
     rows = conn.execute(select(table).order_by(table.c.name)).all()
     granted = _grants(conn, [row.name for row in rows])
+    locked = login_throttle.locked_names(conn, [row.name for row in rows])
     return [
         PersonRow(
             person=Person(row.name, granted[row.name]),
             has_password=row.password_hash is not None,
             invited_until=row.invite_expires_at,
-            failures=row.failures,
-            locked_until=row.locked_until,
+            locked_until=locked.get(row.name, 0),
             created_at=row.created_at,
             revoked_at=row.revoked_at,
         )

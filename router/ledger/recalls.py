@@ -16,6 +16,7 @@ from router.ledger.receipts import Telling, apply, take_back
 from router.schedule import Silence
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
+from schemas.rights import UNBOUND, Rights, may_change
 from schemas.states import Status, on_recall
 
 _ON_THE_WAY = [Status.QUEUED.value, Status.TAKEN.value]
@@ -33,13 +34,16 @@ _NAMED = 5
 """Units that a refusal names."""
 
 
-def refusal(connection: Connection, letter: Submission, called_back: Sequence[str]) -> RefusedError | None:
+def refusal(
+    connection: Connection, letter: Submission, called_back: Sequence[str], rights: Rights = UNBOUND
+) -> RefusedError | None:
     """Why a recall, update or replacement cannot be accepted; None: it can, or it is another kind of dispatch.
 
     Args:
         connection: a transaction.
         letter: what was submitted.
         called_back: of a recall, the units whose copies it wants back.
+        rights: of the account that submits it.
     """
     if letter.kind is Kind.NEW:
         return None
@@ -49,7 +53,7 @@ def refusal(connection: Connection, letter: Submission, called_back: Sequence[st
             select(dispatch.c.id, dispatch.c.issuer, dispatch.c.kind).where(dispatch.c.id.in_(letter.refers_to))
         )
     }
-    problems = list(_problems(letter, known))
+    problems = list(_problems(letter, known, rights))
     if problems:
         return ReferencesError("; ".join(item.problem for item in problems), problems=problems)
     return _strangers(connection, letter, called_back) if letter.kind is Kind.RECALL else None
@@ -108,12 +112,12 @@ def send_again(connection: Connection, units: Sequence[str], now_ms: int) -> Non
             connection.execute(_AGAIN, values)
 
 
-def _problems(letter: Submission, known: dict[str, tuple[str, str]]) -> Iterator[FieldProblem]:
+def _problems(letter: Submission, known: dict[str, tuple[str, str]], rights: Rights) -> Iterator[FieldProblem]:
     for index, key in enumerate(letter.refers_to):
         field = f"refers_to.{index}"
         if key not in known:
             yield FieldProblem(field, f"there is no dispatch {key}", key)
-        elif letter.kind is Kind.RECALL and known[key][0] != letter.issuer:
+        elif not may_change(rights, letter.issuer, known[key][0]):
             yield FieldProblem(field, f"{key} was issued by {known[key][0]}, not by {letter.issuer}", key)
         elif letter.kind is Kind.RECALL and known[key][1] == Kind.RECALL:
             yield FieldProblem(field, f"{key} is a recall itself; send the document again instead", key)

@@ -107,7 +107,7 @@ def make_plan(
     Raises:
         RefusedError: it is a recall, update or replacement of what it cannot change.
     """
-    refusal = recalls.refusal(conn, new.submission, new.called_back)
+    refusal = recalls.refusal(conn, new.submission, new.called_back, new.rights)
     if refusal is not None:
         raise refusal
     descriptor = _descriptor_of(new)

@@ -55,7 +55,7 @@ class Upward(Congvan):
 
     def hand_in(self, name: str, content: bytes, *, urgent: bool) -> None:
         """Put it into the outbox."""
-        letter = {"notation": name, "subject": name, "addressees": ["LCA"], "urgency": 3 if urgent else 0}
+        letter = {"notation": name, "subject": name, "addressees": ["LCA"], "urgency": 2 if urgent else 0}
         put_out(self._outbox, name, {"scan.bin": content}, **letter)
 
     def look(self) -> None:

@@ -20,6 +20,7 @@ from router.content.possession import Possession
 from router.directory import Directory
 from router.encoding import Encoder
 from router.intake import Intake
+from router.intake.rights import RightsBook
 from router.ledger.accounts import create_account
 from router.ledger.engine import open_engine, upgrade, writing
 from router.ledger.holders import UnnamedLimits
@@ -113,7 +114,12 @@ async def running_api(directory: Path, **options: Any) -> AsyncIterator[Api]:
     health, organisation = Health(), Organisation()
     parts: dict[str, Any] = {
         "intake": Intake(
-            writer=writer, content=content, possession=possession, encoder=encoder, directories=organisation
+            writer=writer,
+            content=content,
+            possession=possession,
+            encoder=encoder,
+            directories=organisation,
+            rights=RightsBook(engine),
         ),
         "content": content,
         "possession": possession,

@@ -13,7 +13,7 @@ def put_out(outbox: Path, name: str, files: dict[str, bytes] | None = None, **le
     outbox.mkdir(parents=True, exist_ok=True)
     new = outbox / f".new-{new_id()}"
     new.mkdir()
-    written = {"notation": "15/BC-UBND", "subject": "Báo cáo tuần", "addressees": ["LCA.VP"]} | letter
+    written = {"notation": "15/BC-UBND", "subject": "Báo cáo tuần", "addressees": ["LCA.02"]} | letter
     (new / "dispatch.json").write_bytes(orjson.dumps(written))
     for file_name, data in (files or {}).items():
         (new / file_name).write_bytes(data)

@@ -32,11 +32,14 @@ _BODY: tuple[Kind, ...] = (e.MalformedError, e.StalledError, e.TooLargeError, e.
 _LETTER: tuple[Kind, ...] = (
     *_BODY,
     e.ForbiddenIssuerError,
+    e.RightsError,
+    e.AllowanceError,
     e.UnknownAttachmentError,
     e.AddressingError,
     e.ReferencesError,
     e.SecrecyRefusedError,
     e.ContentMismatchError,
+    e.ContentQuotaError,
     e.ContentFullError,
 )
 _TUS: tuple[Kind, ...] = (e.MalformedError, e.VersionError, Invalid)
@@ -69,11 +72,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("get", "/api/v1/units/{code}"): Operation("getUnit", (*_PARAMETERS, e.NotFoundError)),
     ("post", "/api/v1/resolve"): Operation("resolveAddressees", (*_BODY, e.AddressingError)),
     ("put", "/content/{sha256}"): Operation(
-        "putContent", (*_BODY, e.ContentMismatchError, e.ContentFullError), {**_LOCATION, **_ETAG}
+        "putContent", (*_BODY, e.ContentMismatchError, e.ContentQuotaError, e.ContentFullError), {**_LOCATION, **_ETAG}
     ),
-    ("get", "/content/{sha256}"): Operation("getContent", (*_PARAMETERS, e.NotFoundError), _ETAG),
+    ("get", "/content/{sha256}"): Operation(
+        "getContent", (*_PARAMETERS, e.NotFoundError, e.ContentDamagedError), _ETAG
+    ),
     ("post", "/api/v1/uploads"): Operation(
-        "beginUpload", (*_TUS, e.TooLargeError, e.UploadQuotaError, e.ContentFullError), {**_LOCATION, **_UPLOAD}
+        "beginUpload",
+        (*_TUS, e.TooLargeError, e.UploadQuotaError, e.ContentQuotaError, e.ContentFullError),
+        {**_LOCATION, **_UPLOAD},
     ),
     ("head", "/api/v1/uploads/{sha256}"): Operation(
         "getUploadOffset", (*_TUS, e.NotFoundError, e.UploadExpiredError), _UPLOAD

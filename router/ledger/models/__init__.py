@@ -8,7 +8,17 @@ gives its claim back by itself.
 
 from router.ledger.models._base import metadata
 from router.ledger.models.contents import content_holder, content_removed
-from router.ledger.models.people import account, audit, person, person_role, web_session
+from router.ledger.models.people import (
+    account,
+    account_rights,
+    account_use,
+    audit,
+    login_attempt,
+    person,
+    person_device,
+    person_role,
+    web_session,
+)
 from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.telling import publication
 from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
@@ -24,6 +34,8 @@ from router.ledger.models.way import (
 
 __all__ = [
     "account",
+    "account_rights",
+    "account_use",
     "attempt",
     "audit",
     "content_holder",
@@ -33,9 +45,11 @@ __all__ = [
     "dispatch_attachment",
     "dispatch_reference",
     "line",
+    "login_attempt",
     "metadata",
     "outage",
     "person",
+    "person_device",
     "person_role",
     "publication",
     "receipt",

@@ -21,6 +21,29 @@ account = Table(
     Index(None, "pattern"),
 )
 
+# What an account may send when that is not what its role gives: see schemas.rights. No row: what the role gives.
+account_rights = Table(
+    "account_rights",
+    metadata,
+    Column("account", String(120), ForeignKey("account.name"), primary_key=True),
+    Column("reach", String(2200), nullable=False),  # words and unit patterns, a space between any two
+    Column("max_urgency", Integer, nullable=False),
+    Column("over_below", Integer, nullable=False),  # 1: it may change what units below its issuer have sent
+    Column("dispatches", BigInteger),  # an hour; NULL: any number; so the two below
+    Column("deliveries", BigInteger),
+    Column("bytes", BigInteger),
+)
+
+account_use = Table(
+    "account_use",
+    metadata,
+    Column("account", String(120), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # hours since 1970, UTC
+    Column("dispatches", BigInteger, nullable=False, server_default="0"),
+    Column("deliveries", BigInteger, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+)
+
 person = Table(
     "person",
     metadata,
@@ -29,7 +52,8 @@ person = Table(
     # SHA-256 of the one-time token by which a password is set; NULL: there is none.
     Column("invite_hash", String(64), unique=True),
     Column("invite_expires_at", BigInteger),
-    Column("failures", Integer, nullable=False, server_default="0"),  # logins in a row that did not succeed
+    # Not written any more: ``login_attempt`` counts for names that nobody has, too.
+    Column("failures", Integer, nullable=False, server_default="0"),
     Column("locked_until", BigInteger, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
@@ -43,6 +67,26 @@ person_role = Table(
     Column("person", String(64), ForeignKey("person.name"), primary_key=True),
     Column("role", String(16), primary_key=True),
     Column("pattern", String(110), primary_key=True),  # the units it is granted on
+)
+
+# Logins that failed, by what they count against: see router.ledger.login_throttle.
+login_attempt = Table(
+    "login_attempt",
+    metadata,
+    Column("key", String(64), primary_key=True),  # SHA-256 of a name and an address, an address, a name or a device
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index(None, "at"),
+)
+
+person_device = Table(
+    "person_device",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("person", String(64), ForeignKey("person.name"), nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+    Index(None, "person"),
 )
 
 web_session = Table(

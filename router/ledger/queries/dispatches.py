@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -19,6 +20,7 @@ from schemas.text import fold
 
 T = TypeVar("T")
 MAX_PAGE = 200
+_CURSOR = re.compile(r"([0-9]{1,15}):([0-9a-f-]{36})")
 _ESCAPE = "\\"
 
 
@@ -182,7 +184,9 @@ def _cursor(row: DispatchRow) -> str:
 
 def _position(cursor: str) -> tuple[int, str]:
     try:
-        at, key = base64.urlsafe_b64decode(cursor.encode()).decode().split(":")
-        return int(at), key
+        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor.encode()).decode())
     except (ValueError, binascii.Error):
-        raise MalformedError("the cursor is not one that this list gave", hint="begin again without a cursor") from None
+        found = None
+    if found is None:
+        raise MalformedError("the cursor is not one that this list gave", hint="begin again without a cursor")
+    return int(found[1]), found[2]

@@ -96,7 +96,7 @@ class Run:
             if number % 7 == 0:
                 files["shared.bin"] = shared
             self.put[name] = files
-            urgency = self.rng.choice((0, 0, 1, 3))
+            urgency = self.rng.choice((0, 0, 1, 2))
             put_out(self.outbox, name, files, subject=name, addressees=["LCA"], urgency=urgency)
             await asyncio.sleep(self.rng.uniform(0, 0.3))
 

@@ -143,7 +143,7 @@ async def test_the_list_is_paged_from_the_latest_to_the_first(api: Api) -> None:
 
 async def test_the_list_is_filtered_by_text_without_accents_issuer_state_and_time(api: Api) -> None:
     plan = await send(api, subject="Kế hoạch phòng chống lũ", notation="7-KH/TU")
-    other = await send(api, subject="Đường giao thông", issuer="LCA.02", account=OPERATOR)
+    other = await send(api, subject="Đường giao thông", issuer="LCA.02", account=GATEWAY, addressees=["LCA.02.#"])
     tell(api, plan, "LCA.02", Status.ARRIVED)
     _, whole, _ = await get(api, f"/api/v1/dispatches/{plan}", account=OPERATOR)
     accepted = whole["accepted_at"].replace("Z", "%2B00:00")

@@ -62,7 +62,7 @@ async def test_what_cannot_be_sent_is_put_aside_with_its_reason(api: Api, tmp_pa
             assert reason in path.read_text()
         mended = unit.outbox / "rejected" / "wrong"
         (mended / "dispatch.json").write_bytes(
-            orjson.dumps({"subject": "x", "issuer": "LCA.02.01", "addressees": ["LCA.VP"]})
+            orjson.dumps({"subject": "x", "issuer": "LCA.02.01", "addressees": ["LCA.02"]})
         )
         mended.rename(unit.outbox / "wrong")
         await holds((unit.outbox / "sent" / "wrong").exists, what="mended and moved back it is sent")
@@ -112,7 +112,7 @@ async def test_an_express_document_passes_a_large_one_in_the_middle(api: Api, tm
         proxy.throttle(300_000)
         put_out(unit.outbox, "large", {"scan.pdf": os.urandom(3_000_000)}, issuer="LCA.02.01", notation="1-large")
         await holds(lambda: proxy.carried > 200_000)
-        put_out(unit.outbox, "express", {"a.pdf": os.urandom(60_000)}, issuer="LCA.02.01", urgency=3)
+        put_out(unit.outbox, "express", {"a.pdf": os.urandom(60_000)}, issuer="LCA.02.01", urgency=2)
         await holds((unit.outbox / "sent" / "express").exists, within=60)
         assert unit.stages() == ["accepted", "waiting"]
         proxy.throttle(None)

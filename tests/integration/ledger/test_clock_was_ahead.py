@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Engine, select, update
 
 from router.delivery.expiry import Expiry
 from router.errors import LockedOutError, NotFoundError
-from router.ledger import heard, lines, outbox, people, presence, receipts, sessions
+from router.ledger import heard, lines, login_throttle, outbox, people, presence, receipts, sessions
 from router.ledger.acts import redrive
 from router.ledger.engine import writing
 from router.ledger.figures import figures
 from router.ledger.heard import Wish
+from router.ledger.login_throttle import Attempt
 from router.ledger.models import delivery, line
 from router.ledger.outbox import Claim, Failed
 from router.ledger.presence import Listening, Report
@@ -166,11 +167,14 @@ def raises(act: Callable[[], object], error: type[Exception]) -> bool:
     return False
 
 
+ATTEMPT = Attempt("lan", "192.0.2.7")
+
+
 def fail_to_log_in(conn: Connection, now: int) -> None:
     token = people.invite(conn, "lan", now_ms=now)
     people.set_password(conn, token, "hash", now_ms=now)
-    for _ in range(people.FREE_FAILURES):
-        people.begin_login(conn, "lan", now_ms=now)
+    for _ in range(login_throttle.FREE_AT_ADDRESS):
+        login_throttle.begin(conn, ATTEMPT, now_ms=now)
 
 
 def open_session(conn: Connection, now: int) -> str:
@@ -181,10 +185,7 @@ def open_session(conn: Connection, now: int) -> str:
 KEPT = {
     "a lock-out": Kept(
         fail_to_log_in,
-        lambda conn, _, now: raises(lambda: people.begin_login(conn, "lan", now_ms=now), LockedOutError),
-    ),
-    "a lock-out by the provider's way": Kept(
-        fail_to_log_in, lambda conn, _, now: raises(lambda: people.let_in(conn, "lan", now_ms=now), LockedOutError)
+        lambda conn, _, now: raises(lambda: login_throttle.begin(conn, ATTEMPT, now_ms=now), LockedOutError),
     ),
     "an invitation": Kept(
         lambda conn, now: people.invite(conn, "lan", now_ms=now),

@@ -5,10 +5,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from router.errors import LockedOutError, NotFoundError, RefusedError
-from router.ledger import audit, people, sessions
+from router.errors import NotFoundError, RefusedError
+from router.ledger import audit, login_throttle, people, sessions
 from router.ledger.audit import Act, Entry
 from router.ledger.engine import reading, writing
+from router.ledger.login_throttle import Attempt
 from router.ledger.models import person, web_session
 from router.ledger.people import Grant, Person, PersonRole, Right
 from router.ledger.scope import EVERYTHING, Scope
@@ -25,7 +26,8 @@ def make(ledger: Engine, name: str = "lan", *grants: Grant) -> None:
 
 def log_in(ledger: Engine, now: int) -> str | None:
     with writing(ledger) as conn:
-        return people.begin_login(conn, "lan", now_ms=now)
+        login_throttle.begin(conn, Attempt("lan", "10.0.0.1"), now_ms=now)
+        return people.password_of(conn, "lan")
 
 
 def test_an_invitation_lets_in_once_and_only_for_a_day(ledger: Engine) -> None:
@@ -58,37 +60,27 @@ def test_nobody_logs_in_who_is_unknown_or_has_no_password_yet(ledger: Engine) ->
     assert log_in(ledger, START) is None
 
 
-def test_the_fifth_failure_locks_out_and_each_further_one_for_twice_as_long(ledger: Engine) -> None:
-    make(ledger)
-    for _ in range(people.FREE_FAILURES):
-        assert log_in(ledger, START) == "the hash"
-    with pytest.raises(LockedOutError) as caught:
-        log_in(ledger, START)
-    assert caught.value.seconds == 30
-    assert log_in(ledger, START + 30_000) == "the hash"
-    with pytest.raises(LockedOutError) as caught:
-        log_in(ledger, START + 30_000)
-    assert caught.value.seconds == 60
-
-
-def test_a_success_and_an_invitation_forget_the_failures(ledger: Engine) -> None:
+def test_a_success_forgets_the_failures(ledger: Engine) -> None:
     make(ledger)
     for _ in range(4):
         log_in(ledger, START)
     with writing(ledger) as conn:
         assert people.end_login(conn, "lan", "the hash", new_hash="better") == Person("lan", (GRANT,))
-        assert people.list_people(conn)[0].failures == 0
+        login_throttle.succeed(conn, Attempt("lan", "10.0.0.1"), now_ms=START)
         assert people.end_login(conn, "lan", "the hash") is None
     for _ in range(5):
-        log_in(ledger, START)
+        assert log_in(ledger, START) == "better"
+
+
+def test_an_invitation_ends_the_lock_of_a_name(ledger: Engine) -> None:
+    make(ledger)
     with writing(ledger) as conn:
+        for number in range(login_throttle.FREE_BY_NAME):
+            login_throttle.begin(conn, Attempt("lan", f"10.0.1.{number}"), now_ms=START)
+        assert people.list_people(conn)[0].locked_until > START
         people.invite(conn, "lan", now_ms=START)
-    assert log_in(ledger, START) == "better"
-
-
-@given(st.integers(0, 10_000))
-def test_a_lock_never_grows_shorter_nor_beyond_an_hour(failures: int) -> None:
-    assert people.lock_of(failures) <= people.lock_of(failures + 1) <= 3_600_000
+        assert people.list_people(conn)[0].locked_until == 0
+        login_throttle.begin(conn, Attempt("lan", "10.0.2.1"), now_ms=START)
 
 
 def test_a_session_ends_by_idleness_by_age_by_logout_by_a_new_password_and_by_revocation(ledger: Engine) -> None:
@@ -113,7 +105,7 @@ def test_a_session_ends_by_idleness_by_age_by_logout_by_a_new_password_and_by_re
         cookie = sessions.open_session(conn, "lan", now_ms=at)
         people.revoke(conn, "lan", now_ms=at)
         assert sessions.find_session(conn, cookie, now_ms=at) is None
-        assert people.begin_login(conn, "lan", now_ms=at) is None
+        assert people.password_of(conn, "lan") is None
 
 
 def test_a_role_taken_back_counts_from_the_next_request_on(ledger: Engine) -> None:

@@ -140,3 +140,14 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 async def test_stopping_what_never_started_is_nothing(tmp_path: Path) -> None:
     await asyncio.wait_for(child(tmp_path, "").stop(), 5)
+
+
+async def test_a_log_is_its_owners_alone_one_from_before_too(tmp_path: Path) -> None:
+    kept = child(tmp_path, "import time; time.sleep(60)")
+    kept.log_file.parent.mkdir()
+    kept.log_file.write_text("from an older version\n")
+    kept.log_file.chmod(0o644)
+    kept.start()
+    await holds(lambda: kept.pid is not None)
+    assert kept.log_file.stat().st_mode & 0o777 == 0o600
+    await kept.stop()

@@ -86,4 +86,4 @@ def _line_row(row: Any, length: int) -> tuple[object, ...]:
 
 
 def _available(down_ms: int, of_ms: int) -> str:
-    return f"{1000 * max(of_ms - down_ms, 0) // of_ms / 10} %" if of_ms else "-"
+    return f"{1000 * max(of_ms - down_ms, 0) // of_ms / 10}%" if of_ms else "-"

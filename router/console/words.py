@@ -187,7 +187,7 @@ FLAGS: dict[Flag, Word] = {
 }
 
 JOBS: dict[JobState, Word] = {
-    JobState.RUNNING: Word(N_("in work"), N_("It goes on by itself."), icon="redrive", tone="move"),
+    JobState.RUNNING: Word(N_("running"), N_("It goes on by itself."), icon="redrive", tone="move"),
     JobState.WAITING: Word(N_("waits for you"), N_("The step is done; somebody says what is next."), icon="clock"),
     JobState.PAUSED: Word(N_("paused"), N_("Nothing more is sent until somebody lets it go on."), icon="clock"),
     JobState.STOPPED: Word(

@@ -280,7 +280,7 @@ async def test_the_matrix_shows_how_far_a_document_has_come_and_whose_line_is_do
         presence.note_silent(conn, Listening(now_ms(), 0))
     async with console.as_("admin") as admin:
         text = re.sub(r"<[^>]+>", "", await admin.text(f"/console/documents/{key}?state=taken"))
-    assert re.search(r"62\u202f%, mất kết nối từ \d", text)
+    assert re.search(r"62%, mất kết nối từ \d", text)
 
 
 async def test_the_sheet_of_a_unit_shows_its_lines_hours(console: Console) -> None:

@@ -56,11 +56,11 @@ async def test_a_muted_unit_leaves_the_overview_and_stays_among_the_stuck(consol
             assert await act(admin, "mute", code, day=day) == 303
         overview = await admin.text("/console/")
         assert "HTTP 507" not in overview
-        assert "Các đơn vị tắt báo" in overview
+        assert "Các đơn vị tạm ngừng cảnh báo" in overview
         assert "is%3Aunmuted" in overview
         stuck = await admin.text("/console/stuck")
         assert "HTTP 507" in stuck
-        assert "tắt báo</span>" in stuck
+        assert "tạm ngừng cảnh báo</span>" in stuck
         assert await act(admin, "mute", day="2001-01-01") == 422
 
 

@@ -28,6 +28,7 @@ from schemas.clock import Moment, now_ms, to_ms
 from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import Id
 from schemas.model import Travelling, parse
+from schemas.retry import WATCH_SECONDS
 from schemas.text import Line
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class RedriveRequest(DryRunRequest):
     pace: Pace = Pace.CANARY
     """canary: one, ten, the rest; rate: `per_minute`; all: at once; hand: one, then as many as are let go."""
     per_minute: Annotated[int, Field(ge=1, le=MOST_PER_MINUTE)] | None = None
-    watch_seconds: Annotated[int, Field(ge=1, le=LONGEST_WATCH)] = 120
+    watch_seconds: Annotated[int, Field(ge=1, le=LONGEST_WATCH)] = WATCH_SECONDS
     """For how long each is watched: one that comes back in that time stops the redrive."""
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ def stuck(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([asdict(group) for group in groups])
     elif groups:
-        columns = "state", "below", "units", "documents", "since", "reason", "muted"
+        columns = "state", "below", "units", "deliveries", "since", "reason", "muted"
         rows = [
             (
                 it.state.value,

@@ -120,6 +120,7 @@ app.command("pause", epilog=unit_acts.PAUSE_EPILOG)(unit_acts.pause)
 app.command("open", epilog=unit_acts.OPEN_EPILOG)(unit_acts.open_again)
 app.command("mute", epilog=unit_acts.MUTE_EPILOG)(unit_acts.mute)
 app.command("retire", epilog=unit_acts.RETIRE_EPILOG)(unit_acts.retire)
+app.command("keep", epilog=unit_acts.KEEP_EPILOG)(unit_acts.keep)
 
 
 def _directory(file: Path | None) -> "Directory":

@@ -28,6 +28,7 @@ from router.console import (
     stuck,
     unit,
     unit_acts,
+    unit_retire,
     units,
 )
 from router.console.errors import LoginNeededError
@@ -39,7 +40,21 @@ from router.errors import RouterError, UnavailableError
 
 __all__ = ["PARTS", "ROOT", "create_console", "to_console"]
 PARTS = (
-    *(login, provider_login, overview, log, live, deliveries, certificate, documents, units, unit_acts, unit, lines),
+    *(
+        login,
+        provider_login,
+        overview,
+        log,
+        live,
+        deliveries,
+        certificate,
+        documents,
+        units,
+        unit_acts,
+        unit_retire,
+        unit,
+        lines,
+    ),
     *(stuck, redrives, statistics, search, audit, help),
 )
 _SEE_OTHER = 303

@@ -22,7 +22,6 @@ from schemas.states import Status
 PAGE = 300
 STAGES = (Status.QUEUED, Status.TAKEN, Status.ARRIVED, Status.REGISTERED, Status.COMPLETED)
 """The columns of the matrix."""
-NOT_THERE = frozenset({Status.PENDING, Status.QUEUED, Status.TAKEN, Status.REDRIVEN, Status.PARKED, Status.EXPIRED})
 router = APIRouter()
 
 
@@ -91,6 +90,6 @@ def branches_of(rows: Iterable[Addressee], states: Mapping[str, Status]) -> list
     for code, state in states.items():
         totals.setdefault(head_of(code), []).append(state)
     return [
-        Branch(head, list(some), sum(state not in NOT_THERE for state in totals[head]), len(totals[head]))
+        Branch(head, list(some), sum(state in queries.ARRIVED for state in totals[head]), len(totals[head]))
         for head, some in groupby(rows, key=lambda row: head_of(row.delivery.unit))
     ]

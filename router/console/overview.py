@@ -37,6 +37,7 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
         muted=muted,
         lines=sum(counts.values()),
         lines_down=counts[LineState.DOWN],
+        incident=queries.is_incident(counts),
         now=now,
     )
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from router.console import words
 from router.console.access import Viewer, services_of
+from router.console.filter_words import FLAG_WORDS
 from router.console.filters import token
 from router.console.language import ENGLISH, LANGUAGES, translations
 from router.console.shown import Shown
@@ -81,6 +82,7 @@ def environment_of(language: str, timezone: str) -> Environment:
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {
         "english": translations(ENGLISH).gettext,
+        "flag_words": FLAG_WORDS,
         "languages": LANGUAGES,
         "link": link,
         "redrivable": REDRIVABLE,

@@ -117,9 +117,9 @@ class Shown:
         )
 
     def availability(self, down_ms: int, of_ms: int) -> str:
-        """The share of a time in which something was not down, rounded down; 100 % is said of all of it."""
+        """The share of an observed time in which something was not down, rounded down; a dash: nobody observed it."""
         up = max(of_ms - down_ms, 0)
-        return f"{self._decimal(1000 * up // of_ms / 10 if of_ms else 0)}%"
+        return f"{self._decimal(1000 * up // of_ms / 10)}%" if of_ms else str(_NONE)
 
     def percent(self, part: int, whole: int) -> str:
         """A share, rounded down so that 100 % is said of the whole alone."""

@@ -208,6 +208,9 @@ OUTCOMES_OF_ITEMS: dict[Outcome, Word] = {
     ),
     Outcome.RECALLED: Word(N_("recalled"), icon="recalled", tone="wait"),
     Outcome.FAILED: Word(N_("failed"), N_("It came back, or the broker did not take it."), icon="parked", tone="act"),
+    Outcome.FAILED_LATER: Word(
+        N_("failed later"), N_("It came back after the time of watching was over."), icon="parked", tone="act"
+    ),
     Outcome.SKIPPED: Word(N_("skipped"), icon="refused", tone="wait"),
 }
 
@@ -267,6 +270,7 @@ ACTS: dict[Act, str] = {
     Act.UNIT_MUTED: N_("muted a unit"),
     Act.UNIT_OPENED: N_("opened a unit"),
     Act.UNIT_RETIRED: N_("retired a unit"),
+    Act.UNIT_KEPT: N_("took a unit's retirement back"),
     Act.EXPORTED: N_("exported the log"),
 }
 

@@ -10,7 +10,7 @@ from router.ledger.models import delivery, dispatch, line, unit
 from router.ledger.scope import within
 from router.outages import LineState
 from schemas.dispatch import Urgency
-from schemas.states import ENDED, UNDELIVERED, Status
+from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Effect, Status
 from schemas.text import fold
 from schemas.unit import Link
 
@@ -27,6 +27,7 @@ class Flag(StrEnum):
     """How a delivery stands, beyond its state."""
 
     UNDELIVERED = "undelivered"
+    """Not at its unit: on the way, or parked. Every figure of what is undelivered counts this."""
     RETRYING = "retrying"
     """On the way, and sent more than once or not confirmed by the broker."""
     PARKED = "parked"
@@ -64,6 +65,7 @@ class Filter:
         reason: with this in the reason, case aside.
         flags: all of these; only of deliveries.
         deliveries: one of these, by id.
+        effects: what a receipt did to its delivery; only of the log.
     """
 
     units: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ class Filter:
     reason: str = ""
     flags: frozenset[Flag] = frozenset()
     deliveries: frozenset[str] = frozenset()
+    effects: frozenset[Effect] = frozenset()
 
 
 EVERYTHING_WANTED = Filter()
@@ -123,13 +126,15 @@ def flagged(flag: Flag, now_ms: int) -> ColumnElement[bool]:
     return _FLAGS[flag](now_ms)
 
 
+OPEN = [state.value for state in sorted(UNDELIVERED | WAITING_FOR_OPERATOR)]
+"""States of what is undelivered: the one definition for all figures and lists."""
 NOT_SENT = [Status.PENDING.value, Status.REDRIVEN.value]
 """States in which the broker does not have it."""
 _row = delivery.c
 _on_the_way = _row.state.in_([state.value for state in UNDELIVERED])
 _line_is_down = _row.unit.in_(select(line.c.unit).where(line.c.state == LineState.DOWN.value))
 _FLAGS: dict[Flag, Callable[[int], ColumnElement[bool]]] = {
-    Flag.UNDELIVERED: lambda _: _on_the_way,
+    Flag.UNDELIVERED: lambda _: _row.state.in_(OPEN),
     Flag.RETRYING: lambda _: and_(_on_the_way, or_(_row.published > 1, _row.failures > 0)),
     Flag.PARKED: lambda _: _row.state == Status.PARKED.value,
     Flag.EXPIRED: lambda _: _row.state == Status.EXPIRED.value,

@@ -116,6 +116,7 @@ def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
         (not wanted.units or _in(entry.unit, wanted.units))
         and (not wanted.issuers or _in(entry.issuer, wanted.issuers))
         and (not wanted.states or entry.status in wanted.states)
+        and (not wanted.effects or entry.effect in wanted.effects)
         and (not wanted.dispatch_id or entry.dispatch_id == wanted.dispatch_id)
         and (wanted.urgency == ANY_URGENCY or least <= entry.urgency <= most)
         and wanted.reason.lower() in entry.reason.lower()

@@ -10,14 +10,12 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from router.ledger.models import delivery, line, receipt, unit
 from router.ledger.queries.delivery_log import place_of
-from router.ledger.queries.filters import ESCAPE
+from router.ledger.queries.filters import ESCAPE, OPEN
 from router.ledger.scope import Scope, within
 from router.outages import LineState
 from schemas.codes import ancestors_of
-from schemas.states import UNDELIVERED, Effect, Status
+from schemas.states import Effect, Status
 from schemas.text import fold
-
-_OPEN = [state.value for state in UNDELIVERED | {Status.PARKED}]
 
 
 @dataclass(slots=True)
@@ -182,7 +180,7 @@ def _tops(codes: Collection[str]) -> list[str]:
 def _loads(conn: Connection, scope: Scope, patterns: Sequence[str], since: int) -> dict[str, Load]:
     loads: defaultdict[str, Load] = defaultdict(Load)
     row, some = delivery.c, and_(within(delivery.c.unit, patterns), scope.covers_unit(delivery.c.unit))
-    waiting = select(row.unit, row.state, func.count(), func.min(row.created_at)).where(row.state.in_(_OPEN), some)
+    waiting = select(row.unit, row.state, func.count(), func.min(row.created_at)).where(row.state.in_(OPEN), some)
     for code, state, count, oldest in conn.execute(waiting.group_by(row.unit, row.state)):
         is_parked = state == Status.PARKED.value
         loads[code].add(Load(waiting=count, parked=count if is_parked else 0, oldest_at=oldest))

@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal,
 
 from router.ledger.models import delivery, dispatch, line, unit
 from router.ledger.queries.counts import seen_from
-from router.ledger.queries.filters import Flag, flagged
+from router.ledger.queries.filters import OPEN, Flag, flagged
 from router.ledger.scope import Scope
-from schemas.states import UNDELIVERED, Status
+from schemas.states import Status
 
 CAUSES = (
     Flag.PARKED,
@@ -31,9 +31,10 @@ _WENT_DOWN = select(line.c.since).where(line.c.unit == delivery.c.unit).scalar_s
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The figures of one moment; ``oldest_at`` is when the oldest undelivered one was made (UTC ms)."""
+    """The figures of one moment; ``oldest_at`` is when the oldest one on its way was made (UTC ms)."""
 
     undelivered: int
+    """On the way or parked: what ``is:undelivered`` finds."""
     oldest_at: int | None
     oldest_id: str | None
     retrying: int
@@ -74,18 +75,17 @@ def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
     row = delivery.c
     waiting, moving = row.next_due_at.is_(None), row.next_due_at.is_not(None)
     retrying = flagged(Flag.RETRYING, now_ms)
-    states = [state.value for state in UNDELIVERED | {Status.PARKED}]
     parked = row.state == Status.PARKED.value
     counts = (
         select(
-            _count(~parked),
+            func.count(),
             _count(retrying),
             _count(parked),
             _count(~parked & waiting & (row.paused == 0)),
             func.min(case((~parked & moving, row.id))),
         )
         .select_from(seen_from(scope))
-        .where(row.state.in_(states), scope.sees_delivery())
+        .where(row.state.in_(OPEN), scope.sees_delivery())
     )
     undelivered, again, stopped, held, oldest = conn.execute(counts).one()
     made = select(row.created_at).where(row.id == oldest)

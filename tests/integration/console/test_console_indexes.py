@@ -40,6 +40,7 @@ PAGES = {
     "/documents/{dispatch_id}": ["/documents/{dispatch_id}", "/documents/{dispatch_id}?state=parked&after=LCA.02"],
     "/units": ["/units", "/units?open=LCA,LCA.02", "/units?problems=true", "/units?find=tan"],
     "/units/acts": ["/units/acts?unit=LCA.02&unit=LCA.03.01"],
+    "/units/{code}/retire": ["/units/LCA.02/retire"],
     "/units/{code}": ["/units/LCA.02", "/units/LCA.02.05"],
     "/lines": ["/lines", "/lines?span=30d"],
     "/stuck": ["/stuck"],

@@ -41,10 +41,12 @@ async def test_each_number_of_the_overview_is_a_link_to_as_many_rows(console: Co
         assert len(numbers) == 5
         for target, number in numbers.items():
             found = await admin.text(target)
-            rows = found.count("data-line") if "/lines" in target else rows_of(found)
+            rows = found.count("<tr data-line") if "/lines" in target else rows_of(found)
             assert rows == min(number, 100), target
         below = text.partition('id="attention"')[2]
-        causes = re.findall(r'<li class="\w+">\s*<a href="([^"]+)">.*?(\d+) đơn vị.*?(\d+) văn bản', below, re.DOTALL)
+        causes = re.findall(
+            r'<li class="\w+">\s*<a href="([^"]+)">.*?(\d+) đơn vị.*?(\d+) lượt chuyển', below, re.DOTALL
+        )
         assert len(causes) == 5
         for target, _, count in causes:
             assert rows_of(await admin.text(unescape(target))) == min(int(count), 100), target
@@ -160,7 +162,9 @@ async def test_an_id_in_the_search_leads_straight_there(console: Console) -> Non
 
 
 async def test_each_group_of_what_is_stuck_leads_to_as_many_rows_and_to_its_redrive(console: Console) -> None:
-    group = re.compile(r'<td><a href="([^"]+)">.*?data-name="Văn bản">(\d+)<.*?data-redrive href="([^"]+)"', re.DOTALL)
+    group = re.compile(
+        r'<td><a href="([^"]+)">.*?data-name="Lượt chuyển">(\d+)<.*?data-redrive href="([^"]+)"', re.DOTALL
+    )
     async with console.as_("admin") as admin:
         groups = group.findall(await admin.text("/console/stuck"))
         assert sum(int(count) for _, count, _ in groups) == 6

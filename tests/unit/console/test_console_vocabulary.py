@@ -1,4 +1,4 @@
-"""The words of officials: what the console used to call things is nowhere any more, in no catalogue, page or document."""
+"""The words of officials: what the console used to call things is nowhere any more, in no catalogue, page or paper."""
 
 import re
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def _catalogue() -> Iterator[tuple[str, str]]:
     with (LOCALE / "vi.po").open("rb") as source:
         for message in read_po(source, locale=VIETNAMESE):
             texts = (message.string,) if isinstance(message.string, str) else message.string
-            for text in texts if message.id else ():
+            for text in texts or () if message.id else ():
                 yield str(message.id), _PERCENT.sub("%", text)
 
 

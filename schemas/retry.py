@@ -17,7 +17,7 @@ def longest_until_parked(
     attempts: int = SINK_ATTEMPTS, first: float = RETRY_FIRST, longest: float = RETRY_MAX
 ) -> float:
     """The seconds from the first failure to the last when no jitter shortens a pause: 363 by default."""
-    return sum(min(first * 2**number, longest) for number in range(attempts - 1))
+    return sum(min(first * 2.0**number, longest) for number in range(attempts - 1))
 
 
 WATCH_SECONDS = 60 * ceil((longest_until_parked() + 60) / 60)

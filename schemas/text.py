@@ -14,6 +14,7 @@ _INVISIBLE = re.compile(f"[{_BIDI}{_CONTROLS}]")
 _FORBIDDEN_IN_NAMES = re.compile(rf'[/\\:*?"<>|{_BIDI}{_CONTROLS}]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 _MAX_ENDING_BYTES = 20
+_WORD = re.compile(r"[^\W_]+")
 
 
 def _normal(text: str, *, allowed_controls: str) -> str:
@@ -52,6 +53,11 @@ def fold(text: str) -> str:
     """
     bare = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
     return "".join(char for char in bare if unicodedata.category(char) != "Mn")
+
+
+def words_of(text: str) -> list[str]:
+    """The words that search knows a text by, folded, each once in their order: ``128-CĐ/TU`` is ``128 cd tu``."""
+    return list(dict.fromkeys(_WORD.findall(fold(text))))
 
 
 def safe_file_name(name: str) -> str:

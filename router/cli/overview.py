@@ -98,7 +98,7 @@ def overview(as_json: JsonOption = False) -> None:
         print("\nan incident: at least half of all lines are down; rather a cause they share than each by itself")
     if standing.attention:
         print()
-        columns = "needs attention", "units", "deliveries", "since", "reason"
+        columns = "needs attention", "units", "deliveries", "since", "one reason"
         print_table(columns, [attention_row(group) for group in standing.attention])
 
 

@@ -32,7 +32,7 @@ def stuck(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([asdict(group) for group in groups])
     elif groups:
-        columns = "state", "below", "units", "deliveries", "since", "reason", "muted"
+        columns = "state", "below", "units", "deliveries", "since", "why", "one reason", "muted"
         rows = [
             (
                 it.state.value,
@@ -40,6 +40,7 @@ def stuck(as_json: JsonOption = False) -> None:
                 it.units,
                 it.deliveries,
                 local_time(it.since),
+                it.why.value,
                 it.reason or "-",
                 "muted" if it.muted else "",
             )

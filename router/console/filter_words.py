@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from router.console.language import N_, VIETNAMESE, translations
-from router.console.words import FLAGS, STATES, URGENCIES
+from router.console.words import CAUSES_TOLD, FLAGS, STATES, URGENCIES
 from router.ledger.queries import Flag
+from router.ledger.reasons import Cause
 from schemas.dispatch import Urgency
 from schemas.states import Effect, Status
 from schemas.text import fold
@@ -42,7 +43,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "luot": "delivery",
         "la": "is",
         "tinhtrang": "is",
-        "nguyennhan": "is",
+        "nguyennhan": "why",
+        "cause": "why",
         "ketqua": "effect",
     }
 )
@@ -88,6 +90,11 @@ def effect_of(word: str) -> Effect | None:
     return _EFFECTS.get(bare(word))
 
 
+def cause_of_word(word: str) -> Cause | None:
+    """What reasons mean, by its code or its word."""
+    return _CAUSES.get(bare(word))
+
+
 def nearest(word: str, options: Iterable[str]) -> str:
     """The option that is most like a word; empty: none is."""
     bares = {bare(option): option for option in options}
@@ -120,6 +127,7 @@ _STATES = {bare(status.value): status for status in Status} | _said(
 )
 _FLAGS = {bare(flag.value): flag for flag in Flag} | _said(FLAG_WORDS)
 _URGENCIES = _said({int(degree): URGENCIES[degree].label for degree in Urgency})
+_CAUSES = {bare(cause.value): cause for cause in Cause} | _said({it: word.label for it, word in CAUSES_TOLD.items()})
 _EFFECTS = {bare(effect.value): effect for effect in Effect}
 STATE_OPTIONS = tuple({**{status.value: None for status in Status}, **dict.fromkeys(_STATES)})
 FLAG_OPTIONS = tuple({**{flag.value: None for flag in Flag}, **dict.fromkeys(_FLAGS)})

@@ -9,6 +9,7 @@ from router.console.filter_words import (
     FLAG_OPTIONS,
     STATE_OPTIONS,
     bare,
+    cause_of_word,
     effect_of,
     flag_of,
     key_of,
@@ -20,6 +21,7 @@ from router.console.filter_words import (
 from router.console.filter_words import KEYS as WORDS_OF_KEYS
 from router.console.language import N_
 from router.ledger.queries import Filter, Flag
+from router.ledger.reasons import Cause
 from schemas.codes import CODE_REGEX
 from schemas.dispatch import Urgency
 from schemas.states import Effect, Status
@@ -244,6 +246,14 @@ def _reason(wanted: Filter, value: str, _present: _Present) -> Filter:
     return replace(wanted, reason=value)
 
 
+def _why(wanted: Filter, value: str, _present: _Present) -> Filter:
+    cause = cause_of_word(value)
+    if cause is None:
+        near = cause_of_word(nearest(value, tuple(Cause)))
+        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Cause), f"why:{near}" if near else "")
+    return replace(wanted, why=cause)
+
+
 def _document(wanted: Filter, value: str, _present: _Present) -> Filter:
     if not _ID.fullmatch(value):
         raise _TokenError(N_("is no document's id; it looks like %(example)s"), "019b0c5e-7d3a-7c3e-9f6b-2f1d3c4b5a69")
@@ -281,6 +291,7 @@ _KEYS: dict[str, Callable[[Filter, str, _Present], Filter]] = {
     "text": _text,
     "issuer": _issuer,
     "reason": _reason,
+    "why": _why,
     "document": _document,
     "delivery": _delivery,
     "is": _is,

@@ -9,6 +9,7 @@ from router.console.pages import link, page
 from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, UnitRow
+from router.ledger.reasons import Cause
 from router.outages import LineState
 from schemas.clock import now_ms
 
@@ -49,6 +50,11 @@ def filter_of(group: Group, *, some_muted: bool) -> str:
         tokens.append(f"since:{EXPIRED_LATELY_MS // _A_DAY_MS}d")
     if some_muted:
         tokens.append(token("is", Flag.UNMUTED.value))
-    if group.reason:
-        tokens.append(token("reason", group.reason))
-    return " ".join(tokens)
+    return " ".join([*tokens, *why_tokens(group.why, group.reason)])
+
+
+def why_tokens(why: Cause, reason: str) -> list[str]:
+    """The tokens of what a group's reasons mean, or of its one reason where that is not known."""
+    if why is not Cause.OTHER:
+        return [token("why", why.value)]
+    return [token("reason", reason)] if reason else []

@@ -20,6 +20,7 @@ from router.console.filters import token
 from router.console.language import ENGLISH, LANGUAGES, translations
 from router.console.shown import Shown
 from router.ledger.queries import REDRIVABLE
+from router.ledger.reasons import cause_of
 
 ROOT = "/console"
 STATIC = Path(__file__).with_name("static")
@@ -81,6 +82,7 @@ def environment_of(language: str, timezone: str) -> Environment:
     )
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {
+        "cause_of": cause_of,
         "english": translations(ENGLISH).gettext,
         "flag_words": FLAG_WORDS,
         "languages": LANGUAGES,

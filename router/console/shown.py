@@ -5,7 +5,7 @@ Times are those of the installation's zone. The title of each says it in UTC.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
 from markupsafe import Markup
 
@@ -49,6 +49,13 @@ class Shown:
     def moment(self, ms: int | None) -> Markup:
         """A moment whole, to the second."""
         return _NONE if ms is None else self._time(ms, f"{self._here(ms):%d/%m/%Y %H:%M:%S}")
+
+    def day(self, text: str) -> str:
+        """A day as people write it, of its ISO form; what is none stays as it is."""
+        try:
+            return f"{date.fromisoformat(text):%d/%m/%Y}"
+        except ValueError:
+            return text
 
     def told(self, at: str) -> Markup:
         """A moment as a receipt's teller wrote it (RFC 3339), to the second."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from router.errors import ConflictError
-from router.ledger import recalls
+from router.ledger import recalls, words
 from router.ledger.bulk import Row, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
@@ -134,6 +134,7 @@ def _insert(connection: Connection, items: Sequence[NewDispatch]) -> None:
     ):
         if values:
             connection.execute(insert(table), values)
+    words.keep_letters(connection, items)
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
     for item in items:
         if item.submission.kind is Kind.RECALL:

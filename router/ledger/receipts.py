@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
+from router.ledger import words
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, receipt
 from router.schedule import Silence, next_due
@@ -144,6 +145,7 @@ def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence)
             rows.append(_row(asked, _advance(standing, asked, silence)))
         results.append(Recorded(item, step, item.recorded_at - standing.created_at))
     insert_rows(connection, receipt, _RECEIPT, rows, key="id")
+    words.keep_said(connection, [done.telling for done in results if isinstance(done, Recorded)])
     update_rows(connection, delivery, _STANDING, _changed(standings))
     return results
 

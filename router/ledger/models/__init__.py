@@ -16,6 +16,7 @@ from router.ledger.models.way import (
     dispatch,
     dispatch_attachment,
     dispatch_reference,
+    dispatch_word,
     receipt,
     unit_receipts,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "dispatch",
     "dispatch_attachment",
     "dispatch_reference",
+    "dispatch_word",
     "line",
     "metadata",
     "outage",

@@ -43,6 +43,7 @@ from router.ledger.queries.organisation import (
     find_unit,
     find_units,
     heads,
+    list_unit_rows,
     muted_units,
     names_of,
     not_registered,
@@ -60,6 +61,7 @@ from router.ledger.queries.overview import (
     states_of_units,
     stuck,
 )
+from router.ledger.queries.registers import repeated_numbers
 from router.ledger.queries.retiring import Retiring, retiring
 from router.ledger.queries.statistics import Breakdown, Measured, Period, Spread, Stage, documents_of
 from router.ledger.queries.unit_sheet import LineSheet, UnitSheet, line_sheet, unit_sheet
@@ -130,6 +132,7 @@ __all__ = [
     "list_deliveries",
     "list_dispatches",
     "list_lines",
+    "list_unit_rows",
     "may_fetch",
     "monthly",
     "muted_units",
@@ -139,6 +142,7 @@ __all__ = [
     "overview",
     "read_log",
     "redrivable",
+    "repeated_numbers",
     "retiring",
     "roll_up",
     "search_units",

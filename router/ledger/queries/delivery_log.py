@@ -43,6 +43,7 @@ class LogEntry:
     person: str
     register_number: str
     attempts: int
+    subject: str
 
 
 ENTRY = (
@@ -61,6 +62,7 @@ ENTRY = (
     receipt.c.person,
     receipt.c.register_number,
     receipt.c.attempts,
+    dispatch.c.subject,
 )
 
 

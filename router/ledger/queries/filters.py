@@ -7,11 +7,12 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from router.ledger.models import delivery, dispatch, line, unit
+from router.ledger.reasons import Cause, is_cause
 from router.ledger.scope import within
 from router.outages import LineState
 from schemas.dispatch import Urgency
 from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Effect, Status
-from schemas.text import fold
+from schemas.text import fold, words_of
 from schemas.unit import Link
 
 ESCAPE = "\\"
@@ -66,6 +67,7 @@ class Filter:
         flags: all of these; only of deliveries.
         deliveries: one of these, by id.
         effects: what a receipt did to its delivery; only of the log.
+        why: what the reason means.
     """
 
     units: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ class Filter:
     flags: frozenset[Flag] = frozenset()
     deliveries: frozenset[str] = frozenset()
     effects: frozenset[Effect] = frozenset()
+    why: Cause | None = None
 
 
 EVERYTHING_WANTED = Filter()
@@ -106,14 +109,21 @@ def conditions(
         (wanted.urgency != ANY_URGENCY, delivery.c.urgency.between(least, most)),
         (wanted.reason, reason.icontains(wanted.reason, autoescape=True, escape=ESCAPE)),
     ]
+    if wanted.why is not None:
+        asked.append((True, is_cause(reason, wanted.why)))
     times = [] if wanted.since is None else [at >= wanted.since]
     times += [] if wanted.until is None else [at < wanted.until]
     return [condition for is_asked, condition in asked if is_asked] + times + with_texts(wanted.texts)
 
 
 def with_texts(texts: Iterable[str]) -> list[ColumnElement[bool]]:
-    """The conditions on ``dispatch`` that each of the texts is in its notation or subject."""
-    return [dispatch.c.search.contains(fold(text), autoescape=True, escape=ESCAPE) for text in texts]
+    """The conditions on ``dispatch`` that each word of the texts is in its notation or subject, in any order."""
+    return [dispatch.c.search.contains(part, autoescape=True, escape=ESCAPE) for part in parts_of(texts)]
+
+
+def parts_of(texts: Iterable[str]) -> list[str]:
+    """What is looked for of texts: their words; a text without one as it is."""
+    return [part for text in texts for part in words_of(text) or [fold(text)]]
 
 
 def in_patterns(column: ColumnElement[str], patterns: Iterable[str]) -> ColumnElement[bool]:

@@ -23,7 +23,17 @@ from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.consoles import Console
 
-GROWS = {"attempt", "audit", "delivery", "dispatch", "dispatch_attachment", "outage", "receipt", "redrive_item"}
+GROWS = {
+    "attempt",
+    "audit",
+    "delivery",
+    "dispatch",
+    "dispatch_attachment",
+    "dispatch_word",
+    "outage",
+    "receipt",
+    "redrive_item",
+}
 """Tables that grow with every document; what grows with the organisation alone may be read whole."""
 PAGES = {
     "/": ["/"],
@@ -48,7 +58,13 @@ PAGES = {
     "/redrives/new": ["/redrives/new?q=is:parked&cut=1"],
     "/statistics": ["/statistics", "/statistics?unit=LCA.02"],
     "/statistics/report": ["/statistics/report"],
-    "/search": ["/search", "/search?q=mua", "/search?q={dispatch_id}", "/search?q={delivery_id}"],
+    "/search": [
+        "/search",
+        "/search?q=mua",
+        "/search?q=sat+lo+mua+2b1d",
+        "/search?q={dispatch_id}",
+        "/search?q={delivery_id}",
+    ],
     "/audit": ["/audit"],
     "/help": ["/help"],
 }

@@ -213,7 +213,7 @@ async def test_a_units_sheet_tells_of_its_line_gateway_and_people(console: Conso
         assert "gateway:LCA.05.#" in text
         assert '<rect class="whole"' in text
         sheet = await admin.text("/console/units/LCA.02.05")
-        waiting = re.search(r'href="([^"]+)">(\d+) văn bản</a>', sheet)
+        waiting = re.search(r'href="([^"]+)">(\d+) lượt chuyển</a>', sheet)
         assert waiting
         assert rows_of(await admin.text(unescape(waiting[1]))) == int(waiting[2])
         assert "chưa có: cổng không kết nối được" in sheet

@@ -37,6 +37,7 @@ from router.console import (
     units,
 )
 from router.console.access import watcher_of
+from router.console.compression import Compression
 from router.console.errors import LoginNeededError
 from router.console.language import ENGLISH
 from router.console.login import login_page, way_to_login
@@ -92,6 +93,7 @@ def create_console(services: Services) -> FastAPI:
     app.exception_handler(HTTPException)(_tell_http)
     app.exception_handler(Exception)(_tell_unexpected)
     app.add_middleware(Safety)
+    app.add_middleware(Compression)
     return app
 
 

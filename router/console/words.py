@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.console.language import N_
+from router.directory import Reason
 from router.ledger.acceptance import NO_LINE
 from router.ledger.audit import Act
 from router.ledger.people import PersonRole
@@ -303,6 +304,12 @@ CAUSES_TOLD: dict[Cause, Word] = {
 """What machines' reasons mean."""
 PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
 """What papers say in both languages, Vietnamese first, that show a part only."""
+LEFT_OUT: dict[Reason, str] = {
+    Reason.EXCLUDED_BY_RULE: N_("a rule of the document leaves it out"),
+    Reason.NOT_YET: N_("it did not exist yet on that day"),
+    Reason.ABOLISHED: N_("its last day was past; its successor, if there is one, was looked at instead"),
+    Reason.OWN_NETWORK: N_("it is on a network of its own"),
+}
 EFFECTS: dict[Effect, str] = {
     Effect.ADVANCE: N_("taken into account"),
     Effect.STALE: N_("too late"),

@@ -47,7 +47,20 @@ PAGES = {
     "/deliveries/{delivery_id}": ["/deliveries/{delivery_id}"],
     "/deliveries/{delivery_id}/certificate": ["/deliveries/{delivery_id}/certificate"],
     "/documents/{dispatch_id}/certificate": ["/documents/{dispatch_id}/certificate"],
-    "/documents/{dispatch_id}": ["/documents/{dispatch_id}", "/documents/{dispatch_id}?state=parked&after=LCA.02"],
+    "/documents/{dispatch_id}/left-out": ["/documents/{dispatch_id}/left-out"],
+    "/documents/{dispatch_id}/recipients.csv": ["/documents/{dispatch_id}/recipients.csv"],
+    "/deliveries.csv": ["/deliveries.csv", "/deliveries.csv?q=unit:LCA.02.%23"],
+    "/documents.csv": ["/documents.csv?q=mua"],
+    "/units.csv": ["/units.csv"],
+    "/lines.csv": ["/lines.csv"],
+    "/stuck.csv": ["/stuck.csv"],
+    "/redrives.csv": ["/redrives.csv"],
+    "/audit.csv": ["/audit.csv", "/audit.csv?unit=LCA.02.%23&since=2026-01-01"],
+    "/documents/{dispatch_id}": [
+        "/documents/{dispatch_id}",
+        "/documents/{dispatch_id}?below=LCA.02",
+        "/documents/{dispatch_id}?state=parked&after=LCA.02",
+    ],
     "/units": ["/units", "/units?open=LCA,LCA.02", "/units?problems=true", "/units?find=tan"],
     "/units/acts": ["/units/acts?unit=LCA.02&unit=LCA.03.01"],
     "/units/{code}/retire": ["/units/LCA.02/retire"],
@@ -65,12 +78,12 @@ PAGES = {
         "/search?q={dispatch_id}",
         "/search?q={delivery_id}",
     ],
-    "/audit": ["/audit"],
+    "/audit": ["/audit", "/audit?unit=LCA.02.%23", "/audit?opened={dispatch_id}"],
     "/help": ["/help"],
 }
 ELSEWHERE = {
     *("/login", "/login/provider", "/login/provider/back", "/logout/provider", "/welcome"),
-    *("/log/stream", "/redrives/{redrive_id}"),
+    *("/log/stream", "/redrives/{redrive_id}", "/redrives/{redrive_id}/deliveries.csv"),
 }
 """Without a query of their own, or with those of others: tested with the live log and with redrives."""
 LISTS = (

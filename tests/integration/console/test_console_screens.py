@@ -93,8 +93,8 @@ async def test_an_export_to_a_spreadsheet_has_its_mark_and_no_formulas(console: 
     assert raw.startswith(b"\xef\xbb\xbf")
     assert "attachment" in answer.headers["content-disposition"]
     table = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"))))
-    assert [row["reason"] for row in table] == ["không thuộc thẩm quyền", '\'=HYPERLINK("http://evil")']
-    assert table[1]["person"] == "'@x"
+    assert [row["Lý do"] for row in table] == ["không thuộc thẩm quyền", '\'=HYPERLINK("http://evil")']
+    assert table[1]["Người thực hiện"] == "'@x"
     with reading(console.engine) as conn:
         assert list_entries(conn, EVERYTHING, act=Act.EXPORTED)[0].entry.person == "admin"
 
@@ -298,3 +298,46 @@ async def test_the_sheet_of_a_unit_shows_its_lines_hours(console: Console) -> No
     async with console.as_("admin") as admin:
         assert "18:00-21:00" in await admin.text("/console/units/LCA.02.05")
         assert "18:00-21:00" not in await admin.text("/console/units/LCA.02.06")
+
+
+async def test_a_document_of_many_is_paged_by_head_filtered_and_redriven_from_its_page(console: Console) -> None:
+    place = f"/console/documents/{console.story.province}"
+    async with console.as_("admin") as admin:
+        text = await admin.text(place)
+        assert text.count('<th scope="row">') == 50
+        heads = re.findall(r'href="([^"]*below=LCA\.02[^"]*)"[^>]*>[^<]* (\d+)/(\d+)</a>', text)
+        assert len(heads) == 1
+        below = await admin.text(unescape(heads[0][0]))
+        assert below.count('<th scope="row">') == int(heads[0][2])
+        parked = await admin.text(f"{place}?state=parked&below=LCA.02")
+        target = re.search(r'data-redrive href="([^"]+)"', parked)
+        assert target is not None
+        wizard = await admin.get(unescape(target[1]))
+        assert "state%3Aparked" in wizard.headers["location"]
+        listed = re.search(r'href="(/console/deliveries\?q=document[^"]+)"', text)
+        assert listed is not None
+        total = re.search(r"<strong>\d+</strong> / (\d+)", text)
+        assert total is not None
+        assert f'data-count="{total[1]}"' in await admin.text(unescape(listed[1]))
+
+
+async def test_a_document_tells_who_was_left_out_and_why_within_what_is_seen(console: Console) -> None:
+    place = f"/console/documents/{console.story.province}"
+    async with console.as_("admin") as admin:
+        assert f"{place}/left-out" in await admin.text(place)
+        assert "mạng riêng" in await admin.text(f"{place}/left-out")
+    async with console.as_("district") as district:
+        text = (await district.text(f"{place}/left-out")).partition("<main")[2]
+        assert not re.search(r"LCA\.0[13-9]\.", text)
+
+
+async def test_a_recalled_recipient_is_marked_in_words_and_leads_to_the_recall(console: Console) -> None:
+    key = console.story.overdue
+    with writing(console.engine) as conn:
+        clerk = Clerk(conn, now=now_ms(), deliveries=dict(console.story.deliveries))
+        unit = next(code for (dispatch, code) in console.story.deliveries if dispatch == key)
+        clerk.tell(key, unit, Status.RECALLED, reason=f"recalled by dispatch {console.story.province}")
+    async with console.as_("admin") as admin:
+        text = await admin.text(f"/console/documents/{key}")
+    assert f'thu hồi theo <a href="/console/documents/{console.story.province}">văn bản này</a>' in text
+    assert "recalled by" not in text

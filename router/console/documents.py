@@ -23,7 +23,7 @@ from schemas.dispatch import Submission
 from schemas.ids import Id
 from schemas.states import Status
 
-PAGE = 50
+PAGE = 30
 """Recipients of a page; the heads with their counts stand above them."""
 MOST_LEFT_OUT = 500
 STAGES = (Status.QUEUED, Status.TAKEN, Status.ARRIVED, Status.REGISTERED, Status.COMPLETED)

@@ -64,6 +64,7 @@ from router.ledger.queries.overview import (
 from router.ledger.queries.registers import repeated_numbers
 from router.ledger.queries.retiring import Retiring, retiring
 from router.ledger.queries.statistics import Breakdown, Measured, Period, Spread, Stage, documents_of
+from router.ledger.queries.today import Today, today
 from router.ledger.queries.unit_sheet import LineSheet, UnitSheet, line_sheet, unit_sheet
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "Spread",
     "Stage",
     "StuckGroup",
+    "Today",
     "Transfers",
     "Undelivered",
     "UnitRow",
@@ -148,6 +150,7 @@ __all__ = [
     "search_units",
     "states_of_units",
     "stuck",
+    "today",
     "topmost",
     "transfers",
     "undelivered",

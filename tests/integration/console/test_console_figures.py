@@ -24,6 +24,7 @@ _COUNTED = re.compile(r"([\d.]+) lượt chuyển")
 _CHIP = re.compile(r"<b>([\d.]+)</b>\s*$")
 SCREENS = (
     "/",
+    "/today",
     "/units?open=LCA,LCA.02,LCA.03",
     "/units/LCA",
     "/units/LCA.02",

@@ -37,6 +37,7 @@ GROWS = {
 """Tables that grow with every document; what grows with the organisation alone may be read whole."""
 PAGES = {
     "/": ["/"],
+    "/today": ["/today"],
     "/log": ["/log", "/log?q=unit:LCA.02.%23", "/log?q=unit:LCA.02.*", "/log?q=since:2h", "/log?before=9"],
     "/log.csv": ["/log.csv"],
     "/log.ndjson": ["/log.ndjson?q=state:parked"],

@@ -18,7 +18,7 @@ from router.directory import Directory, LeftOut, resolve
 from router.errors import AddressingError, NotFoundError
 from router.ledger import queries
 from router.ledger.queries import Addressee, DispatchDetail
-from schemas.codes import UnitCode, covers, parent_of
+from schemas.codes import UnitCode, covers, is_within, parent_of
 from schemas.dispatch import Submission
 from schemas.ids import Id
 from schemas.states import Status
@@ -77,6 +77,10 @@ async def show_document(
         counts={status: found.row.roll_up.counts[status] for status in Status if status in found.row.roll_up.counts},
         stages=STAGES,
         heads=heads_of(states),
+        listed=sum(
+            (not state or status in state) and (below is None or is_within(code, below))
+            for code, status in states.items()
+        ),
         below=below,
         q=filter_of(dispatch_id, state, below),
         may_redrive=viewer.may_act and any(status in queries.REDRIVABLE for status in states.values()),

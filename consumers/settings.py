@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from schemas.accounts import Account, Role
 from schemas.codes import UnitPattern
+from schemas.retry import RETRY_FIRST, RETRY_MAX, SINK_ATTEMPTS
 from schemas.settings import PREFIX, ProgramSettings, state_home
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -46,9 +47,9 @@ class GatewaySettings(ProgramSettings):
     webhook_token: SecretStr = Field(default=SecretStr(""), description="Sent as a bearer token by the webhook sink.")
     command: tuple[str, ...] = Field(default=(), description="The command sink's program and arguments (JSON list).")
     sink_timeout: Seconds = Field(default=60.0, description="How long one hand-over to a webhook or command may take.")
-    sink_attempts: Count = Field(default=12, description="Tries of the sink before a document is parked.")
-    retry_first: Seconds = Field(default=1.0, description="Pause after the first failure; doubles with jitter.")
-    retry_max: Seconds = Field(default=60.0, description="Longest pause between tries.")
+    sink_attempts: Count = Field(default=SINK_ATTEMPTS, description="Tries of the sink before a document is parked.")
+    retry_first: Seconds = Field(default=RETRY_FIRST, description="Pause after the first failure; doubles with jitter.")
+    retry_max: Seconds = Field(default=RETRY_MAX, description="Longest pause between tries.")
     parallel_fetches: Count = Field(default=4, description="Attachments fetched at once on a fast line; else one.")
     parallel_hand_overs: Count = Field(default=8, description="Documents of one lane handed to the sink at once.")
     no_progress_timeout: Seconds = Field(default=25.0, description="A transfer without a byte for so long is resumed.")

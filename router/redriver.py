@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 
 import structlog
 from sqlalchemy import Connection, Engine
 
 from router.ledger.engine import reading
-from router.ledger.redrives import stepping
+from router.ledger.redrives import afterwards, stepping
+from router.ledger.redrives.afterwards import Late
 from router.ledger.redrives.decisions import TICK_MS, JobState
 from router.ledger.redrives.stepping import Stepped
 from router.ledger.writer import Writer
@@ -18,6 +20,8 @@ from schemas.events import Event
 log = structlog.get_logger()
 LOOK_EVERY = TICK_MS / 1000
 """Seconds between two looks at the redrives in work."""
+LATE_EVERY = 5.0
+"""Seconds between two looks at what is still under way after it was watched."""
 
 
 class Redriver:
@@ -35,9 +39,15 @@ class Redriver:
         self._writer = writer
         self._knock = knock
         self._step = partial(_step, clock)
+        self._settle_late = partial(_settle_late, clock)
+        self._late_at = 0.0
 
     async def look(self) -> None:
-        """Do a step of every redrive in work."""
+        """Do a step of every redrive in work; now and then look at what is still under way after its watch."""
+        if monotonic() >= self._late_at:
+            self._late_at = monotonic() + LATE_EVERY
+            for late in await self._writer.run(self._settle_late, None, weight=stepping.WEIGHT):
+                log.warning(Event.REDRIVE_STEPPED, redrive_id=late.redrive_id, sent=0, state=late.state, note=late.note)
         for key in await asyncio.to_thread(self._in_work):
             done = await self._writer.run(self._step, key, weight=stepping.WEIGHT)
             if done.sent:
@@ -49,6 +59,11 @@ class Redriver:
     def _in_work(self) -> list[str]:
         with reading(self._engine) as conn:
             return stepping.in_work(conn)
+
+
+def _settle_late(clock: Clock, conn: Connection, asked: Sequence[None]) -> list[list[Late]]:
+    late = afterwards.settle(conn, now_ms=clock())
+    return [late, *([] for _ in asked[1:])]
 
 
 def _step(clock: Clock, conn: Connection, keys: Sequence[str]) -> list[Stepped]:

@@ -30,6 +30,7 @@ _TYPED: dict[int, str | None] = {
     **dict.fromkeys((0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)),
 }
 """What word processors put where people type ``-``, a space or nothing."""
+_WORD = re.compile(r"[^\W_]+")
 
 
 def _normal(text: str, *, allowed_controls: str) -> str:
@@ -117,6 +118,11 @@ def file_name(name: str) -> str:
     if not is_seen(name):
         raise ValueError("is a file name of invisible characters alone; name the file")
     return safe_file_name(name)
+
+
+def words_of(text: str) -> list[str]:
+    """The words that search knows a text by, folded, each once in their order: ``128-CĐ/TU`` is ``128 cd tu``."""
+    return list(dict.fromkeys(_WORD.findall(fold(text))))
 
 
 def safe_file_name(name: str) -> str:

@@ -22,7 +22,12 @@ from schemas.states import Status
 URGENCY_WORDS = ("thường", "khẩn", "thượng khẩn", "hỏa tốc", "hỏa tốc hẹn giờ")
 _STYLES = {Status.PARKED: "bold red", Status.TAKEN: "yellow", Status.ARRIVED: "bold green"}
 _HEADINGS = ("id", "taken", "unit", "state", "urgency", "number", "subject", "size", "why")
-_NARROW = 5
+_NARROW = frozenset(_HEADINGS[:5])
+"""Columns that are not broken."""
+_WIDE = 130
+"""Characters of a terminal on which every column has room; a smaller one shows number and subject first of all."""
+_ON_A_SMALL_SCREEN = tuple(map(_HEADINGS.index, ("id", "number", "subject", "state", "taken")))
+_NEVER_WRAPPED = frozenset({"id", "number", "state", "taken"})
 _SHORT_ID = 12
 _KIB = 1024
 _SHORT_SECONDS = 60
@@ -115,18 +120,26 @@ def _print_table(entries: Sequence[Entry], coming: Mapping[str, Coming]) -> None
     if not entries:
         print("No documents.")
         return
-    table = Table(*_HEADINGS, box=None, pad_edge=False)
-    for column in table.columns[:_NARROW]:
-        column.no_wrap = True
+    console = Console()
+    is_wide = console.width >= _WIDE
+    shown = range(len(_HEADINGS)) if is_wide else _ON_A_SMALL_SCREEN
+    table = Table(*(_HEADINGS[place] for place in shown), box=None, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = column.header in (_NARROW if is_wide else _NEVER_WRAPPED)
     for entry in entries:
         here = coming.get(entry.delivery_id)
         cells = [Text(word) for word in _words(entry, here)]
         cells[0] = cells[0][-_SHORT_ID:]  # its end is enough for the other commands
         cells[3].stylize(_STYLES.get(entry.state, ""))
+        if not is_wide:
+            cells[1] = cells[1][5:]  # without the year
+            cells[6].append(f" ({entry.unit}; {cells[4].plain}; {cells[7].plain})", style="dim")
+            if entry.reason:
+                cells[6].append(f"\n{entry.reason}", style="dim")
         if here is not None and here.flash_text:
             cells[6].append(f"\n{here.flash_text}", style="italic")
-        table.add_row(*cells)
-    Console().print(table)
+        table.add_row(*(cells[place] for place in shown))
+    console.print(table)
 
 
 def _words(entry: Entry, coming: Coming | None) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import Id
 from schemas.keys import read_key
 from schemas.model import Travelling, parse
+from schemas.retry import WATCH_SECONDS
 from schemas.text import Line
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class RedriveRequest(DryRunRequest):
     """canary: one, ten, the rest; rate: `per_minute`; all: at once; hand: one, then as many as are let go."""
     per_minute: Annotated[int, Field(ge=1, le=MOST_PER_MINUTE)] | None = None
     """With the pace `rate`, and with no other."""
-    watch_seconds: Annotated[int, Field(ge=1, le=LONGEST_WATCH)] = 120
+    watch_seconds: Annotated[int, Field(ge=1, le=LONGEST_WATCH)] = WATCH_SECONDS
     """For how long each is watched: one that comes back in that time stops the redrive."""
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from router.cli.stats import took
 from schemas.clock import now_ms
 
 if TYPE_CHECKING:
-    from router.ledger.queries import LineBoard
+    from router.ledger.queries import BoardRow, LineBoard
 
 app = typer.Typer(add_completion=False)
 
@@ -68,7 +68,7 @@ def lines(
 
 
 def _print_board(board: "LineBoard", span: SpanChoice) -> None:
-    available = _available(board.down_ms, board.lines * board.span.length)
+    available = _available(board.down_ms, board.observed_ms)
     print(f"{board.up} up, {board.down} down; available {available} in {span.value}, {board.disturbed} with outages")
     for group in board.together:
         lasted = "not all back" if group.ended_at is None else f"all back after {took(group.ended_at - group.began_at)}"
@@ -76,14 +76,14 @@ def _print_board(board: "LineBoard", span: SpanChoice) -> None:
         print(f"{len(group.units)} of {group.lines} lines below {group.head} within 60 s: {began}, {lasted}")
     if board.rows:
         columns = "unit", "name", "line", "since", "outages", "down for", "available"
-        print_table(columns, [_line_row(row, board.span.length) for row in board.rows])
+        print_table(columns, [_line_row(row) for row in board.rows])
 
 
-def _line_row(row: Any, length: int) -> tuple[object, ...]:
+def _line_row(row: "BoardRow") -> tuple[object, ...]:
     line, downtime = row.line, row.downtime
-    lasted, share = took(downtime.down_ms), _available(downtime.down_ms, length)
+    lasted, share = took(downtime.down_ms), _available(downtime.down_ms, row.observed_ms)
     return line.unit, line.name, line.state.value, local_time(line.since), downtime.outages, lasted, share
 
 
 def _available(down_ms: int, of_ms: int) -> str:
-    return f"{1000 * max(of_ms - down_ms, 0) // of_ms / 10} %" if of_ms else "-"
+    return f"{1000 * max(of_ms - down_ms, 0) // of_ms / 10}%" if of_ms else "-"

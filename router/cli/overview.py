@@ -56,6 +56,13 @@ class Standing:
         ]
 
     @property
+    def is_incident(self) -> bool:
+        """Whether so many lines are down that they rather share a cause."""
+        from router.ledger.queries import is_incident
+
+        return is_incident(self.lines)
+
+    @property
     def lines_down(self) -> int:
         """How many lines are down."""
         return sum(count for state, count in self.lines.items() if state.value == "down")
@@ -87,12 +94,14 @@ def overview(as_json: JsonOption = False) -> None:
         return
     for name, number in standing.numbers():
         print(f"{name:<18} {number}")
+    if standing.is_incident:
+        print("\nan incident: at least half of all lines are down; rather a cause they share than each by itself")
     if standing.attention:
         print()
-        columns = "needs attention", "units", "documents", "since", "reason"
+        columns = "needs attention", "units", "deliveries", "since", "one reason"
         print_table(columns, [attention_row(group) for group in standing.attention])
 
 
 def attention_row(group: "Group") -> tuple[str, ...]:
-    """A group as cells: cause, units, documents, since when, and the reason that was told."""
+    """A group as cells: cause, units, deliveries, since when, and the reason that was told."""
     return group.cause.value, str(group.units), str(group.deliveries), local_time(group.since), group.reason

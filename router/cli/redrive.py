@@ -10,6 +10,7 @@ import typer
 
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
 from schemas.clock import now_ms
+from schemas.retry import WATCH_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -47,7 +48,9 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go again.")] = False,
     canary: Annotated[bool, typer.Option("--canary", help="One, then ten, then the rest.")] = False,
     rate: Annotated[str, typer.Option(metavar="N/min", help="So many per minute.")] = "",
-    watch: Annotated[int, typer.Option(min=1, max=_LONGEST_WATCH, help="Seconds for which each is watched.")] = 120,
+    watch: Annotated[
+        int, typer.Option(min=1, max=_LONGEST_WATCH, help="Seconds for which each is watched.")
+    ] = WATCH_SECONDS,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for its end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,9 +106,9 @@ def follow(engine: "Engine", key: str, *, as_json: bool) -> "Job":
 
 def ending(job: "Job") -> int:
     """The exit code that a redrive ends the command with."""
-    from router.ledger.redrives.decisions import JobState, Outcome
+    from router.ledger.redrives.decisions import JobState
 
-    if job.state is JobState.STOPPED or job.tally[Outcome.FAILED]:
+    if job.state is JobState.STOPPED or job.tally.failed:
         return _FAILED
     return _REFUSED if job.state in {JobState.PAUSED, JobState.CANCELLED} else 0
 

@@ -27,7 +27,7 @@ _EPILOG = f"""Examples:
 `congvan stats --json`: everything, for another program; lengths are milliseconds, heat is by weekday and hour
 
 The month is that of the acceptance, in the zone CONGVAN_TIMEZONE; a length is the time from the acceptance to the
-first receipt of the stage. P50: half took no longer. Percentiles are exact.
+first receipt of the stage. `50% within`: half took no longer. The times are exact.
 
 {EXIT_CODES} Here 3: there is no such unit."""
 
@@ -61,7 +61,7 @@ def stats(
     if as_json:
         print_json([as_object(found)])
         return
-    columns = by.value, "accepted", stage.value, "share", "p50", "p95", "p99", "in time"
+    columns = by.value, "accepted", stage.value, "share", "50% within", "95% within", "99% within", "in time"
     rows = list(_rows(found, by))
     print_table(columns, [(name, *_cells(measured, stage)) for name, measured in (*rows, ("all", found.whole))])
 
@@ -137,4 +137,4 @@ def _stage(stage: ShownStage) -> "Stage":
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part // whole} %" if whole else "-"
+    return f"{100 * part // whole}%" if whole else "-"

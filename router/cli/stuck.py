@@ -39,7 +39,7 @@ def stuck(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([asdict(group) for group in groups])
     elif groups:
-        columns = "state", "below", "units", "documents", "since", "reason", "muted", "what to do"
+        columns = "state", "below", "units", "deliveries", "since", "why", "one reason", "muted", "what to do"
         rows = [
             (
                 it.state.value,
@@ -47,6 +47,7 @@ def stuck(as_json: JsonOption = False) -> None:
                 it.units,
                 it.deliveries,
                 local_time(it.since),
+                it.why.value,
                 it.reason or "-",
                 "muted" if it.muted else "",
                 _advice(it),

@@ -73,7 +73,7 @@ def progress(addressee: Mapping[str, Any]) -> str:
     """``62 %, line down since 14:02``: how far it has come while it is on its way; else empty."""
     parts = []
     if addressee["bytes_total"]:
-        parts.append(f"{100 * addressee['bytes_held'] // addressee['bytes_total']} %")
+        parts.append(f"{100 * addressee['bytes_held'] // addressee['bytes_total']}%")
     if since := addressee["line_down_since"]:
         parts.append(f"line down since {_clock(since)}")
     return ", ".join(parts)

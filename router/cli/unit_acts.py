@@ -1,10 +1,12 @@
-"""``congvan units pause|open|mute|retire``: what operators do with units, each with its reason in the audit log."""
+"""``congvan units pause|open|mute|retire|keep``: what operators do with units, each with its reason."""
 
 import getpass
 import socket
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -62,6 +64,9 @@ HAND_ON_EPILOG = f"""Examples:
 GIVE_UP_EPILOG = f"""Example: `congvan units give-up LCA.02.05 --reason 'abolished, nobody takes its documents'`
 
 {_CODES} 4: the unit still exists."""
+KEEP_EPILOG = f"""Example: `congvan units keep LCA.02.05 --reason 'the decision was taken back'`
+
+{_CODES} 4: its last day has passed."""
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The unit.")]
 UnitsArgument = Annotated[
     list[str], typer.Argument(metavar="UNIT…", help="Units, or LCA.02.# for one with all below it.")
@@ -113,12 +118,17 @@ def retire(
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let a unit exist up to a day; its history stays."""
+    """Let a unit exist up to a day that is still to come; its history stays. Says what hangs on the unit."""
     from router.ledger import unit_acts
 
-    day = _day(last_day)
+    day, today = _day(last_day), _today()
+
+    def act(conn: "Connection", by: "By") -> "Done":
+        _tell_what_follows(conn, code, today, as_json=as_json)
+        return unit_acts.retire(conn, code, day, successor or None, by, today=today)
+
     _do(
-        lambda conn, by: unit_acts.retire(conn, code, day, successor or None, by),
+        act,
         reason,
         f"exists until {day}",
         "was retired so already",
@@ -198,6 +208,45 @@ def _warn_of_waiting(code: str, successor: str) -> None:
     if len(found) > _SHOWN:
         print(f"  … `congvan units waiting {code}` lists all", file=sys.stderr)
     print(f"  after its last day `{way}` sends them on, `congvan units give-up {code}` ends them", file=sys.stderr)
+
+
+def keep(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """Take a unit's retirement back, as long as its last day has not passed."""
+    from router.ledger import unit_acts
+
+    today = _today()
+    _do(
+        lambda conn, by: unit_acts.keep(conn, code, by, today=today),
+        reason,
+        "goes on",
+        "was not retired",
+        as_json=as_json,
+    )
+
+
+def _today() -> "date":
+    """The day where the installation is."""
+    from router.settings import RouterSettings
+
+    return datetime.fromtimestamp(now_ms() / 1000, ZoneInfo(RouterSettings().timezone)).date()
+
+
+def _tell_what_follows(conn: "Connection", code: str, today: "date", *, as_json: bool) -> None:
+    from router.ledger import queries
+    from router.ledger.scope import EVERYTHING
+
+    found = queries.retiring(conn, EVERYTHING, code, today=today, now_ms=now_ms())
+    lines = {
+        "deliveries it does not have yet": found.undelivered,
+        "of them in its queues": found.queued,
+        "arrived and not registered": found.not_registered,
+        "units below it, which go on": found.below,
+        "units that hand on to it": ", ".join(found.hands_on_to_it),
+        "gateway accounts good for it": ", ".join(found.accounts),
+    }
+    for name, value in lines.items():
+        if value:
+            typer.echo(f"{name}: {value}", err=as_json)
 
 
 def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: str, *, as_json: bool) -> None:

@@ -123,6 +123,7 @@ app.command("retire", epilog=unit_acts.RETIRE_EPILOG)(unit_acts.retire)
 app.command("waiting", epilog=unit_acts.WAITING_EPILOG)(unit_acts.waiting)
 app.command("hand-on", epilog=unit_acts.HAND_ON_EPILOG)(unit_acts.hand_on)
 app.command("give-up", epilog=unit_acts.GIVE_UP_EPILOG)(unit_acts.give_up)
+app.command("keep", epilog=unit_acts.KEEP_EPILOG)(unit_acts.keep)
 
 
 def _directory(file: Path | None) -> "Directory":

@@ -35,13 +35,19 @@ class Viewer:
 
     @property
     def csrf(self) -> str:
-        """What the session's forms carry; it tells nothing of the session's token."""
-        return sha256(f"csrf:{self.token}".encode()).hexdigest()
+        """What the session's forms carry."""
+        return csrf_of(self.token)
 
     @property
     def scope(self) -> Scope:
         """What the person sees."""
         return self.person.scope()
+
+    @property
+    def sees_part(self) -> bool:
+        """Whether the person sees only a part of the organisation."""
+        whole = (pattern for pattern in self.scope.units if pattern.endswith(".#") and "." not in pattern[:-2])
+        return not self.scope.everything and not any(whole)
 
     @property
     def may_audit(self) -> bool:
@@ -52,6 +58,11 @@ class Viewer:
     def may_act(self) -> bool:
         """Whether there are units on whose deliveries the person may act."""
         return bool(self.person.patterns(Right.ACT))
+
+
+def csrf_of(token: str) -> str:
+    """What the forms of a session carry, of its token; it tells nothing of it."""
+    return sha256(f"csrf:{token}".encode()).hexdigest()
 
 
 def services_of(request: Request) -> Services:

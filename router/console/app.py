@@ -1,11 +1,14 @@
 """Puts the console together: its pages, its static files, and its own way to say an error."""
 
-from http import HTTPStatus
+from collections.abc import Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -16,6 +19,7 @@ from router.console import (
     deliveries,
     documents,
     help,  # noqa: A004 - a page is called so
+    kept_form,
     lines,
     live,
     log,
@@ -24,23 +28,43 @@ from router.console import (
     provider_login,
     redrives,
     search,
+    sheets,
     statistics,
     stuck,
     unit,
     unit_acts,
+    unit_retire,
     units,
 )
+from router.console.access import watcher_of
+from router.console.compression import Compression
 from router.console.errors import LoginNeededError
-from router.console.login import way_to_login
+from router.console.language import ENGLISH
+from router.console.login import login_page, way_to_login
 from router.console.newsroom import Newsroom
-from router.console.pages import ROOT, STATIC, page, version
-from router.console.safety import Safety
+from router.console.pages import ROOT, STATIC, page, preferences_of, version
+from router.console.safety import Safety, require_own
+from router.console.words import word_of_error
 from router.errors import RouterError, UnavailableError
 
 __all__ = ["PARTS", "ROOT", "create_console", "to_console"]
 PARTS = (
-    *(login, provider_login, overview, log, live, deliveries, certificate, documents, units, unit_acts, unit, lines),
-    *(stuck, redrives, statistics, search, audit, help),
+    *(
+        login,
+        provider_login,
+        overview,
+        log,
+        live,
+        deliveries,
+        certificate,
+        documents,
+        units,
+        unit_acts,
+        unit_retire,
+        unit,
+        lines,
+    ),
+    *(stuck, redrives, statistics, search, audit, sheets, help),
 )
 _SEE_OTHER = 303
 
@@ -67,7 +91,9 @@ def create_console(services: Services) -> FastAPI:
     app.exception_handler(RouterError)(_tell_error)
     app.exception_handler(RequestValidationError)(_tell_parameters)
     app.exception_handler(HTTPException)(_tell_http)
+    app.exception_handler(Exception)(_tell_unexpected)
     app.add_middleware(Safety)
+    app.add_middleware(Compression)
     return app
 
 
@@ -81,26 +107,56 @@ async def _lead_to_login(request: Request, _error: LoginNeededError) -> Response
         return Response(status_code=401, headers={"hx-redirect": f"{ROOT}/login"})
     if "text/event-stream" in request.headers.get("accept", ""):
         return Response(status_code=401)
+    if request.method == "POST" and (kept := await _kept(request)):
+        return login_page(request, status=401, kept=kept)
     return RedirectResponse(way_to_login(request), _SEE_OTHER)
 
 
+async def _kept(request: Request) -> str:
+    """The form that was sent without a session, to be shown again after the login; only one of our own pages."""
+    with suppress(RouterError, ClientDisconnect, HTTPException):
+        require_own(request.method, request.headers)
+        form = kept_form.keep(request.url.path, await request.form())
+        return form.write() if form else ""
+    return ""
+
+
 async def _tell_error(request: Request, error: RouterError) -> Response:
-    response = _error_page(request, error.status, error.slug, error.title, error.detail, error.hint)
+    response = await _error_page(request, error.status, error.slug, error.detail, error.hint)
     if isinstance(error, UnavailableError):
         response.headers["retry-after"] = str(error.retry_after)
     return response
 
 
 async def _tell_parameters(request: Request, error: RequestValidationError) -> Response:
-    fields = ", ".join(str(item["loc"][-1]) for item in error.errors())
-    return _error_page(request, 422, "malformed", "", fields, "")
+    fields = dict.fromkeys(str(item["loc"][-1]) for item in error.errors() if item["loc"])
+    return await _error_page(request, 422, "malformed", fields=tuple(fields))
 
 
 async def _tell_http(request: Request, error: HTTPException) -> Response:
-    slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return _error_page(request, error.status_code, slug, str(error.detail))
+    return await _error_page(request, error.status_code, "")
 
 
-def _error_page(request: Request, status: int, slug: str, title: str, *details: str) -> Response:
-    context = {"slug": slug, "title": title, "details": [text for text in details if text]}
-    return page(request, None, "error.html", status=status, code=status, **context)
+async def _tell_unexpected(request: Request, _error: Exception) -> Response:
+    return await _error_page(request, 500, "")
+
+
+async def _error_page(request: Request, status: int, slug: str, *details: str, fields: Sequence[str] = ()) -> Response:
+    """What went wrong in the language of the page, with the menu of who is logged in and the way back.
+
+    What errors say of themselves is English and for engineers, so only an English page tells it.
+    """
+    viewer = None
+    with suppress(RouterError):
+        viewer = await watcher_of(request)
+    is_english = preferences_of(request).language == ENGLISH
+    context = {"said": word_of_error(slug, status), "fields": fields, "back": _back(request)}
+    context |= {"details": [text for text in details if text] if is_english else []}
+    return page(request, viewer, "error.html", status=status, code=status, **context)
+
+
+def _back(request: Request) -> str:
+    """The page of ours that led here; empty: none did."""
+    came = urlsplit(request.headers.get("referer", ""))
+    is_ours = came.netloc == request.headers.get("host") and came.path.startswith(f"{ROOT}/")
+    return came.path + (f"?{came.query}" if came.query else "") if is_ours else ""

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection
 
-from router.console.access import Looking, Parts
+from router.api.services import Services
+from router.console.access import Looking, Parts, Viewer
 from router.console.pages import page
 from router.console.reads import look
 from router.errors import NotFoundError
@@ -30,14 +31,16 @@ async def certify_delivery(
 ) -> Response:
     """What was delivered to whom, when, who registered it under which number, and the receipts that say so."""
 
-    def query(conn: Connection) -> tuple[DeliveryDetail, DispatchDetail]:
+    def query(conn: Connection) -> tuple[DeliveryDetail, DispatchDetail, bool]:
         found = queries.find_delivery(conn, viewer.scope, delivery_id)
         dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id) if found else None
         if found is None or dispatch is None:
             raise NotFoundError(f"there is no delivery {delivery_id} that you may see")
-        return found, dispatch
+        number = next((row.register_number for row in found.receipts if row.status is Status.REGISTERED), "")
+        numbers = {found.delivery.unit: number}
+        return found, dispatch, bool(queries.repeated_numbers(conn, viewer.scope, numbers, services.zone))
 
-    found, dispatch = await look(services, query)
+    found, dispatch, is_repeated = await look(services, query)
     advanced = [row for row in found.receipts if row.effect is Effect.ADVANCE]
     arrived = next((row for row in advanced if row.status is Status.ARRIVED), None)
     return page(
@@ -52,6 +55,8 @@ async def certify_delivery(
         compared=arrived is not None and arrived.content_sha256 == dispatch.content_sha256,
         registered=next((row for row in advanced if row.status is Status.REGISTERED), None),
         trace=trace_id(dispatch.traceparent),
+        is_repeated=is_repeated,
+        body=body_of(viewer, services),
         directory=services.organisation.directory,
         now=now_ms(),
     )
@@ -68,13 +73,15 @@ async def certify_document(
 ) -> Response:
     """The document, and for each recipient when it arrived and under which number it was registered."""
 
-    def query(conn: Connection) -> tuple[DispatchDetail, list[Addressee]]:
+    def query(conn: Connection) -> tuple[DispatchDetail, list[Addressee], frozenset[str]]:
         dispatch = queries.find_dispatch(conn, viewer.scope, dispatch_id)
         if dispatch is None:
             raise NotFoundError(f"there is no document {dispatch_id} that you may see")
-        return dispatch, queries.addressees(conn, viewer.scope, dispatch_id, after=after or "", limit=MOST + 1)
+        rows = queries.addressees(conn, viewer.scope, dispatch_id, after=after or "", limit=MOST + 1)
+        numbers = {row.delivery.unit: row.register_number for row in rows}
+        return dispatch, rows, queries.repeated_numbers(conn, viewer.scope, numbers, services.zone)
 
-    dispatch, rows = await look(services, query)
+    dispatch, rows, repeated = await look(services, query)
     return page(
         request,
         viewer,
@@ -82,7 +89,15 @@ async def certify_document(
         dispatch=dispatch,
         submission=Submission.model_validate_json(dispatch.submission),
         rows=rows[:MOST],
+        repeated=repeated,
+        body=body_of(viewer, services),
         following=rows[MOST - 1].delivery.unit if len(rows) > MOST else None,
         directory=services.organisation.directory,
         now=now_ms(),
     )
+
+
+def body_of(viewer: Viewer, services: Services) -> str:
+    """The name of the body that a certificate is of: the unit at whose head its maker stands."""
+    known = services.organisation.directory.get(viewer.person.home)
+    return known.name if known else viewer.person.home

@@ -37,13 +37,27 @@ async def list_deliveries(
         context = {"rows": [], "problems": error.problems, "parsed": Parsed(Filter(), ())}
         return page(request, viewer, "deliveries.html", status=422, q=q, older=None, **context)
 
-    def query(conn: Connection) -> list[DeliveryRow]:
-        return queries.find_deliveries(conn, viewer.scope, parsed.wanted, now_ms=now, before=before, limit=PAGE + 1)
+    def query(conn: Connection) -> tuple[list[DeliveryRow], int]:
+        scope, wanted = viewer.scope, parsed.wanted
+        found = queries.find_deliveries(conn, scope, wanted, now_ms=now, before=before, limit=PAGE + 1)
+        is_all = before is None and len(found) <= PAGE
+        return found, len(found) if is_all else queries.count_deliveries(conn, scope, wanted, now_ms=now)
 
-    found = await look(services, query)
+    found, count = await look(services, query)
     rows = found[:PAGE]
     older = rows[-1].id if len(found) > PAGE else None
-    return page(request, viewer, "deliveries.html", q=q, parsed=parsed, problems=(), rows=rows, older=older)
+    return page(
+        request,
+        viewer,
+        "deliveries.html",
+        q=q,
+        parsed=parsed,
+        problems=(),
+        rows=rows,
+        count=count,
+        most_counted=queries.MOST_COUNTED,
+        older=older,
+    )
 
 
 @router.get("/deliveries/{delivery_id}")

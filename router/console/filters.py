@@ -5,29 +5,58 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
+from router.console.filter_words import (
+    FLAG_OPTIONS,
+    STATE_OPTIONS,
+    bare,
+    cause_of_word,
+    effect_of,
+    flag_of,
+    key_of,
+    nearest,
+    state_of,
+    token_for,
+    urgency_of,
+)
+from router.console.filter_words import KEYS as WORDS_OF_KEYS
 from router.console.language import N_
 from router.ledger.queries import Filter, Flag
+from router.ledger.reasons import Cause
 from schemas.codes import CODE_REGEX
 from schemas.dispatch import Urgency
-from schemas.states import Status
+from schemas.states import Effect, Status
+from schemas.text import fold
 
 MAX_LENGTH, MAX_TOKENS = 4000, 30
-_TOKEN = re.compile(r'(?:([a-z]+):)?("(?:[^"\\]|\\.)*"|\S+)')
-_SPAN = re.compile(r"(\d{1,5})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_TOKEN = re.compile(r'(?:([^\W\d](?:[^\W\d]|-)*):)?("(?:[^"\\]|\\.)*"|\S+)')
+_SPAN = re.compile(r"(\d{1,5})\s*([smhdw]|giây|phút|giờ|ngày|tuần|giay|phut|gio|ngay|tuan|g|p|t)")
+_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_UNITS = {
+    **dict.fromkeys(("s", "giay"), "seconds"),
+    **dict.fromkeys(("m", "phut", "p"), "minutes"),
+    **dict.fromkeys(("h", "gio", "g"), "hours"),
+    **dict.fromkeys(("d", "ngay"), "days"),
+    **dict.fromkeys(("w", "tuan", "t"), "weeks"),
+}
+_DAYS_BACK = {"homnay": 0, "today": 0, "homqua": 1, "yesterday": 1}
 _URGENCY = re.compile(r"(>=|<=|>|<)?([0-9])(?:\.\.([0-9]))?")
 _NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LOG_ONLY = N_("works in the list of deliveries, not in the log")
+_NOT_IN_LOG = N_("works in the list of deliveries, not in the log")
+_LOG_ONLY = N_("works in the log, not in the list of deliveries")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A token that cannot be read; ``message`` is translated where it is shown, with ``example`` in it."""
+    """A token that cannot be read; ``message`` is translated where it is shown, with ``example`` in it.
+
+    ``suggestion`` is the token that may have been meant; empty: nothing is like it.
+    """
 
     token: str
     message: str
     example: str = ""
+    suggestion: str = ""
 
     @property
     def english(self) -> str:
@@ -46,9 +75,9 @@ class FilterError(ValueError):
 class _TokenError(ValueError):
     """What is wrong with one token."""
 
-    def __init__(self, message: str, example: str = "") -> None:
+    def __init__(self, message: str, example: str = "", suggestion: str = "") -> None:
         super().__init__(message)
-        self.message, self.example = message, example
+        self.message, self.example, self.suggestion = message, example, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +94,12 @@ class Parsed:
 
     wanted: Filter
     tokens: tuple[str, ...]
+    hints: tuple[tuple[str, str], ...] = ()
+    """Words that are looked for in the document and are those of a state or the like: word and token."""
+
+    def instead(self, token: str, other: str) -> str:
+        """The text with another token in the place of one."""
+        return " ".join(other if item == token else item for item in self.tokens)
 
     def without(self, token: str) -> str:
         """The text of all the other tokens."""
@@ -75,8 +110,8 @@ def parse(text: str, *, now_ms: int, zone: tzinfo, of_log: bool = False) -> Pars
     """Read a filter.
 
     Args:
-        text: tokens ``key:value`` with spaces between them; words without a key are looked for in the document.
-            A value with spaces stands in double quotes.
+        text: tokens ``key:value`` with spaces between them, key and value in English or Vietnamese; words without a
+            key are looked for in the document. A value with spaces stands in double quotes.
         now_ms: the present (UTC ms), from which ``since:2h`` counts.
         zone: whose times those without an offset are.
         of_log: whether it is for the log, which knows no ``is:``.
@@ -84,7 +119,7 @@ def parse(text: str, *, now_ms: int, zone: tzinfo, of_log: bool = False) -> Pars
     Raises:
         FilterError: with every token that cannot be read.
     """
-    wanted, tokens, problems = Filter(), [], []
+    wanted, tokens, problems, hints = Filter(), [], [], []
     present = _Present(now_ms, zone)
     if _NOT_KEPT.search(text):
         raise FilterError((Problem("…", N_("has a character that no database keeps; remove it")),))
@@ -93,12 +128,14 @@ def parse(text: str, *, now_ms: int, zone: tzinfo, of_log: bool = False) -> Pars
         try:
             wanted = _with(wanted, key, value, present, of_log=of_log)
         except _TokenError as error:
-            problems.append(Problem(token, error.message, error.example))
+            problems.append(Problem(token, error.message, error.example, error.suggestion))
+        if key == "text" and token == value and (meant := token_for(value)):
+            hints.append((token, meant))
     if len(tokens) > MAX_TOKENS or len(text) > MAX_LENGTH:
         problems.append(Problem("…", N_("is too long; write fewer tokens")))
     if problems:
         raise FilterError(tuple(problems))
-    return Parsed(wanted, tuple(tokens))
+    return Parsed(wanted, tuple(tokens), tuple(hints))
 
 
 def token(key: str, value: str) -> str:
@@ -114,15 +151,18 @@ def _tokens(text: str) -> Iterator[tuple[str, str, str]]:
         value = match[2]
         if value.startswith('"') and len(value) > 1 and value.endswith('"'):
             value = re.sub(r"\\(.)", r"\1", value[1:-1])
-        yield match[0], match[1] or "text", value
+        yield match[0], key_of(match[1]) if match[1] else "text", value
 
 
 def _with(wanted: Filter, key: str, value: str, present: _Present, *, of_log: bool) -> Filter:
     """The filter with one more token."""
     if key not in _KEYS:
-        raise _TokenError(N_("is no key; there is %(example)s"), ", ".join(_KEYS))
-    if key == "is" and of_log:
-        raise _TokenError(_LOG_ONLY)
+        known = key_of(nearest(key, (*_KEYS, *WORDS_OF_KEYS)))
+        raise _TokenError(
+            N_("is no key; there is %(example)s"), ", ".join(_KEYS), token(known, value) if known in _KEYS else ""
+        )
+    if key in {"is", "effect"} and of_log is not (key == "effect"):
+        raise _TokenError(_LOG_ONLY if key == "effect" else _NOT_IN_LOG)
     if not value:
         raise _TokenError(N_("has no value"))
     return _KEYS[key](wanted, value, present)
@@ -144,14 +184,19 @@ def _pattern(value: str) -> str:
 
 
 def _state(wanted: Filter, value: str, _present: _Present) -> Filter:
-    words = value.split(",")
-    if not set(words) <= set(Status):
-        raise _TokenError(N_("is no state; there is %(example)s"), ", ".join(Status))
-    return replace(wanted, states=wanted.states | {Status(word) for word in words})
+    found = [(word, state_of(word)) for word in value.split(",")]
+    for word, state in found:
+        if state is None:
+            near = state_of(nearest(word, STATE_OPTIONS))
+            raise _TokenError(
+                N_("is no state; there is %(example)s"), ", ".join(Status), f"state:{near}" if near else ""
+            )
+    return replace(wanted, states=wanted.states | {state for _, state in found if state is not None})
 
 
 def _urgency(wanted: Filter, value: str, _present: _Present) -> Filter:
-    match = _URGENCY.fullmatch(value)
+    degree = urgency_of(value)
+    match = _URGENCY.fullmatch(value if degree is None else str(degree))
     bounds = match and _bounds(match[1] or "", int(match[2]), match[3])
     least, most = min(Urgency), max(Urgency)
     if not bounds or not least <= bounds[0] <= bounds[1] <= most:
@@ -177,16 +222,19 @@ def _until(wanted: Filter, value: str, present: _Present) -> Filter:
 
 
 def _moment(value: str, present: _Present) -> int:
-    span = _SPAN.fullmatch(value)
+    span = _SPAN.fullmatch(value.lower())
     if span:
-        return present.now_ms - round(timedelta(**{_UNITS[span[2]]: int(span[1])}) / timedelta(milliseconds=1))
+        return present.now_ms - round(timedelta(**{_UNITS[fold(span[2])]: int(span[1])}) / timedelta(milliseconds=1))
+    if bare(value) in _DAYS_BACK:
+        today = datetime.fromtimestamp(present.now_ms / 1000, present.zone).date()
+        value = (today - timedelta(days=_DAYS_BACK[bare(value)])).isoformat()
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(_DAY.sub(lambda day: f"{day[3]}-{day[2]:>02}-{day[1]:>02}", value))
         moment = moment if moment.tzinfo else moment.replace(tzinfo=present.zone)
         return max(round(moment.timestamp() * 1000), 0)
     except (ValueError, OverflowError):
         raise _TokenError(
-            N_("is no time; write it as %(example)s"), "30m, 2h, 7d, 2026-11-22, 2026-11-22T08:00"
+            N_("is no time; write it as %(example)s"), "30m, 2h, 7d, 22/11/2026, 2026-11-22T08:00"
         ) from None
 
 
@@ -196,6 +244,14 @@ def _text(wanted: Filter, value: str, _present: _Present) -> Filter:
 
 def _reason(wanted: Filter, value: str, _present: _Present) -> Filter:
     return replace(wanted, reason=value)
+
+
+def _why(wanted: Filter, value: str, _present: _Present) -> Filter:
+    cause = cause_of_word(value)
+    if cause is None:
+        near = cause_of_word(nearest(value, tuple(Cause)))
+        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Cause), f"why:{near}" if near else "")
+    return replace(wanted, why=cause)
 
 
 def _document(wanted: Filter, value: str, _present: _Present) -> Filter:
@@ -212,9 +268,18 @@ def _delivery(wanted: Filter, value: str, _present: _Present) -> Filter:
 
 
 def _is(wanted: Filter, value: str, _present: _Present) -> Filter:
-    if value not in set(Flag):
-        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Flag))
-    return replace(wanted, flags=wanted.flags | {Flag(value)})
+    flag = flag_of(value)
+    if flag is None:
+        near = flag_of(nearest(value, FLAG_OPTIONS))
+        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Flag), f"is:{near}" if near else "")
+    return replace(wanted, flags=wanted.flags | {flag})
+
+
+def _effect(wanted: Filter, value: str, _present: _Present) -> Filter:
+    effect = effect_of(value)
+    if effect is None:
+        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Effect))
+    return replace(wanted, effects=wanted.effects | {effect})
 
 
 _KEYS: dict[str, Callable[[Filter, str, _Present], Filter]] = {
@@ -226,7 +291,9 @@ _KEYS: dict[str, Callable[[Filter, str, _Present], Filter]] = {
     "text": _text,
     "issuer": _issuer,
     "reason": _reason,
+    "why": _why,
     "document": _document,
     "delivery": _delivery,
     "is": _is,
+    "effect": _effect,
 }

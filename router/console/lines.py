@@ -68,6 +68,7 @@ async def show_lines(
     span: Reach = Reach.DAY,
     unit: Annotated[UnitPattern | None, Query()] = None,
     state: LineState | None = None,
+    every: bool = False,
 ) -> Response:
     """The lines with their outages as bands, and each outage in a table."""
     frame = frame_of(span, now_ms(), shown_to(request))
@@ -75,7 +76,9 @@ async def show_lines(
     def query(conn: Connection) -> tuple[LineBoard, list[OutageRow]]:
         when = {"since": frame.span.since, "until": frame.span.until}
         rows = queries.outages(conn, viewer.scope, **when, units=unit or "", limit=_MOST_OUTAGES)
-        board = queries.line_board(conn, viewer.scope, frame.span, units=unit or "", state=state, limit=_MOST)
+        board = queries.line_board(
+            conn, viewer.scope, frame.span, units=unit or "", state=state, every=every, limit=_MOST
+        )
         return board, rows
 
     board, outages = await look(services, query)
@@ -89,6 +92,7 @@ async def show_lines(
         reaches=tuple(Reach),
         unit=unit or "",
         state=state,
+        every=every,
         directory=services.organisation.directory,
         now=frame.span.now,
     )

@@ -2,28 +2,31 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console import passwords
+from router.console import kept_form, passwords
 from router.console.access import (
     Looking,
     Parts,
     address_of,
+    csrf_of,
     device_cookie,
     drop_session,
     services_of,
     set_device,
     set_session,
 )
+from router.console.kept_form import KeptForm
 from router.console.language import N_
 from router.console.pages import CHOICES, COOKIES, ROOT, page
 from router.console.reads import change, look
 from router.console.safety import require_own
+from router.console.words import ERRORS
 from router.errors import LockedOutError, NotFoundError
 from router.ledger import audit, login_throttle, people, sessions
 from router.ledger.audit import Act, Entry
@@ -31,6 +34,7 @@ from router.ledger.login_throttle import Attempt
 from router.ledger.people import Person
 from schemas.clock import now_ms
 from schemas.hidden import hide
+from schemas.ids import new_id
 from schemas.text import Line
 
 _HOME = f"{ROOT}/"
@@ -62,13 +66,15 @@ async def show_login(request: Request, next: str = "", *, left: bool = False) ->
 
 @router.post("/login")
 async def log_in(
+    *,
     request: Request,
     services: Parts,
     name: Annotated[Line, Form(max_length=passwords.MAX_LENGTH)],
     password: Text,
     next: Annotated[str, Form()] = "",  # noqa: A002 - as above
+    kept: Annotated[str, Form(max_length=kept_form.MAX_LENGTH)] = "",
 ) -> Response:
-    """Open a session for who knows the password."""
+    """Open a session for who knows the password; a form that was filled when the last one ended is shown again."""
     hide([password])
     login = name.strip().lower()
     attempt = Attempt(login, address_of(request), request.cookies.get(device_cookie(request), "")[:_MAX_DEVICE])
@@ -83,7 +89,7 @@ async def log_in(
             right = await passwords.is_password(stored, password)
     except LockedOutError as error:
         values = {"span": error.seconds * 1000}
-        response = login_page(request, status=429, following=next, name=name, problem=LOCKED, values=values)
+        response = login_page(request, status=429, following=next, name=name, problem=LOCKED, values=values, kept=kept)
         response.headers["retry-after"] = str(error.seconds)
         return response
     new_hash = await passwords.hash_password(password) if right and stored and passwords.is_outdated(stored) else ""
@@ -101,8 +107,9 @@ async def log_in(
 
     token, device = await change(services, finish)
     if not token:
-        return login_page(request, status=401, following=next, name=name, problem=_WRONG)
-    response = enter(request, token, next)
+        return login_page(request, status=401, following=next, name=name, problem=_WRONG, kept=kept)
+    form = kept_form.read(kept) if kept else None
+    response = enter(request, token, next) if form is None else _show_again(request, token, form)
     set_device(request, response, device, max_age=login_throttle.DEVICE_DAYS * 24 * 3600)
     return response
 
@@ -115,7 +122,9 @@ async def show_welcome(
     try:
         person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
     except NotFoundError:
-        return page(request, None, "error.html", status=404, code=404, slug="link-ended", title="", details=[])
+        return page(
+            request, None, "error.html", status=404, code=404, said=ERRORS["link-ended"], fields=(), details=[], back=""
+        )
     return page(request, None, "welcome.html", person=person, token=token, problem="", least=passwords.MIN_LENGTH)
 
 
@@ -190,6 +199,7 @@ def login_page(
     problem: str = "",
     values: Mapping[str, int] = MappingProxyType({}),
     has_left: bool = False,
+    kept: str = "",
 ) -> Response:
     """The login page, with the way to the identity provider where there is one.
 
@@ -201,8 +211,10 @@ def login_page(
         problem: why there is no session yet.
         values: what the problem names.
         has_left: whether a session has just ended here.
+        kept: a form that was filled when the session ended.
     """
     context = {"next": following, "name": name, "problem": problem, "values": values, "has_left": has_left}
+    context |= {"kept": kept}
     has_provider = services_of(request).provider is not None
     return page(request, None, "login.html", status=status, has_provider=has_provider, **context)
 
@@ -212,6 +224,20 @@ def begin_session(conn: Connection, person: Person, act: Act, address: str, *, r
     now = now_ms()
     audit.record(conn, Entry(now, person.name, act, person.name, person.home, reason=reason, address=address))
     return sessions.open_session(conn, person.name, now_ms=now)
+
+
+def _show_again(request: Request, token: str, form: KeptForm) -> Response:
+    """The form of the session that had ended, to be sent in the new one."""
+    needs_token = new_id() if form.action == f"{ROOT}/redrives" else ""
+    context: dict[str, Any] = {
+        "form": form,
+        "labels": kept_form.LABELS,
+        "csrf": csrf_of(token),
+        "needs_token": needs_token,
+    }
+    response = page(request, None, "again.html", **context)
+    set_session(request, response, token)
+    return response
 
 
 def enter(request: Request, token: str, following: str) -> Response:

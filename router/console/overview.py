@@ -1,4 +1,4 @@
-"""The first page: what is not delivered, and what needs attention."""
+"""The first page: what is not delivered, what needs attention, and what goes on today."""
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
@@ -8,12 +8,17 @@ from router.console.filters import token
 from router.console.pages import link, page
 from router.console.reads import look
 from router.ledger import queries
-from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, UnitRow
+from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, Today, UnitRow
+from router.ledger.reasons import Cause
+from router.ledger.redrives.decisions import ENDED, JobState
+from router.ledger.redrives.reading import Job, list_jobs
 from router.outages import LineState
-from schemas.clock import now_ms
+from schemas.clock import now_ms, start_of_day
 
 router = APIRouter()
 _A_DAY_MS = 24 * 3_600_000
+_MOST_URGENT, _MOST_JOBS = 12, 5
+_GOING_ON = [state for state in JobState if state not in ENDED]
 
 
 @router.get("/")
@@ -37,8 +42,24 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
         muted=muted,
         lines=sum(counts.values()),
         lines_down=counts[LineState.DOWN],
+        incident=queries.is_incident(counts),
         now=now,
     )
+
+
+@router.get("/today")
+async def show_today(request: Request, services: Parts, viewer: Looking) -> Response:
+    """What goes on today; the overview fetches it by itself, so that its figures never wait for it."""
+    now = now_ms()
+    since = start_of_day(now, services.timezone)
+
+    def query(conn: Connection) -> tuple[Today, list[Job]]:
+        scope = viewer.scope
+        found = queries.today(conn, scope, since=since, now_ms=now, limit=_MOST_URGENT)
+        return found, list_jobs(conn, scope, only=_GOING_ON, limit=_MOST_JOBS)
+
+    found, jobs = await look(services, query)
+    return page(request, viewer, "today.html", today=found, jobs=jobs, most=_MOST_URGENT, now=now)
 
 
 def filter_of(group: Group, *, some_muted: bool) -> str:
@@ -48,6 +69,11 @@ def filter_of(group: Group, *, some_muted: bool) -> str:
         tokens.append(f"since:{EXPIRED_LATELY_MS // _A_DAY_MS}d")
     if some_muted:
         tokens.append(token("is", Flag.UNMUTED.value))
-    if group.reason:
-        tokens.append(token("reason", group.reason))
-    return " ".join(tokens)
+    return " ".join([*tokens, *why_tokens(group.why, group.reason)])
+
+
+def why_tokens(why: Cause, reason: str) -> list[str]:
+    """The tokens of what a group's reasons mean, or of its one reason where that is not known."""
+    if why is not Cause.OTHER:
+        return [token("why", why.value)]
+    return [token("reason", reason)] if reason else []

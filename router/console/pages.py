@@ -15,10 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from router.console import words
 from router.console.access import Viewer, services_of
+from router.console.filter_words import FLAG_WORDS
 from router.console.filters import token
 from router.console.language import ENGLISH, LANGUAGES, translations
 from router.console.shown import Shown
 from router.ledger.queries import REDRIVABLE
+from router.ledger.reasons import cause_of
 
 ROOT = "/console"
 STATIC = Path(__file__).with_name("static")
@@ -80,7 +82,9 @@ def environment_of(language: str, timezone: str) -> Environment:
     )
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {
+        "cause_of": cause_of,
         "english": translations(ENGLISH).gettext,
+        "flag_words": FLAG_WORDS,
         "languages": LANGUAGES,
         "link": link,
         "redrivable": REDRIVABLE,

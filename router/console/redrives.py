@@ -1,7 +1,7 @@
 """Redrives: the wizard from a filter over a dry run with a fixed cut-off to a job, all jobs, and each with its acts."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -22,6 +22,7 @@ from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
 from router.ledger.redrives.reading import Item, Job, find_job, list_items, list_jobs
 from schemas.clock import now_ms
 from schemas.ids import Id, new_id
+from schemas.retry import WATCH_SECONDS, longest_until_parked
 from schemas.text import Line
 
 PAGE = 50
@@ -80,7 +81,7 @@ async def make_redrive(
     token: Annotated[Id, Form()],
     pace: Annotated[Pace, Form()],
     per_minute: PerMinute = 60,
-    watch: Minutes = 2,
+    watch: Minutes = WATCH_SECONDS // 60,
     reason: Annotated[Line, Form(max_length=500)] = "",
 ) -> Response:
     """Make the redrive, once: the form's token tells a second click from a second redrive."""
@@ -186,7 +187,9 @@ def _shown(
     lacks_reason: bool = False,
     status: int = 200,
 ) -> Response:
-    context = {"q": q, "cut": cut, "parsed": parsed, "run": run, "problems": problems, "lacks_reason": lacks_reason}
+    context: dict[str, Any] = {"q": q, "cut": cut, "parsed": parsed, "run": run}
+    context |= {"problems": problems, "lacks_reason": lacks_reason, "watch_minutes": WATCH_SECONDS // 60}
+    context |= {"until_parked": round(longest_until_parked() * 1000)}
     return page(request, viewer, "redrive.html", status=status, form_token=new_id(), **context)
 
 

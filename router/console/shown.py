@@ -5,7 +5,7 @@ Times are those of the installation's zone. The title of each says it in UTC.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
 from markupsafe import Markup
 
@@ -22,6 +22,8 @@ _SPANS = (
 )
 _WEEKDAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
 _KILO = 1024
+_THOUSAND = 1000
+_VIETNAMESE_MARKS = str.maketrans(",.", ".,")
 _NONE = Markup("\u2013")
 
 
@@ -47,6 +49,13 @@ class Shown:
     def moment(self, ms: int | None) -> Markup:
         """A moment whole, to the second."""
         return _NONE if ms is None else self._time(ms, f"{self._here(ms):%d/%m/%Y %H:%M:%S}")
+
+    def day(self, text: str) -> str:
+        """A day as people write it, of its ISO form; what is none stays as it is."""
+        try:
+            return f"{date.fromisoformat(text):%d/%m/%Y}"
+        except ValueError:
+            return text
 
     def told(self, at: str) -> Markup:
         """A moment as a receipt's teller wrote it (RFC 3339), to the second."""
@@ -80,21 +89,21 @@ class Shown:
         return self._say(_WEEKDAYS[number])
 
     def took(self, ms: int | None) -> str:
-        """How long something took, as one number to a tenth of its largest unit: ``1.5 h``."""
+        """How long something took, as one number to a tenth of its largest unit: ``1.5 h``; never in milliseconds."""
         if ms is None:
             return str(_NONE)
         ms = max(ms, 0)  # a clock that was ahead has been put right
-        size, unit = next(((size, unit) for size, unit in _SPANS if ms >= size), (1, "{n} ms"))
-        return self._say(unit).format(n=self._decimal(ms / size))
+        size, unit = next(((size, unit) for size, unit in _SPANS if ms >= size), (0, N_("under 1 s")))
+        return self._say(unit).format(n=self._decimal(ms / size)) if size else self._say(unit)
 
     def change(self, now: int, before: int) -> str:
         """How much more or less it is than before, in percent; a dash when there was nothing before."""
-        return f"{round(100 * (now - before) / before):+d}\u202f%".replace("-", "\u2212") if before else str(_NONE)
+        return f"{round(100 * (now - before) / before):+d}%".replace("-", "\u2212") if before else str(_NONE)
 
     def count(self, number: int) -> str:
         """A number with its thousands kept apart as the language does."""
         text = f"{number:,}"
-        return text.replace(",", ".") if self.language == VIETNAMESE else text
+        return text.translate(_VIETNAMESE_MARKS) if self.language == VIETNAMESE else text
 
     def size(self, size: int) -> str:
         """Bytes as people read them."""
@@ -105,22 +114,29 @@ class Shown:
         return f"{self._decimal(value)} {units[0]}"
 
     def rate(self, rate: int | None) -> str:
-        """Bytes per second as a line's rate."""
-        return str(_NONE) if rate is None else f"{self._decimal(rate * 8 / 1000)} kbit/s"
+        """Bytes per second as a line's rate, in the unit that leaves a number people can read: ``1.060,5 Mbit/s``."""
+        if rate is None:
+            return str(_NONE)
+        kilobits = rate * 8 / _THOUSAND
+        return (
+            f"{self._decimal(kilobits)} kbit/s"
+            if kilobits < _THOUSAND
+            else f"{self._decimal(kilobits / _THOUSAND)} Mbit/s"
+        )
 
     def availability(self, down_ms: int, of_ms: int) -> str:
-        """The share of a time in which something was not down, rounded down; 100 % is said of all of it."""
+        """The share of an observed time in which something was not down, rounded down; a dash: nobody observed it."""
         up = max(of_ms - down_ms, 0)
-        return f"{self._decimal(1000 * up // of_ms / 10 if of_ms else 0)}\u202f%"
+        return f"{self._decimal(1000 * up // of_ms / 10)}%" if of_ms else str(_NONE)
 
     def percent(self, part: int, whole: int) -> str:
         """A share, rounded down so that 100 % is said of the whole alone."""
-        return f"{100 * part // whole if whole else 0}\u202f%"
+        return f"{100 * part // whole if whole else 0}%"
 
     def _decimal(self, number: float) -> str:
-        """To a tenth; a whole number without it."""
-        text = f"{number:.1f}".removesuffix(".0")
-        return text.replace(".", ",") if self.language == VIETNAMESE else text
+        """To a tenth; a whole number without it; thousands kept apart."""
+        text = f"{number:,.1f}".removesuffix(".0")
+        return text.translate(_VIETNAMESE_MARKS) if self.language == VIETNAMESE else text
 
     def _say(self, message: str) -> str:
         return translations(self.language).gettext(message)

@@ -7,10 +7,12 @@ from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts
 from router.console.filters import token
+from router.console.overview import why_tokens
 from router.console.pages import page
 from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import Flag, StuckGroup
+from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
 from schemas.clock import now_ms, today
@@ -42,8 +44,8 @@ def filter_of(group: StuckGroup, *, told_apart: bool) -> str:
     tokens = [token("state", group.state.value), token("unit", group.parent), token("unit", f"{group.parent}.*")]
     if told_apart:
         tokens.append(token("is", Flag.MUTED.value if group.muted else Flag.UNMUTED.value))
-    return " ".join([*tokens, token("reason", group.reason)] if group.reason else tokens)
+    return " ".join([*tokens, *why_tokens(group.why, group.reason)])
 
 
-def _likeness(group: StuckGroup) -> tuple[Status, str, str]:
-    return group.state, group.reason, group.parent
+def _likeness(group: StuckGroup) -> tuple[Status, Cause, str, str]:
+    return group.state, group.why, group.reason if group.why is Cause.OTHER else "", group.parent

@@ -1,4 +1,4 @@
-"""What people do with units: pause them, mute them until a day, open them again, retire one."""
+"""What people do with units: pause them, mute them until a day, open them again. To retire one has its own page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,6 @@ class UnitAct(StrEnum):
     PAUSE = "pause"
     MUTE = "mute"
     OPEN = "open"
-    RETIRE = "retire"
 
 
 @router.get("/units/acts")
@@ -45,7 +44,7 @@ async def choose_act(
 ) -> Response:
     """The units that were chosen, and what can be done with them."""
     for code in unit:
-        _require(viewer, code, Right.ACT)
+        require_right(viewer, code, Right.ACT)
 
     rows = await look(services, lambda conn: queries.find_units(conn, viewer.scope, unit))
     if not rows:
@@ -73,25 +72,22 @@ async def act_on_units(
     reason: Annotated[Line, Form(max_length=MAX_REASON)] = "",
     below: Annotated[bool, Form()] = False,
     day: Annotated[str, Form(max_length=10)] = "",
-    successor: Annotated[Line, Form(max_length=110)] = "",
 ) -> Response:
     """Do it, with its reason, for all of them or for none; a second click changes nothing more.
 
     ``below`` means all units below the chosen ones, too. One unit's page, or the tree, then shows how they stand.
     """
     for code in unit:
-        _require(viewer, code, Right.ADMINISTER if act is UnitAct.RETIRE else Right.ACT)
+        require_right(viewer, code, Right.ACT)
     if not reason:
         raise MalformedError("the reason is missing", hint="say why; it is kept in the audit log")
-    if act is UnitAct.RETIRE and (below or len(unit) > 1):
-        raise MalformedError("units are retired one at a time", hint="each has its own successor")
     by = By(viewer.person.name, reason, now_ms(), viewer.address)
-    do = _act(_Wish(act, day, successor.upper(), by), services)
+    do = _act(_Wish(act, day, by), services)
 
     def query(conn: Connection) -> Done:
         codes = unit_acts.named(conn, [f"{code}.#" if below else code for code in unit])
         for code in codes:
-            _require(viewer, code, Right.ACT)
+            require_right(viewer, code, Right.ACT)
         return do(conn, codes)
 
     await change(services, query)
@@ -106,7 +102,6 @@ class _Wish:
 
     act: UnitAct
     day: str
-    successor: str
     by: By
 
 
@@ -116,21 +111,29 @@ def _act(wish: _Wish, services: Services) -> Callable[[Connection, Sequence[str]
         return lambda conn, codes: unit_acts.pause(conn, codes, by)
     if wish.act is UnitAct.OPEN:
         return lambda conn, codes: unit_acts.open_again(conn, codes, by)
-    last = _day(wish.day)
-    if wish.act is UnitAct.RETIRE:
-        return lambda conn, codes: unit_acts.retire(conn, codes[0], last, wish.successor or None, by)
-    until = _end_of(last, services)
+    until = _end_of(day_of(wish.day), services)
     return lambda conn, codes: unit_acts.mute(conn, codes, until, by)
 
 
-def _require(viewer: Viewer, code: str, right: Right) -> None:
+def require_right(viewer: Viewer, code: str, right: Right) -> None:
+    """Refuse an act on a unit that a person may not do.
+
+    Raises:
+        NotFoundError: they do not see the unit.
+        ForbiddenError: they see it and may not act on it so.
+    """
     if not any(covers(pattern, code) for pattern in viewer.person.patterns(Right.SEE)):
         raise NotFoundError(f"there is no unit {code} that you may see")
     if not viewer.person.may(right, code):
         raise ForbiddenError(f"{viewer.person.name} may not do that to {code}", hint="an administrator grants the role")
 
 
-def _day(text: str) -> date:
+def day_of(text: str) -> date:
+    """A day as a form's date field writes it.
+
+    Raises:
+        MalformedError: it is none.
+    """
     try:
         return date.fromisoformat(text)
     except ValueError as error:

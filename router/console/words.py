@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.console.language import N_
+from router.directory import Reason
 from router.ledger.acceptance import NO_LINE
 from router.ledger.audit import Act
 from router.ledger.people import PersonRole
 from router.ledger.queries import Flag
+from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import JobState, Outcome, Pace
 from router.outages import LineState, ToldBy
 from schemas.clock import to_ms
 from schemas.dispatch import Kind
-from schemas.states import Status
+from schemas.states import Effect, Status
 from schemas.unit import Link
 
 
@@ -187,7 +189,7 @@ FLAGS: dict[Flag, Word] = {
 }
 
 JOBS: dict[JobState, Word] = {
-    JobState.RUNNING: Word(N_("in work"), N_("It goes on by itself."), icon="redrive", tone="move"),
+    JobState.RUNNING: Word(N_("running"), N_("It goes on by itself."), icon="redrive", tone="move"),
     JobState.WAITING: Word(N_("waits for you"), N_("The step is done; somebody says what is next."), icon="clock"),
     JobState.PAUSED: Word(N_("paused"), N_("Nothing more is sent until somebody lets it go on."), icon="clock"),
     JobState.STOPPED: Word(
@@ -208,6 +210,9 @@ OUTCOMES_OF_ITEMS: dict[Outcome, Word] = {
     ),
     Outcome.RECALLED: Word(N_("recalled"), icon="recalled", tone="wait"),
     Outcome.FAILED: Word(N_("failed"), N_("It came back, or the broker did not take it."), icon="parked", tone="act"),
+    Outcome.FAILED_LATER: Word(
+        N_("failed later"), N_("It came back after the time of watching was over."), icon="parked", tone="act"
+    ),
     Outcome.SKIPPED: Word(N_("skipped"), icon="refused", tone="wait"),
 }
 
@@ -240,6 +245,76 @@ def pause_of(reason: str) -> Pause | None:
         return None
 
 
+_RECALLED = re.compile(r"recalled by dispatch ([0-9a-f-]{36})")
+
+
+def recall_of(reason: str) -> str | None:
+    """The id of the dispatch that recalls, of a delivery's reason: :func:`router.ledger.receipts.take_back`, read."""
+    match = _RECALLED.fullmatch(reason)
+    return match and match[1]
+
+
+CAUSES_TOLD: dict[Cause, Word] = {
+    Cause.DISK_FULL: Word(
+        N_("The disk of the unit's system is full."), advice=N_("Free space at the unit, then redrive.")
+    ),
+    Cause.NOT_WRITABLE: Word(
+        N_("The unit's folder or file cannot be read or written."),
+        advice=N_("See to the rights of the folder at the unit, then redrive."),
+    ),
+    Cause.LOGIN: Word(
+        N_("The unit's system refuses the gateway's login."),
+        advice=N_("Give the gateway a valid token for that system, then redrive."),
+    ),
+    Cause.REDIRECTED: Word(
+        N_("The unit's system has another address now."),
+        advice=N_("Set the final address at the gateway, then redrive."),
+    ),
+    Cause.UNREACHABLE: Word(
+        N_("The unit's system does not answer."), advice=N_("Have it started at the unit, then redrive.")
+    ),
+    Cause.WRONG_CONTENT: Word(
+        N_("The content is not what was announced."),
+        advice=N_("See whether the router's store is sound (congvan doctor), then redrive."),
+    ),
+    Cause.CONTENT_GONE: Word(
+        N_("What was asked for is not there."), advice=N_("See to the address and the content, then redrive.")
+    ),
+    Cause.TOO_LARGE: Word(
+        N_("The document is larger than the unit takes."),
+        advice=N_("Raise the limit at the unit or send it in parts, then redrive."),
+    ),
+    Cause.CERTIFICATE: Word(
+        N_("The server's certificate is not trusted."), advice=N_("Renew or install the certificate, then redrive.")
+    ),
+    Cause.GATEWAY_ERROR: Word(
+        N_("The gateway met an error of its own."), advice=N_("See the gateway's log; tell who maintains it.")
+    ),
+    Cause.PROGRAM: Word(
+        N_("The program at the unit failed."), advice=N_("Mend the program at the unit, then redrive.")
+    ),
+    Cause.REFUSED: Word(
+        N_("The unit's system refused the document."),
+        advice=N_("Ask who runs that system what it refuses, then redrive."),
+    ),
+    Cause.SYSTEM_ERROR: Word(N_("The unit's system failed."), advice=N_("Have it mended at the unit, then redrive.")),
+    Cause.EXPIRED: Word(N_("It did not arrive in the time the service allows.")),
+    Cause.OTHER: Word(N_("another reason")),
+}
+"""What machines' reasons mean."""
+PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
+"""What papers say in both languages, Vietnamese first, that show a part only."""
+LEFT_OUT: dict[Reason, str] = {
+    Reason.EXCLUDED_BY_RULE: N_("a rule of the document leaves it out"),
+    Reason.NOT_YET: N_("it did not exist yet on that day"),
+    Reason.ABOLISHED: N_("its last day was past; its successor, if there is one, was looked at instead"),
+    Reason.OWN_NETWORK: N_("it is on a network of its own"),
+}
+EFFECTS: dict[Effect, str] = {
+    Effect.ADVANCE: N_("taken into account"),
+    Effect.STALE: N_("too late"),
+    Effect.REFUSED: N_("not allowed"),
+}
 REASONS: dict[str, str] = {NO_LINE: N_("no line leads to the unit")}
 """Reasons that are words of the service's own; all others are shown as they were told."""
 
@@ -269,6 +344,7 @@ ACTS: dict[Act, str] = {
     Act.UNIT_RETIRED: N_("retired a unit"),
     Act.HANDED_ON: N_("handed on what waited for a unit"),
     Act.WAITING_ENDED: N_("gave up what waited for a unit"),
+    Act.UNIT_KEPT: N_("took a unit's retirement back"),
     Act.EXPORTED: N_("exported the log"),
 }
 
@@ -292,6 +368,24 @@ ERRORS: dict[str, str] = {
     "link-ended": N_("The one-time link was used or has ended; ask for another."),
 }
 """What pages say of an error, by its slug; the error itself tells the rest in English."""
+_ERRORS_BY_STATUS: dict[int, str] = {
+    400: ERRORS["malformed"],
+    401: ERRORS["login-needed"],
+    403: ERRORS["forbidden"],
+    404: N_("There is no such page."),
+    405: N_("This page takes no such request."),
+    413: ERRORS["too-large"],
+    422: N_("What was asked for cannot be done as it was written."),
+    429: N_("Too much was asked in a short time; wait a little."),
+    503: ERRORS["ledger-unavailable"],
+}
+_SOMETHING = N_("Something went wrong here. It was noted; try again, or tell the administrator.")
+
+
+def word_of_error(slug: str, status: int) -> str:
+    """What a page says of an error: by its slug, else by its status."""
+    return ERRORS.get(slug) or _ERRORS_BY_STATUS.get(status, _SOMETHING)
+
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (N_("dispatch"), N_("An official document on its way from one issuer to its addressees.")),

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from router.errors import ConflictError, UnknownAttachmentError
-from router.ledger import holders, recalls
+from router.ledger import holders, recalls, words
 from router.ledger.bulk import Row, chunks, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
@@ -249,6 +249,7 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
     for table, values in ((dispatch_attachment, rows.files), (dispatch_reference, rows.references)):
         if values:
             connection.execute(insert(table), values)
+    words.keep_letters(connection, items)
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
     holders.mark_named(connection, (row["sha256"] for row in rows.files))
     for item in items:

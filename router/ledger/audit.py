@@ -1,15 +1,17 @@
 """The audit log: who did what to what, when, from where and why. Rows are added and never changed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, true
+from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, insert, or_, select, true
 
 from router.ledger.models import audit as table
 from router.ledger.scope import Scope, within
 
 MAX_ROWS = 1000
-_MAX_SUBJECT, _MAX_REASON, _MAX_ADDRESS, _MAX_PERSON = 200, 1000, 64, 64
+_MAX_SUBJECT, _MAX_REASON, _MAX_ADDRESS, _MAX_PERSON, _MAX_DETAIL = 200, 1000, 64, 64, 200
 
 
 class Act(StrEnum):
@@ -39,12 +41,18 @@ class Act(StrEnum):
     """What waited for a unit that exists no more went to another."""
     WAITING_ENDED = "waiting_ended"
     """What waited for such a unit was given up."""
+    UNIT_KEPT = "unit_kept"
+    """Its retirement was taken back before the day had come."""
     EXPORTED = "exported"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act; ``at`` in UTC milliseconds."""
+    """One act; ``at`` in UTC milliseconds.
+
+    ``detail`` tells what the act set: the last day and successor of a retired unit, until when one is muted.
+    ``job`` is the redrive that it is part of; its acts are one row that opens.
+    """
 
     at: int
     person: str
@@ -53,14 +61,17 @@ class Entry:
     unit: str = ""
     reason: str = ""
     address: str = ""
+    detail: str = ""
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """An entry with its place in the log."""
+    """An entry with its place in the log; ``more`` counts the others of the same redrive, which it stands for."""
 
     pos: int
     entry: Entry
+    more: int = 0
 
 
 def record(conn: Connection, *entries: Entry) -> None:
@@ -74,11 +85,25 @@ def record(conn: Connection, *entries: Entry) -> None:
             "unit": entry.unit,
             "reason": entry.reason[:_MAX_REASON],
             "address": entry.address[:_MAX_ADDRESS],
+            "detail": entry.detail[:_MAX_DETAIL],
+            "job": entry.job,
         }
         for entry in entries
     ]
     if rows:
         conn.execute(insert(table), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: of a person, a kind of act, units of a pattern, from a time on and before one (UTC ms)."""
+
+    person: str = ""
+    act: Act | None = None
+    units: str = ""
+    since: int | None = None
+    until: int | None = None
+    job: str = ""
 
 
 def list_entries(
@@ -90,33 +115,68 @@ def list_entries(
     before: int | None = None,
     limit: int = 100,
 ) -> list[AuditRow]:
+    """Entries that concern the scope's units, each a row, the newest first: :func:`find_entries` without folding."""
+    return find_entries(conn, scope, Wanted(person, act), before=before, limit=limit)
+
+
+def find_entries(
+    conn: Connection,
+    scope: Scope,
+    wanted: Wanted,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+    folded: bool = False,
+) -> list[AuditRow]:
     """Entries that concern the scope's units, the newest first.
 
     Args:
         conn: a transaction.
         scope: what the caller may audit. Entries of no unit in particular are for who audits a whole organisation.
-        person: only of this person.
-        act: only of this kind.
+        wanted: which of them.
         before: only those before this place, the last of the page before.
         limit: the length of a page.
+        folded: the acts of one redrive are one row, the first of those that fit.
     """
-    statement = select(table).where(_concerns(scope))
-    if person:
-        statement = statement.where(table.c.person == person)
-    if act is not None:
-        statement = statement.where(table.c.act == act.value)
+    statement = select(table).where(*_fitting(table, scope, wanted))
+    if folded:
+        other = table.alias("other")
+        earlier = exists().where(other.c.job == table.c.job, other.c.pos < table.c.pos, *_fitting(other, scope, wanted))
+        statement = statement.where(or_(table.c.job.is_(None), ~earlier.correlate(table)))
     if before is not None:
         statement = statement.where(table.c.pos < before)
-    rows = conn.execute(statement.order_by(table.c.pos.desc()).limit(min(limit, MAX_ROWS)))
-    return [
-        AuditRow(row.pos, Entry(row.at, row.person, Act(row.act), row.subject, row.unit, row.reason, row.address))
-        for row in rows
-    ]
+    rows = conn.execute(statement.order_by(table.c.pos.desc()).limit(min(limit, MAX_ROWS))).all()
+    more = _sizes(conn, scope, wanted, {row.job for row in rows if row.job}) if folded else {}
+    return [AuditRow(row.pos, _entry(row), more.get(row.job, 1) - 1) for row in rows]
 
 
-def _concerns(scope: Scope) -> ColumnElement[bool]:
+def _entry(row: Any) -> Entry:
+    act = Act(row.act)
+    return Entry(row.at, row.person, act, row.subject, row.unit, row.reason, row.address, row.detail, row.job)
+
+
+def _sizes(conn: Connection, scope: Scope, wanted: Wanted, jobs: Collection[str]) -> dict[str | None, int]:
+    """How many entries that fit each redrive has."""
+    if not jobs:
+        return {}
+    counted = select(table.c.job, func.count()).where(table.c.job.in_(jobs), *_fitting(table, scope, wanted))
+    return {row[0]: row[1] for row in conn.execute(counted.group_by(table.c.job))}
+
+
+def _fitting(rows: FromClause, scope: Scope, wanted: Wanted) -> list[ColumnElement[bool]]:
+    column = rows.c
+    found = [_concerns(column.unit, scope)]
+    found += [column.person == wanted.person] if wanted.person else []
+    found += [column.act == wanted.act.value] if wanted.act is not None else []
+    found += [within(column.unit, [wanted.units])] if wanted.units else []
+    found += [column.at >= wanted.since] if wanted.since is not None else []
+    found += [column.at < wanted.until] if wanted.until is not None else []
+    return found + ([column.job == wanted.job] if wanted.job else [])
+
+
+def _concerns(unit: ColumnElement[str], scope: Scope) -> ColumnElement[bool]:
     if scope.everything:
         return true()
     whole = any(pattern.endswith(".#") and "." not in pattern.removesuffix(".#") for pattern in scope.units)
-    seen = within(table.c.unit, scope.units)
-    return or_(seen, table.c.unit == "") if whole else seen
+    seen = within(unit, scope.units)
+    return or_(seen, unit == "") if whole else seen

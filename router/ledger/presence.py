@@ -47,6 +47,7 @@ class _Line:
     unit: str
     state: LineState | None
     since: int
+    known_since: int
     heard_at: int
     reported_at: int
     every_ms: int
@@ -155,6 +156,7 @@ def _reported(code: str, before: _Line | None, told: Sequence[Outage], skew: int
         unit=code,
         state=LineState.UP,
         since=up_since(state, since, reported=told, now=report.heard_at),
+        known_since=min((before.known_since if before else report.heard_at, *(item.began_at for item in told))),
         heard_at=report.heard_at,
         reported_at=report.heard_at,
         every_ms=every_ms,

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, literal, select
 
+from router.ledger import words
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.evidence import BELIEVED, Judged, judge
 from router.ledger.models import delivery, dispatch, receipt
@@ -154,6 +155,7 @@ def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence)
         attempt = connection.begin_nested()
         if insert_rows(connection, receipt, _RECEIPT, pages.rows, key="id") == len(pages.rows):
             attempt.commit()
+            words.keep_said(connection, [done.telling for done in results if isinstance(done, Recorded) and done.new])
             update_rows(connection, delivery, _STANDING, _changed(pages.standings))
             update_rows(connection, delivery, ("id", "redriven_at"), pages.redriven)
             return results

@@ -16,6 +16,7 @@ from router.ledger.models import unit as table
 from router.ledger.models import unit_sequence
 from router.ledger.scope import within
 from router.ledger.units import import_units, list_units
+from schemas.clock import iso
 
 _NEITHER: dict[str, None] = dict.fromkeys(
     ("paused_at", "paused_by", "paused_why", "muted_until", "muted_by", "muted_why")
@@ -95,13 +96,27 @@ def open_again(conn: Connection, codes: Sequence[str], by: By) -> Done:
     return _change(conn, Act.UNIT_OPENED, codes, changed, by, **_NEITHER)
 
 
-def retire(conn: Connection, code: str, last_day: date, successor: str | None, by: By) -> Done:
+def retire(conn: Connection, code: str, last_day: date, successor: str | None, by: By, *, today: date) -> Done:
     """Let a unit exist up to a day, with the unit that takes its documents from then on.
+
+    Args:
+        conn: a transaction that writes.
+        code: the unit's.
+        last_day: the last on which it exists.
+        successor: the unit that is addressed instead of it afterwards.
+        by: who, and why.
+        today: where the people are.
 
     Raises:
         NotFoundError: there is no such unit.
+        ActRefusedError: the day has passed.
         DirectoryError: the organisation would not hold together; ``problems`` tells why.
     """
+    if last_day < today:
+        raise ActRefusedError(
+            f"{last_day.isoformat()} has passed: a unit is retired from a day on that is still to come",
+            hint=f"give {today.isoformat()} or a later day; what changed in the past comes by `congvan units import`",
+        )
     _lock(conn, [code])
     known = {item.code: item for item in list_units(conn)}
     changed = known[code].model_copy(update={"valid_to": last_day, "successor": successor})
@@ -109,8 +124,29 @@ def retire(conn: Connection, code: str, last_day: date, successor: str | None, b
         return Done(Act.UNIT_RETIRED, (), (code,))
     require_whole([*(item for item in known.values() if item.code != code), changed])
     import_units(conn, [changed], now_ms=by.now_ms)
-    _note(conn, [code], Act.UNIT_RETIRED, by)
+    _note(conn, [code], Act.UNIT_RETIRED, by, " ".join(filter(None, (last_day.isoformat(), successor))))
     return Done(Act.UNIT_RETIRED, (code,))
+
+
+def keep(conn: Connection, code: str, by: By, *, today: date) -> Done:
+    """Take a unit's retirement back, as long as its last day has not passed; one that is not retired stays so.
+
+    Raises:
+        NotFoundError: there is no such unit.
+        ActRefusedError: its last day has passed: its documents go to others already.
+    """
+    _lock(conn, [code])
+    unit = next(item for item in list_units(conn) if item.code == code)
+    if unit.valid_to is None:
+        return Done(Act.UNIT_KEPT, (), (code,))
+    if unit.valid_to < today:
+        raise ActRefusedError(
+            f"{code} existed until {unit.valid_to.isoformat()}, which has passed",
+            hint="a unit that begins again is a change of the organisation: `congvan units import`",
+        )
+    import_units(conn, [unit.model_copy(update={"valid_to": None, "successor": None})], now_ms=by.now_ms)
+    _note(conn, [code], Act.UNIT_KEPT, by, unit.valid_to.isoformat())
+    return Done(Act.UNIT_KEPT, (code,))
 
 
 def _lock(conn: Connection, codes: Sequence[str]) -> dict[str, Any]:
@@ -134,11 +170,12 @@ def _change(conn: Connection, act: Act, codes: Sequence[str], changed: Sequence[
     """Write it down for the units that are not so yet, and let their deliveries follow."""
     for some in chunks(changed):
         conn.execute(update(table).where(table.c.code.in_(some)).values(values))
-    _note(conn, changed, act, by)
+    until = values.get("muted_until")
+    _note(conn, changed, act, by, iso(until) if until else "")
     aligned = lines.align(conn, by.now_ms)
     unchanged = tuple(sorted(set(codes) - set(changed)))
     return Done(act, tuple(changed), unchanged, aligned.held, aligned.released)
 
 
-def _note(conn: Connection, codes: Sequence[str], act: Act, by: By) -> None:
-    audit.record(conn, *(Entry(by.now_ms, by.who, act, code, code, by.why, by.address) for code in codes))
+def _note(conn: Connection, codes: Sequence[str], act: Act, by: By, detail: str = "") -> None:
+    audit.record(conn, *(Entry(by.now_ms, by.who, act, code, code, by.why, by.address, detail) for code in codes))

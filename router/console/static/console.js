@@ -40,6 +40,20 @@ const acts = {
   p: () => handIn("p", true) || document.querySelector("[data-pause]")?.click(),
 };
 
+// On a narrow screen the menu is a strip: the place where one is stands in sight.
+document.querySelector('.side [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// Who logs out leaves everywhere: the other tabs of the same browser go to the login page, their live log ends.
+if ("BroadcastChannel" in window) {
+  const channel = new BroadcastChannel("congvan-session");
+  document.querySelector('form[action$="/logout"]')?.addEventListener("submit", () => channel.postMessage("left"));
+  channel.addEventListener("message", (event) => {
+    if (event.data !== "left" || !document.querySelector('form[action$="/logout"]')) return;
+    window.dispatchEvent(new Event("congvan-left"));
+    setTimeout(() => location.assign(document.querySelector(".mark").getAttribute("href")), 1000); // the session ends meanwhile
+  });
+}
+
 let going = 0;
 
 document.addEventListener("keydown", (event) => {

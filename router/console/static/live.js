@@ -67,6 +67,7 @@
     const address = new URL(sign.dataset.live, location.href);
     if (last) address.searchParams.set("seen", last);
     const source = new EventSource(address);
+    window.addEventListener("congvan-left", () => source.close(), { once: true });
     source.addEventListener("open", () => tell(paused ? "paused" : "live"));
     source.addEventListener("row", take);
     source.addEventListener("error", () => {

@@ -28,6 +28,7 @@ from router.ledger.models.way import (
     dispatch,
     dispatch_attachment,
     dispatch_reference,
+    dispatch_word,
     receipt,
     unit_receipts,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "dispatch",
     "dispatch_attachment",
     "dispatch_reference",
+    "dispatch_word",
     "line",
     "login_attempt",
     "metadata",

@@ -13,4 +13,5 @@ metadata = MetaData(
 Serial = BigInteger().with_variant(Integer, "sqlite")
 # Compared by bytes on every database, so that a subtree is one range of an index: see router.ledger.scope.
 Id = String(36).with_variant(String(36, collation="C"), "postgresql")
+Word = String(64).with_variant(String(64, collation="C"), "postgresql")
 Code = String(100).with_variant(String(100, collation="C"), "postgresql")

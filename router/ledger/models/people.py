@@ -1,8 +1,8 @@
 """Who may do what, and who did: accounts of programs, people with their roles and sessions, the audit."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, text
 
-from router.ledger.models._base import Code, Serial, metadata
+from router.ledger.models._base import Code, Id, Serial, metadata
 
 account = Table(
     "account",
@@ -112,5 +112,8 @@ audit = Table(
     Column("unit", Code, nullable=False),  # whose unit it concerns; empty: no unit in particular
     Column("reason", String(1000), nullable=False, server_default=""),
     Column("address", String(64), nullable=False, server_default=""),  # where the person's request came from
+    Column("detail", String(200), nullable=False, server_default=""),  # what the act set: a day, a successor
+    Column("job", Id),  # the redrive it is part of
     Index(None, "unit"),
+    Index("ix_audit_job", "job", "pos", sqlite_where=text("job IS NOT NULL"), postgresql_where=text("job IS NOT NULL")),
 )

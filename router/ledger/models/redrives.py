@@ -51,4 +51,11 @@ redrive_item = Table(
         sqlite_where=text("outcome = 'watched'"),
         postgresql_where=text("outcome = 'watched'"),
     ),
+    Index(
+        "ix_redrive_item_under_way",
+        "outcome",  # as above
+        "delivery_id",
+        sqlite_where=text("outcome = 'under_way'"),
+        postgresql_where=text("outcome = 'under_way'"),
+    ),
 )

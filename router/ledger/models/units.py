@@ -72,6 +72,7 @@ line = Table(
     Column("unit", Code, ForeignKey("unit.code", ondelete="CASCADE"), primary_key=True),
     Column("state", String(8), nullable=False),  # up, down: see router.outages
     Column("since", BigInteger, nullable=False),
+    Column("known_since", BigInteger, nullable=False, server_default="0"),  # when its gateway first reported
     Column("heard_at", BigInteger, nullable=False),  # by a report or any receipt
     Column("reported_at", BigInteger, nullable=False, server_default="0"),
     Column("every_ms", BigInteger, nullable=False),  # how often its gateway says so while it is up

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from router.ledger.models._base import Code, Id, Serial, metadata
+from router.ledger.models._base import Code, Id, Serial, Word, metadata
 
 dispatch = Table(
     "dispatch",
@@ -67,6 +67,14 @@ dispatch_reference = Table(
     Column("dispatch_id", Id, ForeignKey("dispatch.id"), primary_key=True),
     Column("refers_to", Id, primary_key=True),
     Index(None, "refers_to"),
+)
+
+dispatch_word = Table(
+    "dispatch_word",
+    metadata,
+    Column("word", Word, primary_key=True),  # folded; of notation, subject, signer, file names, hashes, receipts
+    Column("unit", Code, primary_key=True),  # who said it; empty: the dispatch itself has it
+    Column("dispatch_id", Id, ForeignKey("dispatch.id"), primary_key=True),
 )
 
 delivery = Table(

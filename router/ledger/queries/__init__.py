@@ -1,7 +1,7 @@
 """What the ledger tells: each query takes a scope and shows nothing outside it."""
 
 from router.ledger.queries.content import may_fetch
-from router.ledger.queries.counts import RollUp, Transfers, Undelivered, roll_up, transfers, undelivered
+from router.ledger.queries.counts import ARRIVED, RollUp, Transfers, Undelivered, roll_up, transfers, undelivered
 from router.ledger.queries.deliveries import Addressee, DeliveryRow, addressees, list_deliveries
 from router.ledger.queries.delivery_log import Follower, LogEntry, read_log
 from router.ledger.queries.detail import AttemptRow, DeliveryDetail, ReceiptRow, find_delivery
@@ -14,7 +14,14 @@ from router.ledger.queries.dispatches import (
     list_dispatches,
 )
 from router.ledger.queries.filters import Filter, Flag
-from router.ledger.queries.finding import REDRIVABLE, count_by_state, find_deliveries, redrivable
+from router.ledger.queries.finding import (
+    MOST_COUNTED,
+    REDRIVABLE,
+    count_by_state,
+    count_deliveries,
+    find_deliveries,
+    redrivable,
+)
 from router.ledger.queries.line_board import Band, BoardRow, LineBoard, Span, bands, line_board
 from router.ledger.queries.lines import (
     Downtime,
@@ -23,6 +30,7 @@ from router.ledger.queries.lines import (
     count_lines,
     downtimes,
     find_line,
+    is_incident,
     list_lines,
     outages,
 )
@@ -35,6 +43,7 @@ from router.ledger.queries.organisation import (
     find_unit,
     find_units,
     heads,
+    list_unit_rows,
     muted_units,
     names_of,
     not_registered,
@@ -52,12 +61,17 @@ from router.ledger.queries.overview import (
     states_of_units,
     stuck,
 )
+from router.ledger.queries.registers import repeated_numbers
+from router.ledger.queries.retiring import Retiring, retiring
 from router.ledger.queries.statistics import Breakdown, Measured, Period, Spread, Stage, documents_of
+from router.ledger.queries.today import Today, today
 from router.ledger.queries.unit_sheet import LineSheet, UnitSheet, line_sheet, unit_sheet
 
 __all__ = [
+    "ARRIVED",
     "CAUSES",
     "EXPIRED_LATELY_MS",
+    "MOST_COUNTED",
     "REDRIVABLE",
     "Addressee",
     "AttemptRow",
@@ -85,11 +99,13 @@ __all__ = [
     "Page",
     "Period",
     "ReceiptRow",
+    "Retiring",
     "RollUp",
     "Span",
     "Spread",
     "Stage",
     "StuckGroup",
+    "Today",
     "Transfers",
     "Undelivered",
     "UnitRow",
@@ -100,6 +116,7 @@ __all__ = [
     "bands",
     "children",
     "count_by_state",
+    "count_deliveries",
     "count_lines",
     "documents_of",
     "downtimes",
@@ -110,12 +127,14 @@ __all__ = [
     "find_unit",
     "find_units",
     "heads",
+    "is_incident",
     "issuer_of",
     "line_board",
     "line_sheet",
     "list_deliveries",
     "list_dispatches",
     "list_lines",
+    "list_unit_rows",
     "may_fetch",
     "monthly",
     "muted_units",
@@ -125,10 +144,13 @@ __all__ = [
     "overview",
     "read_log",
     "redrivable",
+    "repeated_numbers",
+    "retiring",
     "roll_up",
     "search_units",
     "states_of_units",
     "stuck",
+    "today",
     "topmost",
     "transfers",
     "undelivered",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, FromClause, and_, func, select
 
 from router.ledger.models import delivery, dispatch, line
+from router.ledger.queries.filters import OPEN
 from router.ledger.scope import Scope
 from router.outages import LineState
-from schemas.states import BY_UNIT, UNDELIVERED, WAITING_FOR_OPERATOR, Status
+from schemas.states import BY_UNIT, UNDELIVERED, Status
 
-_ARRIVED = (BY_UNIT | {Status.TAKE_BACK_REQUESTED}) - {Status.TAKEN, Status.PARKED, Status.RECALLED}
+ARRIVED = (BY_UNIT | {Status.TAKE_BACK_REQUESTED}) - {Status.TAKEN, Status.PARKED, Status.RECALLED}
+"""States of what is at its unit and was not taken back: the one definition for shares, bars and certificates."""
 _COMING = [Status.QUEUED.value, Status.TAKEN.value]
-_OPEN = [state.value for state in UNDELIVERED | WAITING_FOR_OPERATOR]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class RollUp:
     @property
     def arrived(self) -> int:
         """Those that are at their unit, whatever people did with them since."""
-        return sum(count for state, count in self.counts.items() if state in _ARRIVED)
+        return sum(count for state, count in self.counts.items() if state in ARRIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def undelivered(conn: Connection, scope: Scope, *, now_ms: int) -> Undelivered:
     statement = (
         select(delivery.c.state, held, func.count(), func.min(delivery.c.created_at))
         .select_from(seen_from(scope))
-        .where(delivery.c.state.in_(_OPEN), scope.sees_delivery())
+        .where(delivery.c.state.in_(OPEN), scope.sees_delivery())
         .group_by(delivery.c.state, held)
     )
     groups = [(Status(state), bool(waits), count, oldest) for state, waits, count, oldest in conn.execute(statement)]

@@ -120,6 +120,7 @@ def addressees(
     dispatch_id: str,
     *,
     states: Iterable[Status] = (),
+    units: str = "",
     after: str = "",
     limit: int = MAX_ROWS,
 ) -> list[Addressee]:
@@ -130,10 +131,13 @@ def addressees(
         scope: what the caller sees.
         dispatch_id: the dispatch.
         states: only those in one of these; none: all.
+        units: only units of this pattern.
         after: only units whose code follows this one, the last of the page before.
         limit: the length of a page.
     """
     statement = rows_of(scope).where(delivery.c.dispatch_id == dispatch_id, delivery.c.unit > after)
+    if units:
+        statement = statement.where(within(delivery.c.unit, [units]))
     statement = _in_states(statement, states).order_by(delivery.c.unit).limit(limit)
     rows = [read_row(*row) for row in conn.execute(statement)]
     told = _told(conn, dispatch_id, rows)

@@ -43,6 +43,7 @@ class LogEntry:
     person: str
     register_number: str
     attempts: int
+    subject: str
 
 
 ENTRY = (
@@ -61,6 +62,7 @@ ENTRY = (
     receipt.c.person,
     receipt.c.register_number,
     receipt.c.attempts,
+    dispatch.c.subject,
 )
 
 
@@ -163,6 +165,8 @@ def _filtered(conn: Connection, scope: Scope, wanted: Filter) -> Rows:
     statement = statement.where(
         *conditions(wanted, state=columns.status, at=columns.recorded_at, reason=columns.reason)
     )
+    if wanted.effects:
+        statement = statement.where(columns.effect.in_([effect.value for effect in wanted.effects]))
     if wanted.since is not None:
         statement = statement.where(columns.pos >= place_of(conn, wanted.since))
     if wanted.until is not None:

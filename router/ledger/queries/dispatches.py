@@ -13,15 +13,14 @@ from router.errors import MalformedError
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference
 from router.ledger.queries.counts import RollUp, Transfers, roll_ups, transfers
 from router.ledger.queries.deliveries import Rows
+from router.ledger.queries.words import has_words
 from router.ledger.scope import Scope, within
 from schemas.attachment import Attachment
 from schemas.states import Status
-from schemas.text import fold
 
 T = TypeVar("T")
 MAX_PAGE = 200
 _CURSOR = re.compile(r"([0-9]{1,15}):([0-9a-f-]{36})")
-_ESCAPE = "\\"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def list_dispatches(
         issuers: only by issuers of this pattern.
         since: only accepted at or after this time, UTC ms.
         until: only accepted before this time, UTC ms.
-        text: only with this text in notation or subject, accents and case aside.
+        text: only with each of its words, or what they begin, in any order, accents aside: in notation, subject,
+            signer, file names, hashes, and in the arrival numbers and names that units told.
         states: only with a delivery (of the scope) in one of these.
         cursor: where the page before ended.
         limit: the length of a page, at most 200.
@@ -114,7 +114,7 @@ def list_dispatches(
     if issuers:
         statement = statement.where(within(dispatch.c.issuer, [issuers]))
     if text:
-        statement = statement.where(dispatch.c.search.contains(fold(text), autoescape=True, escape=_ESCAPE))
+        statement = statement.where(has_words(scope, text))
     statement = _with_states(statement, scope, states)
     order = dispatch.c.accepted_at.desc(), dispatch.c.id.desc()
     rows = conn.execute(statement.order_by(*order).limit(limit + 1)).all()

@@ -7,11 +7,12 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from router.ledger.models import delivery, dispatch, line, unit
+from router.ledger.reasons import Cause, is_cause
 from router.ledger.scope import within
 from router.outages import LineState
 from schemas.dispatch import Urgency
-from schemas.states import ENDED, UNDELIVERED, Status
-from schemas.text import fold
+from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Effect, Status
+from schemas.text import fold, words_of
 from schemas.unit import Link
 
 ESCAPE = "\\"
@@ -27,6 +28,7 @@ class Flag(StrEnum):
     """How a delivery stands, beyond its state."""
 
     UNDELIVERED = "undelivered"
+    """Not at its unit: on the way, or parked. Every figure of what is undelivered counts this."""
     RETRYING = "retrying"
     """On the way, and sent more than once or not confirmed by the broker."""
     PARKED = "parked"
@@ -64,6 +66,8 @@ class Filter:
         reason: with this in the reason, case aside.
         flags: all of these; only of deliveries.
         deliveries: one of these, by id.
+        effects: what a receipt did to its delivery; only of the log.
+        why: what the reason means.
     """
 
     units: tuple[str, ...] = ()
@@ -77,6 +81,8 @@ class Filter:
     reason: str = ""
     flags: frozenset[Flag] = frozenset()
     deliveries: frozenset[str] = frozenset()
+    effects: frozenset[Effect] = frozenset()
+    why: Cause | None = None
 
 
 EVERYTHING_WANTED = Filter()
@@ -103,14 +109,21 @@ def conditions(
         (wanted.urgency != ANY_URGENCY, delivery.c.urgency.between(least, most)),
         (wanted.reason, reason.icontains(wanted.reason, autoescape=True, escape=ESCAPE)),
     ]
+    if wanted.why is not None:
+        asked.append((True, is_cause(reason, wanted.why)))
     times = [] if wanted.since is None else [at >= wanted.since]
     times += [] if wanted.until is None else [at < wanted.until]
     return [condition for is_asked, condition in asked if is_asked] + times + with_texts(wanted.texts)
 
 
 def with_texts(texts: Iterable[str]) -> list[ColumnElement[bool]]:
-    """The conditions on ``dispatch`` that each of the texts is in its notation or subject."""
-    return [dispatch.c.search.contains(fold(text), autoescape=True, escape=ESCAPE) for text in texts]
+    """The conditions on ``dispatch`` that each word of the texts is in its notation or subject, in any order."""
+    return [dispatch.c.search.contains(part, autoescape=True, escape=ESCAPE) for part in parts_of(texts)]
+
+
+def parts_of(texts: Iterable[str]) -> list[str]:
+    """What is looked for of texts: their words; a text without one as it is."""
+    return [part for text in texts for part in words_of(text) or [fold(text)]]
 
 
 def in_patterns(column: ColumnElement[str], patterns: Iterable[str]) -> ColumnElement[bool]:
@@ -123,13 +136,15 @@ def flagged(flag: Flag, now_ms: int) -> ColumnElement[bool]:
     return _FLAGS[flag](now_ms)
 
 
+OPEN = [state.value for state in sorted(UNDELIVERED | WAITING_FOR_OPERATOR)]
+"""States of what is undelivered: the one definition for all figures and lists."""
 NOT_SENT = [Status.PENDING.value, Status.REDRIVEN.value]
 """States in which the broker does not have it."""
 _row = delivery.c
 _on_the_way = _row.state.in_([state.value for state in UNDELIVERED])
 _line_is_down = _row.unit.in_(select(line.c.unit).where(line.c.state == LineState.DOWN.value))
 _FLAGS: dict[Flag, Callable[[int], ColumnElement[bool]]] = {
-    Flag.UNDELIVERED: lambda _: _on_the_way,
+    Flag.UNDELIVERED: lambda _: _row.state.in_(OPEN),
     Flag.RETRYING: lambda _: and_(_on_the_way, or_(_row.published > 1, _row.failures > 0)),
     Flag.PARKED: lambda _: _row.state == Status.PARKED.value,
     Flag.EXPIRED: lambda _: _row.state == Status.EXPIRED.value,

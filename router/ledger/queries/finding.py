@@ -10,6 +10,8 @@ from schemas.states import Status
 
 REDRIVABLE = (Status.PARKED, Status.EXPIRED)
 """States from which a delivery can be sent again by hand."""
+MOST_COUNTED = 10_000
+"""As far as lists are counted: a number that a person still reads, at a cost that stays small."""
 
 
 def find_deliveries(
@@ -29,6 +31,13 @@ def find_deliveries(
     if before is not None:
         statement = statement.where(delivery.c.id < before)
     return [read_row(*row) for row in conn.execute(statement.order_by(delivery.c.id.desc()).limit(limit))]
+
+
+def count_deliveries(conn: Connection, scope: Scope, wanted: Filter, *, now_ms: int) -> int:
+    """How many deliveries fit, counted up to :data:`MOST_COUNTED` and one more: what there is beyond is "more"."""
+    found = select(delivery.c.id).select_from(delivery.join(dispatch))
+    found = _fitting(found.where(scope.sees_delivery_of(wanted.units, wanted.issuers)), wanted, now_ms)
+    return conn.scalar(select(func.count()).select_from(found.limit(MOST_COUNTED + 1).subquery())) or 0
 
 
 def count_by_state(conn: Connection, scope: Scope, wanted: Filter, *, now_ms: int) -> dict[Status, int]:

@@ -8,7 +8,16 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 
 from router.ledger.correlation import Down, Together, correlate, heads_of
 from router.ledger.models import outage
-from router.ledger.queries.lines import Downtime, LineRow, count_lines, downtimes, lines_of, list_lines, outages
+from router.ledger.queries.lines import (
+    Downtime,
+    LineRow,
+    count_lines,
+    downtimes,
+    lines_of,
+    list_lines,
+    observed,
+    outages,
+)
 from router.ledger.scope import Scope
 from router.outages import LineState
 
@@ -43,6 +52,10 @@ class Span:
         """So much of it as has passed, ms."""
         return max(min(self.until, self.now) - self.since, 1)
 
+    def observed(self, line: LineRow) -> int:
+        """So much of it as a line was observed in, ms."""
+        return line.observed(self.since, min(self.until, self.now))
+
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
@@ -51,6 +64,7 @@ class BoardRow:
     line: LineRow
     downtime: Downtime
     bands: Sequence[Band]
+    observed_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,10 @@ class LineBoard:
     disturbed: int
     """Lines that were down at some time within the span."""
     down_ms: int
+    observed_ms: int
+    """For how long lines were observed, added up: what a share of availability is of."""
+    listed: int
+    """How many lines fit what ``rows`` are of; rows may be fewer."""
     rows: Sequence[BoardRow]
     together: Sequence[Together]
 
@@ -79,6 +97,7 @@ def line_board(
     *,
     units: str = "",
     state: LineState | None = None,
+    every: bool = False,
     limit: int = 60,
 ) -> LineBoard:
     """Look at lines over a span.
@@ -88,13 +107,20 @@ def line_board(
         scope: what the caller sees.
         span: when.
         units: only those of units of this pattern.
-        state: rows only of lines that are up, or down.
+        state: rows only of lines that are up, or down; None: of those that are down or were.
+        every: rows of all lines, those without an outage last.
         limit: most rows.
     """
     counts = count_lines(conn, scope, units)
     downs = downtimes(conn, scope, since=span.since, until=span.until, now_ms=span.now, units=units)
     broken = list_lines(conn, scope, units=units, state=LineState.DOWN, limit=limit)
-    chosen = _chosen(broken, downs, state)[:limit]
+    down, were = _told_apart(broken, downs)
+    chosen = down if state is LineState.DOWN else [*down, *were] if state is None else were
+    if every or state is LineState.UP:
+        rest = list_lines(conn, scope, units=units, state=state, limit=limit)
+        chosen = list(dict.fromkeys([*chosen, *(item.unit for item in rest)]))
+    chosen = chosen[:limit]
+    listed = len({*down, *were}) if state is None else counts[state]
     known = {item.unit: item for item in lines_of(conn, scope, chosen)}
     drawn = bands(conn, scope, span, chosen)
     return LineBoard(
@@ -103,18 +129,21 @@ def line_board(
         down=counts[LineState.DOWN],
         disturbed=len(downs),
         down_ms=sum(item.down_ms for item in downs.values()),
+        observed_ms=observed(conn, scope, since=span.since, until=min(span.until, span.now), units=units),
+        listed=sum(counts.values()) if every else listed,
         rows=[
-            BoardRow(known[code], downs.get(code, Downtime()), drawn.get(code, ())) for code in chosen if code in known
+            BoardRow(known[code], downs.get(code, Downtime()), drawn.get(code, ()), span.observed(known[code]))
+            for code in chosen
+            if code in known
         ],
         together=_together(conn, scope, span, units),
     )
 
 
-def _chosen(broken: Sequence[LineRow], downs: Mapping[str, Downtime], state: LineState | None) -> list[str]:
-    """The units whose lines are down, those for longest first; then those that were down longest."""
+def _told_apart(broken: Sequence[LineRow], downs: Mapping[str, Downtime]) -> tuple[list[str], list[str]]:
+    """The units whose lines are down, those for longest first; and the others, those that were down longest first."""
     down = [item.unit for item in sorted(broken, key=lambda item: item.since)]
-    others = sorted(downs.keys() - set(down), key=lambda code: (-downs[code].down_ms, code))
-    return {None: [*down, *others], LineState.DOWN: down, LineState.UP: others}[state]
+    return down, sorted(downs.keys() - set(down), key=lambda code: (-downs[code].down_ms, code))
 
 
 def bands(conn: Connection, scope: Scope, span: Span, codes: Collection[str]) -> Mapping[str, Sequence[Band]]:

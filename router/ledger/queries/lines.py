@@ -10,7 +10,7 @@ still change. The indexes ``(unit, ended_at)`` and ``(ended_at)`` serve all of i
 what is open has no end.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from router.ledger.scope import Scope, within
 from router.outages import LineState, ToldBy
 
 MAX_ROWS = 1000
+_TOGETHER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,18 @@ class LineRow:
     link: str
     state: LineState
     since: int
+    known_since: int
+    """When its gateway first reported: what was before was observed by nobody."""
     heard_at: int
     every_ms: int
     rate_down: int | None
     rate_up: int | None
     clock_skew_ms: int
     gateway_version: str | None
+
+    def observed(self, since: int, until: int) -> int:
+        """For how long it was observed within an interval, ms."""
+        return max(until - max(since, self.known_since), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ _LINE = (
     unit.c.link,
     line.c.state,
     line.c.since,
+    line.c.known_since,
     line.c.heard_at,
     line.c.every_ms,
     line.c.rate_down,
@@ -112,11 +120,28 @@ def lines_of(conn: Connection, scope: Scope, codes: Collection[str]) -> list[Lin
     return _lines(conn, scope, line.c.unit.in_(codes), limit=len(codes))
 
 
+def is_incident(counts: Mapping[LineState, int]) -> bool:
+    """Whether so many lines are down at once that they rather share a cause: three at least, and half of all."""
+    down = counts[LineState.DOWN]
+    return down >= _TOGETHER and 2 * down >= sum(counts.values())
+
+
 def count_lines(conn: Connection, scope: Scope, units: str = "") -> dict[LineState, int]:
     """How many lines of a scope are up, and how many down; only those of units of a pattern, when there is one."""
     named = within(line.c.unit, [units]) if units else true()
     counted = select(line.c.state, func.count()).where(named, scope.covers_unit(line.c.unit)).group_by(line.c.state)
     return dict.fromkeys(LineState, 0) | {LineState(state): count for state, count in conn.execute(counted)}
+
+
+def observed(conn: Connection, scope: Scope, *, since: int, until: int, units: str = "") -> int:
+    """For how long lines of a scope were observed within an interval, added up (ms): each from its first report on.
+
+    A gateway that told of outages before its first report has observed that time, too.
+    """
+    named = within(line.c.unit, [units]) if units else true()
+    begin = case((line.c.known_since < since, since), else_=line.c.known_since)
+    spans = func.sum(case((begin < until, until - begin), else_=0))
+    return int(conn.scalar(select(spans).where(named, scope.covers_unit(line.c.unit))) or 0)
 
 
 def outages(

@@ -23,14 +23,14 @@ from router.ledger.queries.delivery_log import (
     read_entry,
     read_log,
 )
-from router.ledger.queries.filters import ANY_URGENCY, Filter
+from router.ledger.queries.filters import ANY_URGENCY, Filter, parts_of
+from router.ledger.reasons import cause_of
 from router.ledger.scope import Scope
 from router.spans import Heard
 from router.spans import read as read_spans
 from router.spans import write as write_spans
 from schemas.clock import now_ms
 from schemas.codes import covers, parent_of
-from schemas.text import fold
 
 _MOST_GAPS = 50
 """Gaps that are looked into one by one; with more of them the log is read again from the lowest."""
@@ -116,12 +116,14 @@ def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
         (not wanted.units or _in(entry.unit, wanted.units))
         and (not wanted.issuers or _in(entry.issuer, wanted.issuers))
         and (not wanted.states or entry.status in wanted.states)
+        and (not wanted.effects or entry.effect in wanted.effects)
         and (not wanted.dispatch_id or entry.dispatch_id == wanted.dispatch_id)
         and (wanted.urgency == ANY_URGENCY or least <= entry.urgency <= most)
         and wanted.reason.lower() in entry.reason.lower()
+        and (wanted.why is None or cause_of(entry.reason) is wanted.why)
         and (wanted.since is None or entry.recorded_at >= wanted.since)
         and (wanted.until is None or entry.recorded_at < wanted.until)
-        and all(fold(text) in fresh.search for text in wanted.texts)
+        and all(part in fresh.search for part in parts_of(wanted.texts))
     )
 
 

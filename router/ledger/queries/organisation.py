@@ -10,14 +10,12 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from router.ledger.models import delivery, line, receipt, unit
 from router.ledger.queries.delivery_log import place_of
-from router.ledger.queries.filters import ESCAPE
+from router.ledger.queries.filters import ESCAPE, OPEN
+from router.ledger.queries.words import is_named
 from router.ledger.scope import Scope, within
 from router.outages import LineState
 from schemas.codes import ancestors_of
-from schemas.states import UNDELIVERED, Effect, Status
-from schemas.text import fold
-
-_OPEN = [state.value for state in UNDELIVERED | {Status.PARKED}]
+from schemas.states import Effect, Status
 
 
 @dataclass(slots=True)
@@ -120,6 +118,11 @@ def find_units(conn: Connection, scope: Scope, codes: Sequence[str]) -> list[Uni
     return _units(conn, scope, unit.c.code.in_(codes))
 
 
+def list_unit_rows(conn: Connection, scope: Scope, *, after: str = "", limit: int = 1000) -> list[UnitRow]:
+    """The units by code, as :func:`heads`: the page after a code."""
+    return _units(conn, scope, unit.c.code > after, limit=limit)
+
+
 def add_loads(conn: Connection, scope: Scope, rows: Iterable[UnitRow], *, since: int) -> None:
     """Give units what waits at and below each of them, as far as the scope covers it; for all of them at once.
 
@@ -145,8 +148,8 @@ def not_registered(conn: Connection, scope: Scope, code: str) -> tuple[int, int 
 
 
 def search_units(conn: Connection, scope: Scope, text: str, *, limit: int = 50) -> list[UnitRow]:
-    """Units by a part of their name, accents and case aside, or by how their code begins; without their load."""
-    named = unit.c.name_folded.contains(fold(text.strip()), autoescape=True, escape=ESCAPE)
+    """Units by words of their name, in any order, accents and case aside, or by how their code begins; no load."""
+    named = is_named(text)
     coded = unit.c.code.startswith(text.strip().upper(), autoescape=True, escape=ESCAPE)
     return _units(conn, scope, or_(named, coded), limit=limit)
 
@@ -182,7 +185,7 @@ def _tops(codes: Collection[str]) -> list[str]:
 def _loads(conn: Connection, scope: Scope, patterns: Sequence[str], since: int) -> dict[str, Load]:
     loads: defaultdict[str, Load] = defaultdict(Load)
     row, some = delivery.c, and_(within(delivery.c.unit, patterns), scope.covers_unit(delivery.c.unit))
-    waiting = select(row.unit, row.state, func.count(), func.min(row.created_at)).where(row.state.in_(_OPEN), some)
+    waiting = select(row.unit, row.state, func.count(), func.min(row.created_at)).where(row.state.in_(OPEN), some)
     for code, state, count, oldest in conn.execute(waiting.group_by(row.unit, row.state)):
         is_parked = state == Status.PARKED.value
         loads[code].add(Load(waiting=count, parked=count if is_parked else 0, oldest_at=oldest))

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal,
 
 from router.ledger.models import delivery, dispatch, line, unit
 from router.ledger.queries.counts import seen_from
-from router.ledger.queries.filters import Flag, flagged
+from router.ledger.queries.filters import OPEN, Flag, flagged
+from router.ledger.reasons import Cause, cause_column, told_apart
 from router.ledger.scope import Scope
 from schemas.clock import day_at
 from schemas.states import UNDELIVERED, Status
@@ -35,9 +36,10 @@ _WENT_DOWN = select(line.c.since).where(line.c.unit == delivery.c.unit).scalar_s
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The figures of one moment; ``oldest_at`` is when the oldest undelivered one was made (UTC ms)."""
+    """The figures of one moment; ``oldest_at`` is when the oldest one on its way was made (UTC ms)."""
 
     undelivered: int
+    """On the way or parked: what ``is:undelivered`` finds."""
     oldest_at: int | None
     oldest_id: str | None
     retrying: int
@@ -49,9 +51,14 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Deliveries with one cause: how many, to how many units, since when (UTC ms); ``reason`` as it was told."""
+    """Deliveries with one cause: how many, to how many units, since when (UTC ms).
+
+    ``why`` is what their machines' reasons mean; ``reason`` is one of these as it was told, and where ``why`` is other,
+    the one of all.
+    """
 
     cause: Flag
+    why: Cause
     reason: str
     units: int
     deliveries: int
@@ -60,9 +67,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class StuckGroup:
-    """Deliveries that will not go by themselves: of one state, one reason and the units below one parent."""
+    """Deliveries that will not go by themselves: of one state, one reason and the units below one parent.
+
+    ``why`` and ``reason`` as of :class:`Group`.
+    """
 
     state: Status
+    why: Cause
     reason: str
     parent: str
     parent_name: str
@@ -82,18 +93,17 @@ def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
     row = delivery.c
     waiting, moving = row.next_due_at.is_(None), row.next_due_at.is_not(None)
     retrying = flagged(Flag.RETRYING, now_ms)
-    states = [state.value for state in UNDELIVERED | {Status.PARKED}]
     parked = row.state == Status.PARKED.value
     counts = (
         select(
-            _count(~parked),
+            func.count(),
             _count(retrying),
             _count(parked),
             _count(~parked & waiting & (row.paused == 0)),
             func.min(case((~parked & moving, row.id))),
         )
         .select_from(seen_from(scope))
-        .where(row.state.in_(states), scope.sees_delivery())
+        .where(row.state.in_(OPEN), scope.sees_delivery())
     )
     undelivered, again, stopped, held, oldest = conn.execute(counts).one()
     made = conn.scalar(select(row.created_at).where(row.id == oldest))
@@ -116,7 +126,7 @@ def attention(conn: Connection, scope: Scope, *, now_ms: int) -> list[Group]:
 def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date | None = None) -> list[StuckGroup]:
     """What will not go by itself, the largest groups first.
 
-    What waits for units that exist no more, by unit; then what is parked or expired, by reason and parent, that of
+    What waits for units that exist no more, by unit; then what is parked or expired, by cause and parent, that of
     muted units last.
 
     Args:
@@ -145,6 +155,7 @@ def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
     return [
         StuckGroup(
             state=Status(state),
+            why=Cause.OTHER,
             reason=EXISTS_NO_MORE,
             parent=code,
             parent_name=gone[code].name,
@@ -167,20 +178,21 @@ def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[Stu
     stopped &= unit.c.valid_to.is_(None) | (unit.c.valid_to >= day)
     counts = func.count(distinct(row.unit)), func.count().label("deliveries"), func.min(row.state_at)
     muted = case((unit.c.muted_until > now_ms, 1), else_=0).label("muted")
+    why = cause_column(row.reason).label("why")
     statement = (
-        select(row.state, row.reason, code, *counts, muted)
+        select(row.state, why, func.min(row.reason), code, *counts, muted)
         .select_from(joined)
         .where(stopped, scope.sees_delivery())
-        .group_by(row.state, row.reason, code, muted)
+        .group_by(row.state, why, told_apart(row.reason), code, muted)
         .order_by(muted, func.count().desc(), func.min(row.state_at))
         .limit(_MOST_GROUPS)
     )
     groups = conn.execute(statement).all()
-    heads = select(unit.c.code, unit.c.name).where(unit.c.code.in_({row[2] for row in groups}))
+    heads = select(unit.c.code, unit.c.name).where(unit.c.code.in_({row[3] for row in groups}))
     names = {row.code: row.name for row in conn.execute(heads)}
     return [
-        StuckGroup(Status(state), reason, head, names.get(head, ""), units, deliveries, since, bool(muted))
-        for state, reason, head, units, deliveries, since, muted in groups
+        StuckGroup(Status(state), Cause(why), reason, head, names.get(head, ""), units, deliveries, since, bool(muted))
+        for state, why, reason, head, units, deliveries, since, muted in groups
     ]
 
 
@@ -197,20 +209,22 @@ def states_of_units(conn: Connection, scope: Scope, dispatch_id: str) -> Mapping
 
 def _groups(conn: Connection, scope: Scope, cause: Flag, now_ms: int) -> list[Group]:
     row = delivery.c
-    reason = row.reason if cause in _BY_REASON else literal("")
+    by_reason = cause in _BY_REASON
+    why = (cause_column(row.reason) if by_reason else literal(Cause.OTHER.value)).label("why")
+    reason = func.min(row.reason) if by_reason else literal("")
     since = {Flag.OVERDUE: row.due_at, Flag.LINE_DOWN: _WENT_DOWN}.get(cause, row.state_at)
     found = [flagged(cause, now_ms), flagged(Flag.UNMUTED, now_ms)]
     found += [row.state_at >= now_ms - EXPIRED_LATELY_MS] if cause is Flag.EXPIRED else []
     statement = (
-        select(reason, func.count(distinct(row.unit)), func.count(), func.min(since))
+        select(why, reason, func.count(distinct(row.unit)), func.count(), func.min(since))
         .select_from(delivery.join(dispatch))
         .where(*found, scope.sees_delivery())
         .order_by(func.count().desc())
         .limit(_MOST_GROUPS)
     )
-    if cause in _BY_REASON:
-        statement = statement.group_by(row.reason)
-    return [Group(cause, *values) for values in conn.execute(statement) if values[2]]
+    if by_reason:
+        statement = statement.group_by(why, told_apart(row.reason))
+    return [Group(cause, Cause(values[0]), *values[1:]) for values in conn.execute(statement) if values[3]]
 
 
 def _overdue(conn: Connection, scope: Scope, now_ms: int) -> int:

@@ -21,7 +21,10 @@ _SHOWN = 25
 
 @dataclass(frozen=True, slots=True)
 class UnitSheet:
-    """A unit; times are UTC ms. ``waiting`` and ``entries`` are the first and the latest few."""
+    """A unit; times are UTC ms. ``waiting`` and ``entries`` are the first and the latest few.
+
+    ``waiting`` is what is undelivered, parked ones too: when it is empty the unit has everything.
+    """
 
     unit: UnitRow
     waiting: Sequence[DeliveryRow]
@@ -40,6 +43,7 @@ class LineSheet:
     downtime: Downtime
     bands: Sequence[Band]
     outages: Sequence[OutageRow]
+    observed_ms: int
 
 
 def unit_sheet(conn: Connection, scope: Scope, code: str, *, now_ms: int, today: int) -> UnitSheet | None:
@@ -55,8 +59,8 @@ def unit_sheet(conn: Connection, scope: Scope, code: str, *, now_ms: int, today:
     unit = find_unit(conn, scope, code)
     if unit is None:
         return None
-    on_the_way = Filter(units=(code,), flags=frozenset({Flag.UNDELIVERED}))
-    waiting = find_deliveries(conn, scope, on_the_way, now_ms=now_ms, limit=_SHOWN)
+    undelivered = Filter(units=(code,), flags=frozenset({Flag.UNDELIVERED}))
+    waiting = find_deliveries(conn, scope, undelivered, now_ms=now_ms, limit=_SHOWN)
     count, oldest = not_registered(conn, scope, code)
     below = children(conn, scope, code)
     add_loads(conn, scope, [unit, *below], since=today)
@@ -83,4 +87,5 @@ def line_sheet(conn: Connection, scope: Scope, code: str, span: Span) -> LineShe
         downtime=downs.get(code, Downtime()),
         bands=bands(conn, scope, span, [code]).get(code, ()),
         outages=outages(conn, scope, since=since, until=until, units=code, limit=_SHOWN),
+        observed_ms=span.observed(line),
     )

@@ -64,7 +64,7 @@ def act_on(conn: Connection, see: Scope, key: str, wish: Wish, *, now_ms: int) -
             values |= {"by_kind": wish.who.kind.value, "by": wish.who.name}
         conn.execute(update(redrive).where(redrive.c.id == key).values(values))
         done = _AUDITED.get(wish.act, Act.REDRIVE_LET_GO)
-        audit.record(conn, Entry(now_ms, wish.who.name, done, key, wish.home, job.reason, wish.address))
+        audit.record(conn, Entry(now_ms, wish.who.name, done, key, wish.home, job.reason, wish.address, job=key))
     return find_job(conn, see, key)
 
 

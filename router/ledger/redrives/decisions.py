@@ -2,7 +2,8 @@
 
 A redrive has a fixed list of deliveries. Each that was sent again is *watched* for a while: one that comes back parked
 or expired, or that the broker does not take, is a failure and stops the redrive; one that arrives, or that is on its
-way without bad news when the time is over, is settled. A line that is slow is no failure.
+way without bad news when the time is over, is settled. A line that is slow is no failure. What is still under way then
+is looked at now and then until it has arrived: one that comes back later is told, and stops a redrive that goes on.
 """
 
 from collections.abc import Mapping
@@ -63,6 +64,8 @@ class Outcome(StrEnum):
     """The time of watching is over without bad news."""
     RECALLED = "recalled"
     FAILED = "failed"
+    FAILED_LATER = "failed_later"
+    """Parked or expired after the time of watching was over."""
     SKIPPED = "skipped"
     """Not sent again, with the reason."""
 
@@ -97,6 +100,16 @@ class Tally:
     def sent(self) -> int:
         """Those that were sent again."""
         return self.total - self[Outcome.WAITING] - self[Outcome.SKIPPED]
+
+    @property
+    def failed(self) -> int:
+        """Those that came back, within the time of watching or later."""
+        return self[Outcome.FAILED] + self[Outcome.FAILED_LATER]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known of each what became of it."""
+        return not (self[Outcome.WAITING] or self[Outcome.WATCHED] or self[Outcome.UNDER_WAY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,15 @@ def settle(state: Status, *, failures: int, sent_at: int, now_ms: int, watch_ms:
     if not is_over(sent_at + watch_ms, now=now_ms, longest=2 * watch_ms):
         return Outcome.WATCHED
     return Outcome.FAILED if state is Status.REDRIVEN and failures else Outcome.UNDER_WAY
+
+
+def settle_late(state: Status) -> Outcome:
+    """What has become of a delivery that was still under way when the time of watching was over."""
+    if state in UNDELIVERED:
+        return Outcome.UNDER_WAY
+    if state in {Status.PARKED, Status.EXPIRED}:
+        return Outcome.FAILED_LATER
+    return Outcome.RECALLED if state is Status.RECALLED else Outcome.ARRIVED
 
 
 def decide(course: Course, tally: Tally, *, failure: str, now_ms: int) -> Move:

@@ -104,7 +104,7 @@ def make(conn: Connection, new: NewRedrive, *, now_ms: int) -> str:
     conn.execute(
         redrive.update().where(redrive.c.id == key).values(total=total, allowed=first_allowed(new.pace, total))
     )
-    audit.record(conn, Entry(now_ms, new.who.name, Act.REDRIVE_MADE, key, new.home, new.reason, new.address))
+    audit.record(conn, Entry(now_ms, new.who.name, Act.REDRIVE_MADE, key, new.home, new.reason, new.address, job=key))
     return key
 
 

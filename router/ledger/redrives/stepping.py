@@ -125,7 +125,9 @@ def _send(conn: Connection, job: Job, scope: Scope, limit: int, now_ms: int) -> 
     news = [(key, outcomes[bool(why)], None if why else now_ms, why) for key, why in refusals.items()]
     _note(conn, job, news)
     units = {found.id: found.unit for found in rows}
-    entries = [Entry(now_ms, job.by.name, Act.REDRIVEN, key, units[key], job.reason) for key in done.redriven]
+    entries = [
+        Entry(now_ms, job.by.name, Act.REDRIVEN, key, units[key], job.reason, job=job.id) for key in done.redriven
+    ]
     audit.record(conn, *entries)
     return len(done.redriven)
 

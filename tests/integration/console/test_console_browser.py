@@ -30,7 +30,7 @@ from support.ledgers import Clerk
 
 CHROMIUM = shutil.which("chromium")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WIDTHS = (1280, 360)
+WIDTHS = (1440, 360)
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; deploy/test.sh installs it"),
     pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True),
@@ -84,6 +84,7 @@ def screens(console: Console) -> dict[str, str]:
     parked = story.deliveries[story.district, "LCA.02.12"]
     return {
         "overview": "/",
+        "today": "/today",
         "log": "/log",
         "log-filtered": "/log?q=unit:LCA.02.%23+state:parked+colour:red",
         "deliveries": "/deliveries?q=is:parked",
@@ -92,7 +93,11 @@ def screens(console: Console) -> dict[str, str]:
         "certificate-of-all": f"/documents/{story.district}/certificate",
         "documents": "/search",
         "document": f"/documents/{story.district}",
+        "document-of-many": f"/documents/{story.province}",
+        "left-out": f"/documents/{story.province}/left-out",
+        "certificate-of-many": f"/documents/{story.province}/certificate",
         "units": "/units?open=LCA,LCA.02",
+        "unit-retire": "/units/LCA.02/retire",
         "unit": "/units/LCA.02",
         "units-acts": "/units/acts?unit=LCA.02&unit=LCA.03.01",
         "stuck": "/stuck",
@@ -167,7 +172,7 @@ async def test_every_screen_is_sound_and_fits_in_light_and_dark_wide_and_narrow(
             await page.set_viewport_size({"width": width, "height": 900})
             await page.screenshot(path=artifacts / f"{look}.png", full_page=True)
             # Contrast takes most of the time, and is the same in both languages: each looks at one width.
-            colours = (language, width) in {("vi", 1280), ("en", 360)}
+            colours = (language, width) in {("vi", 1440), ("en", 360)}
             complaints += [f"{look}: {fault}" for fault in await faults_of(page, colours=colours)]
             if await page.evaluate("document.documentElement.scrollWidth") > width:
                 complaints.append(f"{look} is wider than that")
@@ -367,3 +372,32 @@ async def test_the_theme_is_switched_and_stays(console: Console, chromium: Brows
     await page.click('.menu button[name="theme"][value="dark"]')
     await page.goto(f"{console.url}/console/log")
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+
+async def test_the_strip_of_screens_is_scrolled_to_the_one_that_is_shown(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console, width=360)
+    for place in ("/audit", "/", "/statistics"):
+        await page.goto(f"{console.url}/console{place}")
+        here = page.locator('.side [aria-current="page"]')
+        await expect(here).to_be_in_viewport(ratio=0.9)
+
+
+async def test_who_logs_out_ends_the_live_log_of_the_other_tabs(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console)
+    log = await page.context.new_page()
+    await log.goto(f"{console.url}/console/log")
+    await expect(log.locator("[data-live].on")).to_be_visible()
+    await page.click(".menu summary")
+    await page.click('form[action$="/logout"] button')
+    await expect(log.locator("#password")).to_be_visible()
+
+
+async def test_times_have_their_labels_on_a_narrow_screen(console: Console, chromium: Browser) -> None:
+    page = await log_in(chromium, console, width=360)
+    await page.goto(f"{console.url}/console/documents/{console.story.district}")
+    said = await page.evaluate(
+        """[...document.querySelectorAll(".matrix td.time")].filter(cell => cell.textContent.trim()).map(
+            cell => getComputedStyle(cell, "::before").content)"""
+    )
+    assert said
+    assert all(len(label) > len('""') for label in said)

@@ -23,10 +23,21 @@ from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.consoles import Console
 
-GROWS = {"attempt", "audit", "delivery", "dispatch", "dispatch_attachment", "outage", "receipt", "redrive_item"}
+GROWS = {
+    "attempt",
+    "audit",
+    "delivery",
+    "dispatch",
+    "dispatch_attachment",
+    "dispatch_word",
+    "outage",
+    "receipt",
+    "redrive_item",
+}
 """Tables that grow with every document; what grows with the organisation alone may be read whole."""
 PAGES = {
     "/": ["/"],
+    "/today": ["/today"],
     "/log": ["/log", "/log?q=unit:LCA.02.%23", "/log?q=unit:LCA.02.*", "/log?q=since:2h", "/log?before=9"],
     "/log.csv": ["/log.csv"],
     "/log.ndjson": ["/log.ndjson?q=state:parked"],
@@ -37,9 +48,23 @@ PAGES = {
     "/deliveries/{delivery_id}": ["/deliveries/{delivery_id}"],
     "/deliveries/{delivery_id}/certificate": ["/deliveries/{delivery_id}/certificate"],
     "/documents/{dispatch_id}/certificate": ["/documents/{dispatch_id}/certificate"],
-    "/documents/{dispatch_id}": ["/documents/{dispatch_id}", "/documents/{dispatch_id}?state=parked&after=LCA.02"],
+    "/documents/{dispatch_id}/left-out": ["/documents/{dispatch_id}/left-out"],
+    "/documents/{dispatch_id}/recipients.csv": ["/documents/{dispatch_id}/recipients.csv"],
+    "/deliveries.csv": ["/deliveries.csv", "/deliveries.csv?q=unit:LCA.02.%23"],
+    "/documents.csv": ["/documents.csv?q=mua"],
+    "/units.csv": ["/units.csv"],
+    "/lines.csv": ["/lines.csv"],
+    "/stuck.csv": ["/stuck.csv"],
+    "/redrives.csv": ["/redrives.csv"],
+    "/audit.csv": ["/audit.csv", "/audit.csv?unit=LCA.02.%23&since=2026-01-01"],
+    "/documents/{dispatch_id}": [
+        "/documents/{dispatch_id}",
+        "/documents/{dispatch_id}?below=LCA.02",
+        "/documents/{dispatch_id}?state=parked&after=LCA.02",
+    ],
     "/units": ["/units", "/units?open=LCA,LCA.02", "/units?problems=true", "/units?find=tan"],
     "/units/acts": ["/units/acts?unit=LCA.02&unit=LCA.03.01"],
+    "/units/{code}/retire": ["/units/LCA.02/retire"],
     "/units/{code}": ["/units/LCA.02", "/units/LCA.02.05"],
     "/lines": ["/lines", "/lines?span=30d"],
     "/stuck": ["/stuck"],
@@ -47,13 +72,19 @@ PAGES = {
     "/redrives/new": ["/redrives/new?q=is:parked&cut=1"],
     "/statistics": ["/statistics", "/statistics?unit=LCA.02"],
     "/statistics/report": ["/statistics/report"],
-    "/search": ["/search", "/search?q=mua", "/search?q={dispatch_id}", "/search?q={delivery_id}"],
-    "/audit": ["/audit"],
+    "/search": [
+        "/search",
+        "/search?q=mua",
+        "/search?q=sat+lo+mua+2b1d",
+        "/search?q={dispatch_id}",
+        "/search?q={delivery_id}",
+    ],
+    "/audit": ["/audit", "/audit?unit=LCA.02.%23", "/audit?opened={dispatch_id}"],
     "/help": ["/help"],
 }
 ELSEWHERE = {
     *("/login", "/login/provider", "/login/provider/back", "/logout/provider", "/welcome"),
-    *("/log/stream", "/redrives/{redrive_id}"),
+    *("/log/stream", "/redrives/{redrive_id}", "/redrives/{redrive_id}/deliveries.csv"),
 }
 """Without a query of their own, or with those of others: tested with the live log and with redrives."""
 LISTS = (

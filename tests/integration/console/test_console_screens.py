@@ -41,10 +41,12 @@ async def test_each_number_of_the_overview_is_a_link_to_as_many_rows(console: Co
         assert len(numbers) == 5
         for target, number in numbers.items():
             found = await admin.text(target)
-            rows = found.count("data-line") if "/lines" in target else rows_of(found)
+            rows = found.count("<tr data-line") if "/lines" in target else rows_of(found)
             assert rows == min(number, 100), target
         below = text.partition('id="attention"')[2]
-        causes = re.findall(r'<li class="\w+">\s*<a href="([^"]+)">.*?(\d+) đơn vị.*?(\d+) văn bản', below, re.DOTALL)
+        causes = re.findall(
+            r'<li class="\w+">\s*<a href="([^"]+)">.*?(\d+) đơn vị.*?(\d+) lượt chuyển', below, re.DOTALL
+        )
         assert len(causes) == 5
         for target, _, count in causes:
             assert rows_of(await admin.text(unescape(target))) == min(int(count), 100), target
@@ -91,8 +93,8 @@ async def test_an_export_to_a_spreadsheet_has_its_mark_and_no_formulas(console: 
     assert raw.startswith(b"\xef\xbb\xbf")
     assert "attachment" in answer.headers["content-disposition"]
     table = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"))))
-    assert [row["reason"] for row in table] == ["không thuộc thẩm quyền", '\'=HYPERLINK("http://evil")']
-    assert table[1]["person"] == "'@x"
+    assert [row["Lý do"] for row in table] == ["không thuộc thẩm quyền", '\'=HYPERLINK("http://evil")']
+    assert table[1]["Người thực hiện"] == "'@x"
     with reading(console.engine) as conn:
         assert list_entries(conn, EVERYTHING, act=Act.EXPORTED)[0].entry.person == "admin"
 
@@ -160,7 +162,9 @@ async def test_an_id_in_the_search_leads_straight_there(console: Console) -> Non
 
 
 async def test_each_group_of_what_is_stuck_leads_to_as_many_rows_and_to_its_redrive(console: Console) -> None:
-    group = re.compile(r'<td><a href="([^"]+)">.*?data-name="Văn bản">(\d+)<.*?data-redrive href="([^"]+)"', re.DOTALL)
+    group = re.compile(
+        r'<td><a href="([^"]+)">.*?data-name="Lượt chuyển">(\d+)<.*?data-redrive href="([^"]+)"', re.DOTALL
+    )
     async with console.as_("admin") as admin:
         groups = group.findall(await admin.text("/console/stuck"))
         assert sum(int(count) for _, count, _ in groups) == 6
@@ -209,7 +213,7 @@ async def test_a_units_sheet_tells_of_its_line_gateway_and_people(console: Conso
         assert "gateway:LCA.05.#" in text
         assert '<rect class="whole"' in text
         sheet = await admin.text("/console/units/LCA.02.05")
-        waiting = re.search(r'href="([^"]+)">(\d+) văn bản</a>', sheet)
+        waiting = re.search(r'href="([^"]+)">(\d+) lượt chuyển</a>', sheet)
         assert waiting
         assert rows_of(await admin.text(unescape(waiting[1]))) == int(waiting[2])
         assert "chưa có: cổng không kết nối được" in sheet
@@ -280,7 +284,7 @@ async def test_the_matrix_shows_how_far_a_document_has_come_and_whose_line_is_do
         presence.note_silent(conn, Listening(now_ms(), 0))
     async with console.as_("admin") as admin:
         text = re.sub(r"<[^>]+>", "", await admin.text(f"/console/documents/{key}?state=taken"))
-    assert re.search(r"62\u202f%, mất kết nối từ \d", text)
+    assert re.search(r"62%, mất kết nối từ \d", text)
 
 
 async def test_the_sheet_of_a_unit_shows_its_lines_hours(console: Console) -> None:
@@ -294,3 +298,46 @@ async def test_the_sheet_of_a_unit_shows_its_lines_hours(console: Console) -> No
     async with console.as_("admin") as admin:
         assert "18:00-21:00" in await admin.text("/console/units/LCA.02.05")
         assert "18:00-21:00" not in await admin.text("/console/units/LCA.02.06")
+
+
+async def test_a_document_of_many_is_paged_by_head_filtered_and_redriven_from_its_page(console: Console) -> None:
+    place = f"/console/documents/{console.story.province}"
+    async with console.as_("admin") as admin:
+        text = await admin.text(place)
+        assert text.count('<th scope="row">') == 30
+        heads = re.findall(r'href="([^"]*below=LCA\.02[^"]*)"[^>]*>[^<]* (\d+)/(\d+)</a>', text)
+        assert len(heads) == 1
+        below = await admin.text(unescape(heads[0][0]))
+        assert below.count('<th scope="row">') == int(heads[0][2])
+        parked = await admin.text(f"{place}?state=parked&below=LCA.02")
+        target = re.search(r'data-redrive href="([^"]+)"', parked)
+        assert target is not None
+        wizard = await admin.get(unescape(target[1]))
+        assert "state%3Aparked" in wizard.headers["location"]
+        listed = re.search(r'href="(/console/deliveries\?q=document[^"]+)"', text)
+        assert listed is not None
+        total = re.search(r"<strong>\d+</strong> / (\d+)", text)
+        assert total is not None
+        assert f'data-count="{total[1]}"' in await admin.text(unescape(listed[1]))
+
+
+async def test_a_document_tells_who_was_left_out_and_why_within_what_is_seen(console: Console) -> None:
+    place = f"/console/documents/{console.story.province}"
+    async with console.as_("admin") as admin:
+        assert f"{place}/left-out" in await admin.text(place)
+        assert "mạng riêng" in await admin.text(f"{place}/left-out")
+    async with console.as_("district") as district:
+        text = (await district.text(f"{place}/left-out")).partition("<main")[2]
+        assert not re.search(r"LCA\.0[13-9]\.", text)
+
+
+async def test_a_recalled_recipient_is_marked_in_words_and_leads_to_the_recall(console: Console) -> None:
+    key = console.story.overdue
+    with writing(console.engine) as conn:
+        clerk = Clerk(conn, now=now_ms(), deliveries=dict(console.story.deliveries))
+        unit = next(code for (dispatch, code) in console.story.deliveries if dispatch == key)
+        clerk.tell(key, unit, Status.RECALLED, reason=f"recalled by dispatch {console.story.province}")
+    async with console.as_("admin") as admin:
+        text = await admin.text(f"/console/documents/{key}")
+    assert f'thu hồi theo <a href="/console/documents/{console.story.province}">văn bản này</a>' in text
+    assert "recalled by" not in text

@@ -10,10 +10,11 @@ from router.errors import ActRefusedError, ConflictError, ForbiddenError, NotFou
 from router.ledger import people
 from router.ledger.audit import Act, list_entries
 from router.ledger.engine import reading, writing
-from router.ledger.models import delivery, receipt
+from router.ledger.models import delivery, receipt, redrive_item
 from router.ledger.people import Grant, PersonRole, check_grant
 from router.ledger.queries import Filter, find_delivery
 from router.ledger.redrives.acting import Wish, act_on
+from router.ledger.redrives.afterwards import settle as settle_late
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, JobState, Outcome, Pace
 from router.ledger.redrives.making import NewRedrive, dry_run, make
@@ -108,6 +109,43 @@ def test_a_delivery_that_comes_back_stops_the_redrive_until_somebody_lets_it_go_
         assert redriven(conn) == ids
         failed = list_items(conn, EVERYTHING, key, outcomes=[Outcome.FAILED])
         assert [(item.delivery_id, item.note) for item in failed] == [(ids[0], "parked: again")]
+
+
+def test_what_comes_back_after_its_watch_counts_as_failed_later_even_when_the_redrive_is_done(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        ids = parked(clerk)
+        key = make(conn, wanted(clerk), now_ms=clerk.now)
+        steps(conn, clerk, key)
+        clerk.now += WATCH
+        assert steps(conn, clerk, key).state is JobState.DONE
+        assert not find_job(conn, EVERYTHING, key).tally.is_settled
+        assert settle_late(conn, now_ms=clerk.now) == []
+        units = {clerk.deliveries[made, code]: (made, code) for made, code in clerk.deliveries}
+        for number, delivery_id in enumerate(ids):
+            clerk.tell(
+                *units[delivery_id], Status.QUEUED, Status.PARKED if number % 2 else Status.ARRIVED, reason="full"
+            )
+        (late,) = settle_late(conn, now_ms=clerk.now)
+        assert (late.redrive_id, late.state, late.note) == (key, "done", "LCA.02 parked: full")
+        found = find_job(conn, EVERYTHING, key)
+        assert found.tally.counts == {Outcome.ARRIVED: 4, Outcome.FAILED_LATER: 4}
+        assert (found.state, found.tally.failed, found.tally.is_settled) == (JobState.DONE, 4, True)
+        assert settle_late(conn, now_ms=clerk.now) == []
+
+
+def test_what_comes_back_after_its_watch_stops_a_redrive_that_goes_on(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        parked(clerk)
+        key = make(conn, wanted(clerk, Pace.CANARY), now_ms=clerk.now)
+        steps(conn, clerk, key)
+        clerk.now += WATCH
+        settle(clerk, conn, Status.QUEUED, Status.PARKED)
+        conn.execute(redrive_item.update().where(redrive_item.c.outcome == "watched").values(outcome="under_way"))
+        (late,) = settle_late(conn, now_ms=clerk.now)
+        assert (late.state, late.note) == ("stopped", "LCA.01 parked: again")
+        assert steps(conn, clerk, key).sent == 0
 
 
 def test_a_slow_line_is_no_failure_and_a_broker_that_takes_nothing_is_one(ledger: Engine) -> None:

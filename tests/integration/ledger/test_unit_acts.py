@@ -1,6 +1,6 @@
 """Units paused, muted, opened and retired: what waits, what is shown, and what every act leaves in the audit log."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, select
@@ -15,11 +15,13 @@ from router.ledger.models import delivery
 from router.ledger.outbox import Claim
 from router.ledger.queries import Filter, Flag
 from router.ledger.scope import EVERYTHING
-from router.ledger.unit_acts import By, mute, named, open_again, pause, retire
+from router.ledger.unit_acts import By, keep, mute, named, open_again, pause, retire
 from router.ledger.units import import_units, list_units
 from schemas.states import Status
 from schemas.unit import Link
 from support.ledgers import Clerk, unit
+
+TODAY = date(2026, 9, 1)
 
 NEAR, FAR, HELD = unit("LCA.01"), unit("LCA.02"), unit("LCA.03", Link.NONE)
 UNITS = [unit("LCA"), NEAR, FAR, HELD]
@@ -146,21 +148,40 @@ def test_a_muted_unit_calls_for_nobody_until_its_time_and_stays_listed(ledger: E
         assert [group.units for group in queries.attention(conn, EVERYTHING, now_ms=now)] == [2]
 
 
+def test_a_unit_is_not_retired_in_the_past_and_its_retirement_is_taken_back_until_the_day_is_over(
+    ledger: Engine,
+) -> None:
+    with writing(ledger) as conn:
+        clerk = began(conn)
+        for day in (date(1, 1, 1), TODAY - timedelta(days=1)):
+            with pytest.raises(ActRefusedError, match="has passed"):
+                retire(conn, "LCA.01", day, None, by(clerk), today=TODAY)
+        assert not keep(conn, "LCA.01", by(clerk), today=TODAY).changed
+        assert retire(conn, "LCA.01", TODAY, "LCA.02", by(clerk), today=TODAY).changed
+        with pytest.raises(ActRefusedError, match="has passed"):
+            keep(conn, "LCA.01", by(clerk), today=TODAY + timedelta(days=1))
+        assert keep(conn, "LCA.01", by(clerk), today=TODAY).changed
+        kept = next(item for item in list_units(conn) if item.code == "LCA.01")
+        assert (kept.valid_to, kept.successor) == (None, None)
+        told = [(row.entry.act, row.entry.detail) for row in list_entries(conn, EVERYTHING)]
+        assert told == [(Act.UNIT_KEPT, TODAY.isoformat()), (Act.UNIT_RETIRED, f"{TODAY.isoformat()} LCA.02")]
+
+
 def test_a_retired_unit_gives_its_documents_to_its_successor_from_the_next_day_on(ledger: Engine) -> None:
     with writing(ledger) as conn:
         clerk = began(conn)
         day = date(2026, 9, 30)
-        assert retire(conn, "LCA.01", day, "LCA.02", by(clerk)).changed
-        assert not retire(conn, "LCA.01", day, "LCA.02", by(clerk)).changed
+        assert retire(conn, "LCA.01", day, "LCA.02", by(clerk), today=TODAY).changed
+        assert not retire(conn, "LCA.01", day, "LCA.02", by(clerk), today=TODAY).changed
         directory = Directory(list_units(conn))
         assert [item.code for item in resolve(directory, ["LCA.01"], day).included] == ["LCA.01"]
         after = resolve(directory, ["LCA.01"], date(2026, 10, 1))
         assert [item.code for item in after.included] == ["LCA.02"]
         assert [item.reason for item in after.left_out] == [Reason.ABOLISHED]
         with pytest.raises(DirectoryError, match="not in the list"):
-            retire(conn, "LCA.02", day, "LCA.99", by(clerk))
+            retire(conn, "LCA.02", day, "LCA.99", by(clerk), today=TODAY)
         with pytest.raises(DirectoryError, match="cycle"):
-            retire(conn, "LCA.02", day, "LCA.01", by(clerk))
+            retire(conn, "LCA.02", day, "LCA.01", by(clerk), today=TODAY)
 
 
 def test_each_act_is_audited_once_with_its_reason_and_an_import_keeps_pauses(ledger: Engine) -> None:

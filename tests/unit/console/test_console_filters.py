@@ -80,7 +80,7 @@ def test_the_same_day_begins_at_another_moment_in_another_zone() -> None:
         "urgency:>4",
         "urgency:3..1",
         "urgency:>1..3",
-        "since:yesterday",
+        "since:lately",
         "is:late",
         "document:12",
         'reason:""',

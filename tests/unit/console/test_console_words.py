@@ -88,19 +88,19 @@ def test_spans_counts_sizes_and_shares_read_as_the_language_writes_them() -> Non
     assert (vietnamese.count(12_345), english.count(12_345)) == ("12.345", "12,345")
     assert (vietnamese.size(1536), english.size(10)) == ("1,5 kB", "10 B")
     assert (english.percent(999, 1000), english.percent(3, 3), english.percent(0, 0)) == (
-        "99\u202f%",
-        "100\u202f%",
-        "0\u202f%",
+        "99%",
+        "100%",
+        "0%",
     )
 
 
 def test_a_length_is_one_number_to_a_tenth_and_a_change_has_its_sign() -> None:
     vietnamese, english = Shown("vi", ZONE), Shown("en", ZONE)
-    assert (english.took(90), english.took(1500), english.took(3 * 3_600_000)) == ("90 ms", "1.5 s", "3 h")
+    assert (english.took(90), english.took(1500), english.took(3 * 3_600_000)) == ("under 1 s", "1.5 s", "3 h")
     assert (vietnamese.took(5_400_000), vietnamese.took(None)) == ("1,5 giờ", "\u2013")
     assert (english.change(150, 100), english.change(50, 100), english.change(5, 0)) == (
-        "+50\u202f%",
-        "\u221250\u202f%",
+        "+50%",
+        "\u221250%",
         "\u2013",
     )
 
@@ -108,8 +108,9 @@ def test_a_length_is_one_number_to_a_tenth_and_a_change_has_its_sign() -> None:
 def test_a_rate_is_in_bits_and_only_an_undisturbed_line_was_there_all_the_time() -> None:
     shown = Shown("en", ZONE)
     assert (shown.rate(4035), shown.rate(None)) == ("32.3 kbit/s", "\u2013")
-    assert (shown.availability(0, 1000), shown.availability(1, 10_000)) == ("100\u202f%", "99.9\u202f%")
-    assert shown.availability(2000, 1000) == "0\u202f%"
+    assert Shown("vi", ZONE).rate(132_560_313) == "1.060,5 Mbit/s"
+    assert (shown.availability(0, 1000), shown.availability(1, 10_000)) == ("100%", "99.9%")
+    assert shown.availability(2000, 1000) == "0%"
 
 
 def _texts(text: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:

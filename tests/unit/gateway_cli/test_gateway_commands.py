@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,6 +123,20 @@ def test_on_a_terminal_the_inbox_is_a_table_with_short_ids(
     assert entry.delivery_id[-12:] in shown
     assert entry.delivery_id not in shown
     assert "No documents." in congvan("inbox", "--state", "recalled").out
+
+
+@pytest.mark.parametrize("columns", [80, 100, 129])
+def test_a_small_terminal_shows_number_and_subject_before_anything_else(
+    congvan: Congvan, data_dir: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    entry = put_document(data_dir, notation="128-CĐ/TU")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    lines = re.sub("\x1b\\[[0-9;]*m", "", congvan("inbox").out).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert any("128-CĐ/TU" in line and entry.delivery_id[-12:] in line for line in lines)
+    first_words = " ".join(entry.subject.split()[:2])
+    assert any(first_words in line for line in lines)
 
 
 def test_one_document_is_shown_with_its_letter_its_files_and_its_receipts(congvan: Congvan, data_dir: Path) -> None:

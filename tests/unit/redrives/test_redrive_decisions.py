@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.settings import GatewaySettings
+from consumers.sinks.guard import Policy, schedule
 from router.errors import ActRefusedError
 from router.ledger.redrives.decisions import (
     BATCH,
@@ -21,7 +23,9 @@ from router.ledger.redrives.decisions import (
     decide,
     first_allowed,
     settle,
+    settle_late,
 )
+from schemas.retry import WATCH_SECONDS, longest_until_parked
 from schemas.states import UNDELIVERED, Status
 
 W = JobState
@@ -135,3 +139,16 @@ def test_every_redrive_without_failures_sends_each_once_and_ends(
             assert sent <= 2 + per_minute * now / 60_000 + per_minute // 120
     assert sent == total
     assert counts[Outcome.WAITING] == counts[Outcome.WATCHED] == 0
+
+
+def test_the_watch_covers_what_a_gateway_needs_to_park_by_its_own_defaults() -> None:
+    needed = sum(schedule(Policy.of(GatewaySettings())))
+    assert needed == longest_until_parked() == 363
+    assert needed + 60 <= WATCH_SECONDS < needed + 120
+
+
+@given(state=st.sampled_from(list(Status)))
+def test_after_the_watch_only_what_came_back_is_a_failure(state: Status) -> None:
+    found = settle_late(state)
+    assert (found is Outcome.FAILED_LATER) == (state in {Status.PARKED, Status.EXPIRED})
+    assert (found is Outcome.UNDER_WAY) == (state in UNDELIVERED)

@@ -68,8 +68,8 @@ def test_what_is_on_its_way_shows_how_far_it_has_come_and_whether_its_line_is_do
     since = datetime.now().astimezone().replace(hour=14, minute=2, second=33)
     came = {"bytes_held": 3_100, "bytes_total": 5_000, "line_down_since": None}
     waits = {"bytes_held": None, "bytes_total": None, "line_down_since": since.isoformat()}
-    assert track.progress(came) == "62 %"
-    assert track.progress(came | {"line_down_since": since.isoformat()}) == "62 %, line down since 14:02"
+    assert track.progress(came) == "62%"
+    assert track.progress(came | {"line_down_since": since.isoformat()}) == "62%, line down since 14:02"
     assert track.progress(waits) == "line down since 14:02"
     long_ago = (since - timedelta(days=3)).isoformat()
     assert track.progress(waits | {"line_down_since": long_ago}).endswith(" 14:02")

@@ -1,0 +1,153 @@
+"""Lists as files for spreadsheet programs: in the words of the page, in one zone that the header names, no formulas."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
+
+from router.api.services import Services
+from router.console import words
+from router.console.access import Viewer
+from router.console.language import N_, translations
+from router.console.pages import preferences_of
+from router.console.reads import change
+from router.ledger import audit
+from router.ledger.audit import Act, Entry
+from router.ledger.engine import reading
+from router.ledger.reasons import Cause, cause_of
+from schemas.clock import now_ms, to_ms
+from schemas.states import Status
+
+AT_ONCE = 1000
+"""Rows of a page that is read by itself."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BOM = "\ufeff"
+"""Spreadsheet programs take UTF-8 for what it is only with it."""
+Row = TypeVar("Row")
+COLUMNS = (
+    *(N_("Unit's name"), N_("Issuer's name"), N_("Line's state"), N_("Document's id"), N_("Delivery's id")),
+    *(N_("In this state since"), N_("Arrival number"), N_("Successor"), N_("Down for (s)"), N_("Observed for (s)")),
+    *(N_("What was set"), N_("Place in the log"), N_("Effect"), N_("Attempts")),
+)
+"""Names of columns that stand on no page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes what stands in cells, for one language and zone."""
+
+    language: str
+    services: Services
+
+    def say(self, message: str) -> str:
+        """A word of the console in the language."""
+        return translations(self.language).gettext(message)
+
+    def at(self, ms: int | None) -> str:
+        """A moment in the installation's zone, whose name stands in the header; empty: there is none."""
+        return "" if ms is None else f"{datetime.fromtimestamp(ms / 1000, self.services.zone):%Y-%m-%d %H:%M:%S}"
+
+    def told(self, at: str) -> str:
+        """A moment as a receipt's teller wrote it (RFC 3339), in the installation's zone."""
+        return self.at(to_ms(datetime.fromisoformat(at)))
+
+    def timed(self, message: str) -> str:
+        """The name of a column of times."""
+        return f"{self.say(message)} ({self.services.timezone})"
+
+    def name(self, code: str) -> str:
+        """A unit's name."""
+        known = self.services.organisation.directory.get(code)
+        return known.name if known else ""
+
+    def state(self, status: Status) -> str:
+        """A state in words."""
+        return self.say(words.STATES[status].label)
+
+    def urgency(self, degree: int) -> str:
+        """An urgency in words."""
+        return self.say(words.URGENCIES[degree].label)
+
+    def reason(self, text: str) -> str:
+        """A reason in words where there are some, as it was told where not."""
+        if text in words.REASONS:
+            return self.say(words.REASONS[text])
+        cause = cause_of(text)
+        return text if cause is Cause.OTHER else f"{self.say(words.CAUSES_TOLD[cause].label)} ({text})"
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A list to export: its name in the file's, its columns and its rows."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Iterable[Sequence[object]]
+
+
+def writer_for(request: Request, services: Services) -> Writer:
+    """What writes cells for who asks."""
+    return Writer(preferences_of(request).language, services)
+
+
+async def note(services: Services, viewer: Viewer, what: str) -> None:
+    """Write down that somebody takes a list away."""
+    entry = Entry(now_ms(), viewer.person.name, Act.EXPORTED, what, viewer.person.home, address=viewer.address)
+    await change(services, lambda conn: audit.record(conn, entry))
+
+
+async def send(services: Services, viewer: Viewer, sheet: Sheet, asked: str = "") -> Response:
+    """A list as a CSV file; that it was taken is in the audit log."""
+    await note(services, viewer, f"{sheet.name} csv {asked}".strip())
+    headers = {"content-disposition": f'attachment; filename="congvan-{sheet.name}-{now_ms()}.csv"'}
+    return StreamingResponse(_csv(sheet), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def pages(
+    services: Services, read: Callable[[Connection, Row | None], Sequence[Row]], size: int = AT_ONCE
+) -> Iterator[Row]:
+    """The rows of a list that is read in pages, each by itself, so that a slow caller holds no transaction.
+
+    Args:
+        services: the console's parts.
+        read: gives the page after a row; None: the first one.
+        size: rows of a full page: a shorter one is the last.
+    """
+    last: Row | None = None
+    while True:
+        with reading(services.engine) as conn:
+            found = read(conn, last)
+        yield from found
+        if len(found) < size:
+            return
+        last = found[-1]
+
+
+def inert(cell: object) -> str:
+    """A cell that is no formula, which a spreadsheet program would run (OWASP, CSV injection)."""
+    text = "" if cell is None else str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _csv(sheet: Sheet) -> Iterator[str]:
+    yield _BOM + _lines([sheet.columns])
+    some: list[Sequence[object]] = []
+    for row in sheet.rows:
+        some.append(row)
+        if len(some) == AT_ONCE:
+            yield _lines(some)
+            some = []
+    if some:
+        yield _lines(some)
+
+
+def _lines(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([inert(cell) for cell in row] for row in rows)
+    return text.getvalue()

@@ -1,0 +1,59 @@
+"""What goes on today: how much came in, arrived and was registered, and the urgent ones that are still on their way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from router.ledger.models import delivery, dispatch, receipt
+from router.ledger.queries.deliveries import DeliveryRow
+from router.ledger.queries.delivery_log import place_of
+from router.ledger.queries.filters import Filter, Flag
+from router.ledger.queries.finding import find_deliveries
+from router.ledger.scope import Scope
+from schemas.dispatch import Urgency
+from schemas.states import Effect, Status
+
+FLOW = (Status.ARRIVED, Status.REGISTERED, Status.REFUSED, Status.PARKED)
+"""What is counted of today's receipts."""
+URGENT = (2, int(max(Urgency)))
+"""From very urgent on: what travels by the express lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """Of today: documents accepted, and deliveries by what was told of them; ``urgent`` is what waits, oldest first."""
+
+    accepted: int
+    flow: dict[Status, int]
+    urgent: Sequence[DeliveryRow]
+
+
+def today(conn: Connection, scope: Scope, *, since: int, now_ms: int, limit: int) -> Today:
+    """What goes on in what the scope sees.
+
+    Args:
+        conn: a transaction.
+        scope: what the caller sees.
+        since: when today began, UTC ms.
+        now_ms: the present, UTC ms.
+        limit: urgent deliveries to tell of at most.
+    """
+    accepted = select(func.count()).select_from(dispatch).where(dispatch.c.accepted_at >= since, scope.sees_dispatch())
+    undelivered = Filter(flags=frozenset({Flag.UNDELIVERED}), urgency=URGENT)
+    urgent = find_deliveries(conn, scope, undelivered, now_ms=now_ms, limit=limit)
+    return Today(conn.scalar(accepted) or 0, _flow(conn, scope, since), urgent[::-1])
+
+
+def _flow(conn: Connection, scope: Scope, since: int) -> dict[Status, int]:
+    """Today's receipts come first: a database would else begin with all deliveries."""
+    told = receipt.c.status.in_([status.value for status in FLOW]), receipt.c.effect == Effect.ADVANCE.value
+    recent = receipt.c.pos >= place_of(conn, since), receipt.c.recorded_at >= since
+    some = select(receipt.c.delivery_id, receipt.c.status).where(*recent, *told).cte("told")
+    some = some.prefix_with("MATERIALIZED")
+    counted = select(some.c.status, func.count())
+    if not scope.everything:
+        counted = counted.select_from(some.join(delivery, delivery.c.id == some.c.delivery_id).join(dispatch))
+        counted = counted.where(scope.sees_delivery())
+    found = {row[0]: row[1] for row in conn.execute(counted.group_by(some.c.status))}
+    return {status: found.get(status.value, 0) for status in FLOW}

@@ -16,15 +16,15 @@ import structlog
 from consumers.assembly import Parts, assemble
 from consumers.errors import GatewaySettingsError, ReceiptsHeldError, SpoolUnavailableError, UnitsUnknownError
 from consumers.hook import listening
-from consumers.hosting import queues_of
 from consumers.lock import locked
 from consumers.reporter import watch_commands
 from consumers.settings import GatewaySettings
 from consumers.spool import Writer, open_spool, retention, sending
 from consumers.status import keep_status
-from router.broker import Consumer
+from router.broker import SessionState
 from schemas.clock import now_ms
 from schemas.events import Event
+from schemas.line import MISSED
 
 log = structlog.get_logger()
 PRUNE_EVERY = 3600.0
@@ -51,7 +51,6 @@ class Gateway:
                 )
         self._settings = settings
         self._stopping = asyncio.Event()
-        self._consumers: list[Consumer] = []
 
     def stop(self) -> None:
         """End :meth:`run` in good order."""
@@ -104,11 +103,12 @@ class Gateway:
                 group.create_task(parts.presence.run_greetings(), name="greetings"),
                 group.create_task(parts.presence.run_gaps(), name="gaps"),
                 group.create_task(parts.upward.run(), name="upward"),
+                group.create_task(parts.room.run(), name="room"),
                 group.create_task(self._prune(parts), name="pruning"),
                 group.create_task(keep_status(parts.spool, parts.standing), name="status"),
             ]
             await self._stopping.wait()
-            await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+            await parts.taking.stop()
             courier.cancel()
             await asyncio.wait([courier])
             for task in others:
@@ -116,27 +116,42 @@ class Gateway:
 
     async def _host(self, parts: Parts) -> None:
         """Consume the queues of the units hosted, and of those that are added; never returns."""
-        await parts.hosting.begin()
-        self._consume(parts, parts.hosting.codes)
-        pause = self._settings.units_refresh if parts.hosting.is_subtree else 0.0  # a subtree's list is new already
+        hosting = parts.hosting
+        await hosting.begin()
+        if not hosting.is_subtree and await asyncio.to_thread(parts.spool.is_new):
+            await self._refresh(parts)  # before anything is taken: another gateway may work for the unit
+        self._consume(parts, hosting.codes)
+        pause = self._settings.units_refresh if hosting.is_subtree else 0.0  # a subtree's list is new already
         while True:
-            await asyncio.sleep(pause)
-            pause = self._settings.units_refresh
+            await self._asked_again(parts, pause)
             await parts.session.ready()
-            try:
-                added = await parts.hosting.refresh()
-            except (UnitsUnknownError, SpoolUnavailableError) as error:
-                log.warning(Event.UNITS_REMEMBERED, units=len(parts.hosting.codes), reason=str(error))
-            else:
-                self._consume(parts, added)
+            self._consume(parts, await self._refresh(parts))
+            pause = self._settings.units_refresh
+            if hosting.elsewhere:
+                pause = min(pause, self._settings.presence_interval)
+
+    async def _refresh(self, parts: Parts) -> list[str]:
+        """Ask the router for the units; those that are new."""
+        try:
+            return await parts.hosting.refresh()
+        except (UnitsUnknownError, SpoolUnavailableError) as error:
+            log.warning(Event.UNITS_REMEMBERED, units=len(parts.hosting.codes), reason=str(error))
+            return []
+
+    async def _asked_again(self, parts: Parts, pause: float) -> None:
+        """Return after a pause, or when the line is back that was down so long that another may have our place."""
+        patience = MISSED * self._settings.presence_interval
+        end = asyncio.get_running_loop().time() + pause
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            down = parts.session.state is SessionState.DOWN
+            began = asyncio.get_running_loop().time()
+            await parts.session.up_anew(left)
+            if down and asyncio.get_running_loop().time() - began >= patience:
+                return
 
     def _consume(self, parts: Parts, codes: list[str]) -> None:
         if codes:
-            queues = [queue for code in codes for queue in queues_of(code)]
-            prefetch = self._settings.prefetch
-            self._consumers.append(
-                parts.session.consume(queues, parts.intake.handle, prefetch=prefetch, newest_first=True)
-            )
+            parts.taking.begin(codes)
             parts.presence.greet()
 
     async def _prune(self, parts: Parts) -> None:

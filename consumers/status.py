@@ -26,7 +26,9 @@ EVERY = 5.0
 class Standing:
     """What the running parts say of themselves; the line's rates in bytes/s, 0 while never measured.
 
-    ``opening`` is the line's hours and whether they are now, in words; empty when it is always open.
+    ``opening`` is the line's hours and whether they are now, in words; empty when it is always open. ``sink`` is
+    ``working`` or ``failing``; then ``sink_…`` say why, and for which units. ``taking`` is ``on`` or ``paused``.
+    ``held_elsewhere`` are units for which another gateway works, so that this one stands by.
     """
 
     units: int
@@ -37,6 +39,11 @@ class Standing:
     broker: str
     sink: str
     sink_reason: str
+    sink_code: str = ""
+    sink_units: tuple[str, ...] = ()
+    taking: str = "on"
+    taking_reason: str = ""
+    held_elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

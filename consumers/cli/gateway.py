@@ -78,7 +78,7 @@ def run(
 
 @app.command(
     epilog="Examples: congvan gateway status · congvan gateway status --json. Exit codes: 0 it runs, 3 no gateway has "
-    "run here, 5 it does not run now."
+    "run here, 4 it stands by because another gateway works for its units, 5 it does not run now."
 )
 def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show how the gateway stands: its line, its broker, its sink, what waits to be handed over and to go up."""

@@ -28,6 +28,7 @@ from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, sync
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
 from schemas.codes import is_code
 from schemas.ids import is_id
+from schemas.reasons import ReasonCode
 from schemas.text import safe_file_name
 
 _TITLE_BYTES = 150
@@ -64,7 +65,8 @@ class FolderSink:
                 self._prepare(places, document)
             _appear(places)
         except OSError as error:
-            raise SinkRetryError(_sentence(error, places.unit)) from error
+            code = ReasonCode.SINK_DISK_FULL if error.errno in _FULL else ReasonCode.SINK_UNWRITABLE
+            raise SinkRetryError(_sentence(error, places.unit), code=code) from error
 
     def _prepare(self, places: "_Places", document: Document) -> None:
         if places.final.exists():  # someone deleted the markers

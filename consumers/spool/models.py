@@ -15,7 +15,7 @@ meta = Table(
     Column("key", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""``spool_id``: made with the spool, so that the router learns of a lost one."""
+"""``spool_id``: made with the spool, so that the router learns of a lost one; ``health``: as the router knows it."""
 
 unit = Table(
     "unit",
@@ -64,6 +64,7 @@ inbox = Table(
     Column("fetch_bytes", Integer, nullable=False),  # what is to come over the line beside the descriptor
     Column("postponed_at", Integer, nullable=False, server_default="0"),  # when retry_at was set, by the same clock
     Column("handed", Boolean, nullable=False, server_default="0"),  # given to the sink, which may have it
+    Column("reason_code", String, nullable=False, server_default=""),  # see schemas.reasons
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
@@ -98,6 +99,7 @@ receipt = Table(
     Column("person", Text),
     Column("department", Text),
     Column("register_number", Text),
+    Column("code", String),  # of the reason: see schemas.reasons
     Index("ix_receipt_inbox", "inbox_pos"),
     Index("ix_receipt_unsent", "express", "pos", sqlite_where=text("sent_at IS NULL")),
 )

@@ -16,11 +16,11 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from consumers.errors import SpoolRevisionError, SpoolUnavailableError
-from consumers.spool.models import meta
+from consumers.spool.models import inbox, meta
 from schemas.ids import new_id
 
 FILE_NAME = "spool.sqlite3"
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
 LOCK_TIMEOUT = 30
 """Seconds a writer waits for another process's commit."""
@@ -79,6 +79,15 @@ class Spool:
         finally:
             with turn:  # a caller that was cancelled leaves its question running in a thread
                 connection.close()
+
+    def is_new(self) -> bool:
+        """Whether nothing was ever taken into it.
+
+        Raises:
+            SpoolUnavailableError: the file cannot be read now.
+        """
+        with self.reading() as conn:
+            return conn.scalar(select(inbox.c.pos).limit(1)) is None
 
     def close(self) -> None:
         """Close the connections; the spool may be opened again."""

@@ -116,7 +116,7 @@ _PARKED_UNSENT = select(receipt.c.inbox_pos).where(
 _REOPEN = (
     update(inbox)
     .where(among(inbox.c.pos, "positions"))
-    .values(state=Status.TAKEN.value, state_at=bindparam("b_now"), attempts=0, retry_at=0, reason="")
+    .values(state=Status.TAKEN.value, state_at=bindparam("b_now"), attempts=0, retry_at=0, reason="", reason_code="")
 )
 _LETTER_COLUMNS = (
     "pos",

@@ -16,6 +16,7 @@ CHECKS: dict[str, Check] = {
     "topology": services.topology,
     "web API": services.web_api,
     "token": services.token,
+    "gateways": services.gateways,
     "identity provider": services.identity_provider,
     "clock": services.clock,
 }

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import structlog
 
 from router.broker.backoff import Backoff, sleep_unless
+from router.broker.errors import ChannelClosedError
 from router.broker.link import Link
 from router.broker.message import Delivered, Handler
 from router.broker.subscription import Subscription, present
@@ -38,6 +40,7 @@ class Consumer:
         linger: seconds to wait for company after the first message of a batch.
         newest_first: the broker is to prefer this connection to those of before.
         tuning: pauses before a queue, or a failed handler, is tried again.
+        resting: see :meth:`rest`.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Consumer:
         linger: float,
         newest_first: bool,
         tuning: Tuning,
+        resting: Collection[str] = (),
     ) -> None:
         self._queues = list(dict.fromkeys(queues))
         self._handler = handler
@@ -68,8 +72,21 @@ class Consumer:
         self._missing: set[str] = set()
         self._some_missing = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._resting = frozenset(resting)
+        self._afresh = False  # what rests has changed
         self._worker = asyncio.create_task(self._work())
         self.attached = asyncio.Event()
+
+    def rest(self, queues: Collection[str]) -> None:
+        """Leave these of the queues alone from now on, and consume the others.
+
+        The channels are made anew, so that what was sent ahead and not yet acknowledged goes back at once, and nothing
+        of a queue that rests comes over the line.
+        """
+        before, self._resting = self._resting.intersection(self._queues), frozenset(queues)
+        if before != self._resting.intersection(self._queues):
+            self._afresh = True
+            self._some_missing.set()
 
     async def stop(self) -> None:
         """Begin no further batch and wait until the one in work is settled."""
@@ -88,19 +105,37 @@ class Consumer:
         return self._serve(link)
 
     async def _serve(self, link: Link) -> None:
+        try:
+            await self._begin(link)
+            self.attached.set()
+            while link.is_open:
+                await self._some_missing.wait()
+                if self._afresh:
+                    await self._leave()
+                    await self._begin(link)
+                else:
+                    await asyncio.sleep(self._retry_pause.pause())
+                    await self._retry(link)
+        finally:
+            self.attached.clear()
+
+    async def _begin(self, link: Link) -> None:
+        """Consume all that does not rest."""
+        self._afresh = False
         self._places.clear()
         self._missing.clear()
         self._some_missing.clear()
         self._retry_pause.reset()
-        try:
-            await self._subscribe(link, self._queues)
-            self.attached.set()
-            while link.is_open:
-                await self._some_missing.wait()
-                await asyncio.sleep(self._retry_pause.pause())
-                await self._retry(link)
-        finally:
-            self.attached.clear()
+        await self._subscribe(link, [queue for queue in self._queues if queue not in self._resting])
+
+    async def _leave(self) -> None:
+        """Close the channels; the broker puts back what they had not acknowledged."""
+        left = set(self._places.values())
+        self._places.clear()
+        for subscription in left:
+            if subscription.is_open:
+                with suppress(ChannelClosedError):
+                    await subscription.channel.close()
 
     async def _retry(self, link: Link) -> None:
         await self._subscribe(link, await self._look_for(link, sorted(self._missing)))

@@ -1,7 +1,7 @@
 """A session: one AMQP connection that recovers by itself, with the publishers and consumers on it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
@@ -153,6 +153,7 @@ class Session:
         max_batch: int = 500,
         linger: float = 0.01,
         newest_first: bool = False,
+        resting: Collection[str] = (),
     ) -> Consumer:
         """Consume queues, now and after every recovery; one that is not there is tried again until it is.
 
@@ -164,6 +165,7 @@ class Session:
             linger: seconds to wait for company after a batch's first message.
             newest_first: messages go to the consumer that came last. For queues with one consumer whose line drops: the
                 broker takes its dead connection for alive for another minute and would go on sending to it by turns.
+            resting: queues that are left alone for now, see :meth:`Consumer.rest`.
         """
         made = Consumer(
             queues,
@@ -173,6 +175,7 @@ class Session:
             linger=linger,
             newest_first=newest_first,
             tuning=self._tuning,
+            resting=resting,
         )
         self._consumers.append(made)
         self._add(made)

@@ -32,6 +32,12 @@ def stuck(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([asdict(group) for group in groups])
     elif groups:
+        from schemas.reasons import WORDS, known_code
+
+        def words(code: str, reason: str) -> str:
+            known = known_code(code)
+            return f"{WORDS[known].en}: {reason}" if known else reason or "-"
+
         columns = "state", "below", "units", "documents", "since", "reason", "muted"
         rows = [
             (
@@ -40,7 +46,7 @@ def stuck(as_json: JsonOption = False) -> None:
                 it.units,
                 it.deliveries,
                 local_time(it.since),
-                it.reason or "-",
+                words(it.code, it.reason),
                 "muted" if it.muted else "",
             )
             for it in groups

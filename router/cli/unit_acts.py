@@ -38,6 +38,11 @@ MUTE_EPILOG = f"""Examples:
 RETIRE_EPILOG = f"""Example: `congvan units retire LCA.02.05 --last-day 2026-12-31 --successor LCA.02.06 --reason QĐ-12`
 
 {_CODES} 2: the organisation would not hold together."""
+TAKE_OVER_EPILOG = f"""Example: `congvan units take-over LCA.02.05 --reason 'the old computer is broken but still on'`
+
+A gateway that is set up anew needs no such word where the old one is silent: it works after three missing hellos.
+
+{EXIT_CODES} Here 3: there is no such unit, or no second gateway; 4: several stand by."""
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The unit.")]
 UnitsArgument = Annotated[
     list[str], typer.Argument(metavar="UNIT…", help="Units, or LCA.02.# for one with all below it.")
@@ -98,6 +103,24 @@ def retire(
         reason,
         f"exists until {day}",
         "was retired so already",
+        as_json=as_json,
+    )
+
+
+def take_over(
+    code: CodeArgument,
+    spool: Annotated[str, typer.Option(metavar="ID", help="Which, where several stand by: its spool.")] = "",
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a unit's second gateway work for it in the place of the first, which stands by from then on."""
+    from router.ledger import unit_acts
+
+    _do(
+        lambda conn, by: unit_acts.take_over(conn, code, spool, by),
+        reason,
+        "is worked for by the other gateway",
+        "",
         as_json=as_json,
     )
 

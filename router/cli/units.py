@@ -119,6 +119,7 @@ app.command("show", epilog=unit_sheet.SHOW_EPILOG)(unit_sheet.show)
 app.command("pause", epilog=unit_acts.PAUSE_EPILOG)(unit_acts.pause)
 app.command("open", epilog=unit_acts.OPEN_EPILOG)(unit_acts.open_again)
 app.command("mute", epilog=unit_acts.MUTE_EPILOG)(unit_acts.mute)
+app.command("take-over", epilog=unit_acts.TAKE_OVER_EPILOG)(unit_acts.take_over)
 app.command("retire", epilog=unit_acts.RETIRE_EPILOG)(unit_acts.retire)
 
 

@@ -149,6 +149,13 @@ FLAGS: dict[Flag, Word] = {
         "noline",
         "warn",
     ),
+    Flag.NOT_HANDED_OVER: Word(
+        N_("Not handed over"),
+        N_("The unit's gateway has them and cannot hand them over: its folder, its system or its disk fails."),
+        N_("Mend what the reason names at the unit; what waits then goes by itself."),
+        "gateway",
+        "act",
+    ),
     Flag.NOT_COLLECTED: Word(
         N_("Not collected"),
         N_("The broker keeps them and the line is not known to be down, but the gateway has taken nothing for long."),
@@ -267,6 +274,7 @@ ACTS: dict[Act, str] = {
     Act.UNIT_MUTED: N_("muted a unit"),
     Act.UNIT_OPENED: N_("opened a unit"),
     Act.UNIT_RETIRED: N_("retired a unit"),
+    Act.GATEWAY_CHANGED: N_("let another gateway work for"),
     Act.EXPORTED: N_("exported the log"),
 }
 

@@ -35,6 +35,8 @@ class Act(StrEnum):
     UNIT_OPENED = "unit_opened"
     """A unit's pause and mute were ended."""
     UNIT_RETIRED = "unit_retired"
+    GATEWAY_CHANGED = "gateway_changed"
+    """Another of a unit's gateways was let work for it."""
     EXPORTED = "exported"
 
 

@@ -39,6 +39,8 @@ class Telling(NamedTuple):
     attempts: int = 0
     gateway_version: str = ""
     confirmed: bool = False
+    code: str = ""
+    """Of the reason, see :mod:`schemas.reasons`; empty: none was told."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class _Standing:
     arrived_at: int | None
     registered_at: int | None
     completed_at: int | None
+    reason_code: str
     changed: bool = False
 
 
@@ -97,6 +100,7 @@ _SELECT = select(
     delivery.c.arrived_at,
     delivery.c.registered_at,
     delivery.c.completed_at,
+    delivery.c.reason_code,
 ).where(delivery.c.id.in_(bindparam("ids", expanding=True)))
 
 _RECEIPT = (
@@ -114,10 +118,11 @@ _RECEIPT = (
     "register_number",
     "attempts",
     "gateway_version",
+    "code",
 )
 _STANDING = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
-    *("arrived_at", "registered_at", "completed_at"),
+    *("arrived_at", "registered_at", "completed_at", "reason_code"),
 )
 
 
@@ -172,7 +177,7 @@ def _advance(standing: _Standing, item: Telling, silence: Silence) -> Step:
     if step.effect is Effect.ADVANCE:
         standing.state = item.status
         standing.state_at = item.recorded_at
-        standing.reason = item.reason
+        standing.reason, standing.reason_code = item.reason, item.code
         standing.changed = True
         _note_first(standing, item)
     if step.effect is Effect.ADVANCE or item.confirmed:
@@ -214,12 +219,13 @@ def _row(item: Telling, step: Step) -> Row:
         item.register_number,
         item.attempts,
         item.gateway_version,
+        item.code,
     )
 
 
 def _changed(standings: dict[str, _Standing]) -> list[Row]:
     return [
-        (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it))
+        (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it), it.reason_code)
         for key, it in standings.items()
         if it.changed
     ]

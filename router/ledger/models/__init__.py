@@ -9,7 +9,7 @@ gives its claim back by itself.
 from router.ledger.models._base import metadata
 from router.ledger.models.people import account, audit, person, person_role, web_session
 from router.ledger.models.redrives import redrive, redrive_item
-from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
+from router.ledger.models.units import line, outage, spool, unit, unit_code, unit_sequence, unit_trouble
 from router.ledger.models.way import (
     attempt,
     delivery,
@@ -36,9 +36,11 @@ __all__ = [
     "receipt",
     "redrive",
     "redrive_item",
+    "spool",
     "unit",
     "unit_code",
     "unit_receipts",
     "unit_sequence",
+    "unit_trouble",
     "web_session",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select
 
-from router.ledger.models import delivery, dispatch, line, unit
+from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import Flag, flagged
 from router.ledger.scope import Scope
@@ -14,6 +14,7 @@ from schemas.states import UNDELIVERED, Status
 CAUSES = (
     Flag.PARKED,
     Flag.EXPIRED,
+    Flag.NOT_HANDED_OVER,
     Flag.LINE_DOWN,
     Flag.NOT_CONFIRMED,
     Flag.NOT_COLLECTED,
@@ -45,18 +46,26 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Deliveries with one cause: how many, to how many units, since when (UTC ms); ``reason`` as it was told."""
+    """Deliveries with one cause: how many, to how many units, since when (UTC ms).
+
+    Those with a ``code`` (:mod:`schemas.reasons`) are one group, and ``reason`` is one of theirs; else all have it.
+    """
 
     cause: Flag
     reason: str
     units: int
     deliveries: int
     since: int
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StuckGroup:
-    """Deliveries that will not go by themselves: of one state, one reason and the units below one parent."""
+    """Deliveries that will not go by themselves: of one state, one reason and the units below one parent.
+
+    Reasons with a code (:mod:`schemas.reasons`) are one reason, whatever their texts say of each unit; ``reason`` is
+    then the text of one of them.
+    """
 
     state: Status
     reason: str
@@ -67,6 +76,7 @@ class StuckGroup:
     since: int
     muted: bool
     """Whether its units call for nobody's attention now."""
+    code: str = ""
 
 
 def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
@@ -113,11 +123,12 @@ def stuck(conn: Connection, scope: Scope, *, now_ms: int) -> list[StuckGroup]:
     stopped = row.state.in_([Status.PARKED.value, Status.EXPIRED.value])
     counts = func.count(distinct(row.unit)), func.count().label("deliveries"), func.min(row.state_at)
     muted = case((unit.c.muted_until > now_ms, 1), else_=0).label("muted")
+    told, likeness = _reasons()
     statement = (
-        select(row.state, row.reason, code, *counts, muted)
+        select(row.state, told, code, *counts, muted, row.reason_code)
         .select_from(joined)
         .where(stopped, scope.sees_delivery())
-        .group_by(row.state, row.reason, code, muted)
+        .group_by(row.state, likeness, row.reason_code, code, muted)
         .order_by(muted, func.count().desc(), func.min(row.state_at))
         .limit(_MOST_GROUPS)
     )
@@ -125,8 +136,8 @@ def stuck(conn: Connection, scope: Scope, *, now_ms: int) -> list[StuckGroup]:
     heads = select(unit.c.code, unit.c.name).where(unit.c.code.in_({row[2] for row in groups}))
     names = {row.code: row.name for row in conn.execute(heads)}
     return [
-        StuckGroup(Status(state), reason, head, names.get(head, ""), units, deliveries, since, bool(muted))
-        for state, reason, head, units, deliveries, since, muted in groups
+        StuckGroup(Status(state), reason, head, names.get(head, ""), units, deliveries, since, bool(muted), kind)
+        for state, reason, head, units, deliveries, since, muted, kind in groups
     ]
 
 
@@ -143,20 +154,31 @@ def states_of_units(conn: Connection, scope: Scope, dispatch_id: str) -> Mapping
 
 def _groups(conn: Connection, scope: Scope, cause: Flag, now_ms: int) -> list[Group]:
     row = delivery.c
-    reason = row.reason if cause in _BY_REASON else literal("")
+    told, likeness = _reasons() if cause in _BY_REASON else (literal(""), literal(""))
+    code = row.reason_code if cause in _BY_REASON else literal("")
+    if cause is Flag.NOT_HANDED_OVER:
+        told, code = func.min(unit_trouble.c.why), unit_trouble.c.code
     since = {Flag.OVERDUE: row.due_at, Flag.LINE_DOWN: _WENT_DOWN}.get(cause, row.state_at)
     found = [flagged(cause, now_ms), flagged(Flag.UNMUTED, now_ms)]
     found += [row.state_at >= now_ms - EXPIRED_LATELY_MS] if cause is Flag.EXPIRED else []
     statement = (
-        select(reason, func.count(distinct(row.unit)), func.count(), func.min(since))
-        .select_from(delivery.join(dispatch))
+        select(told, func.count(distinct(row.unit)), func.count(), func.min(since), code)
+        .select_from(delivery.join(dispatch).outerjoin(unit_trouble, unit_trouble.c.unit == row.unit))
         .where(*found, scope.sees_delivery())
         .order_by(func.count().desc())
         .limit(_MOST_GROUPS)
     )
     if cause in _BY_REASON:
-        statement = statement.group_by(row.reason)
+        statement = statement.group_by(likeness, code)
+    if cause is Flag.NOT_HANDED_OVER:
+        statement = statement.group_by(code)
     return [Group(cause, *values) for values in conn.execute(statement) if values[2]]
+
+
+def _reasons() -> tuple[ColumnElement[str], ColumnElement[str]]:
+    """The text that is shown of a group's reasons, and what they are alike by: their code, else their text."""
+    row = delivery.c
+    return func.min(row.reason), case((row.reason_code == "", row.reason), else_="")
 
 
 def _overdue(conn: Connection, scope: Scope, now_ms: int) -> int:

@@ -8,8 +8,9 @@ confirm of a receipt and its note, it is sent again and the ledger counts its id
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
@@ -97,7 +98,7 @@ class Gateway:
             others = [
                 group.create_task(self._host(parts), name="hosting"),
                 *(group.create_task(reporter.run(), name="reporter") for reporter in parts.reporters.values()),
-                group.create_task(watch_commands(parts.spool, list(parts.reporters.values())), name="watch"),
+                group.create_task(watch_commands(parts.spool, _woken_by_commands(parts)), name="watch"),
                 group.create_task(parts.outages.run(), name="outages"),
                 group.create_task(parts.openings.run(), name="openings"),
                 group.create_task(parts.presence.run_greetings(), name="greetings"),
@@ -189,3 +190,8 @@ class Gateway:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+
+def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:
+    """Who finds work that a person's command wrote: a receipt, a document to be sent."""
+    return [*(partial(reporter.wake, 0) for reporter in parts.reporters.values()), parts.upward.courier.wake]

@@ -253,8 +253,8 @@ def _note_held(state: RetryCallState) -> None:
     log.warning(Event.RECEIPTS_HELD, reason=str(error), retry_in=round(state.upcoming_sleep, 1))
 
 
-async def watch_commands(spool: Spool, reporters: Sequence[Reporter]) -> None:
-    """Wake the reporters when another connection has changed the spool, as a person's command does; never returns."""
+async def watch_commands(spool: Spool, wakes: Sequence[Callable[[], None]]) -> None:
+    """Wake all who work from the spool when another connection has changed it, as a command does; never returns."""
     with spool.watching() as version:
         seen = await asyncio.to_thread(version)
         while True:
@@ -262,5 +262,5 @@ async def watch_commands(spool: Spool, reporters: Sequence[Reporter]) -> None:
             now = await asyncio.to_thread(version)
             if now != seen:
                 seen = now
-                for reporter in reporters:
-                    reporter.wake(0)
+                for wake in wakes:
+                    wake()

@@ -122,7 +122,11 @@ class Errands:
 
     async def release(self, contents: Collection[str]) -> None:
         """Remove contents from the disk that no delivery uses any more."""
-        await self._note(self._directory.release, contents)
+        await self._note(self._directory.release, await asyncio.to_thread(self._directory.files_of, contents))
+
+    async def _release(self, contents: Collection[str]) -> None:
+        files = await asyncio.to_thread(self._directory.files_of, contents)
+        await self._writer.run(self._directory.release, files)
 
     async def _bring_unless_recalled(self, errand: Errand) -> None:
         try:
@@ -158,7 +162,7 @@ class Errands:
         self._on_said(errand.lane)
         log.info(Event.DELIVERY_ARRIVED, dispatch_id=descriptor.id, attempts=attempts, age_ms=now_ms() - item.taken_at)
         if contents and not self._keeps_all:
-            await self._writer.run(self._directory.release, [content.sha256 for content in contents])
+            await self._release([content.sha256 for content in contents])
 
     async def _expand(self, errand: Errand, stub: Descriptor) -> None:
         """Put the full descriptor in the place of a stub; the delivery is then found waiting again.
@@ -180,7 +184,7 @@ class Errands:
         expanded = Expanded(errand.item, body, content_digest(full.attachments), contents_of(full))
         _require(await self._writer.run(work.expand, expanded))
         if not errand.item.complete_letter:
-            await self._writer.run(self._directory.release, [record[0].sha256])
+            await self._release([record[0].sha256])
 
     async def _fetch(self, contents: Collection[Content], want: Want) -> None:
         """Have all contents on disk; the first that cannot be had ends the others.

@@ -79,7 +79,7 @@ class Gateway:
 
     async def _run(self, parts: Parts) -> None:
         try:
-            await parts.writer.run(parts.directory.sweep, None)
+            await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.all_files))
             await parts.writer.run(parts.dictionaries.forget_recalled, None)
             await parts.session.start()
             log.info(Event.GATEWAY_STARTED, units=self._settings.units, sink=self._settings.sink, spool=parts.spool.id)
@@ -167,7 +167,8 @@ class Gateway:
     async def _prune_once(self, parts: Parts) -> None:
         before = now_ms() - round(self._settings.retention * 1000)
         while (forgotten := await parts.writer.run(retention.forget, before)).deliveries:
-            await parts.writer.run(parts.directory.release, forgotten.contents)
+            files = await asyncio.to_thread(parts.directory.files_of, forgotten.contents)
+            await parts.writer.run(parts.directory.release, files)
             log.info(Event.SPOOL_PRUNED, deliveries=forgotten.deliveries)
         while documents := await parts.writer.run(sending.forget, before):
             log.info(Event.SPOOL_PRUNED, sent=documents)

@@ -139,6 +139,29 @@ def _wipe_spool(directory: Path) -> None:
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
+async def two_gateways(laid: Ground, seed: int) -> dict[str, object]:
+    """A second gateway is started for units that one works for already; later the first is stopped, and it takes over.
+
+    With each seed the two have changed their places.
+    """
+    if len(laid.gateways) == len(HUBS):
+        settings = {"gap_after": 2, "presence_interval": 5}
+        laid.gateways.append(laid.made.gateway(f"{HUBS[0]}.#", name="gateway-second", **settings))
+    works, second = laid.gateways[0], laid.gateways[-1]
+    inbox = laid.made.directory / second.name / "inbox"
+    before = len(list(inbox.glob("*/*/dispatch.json")))
+    second.start()
+    keys = _keys(seed, FEW)
+    await laid.submit(keys[: FEW // 2], pause=0.1)
+    await laid.settle()
+    assert len(list(inbox.glob("*/*/dispatch.json"))) == before, "the second handed over what is the first's"
+    works.stop()
+    await laid.submit(keys[FEW // 2 :])
+    await laid.settle()
+    laid.gateways[0], laid.gateways[-1] = second, works
+    return {"by_the_second": len(list(inbox.glob("*/*/dispatch.json"))) - before}
+
+
 async def everything_twice(laid: Ground, seed: int) -> dict[str, object]:
     """Every delivery is published again and every receipt is sent twice."""
     with _receipts_doubled(laid) as doubled:
@@ -234,6 +257,7 @@ SCENARIOS: dict[str, Scenario] = {
         broker_wiped,
         peoples_receipts_wiped,
         spool_wiped,
+        two_gateways,
         everything_twice,
         poison_among_good,
         content_disk_full,

@@ -8,6 +8,7 @@
     │   ├── SpoolInUseError           another process hosts from this directory
     │   ├── SpoolRevisionError        its tables belong to a newer program
     │   ├── SpoolUnavailableError     its disk is full or its file is locked; it may work later
+    │   ├── SpoolDamagedError         its file is damaged; it is put aside at the next start
     │   ├── SpoolMissingError         no gateway has worked on this directory
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
@@ -71,6 +72,13 @@ class SpoolUnavailableError(SpoolError):
 
     exit_code = 5
     code = ReasonCode.SPOOL_UNAVAILABLE
+
+
+class SpoolDamagedError(SpoolError):
+    """The spool's file is damaged: it is put aside, and the gateway begins anew with an empty one."""
+
+    exit_code = 1
+    hint = "start the gateway, or let its supervisor do so; docs/how-to/gateway.md says what is lost"
 
 
 class UnknownDeliveryError(SpoolError):

@@ -15,12 +15,20 @@ from functools import partial
 import structlog
 
 from consumers.assembly import Parts, assemble
-from consumers.errors import GatewaySettingsError, ReceiptsHeldError, SpoolUnavailableError, UnitsUnknownError
+from consumers.errors import (
+    GatewaySettingsError,
+    ReceiptsHeldError,
+    SpoolDamagedError,
+    SpoolUnavailableError,
+    UnitsUnknownError,
+)
 from consumers.hook import listening
 from consumers.lock import locked
 from consumers.reporter import watch_commands
 from consumers.settings import GatewaySettings
-from consumers.spool import Writer, open_spool, retention, sending
+from consumers.spool import Writer, retention, sending
+from consumers.spool.damage import put_aside
+from consumers.spool.store import open_or_begin_anew
 from consumers.status import keep_status
 from router.broker import SessionState
 from schemas.clock import now_ms
@@ -32,6 +40,7 @@ PRUNE_EVERY = 3600.0
 LAST_RECEIPTS = 5.0
 """Seconds that the last receipts get to go out when the gateway stops."""
 SESSION_CLOSE = 5.0
+DAMAGE_EVERY = 1.0
 
 
 class Gateway:
@@ -64,18 +73,30 @@ class Gateway:
             SpoolInUseError: another gateway works on the data directory.
             SpoolRevisionError: the spool belongs to a newer program.
             SpoolUnavailableError: the spool cannot be opened.
+            SpoolDamagedError: the spool was found to be damaged and put aside; the next start begins anew.
             SinkSettingsError: a setting that the sink needs is missing or wrong.
         """
         with locked(self._settings.data_dir), self._stopped_by_signals():
-            spool = await asyncio.to_thread(open_spool, self._settings.data_dir)
+            spool = await asyncio.to_thread(open_or_begin_anew, self._settings.data_dir)
             writer = Writer(spool)
             try:
                 parts = assemble(self._settings, spool, writer)
                 with listening(self._settings.data_dir, parts.line.told):
                     await self._run(parts)
+            except Exception as error:
+                if not spool.damage:
+                    raise
+                log.warning(Event.GATEWAY_STOPPED, reason=repr(error))
             finally:
                 await asyncio.to_thread(writer.close)
                 spool.close()
+            if spool.damage:
+                aside = await asyncio.to_thread(put_aside, spool.path)
+                log.warning(Event.SPOOL_PUT_ASIDE, reason=spool.damage[0], now=aside.name)
+                raise SpoolDamagedError(
+                    f"the spool {spool.path} was found to be damaged: {spool.damage[0]}; it lies in {aside.name} now, "
+                    "and the next start begins anew"
+                )
 
     async def _run(self, parts: Parts) -> None:
         try:
@@ -105,6 +126,7 @@ class Gateway:
                 group.create_task(parts.presence.run_gaps(), name="gaps"),
                 group.create_task(parts.upward.run(), name="upward"),
                 group.create_task(parts.room.run(), name="room"),
+                group.create_task(self._watch_damage(parts), name="damage"),
                 group.create_task(self._prune(parts), name="pruning"),
                 group.create_task(keep_status(parts.spool, parts.standing), name="status"),
             ]
@@ -149,6 +171,13 @@ class Gateway:
             await parts.session.up_anew(left)
             if down and asyncio.get_running_loop().time() - began >= patience:
                 return
+
+    async def _watch_damage(self, parts: Parts) -> None:
+        """Stop when the spool is found to be damaged, whoever met it: nothing that it says is to be relied on."""
+        while not parts.spool.damage:  # noqa: ASYNC110 - it is set in threads, by whoever meets it
+            await asyncio.sleep(DAMAGE_EVERY)
+        self.stop()
+        await asyncio.Event().wait()
 
     def _consume(self, parts: Parts, codes: list[str]) -> None:
         if codes:

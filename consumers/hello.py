@@ -14,7 +14,7 @@ from consumers.spool.outbox import gateway_version
 from router.broker import Outgoing, Template
 from router.broker.message import Headers
 from schemas.clock import now_ms
-from schemas.health import HEADER_HEALTH, Health
+from schemas.health import HEADER_HEALTH, HEADER_REPLACED, Health
 from schemas.ids import new_id
 from schemas.line import Held, LineReport, Outage
 from schemas.receipt import TYPE_HELLO, Hello
@@ -48,6 +48,7 @@ def full_hello(
     words: LineWords,
     *,
     health: Health | None = None,
+    replaces: str = "",
 ) -> Outgoing:
     """The hello of a connection.
 
@@ -58,6 +59,7 @@ def full_hello(
         given: the last receipt number of each unit.
         words: how the line stands.
         health: how the gateway stands.
+        replaces: the spool that lay in the place of this one before; empty: none.
     """
     hello = Hello(
         units=tuple(units),
@@ -68,7 +70,8 @@ def full_hello(
         line=words.report,
         held=words.held,
     )
-    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health))
+    before = {HEADER_REPLACED: replaces} if replaces else {}
+    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health) | before)
 
 
 def short_hello(head: str, unit: str, spool_id: str, words: LineWords, health: Health | None = None) -> Outgoing:

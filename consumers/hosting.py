@@ -21,7 +21,7 @@ from consumers.spool.units import Hosted, hosted, keep_hosted
 from schemas.codes import UnitCode, covers
 from schemas.dispatch import Lane
 from schemas.events import Event
-from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_SPOOL
+from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.opening import Opening
 from schemas.unit import Link
 
@@ -154,6 +154,8 @@ class Hosting:
     async def _ask(self) -> list[Hosted]:
         try:
             mine = {HEADER_SPOOL: self._spool.id}
+            if self._spool.replaces:
+                mine[HEADER_REPLACES] = self._spool.replaces
             async with self._http.get(self._url, params={"within": self._pattern}, headers=mine) as response:
                 response.raise_for_status()
                 listed = _LIST.validate_json(await response.read())

@@ -219,7 +219,7 @@ class Presence:
 
     async def _hello(self, units: Sequence[str], words: LineWords, health: Health) -> Outgoing:
         given = await asyncio.to_thread(self._receipts_given, units)
-        return full_hello(self._head, units, self._spool.id, given, words, health=health)
+        return full_hello(self._head, units, self._spool.id, given, words, health=health, replaces=self._spool.replaces)
 
     def _receipts_given(self, units: Sequence[str]) -> list[int]:
         with self._spool.reading() as conn:

@@ -14,11 +14,12 @@ from consumers.errors import SpoolUnavailableError
 from consumers.spool import Spool, gaps, outbox, sending
 from consumers.spool.models import inbox
 from consumers.spool.outbox import gateway_version
+from consumers.spool.store import STATUS_NAME
 from schemas.clock import iso, now_ms
 from schemas.events import Event
 
 log = structlog.get_logger()
-FILE_NAME = "status.json"
+FILE_NAME = STATUS_NAME
 EVERY = 5.0
 
 

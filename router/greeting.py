@@ -17,12 +17,16 @@ from schemas.states import Status
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """A hello, whose it is, and what came beside it; ``since_ms`` is since when this router hears hellos (UTC ms)."""
+    """A hello, whose it is, and what came beside it; ``since_ms`` is since when this router hears hellos (UTC ms).
+
+    ``replaces`` is the spool that lay in its spool's place before; empty when none is known.
+    """
 
     hello: Hello
     sender: Account
     health: Health | None = None
     since_ms: int = 0
+    replaces: str = ""
 
 
 def note(grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -> list[int]:
@@ -45,7 +49,11 @@ def _note(grace_ms: int, connection: Connection, greeting: Greeting) -> int:
         there = presence.units_of_spool(connection, hello.spool_id, greeting.sender.pattern)
     if not hello.again or hello.units[0] not in there:
         elsewhere = gateways.held_elsewhere(
-            connection, hello.units, hello.spool_id, now_ms=now, since_ms=greeting.since_ms
+            connection,
+            hello.units,
+            {hello.spool_id, greeting.replaces or hello.spool_id},
+            now_ms=now,
+            since_ms=greeting.since_ms,
         )
         welcome = [code for code in hello.units if code not in elsewhere]
         contested = bool(elsewhere)

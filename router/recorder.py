@@ -19,7 +19,8 @@ from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
 from schemas.errors import InvalidError
 from schemas.events import Event
-from schemas.health import HEADER_HEALTH, read_health
+from schemas.health import HEADER_HEALTH, HEADER_REPLACED, read_health
+from schemas.ids import is_id
 from schemas.model import parse
 from schemas.reasons import HEADER_CODE, ReasonCode, known_code
 from schemas.receipt import TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
@@ -191,7 +192,9 @@ def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
         hello = parse(Hello, message.body, what="hello message")
         _require_own(sender, set(hello.units))
         health = read_health(message.headers.get(HEADER_HEALTH))
-        return _Read(index, hello=Greeting(hello, sender, health, since_ms))
+        before = message.headers.get(HEADER_REPLACED)
+        replaces = before if isinstance(before, str) and is_id(before) else ""
+        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces))
     raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")
 
 

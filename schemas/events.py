@@ -196,6 +196,8 @@ class Event(StrEnum):
     """Sequence numbers of a unit are missing and were asked for."""
     SPOOL_UNAVAILABLE = "spool_unavailable"
     """A note could not be written to the spool; what it was about is done again."""
+    SPOOL_PUT_ASIDE = "spool_put_aside"
+    """The spool's file is damaged: it was put aside, and the router sends again what had not arrived."""
     SPOOL_PRUNED = "spool_pruned"
     """Deliveries that ended long ago were forgotten."""
     STATUS_NOT_WRITTEN = "status_not_written"

@@ -18,7 +18,7 @@ from schemas.accounts import Role
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, UnitPattern, covers
 from schemas.dispatch import MAX_RULES
-from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_SPOOL
+from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.ids import Id
 from schemas.model import Travelling, parse
 
@@ -37,6 +37,10 @@ Within = Annotated[UnitPattern | None, Query(description="Only this unit, or a s
 
 Spool = Annotated[Id | None, Header(alias=HEADER_SPOOL, description="A gateway's own.")]
 
+Replaced = Annotated[
+    Id | None, Header(alias=HEADER_REPLACES, description="The spool that lay in its place before, and was lost.")
+]
+
 
 class ResolveRequest(Travelling):
     """Addressing rules to try."""
@@ -45,8 +49,13 @@ class ResolveRequest(Travelling):
 
 
 @router.get("/units", summary="List the account's units")
-async def list_units(
-    services: Parts, account: Caller, response: Response, within: Within = None, spool: Spool = None
+async def list_units(  # noqa: PLR0917 - headers and query are parameters to the framework
+    services: Parts,
+    account: Caller,
+    response: Response,
+    within: Within = None,
+    spool: Spool = None,
+    replaces: Replaced = None,
 ) -> list[ListedUnitView]:
     """The units of today that the account stands for, in tree order; a gateway's are those it hosts.
 
@@ -61,7 +70,7 @@ async def list_units(
     ]
     if spool is not None and account.role is Role.GATEWAY:
         codes = [unit.code for unit in units]
-        elsewhere = await asyncio.to_thread(_held_elsewhere, services, codes, spool)
+        elsewhere = await asyncio.to_thread(_held_elsewhere, services, codes, (spool, replaces or spool))
         if elsewhere:
             named = ",".join(elsewhere)
             whole = len(elsewhere) == len(codes) or len(named) > _MOST_NAMED
@@ -69,9 +78,9 @@ async def list_units(
     return [ListedUnitView.listed(unit, services.timezone) for unit in units]
 
 
-def _held_elsewhere(services: Services, codes: list[str], spool: str) -> list[str]:
+def _held_elsewhere(services: Services, codes: list[str], own: tuple[str, str]) -> list[str]:
     with reading(services.engine) as conn:
-        return sorted(gateways.held_elsewhere(conn, codes, spool, now_ms=now_ms(), since_ms=_UP_SINCE))
+        return sorted(gateways.held_elsewhere(conn, codes, own, now_ms=now_ms(), since_ms=_UP_SINCE))
 
 
 @router.get("/units/{code}", summary="Show a unit and its line")

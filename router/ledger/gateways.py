@@ -67,14 +67,14 @@ class Said:
 
 
 def held_elsewhere(
-    conn: Connection, codes: Sequence[str], spool_id: str, *, now_ms: int, since_ms: int = 0
+    conn: Connection, codes: Sequence[str], own: Collection[str], *, now_ms: int, since_ms: int = 0
 ) -> dict[str, str]:
     """The units for which another living spool works, with that spool.
 
     Args:
         conn: a transaction.
         codes: the units that are asked for.
-        spool_id: who asks.
+        own: the spool that asks, and the one that lay in its place before, if it is known.
         now_ms: the present, UTC ms.
         since_ms: since when hellos are heard; nobody can be missed from before.
     """
@@ -85,7 +85,7 @@ def held_elsewhere(
         statement = (
             select(unit.c.code, unit.c.spool_id)
             .join(spool, spool.c.id == unit.c.spool_id)
-            .where(unit.c.code.in_(some), unit.c.spool_id != spool_id, spool.c.every_ms > 0, lives)
+            .where(unit.c.code.in_(some), unit.c.spool_id.not_in(own), spool.c.every_ms > 0, lives)
         )
         found.update((row[0], row[1]) for row in conn.execute(statement))
     return found

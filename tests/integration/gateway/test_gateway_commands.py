@@ -40,7 +40,7 @@ async def test_a_document_that_a_command_sends_begins_at_once(
         def has_begun() -> bool:
             with spool.reading() as conn:
                 (row,) = conn.execute(select(outgoing.c.id, outgoing.c.state, outgoing.c.reason)).all()
-            return row.id == sent["id"] and (row.reason != "" or row.state != "waiting")
+            return bool(row.id == sent["id"] and (row.reason or row.state != "waiting"))
 
         await holds(has_begun, within=FAR_BELOW_A_REST, what="it is refused by a router that takes no uploads")
         spool.close()

@@ -1,6 +1,7 @@
 """Which gateway works for a unit, what gateways say of themselves, and what operators see of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -68,9 +69,9 @@ def test_the_first_living_spool_keeps_the_unit_and_the_second_makes_nothing_due(
         assert clerk.made_due() == set()
         assert [row.id for row in gateways.second_spools(conn, now_ms=now_ms())] == [SECOND]
         sheet = queries.unit_sheet(conn, EVERYTHING, UNIT, now_ms=now_ms(), today=0)
-        elsewhere = gateways.held_elsewhere(conn, [UNIT, OTHER], SECOND, now_ms=now_ms())
+        elsewhere = gateways.held_elsewhere(conn, [UNIT, OTHER], [SECOND], now_ms=now_ms())
         assert elsewhere == {UNIT: FIRST}
-        assert gateways.held_elsewhere(conn, [UNIT, OTHER], FIRST, now_ms=now_ms()) == {}
+        assert gateways.held_elsewhere(conn, [UNIT, OTHER], [FIRST], now_ms=now_ms()) == {}
     assert sheet is not None
     assert [(row.id, row.works) for row in sheet.gateways] == [(FIRST, True), (SECOND, False)]
 
@@ -87,7 +88,16 @@ def test_a_spool_set_up_anew_works_without_an_operator_when_the_old_one_is_silen
         assert gateways.second_spools(conn, now_ms=now_ms()) == []
         note(0, conn, [hello(FIRST)])
         assert works(conn) == SECOND, "the old one is the second now"
-        assert gateways.held_elsewhere(conn, [UNIT], FIRST, now_ms=now_ms()) == {UNIT: SECOND}
+        assert gateways.held_elsewhere(conn, [UNIT], [FIRST], now_ms=now_ms()) == {UNIT: SECOND}
+
+
+def test_a_spool_that_says_which_it_replaces_does_not_wait_for_its_silence(ledger: Engine) -> None:
+    with ledger.begin() as conn:
+        made(conn)
+        note(0, conn, [hello(FIRST)])
+        assert gateways.held_elsewhere(conn, [UNIT], [SECOND, FIRST], now_ms=now_ms()) == {}
+        note(0, conn, [replace(hello(SECOND), replaces=FIRST)])
+        assert works(conn) == SECOND
 
 
 def test_a_router_that_was_away_itself_takes_nobody_to_be_silent_for_it(ledger: Engine) -> None:
@@ -132,7 +142,7 @@ def test_an_operator_lets_the_second_take_over(ledger: Engine) -> None:
         assert len(clerk.made_due()) == 1
         note(0, conn, [hello(SECOND), hello(FIRST, again=True)])
         assert works(conn) == SECOND
-        assert gateways.held_elsewhere(conn, [UNIT], FIRST, now_ms=now_ms()) == {UNIT: SECOND}
+        assert gateways.held_elsewhere(conn, [UNIT], [FIRST], now_ms=now_ms()) == {UNIT: SECOND}
 
 
 def test_which_of_several_takes_over_has_to_be_said(ledger: Engine) -> None:

@@ -145,9 +145,13 @@ class OutgoingError(GatewayError):
 
 
 class OutgoingRejectedError(OutgoingError):
-    """It cannot be sent as it is, or the router refused it: a person has to mend it."""
+    """It cannot be sent as it is, or the router refused it: a person has to mend it; ``vi`` says it in Vietnamese."""
 
     exit_code = 2
+
+    def __init__(self, message: str, *, vi: str = "") -> None:
+        super().__init__(message)
+        self.vi = vi
 
 
 class UploadSpoiltError(OutgoingError):

@@ -144,14 +144,14 @@ class Gateway:
         if not hosting.is_subtree and await asyncio.to_thread(parts.spool.is_new):
             await self._refresh(parts)  # before anything is taken: another gateway may work for the unit
         self._consume(parts, hosting.codes)
-        pause = self._settings.units_refresh if hosting.is_subtree else 0.0  # a subtree's list is new already
+        is_known = hosting.is_subtree  # a subtree's list is new already
         while True:
-            await self._asked_again(parts, pause)
+            often = min(self._settings.units_refresh, self._settings.presence_interval)
+            pause = often if hosting.elsewhere else self._settings.units_refresh
+            await self._asked_again(parts, pause if is_known else 0.0)
             await parts.session.ready()
             self._consume(parts, await self._refresh(parts))
-            pause = self._settings.units_refresh
-            if hosting.elsewhere:
-                pause = min(pause, self._settings.presence_interval)
+            is_known = True
 
     async def _refresh(self, parts: Parts) -> list[str]:
         """Ask the router for the units; those that are new."""

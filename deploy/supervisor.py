@@ -140,7 +140,9 @@ class Child:
         with contextlib.suppress(FileNotFoundError):
             if self.log_file.stat().st_size > _MAX_LOG_BYTES:
                 self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        return self.log_file.open("ab")
+        log_file = self.log_file.open("ab")
+        os.fchmod(log_file.fileno(), 0o600)  # it may be of a time when others could read it
+        return log_file
 
 
 def _status_name(status: int) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from consumers.errors import SinkRefusedError, SinkRetryError
 from consumers.sinks.base import Document, DocumentFile
-from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, sync_directory, write_file
+from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, make_path, sync_directory, write_file
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
 from schemas.codes import is_code
 from schemas.ids import is_id
@@ -119,7 +119,7 @@ def directory_name(document: Document) -> str:
 
 
 def _make_places(places: _Places) -> None:
-    places.unit.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    make_path(places.unit.parent)
     make_directory(places.unit)
     make_directory(places.marker.parent)
 

@@ -4,6 +4,7 @@ Several processes may open it at once (the gateway and a person's command): read
 lock when its transaction begins. ``synchronous=FULL``: a commit that returned survives a power cut.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -119,6 +120,11 @@ def open_spool(data_dir: Path) -> Spool:
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / FILE_NAME
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)  # also one of a time when it was not; what SQLite makes beside it follows
+    except OSError as error:
+        raise SpoolUnavailableError(f"the spool {path} cannot be used now: {error}") from error
     spool = Spool(_engine(path), path)
     try:
         return _opened(spool, _before(data_dir))
@@ -140,7 +146,7 @@ def open_or_begin_anew(data_dir: Path) -> Spool:
     """
     path = data_dir / FILE_NAME
     try:
-        if path.exists() and not path.stat().st_size and not damage.was_left_open(path):
+        if _before(data_dir) and path.exists() and not path.stat().st_size and not damage.was_left_open(path):
             raise damage.damaged(path, "it is empty")
         if damage.was_left_open(path):
             damage.require_sound(path)

@@ -293,4 +293,5 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)
+    way.hosting.on_elsewhere.append(presence.greet)  # in full: the router learns for which units it works now
     return presence

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, submitting
 from faults.people import peoples_receipts_wiped
+from router.ledger.gateways import second_spools
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
@@ -151,6 +152,7 @@ async def two_gateways(laid: Ground, seed: int) -> dict[str, object]:
     inbox = laid.made.directory / second.name / "inbox"
     before = len(list(inbox.glob("*/*/dispatch.json")))
     second.start()
+    await asyncio.to_thread(laid.made.wait, lambda: _one_stands_by(laid), "the second has said hello and stands by")
     keys = _keys(seed, FEW)
     await laid.submit(keys[: FEW // 2], pause=0.1)
     await laid.settle()
@@ -160,6 +162,11 @@ async def two_gateways(laid: Ground, seed: int) -> dict[str, object]:
     await laid.settle()
     laid.gateways[0], laid.gateways[-1] = second, works
     return {"by_the_second": len(list(inbox.glob("*/*/dispatch.json"))) - before}
+
+
+def _one_stands_by(laid: Ground) -> bool:
+    with laid.made.engine.connect() as connection:
+        return len(second_spools(connection, now_ms=now_ms())) == 1
 
 
 async def everything_twice(laid: Ground, seed: int) -> dict[str, object]:

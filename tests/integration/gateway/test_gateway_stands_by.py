@@ -46,8 +46,11 @@ async def test_a_new_gateway_takes_nothing_for_a_unit_that_another_works_for_and
         await holds(lambda: orjson.loads(status_path(tmp_path).read_bytes())["held_elsewhere"] == [UNIT])
         with pytest.raises(SecondGatewayError, match=UNIT):
             show_standing(tmp_path, as_json=True)
+        full = [hello for hello in origin.of_type("hello") if not hello.get("again")]
         origin.content.elsewhere.clear()
         await holds(lambda: there in origin.said("arrived"))
+        await holds(lambda: len([hello for hello in origin.of_type("hello") if not hello.get("again")]) > len(full))
+        assert UNIT in origin.of_type("hello")[-1]["units"], "the router learns for which units it works"
 
 
 async def test_two_gateways_of_one_unit_hand_over_each_document_once(origin: Origin, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from consumers.dictionaries import DIRECTORY_NAME as DICTIONARIES
 from consumers.dictionaries import Dictionaries
 from consumers.errand import Errands
 from consumers.fetch import Fetcher, FetchPolicy, Transfer
+from consumers.health import health_of
 from consumers.hosting import Hosting
 from consumers.intake import Intake
 from consumers.line import Line
@@ -20,18 +21,24 @@ from consumers.precedence import Precedence, Side
 from consumers.presence import Presence
 from consumers.progress import Progress
 from consumers.reporter import Reporter
+from consumers.room import Room
 from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Taken
 from consumers.status import Standing, last_rate
+from consumers.taking import Taking
 from consumers.traffic import Traffic
 from consumers.upward.assembly import Upward, assemble_upward
 from router.broker import Publisher, Session, Tuning
+from schemas.clock import now_ms
 from schemas.dispatch import Lane
 
 CONNECT_WITHIN = 8.0
 """Seconds for the TCP connection to the broker. It is asked for at ever longer intervals; a new one asks at once."""
+
+SHOWN_UNITS = 20
+"""Units in the status file that the sink fails, the longest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,8 @@ class Parts:
     directory: ContentDir
     dictionaries: Dictionaries
     sink: GuardedSink
-    intake: Intake
+    taking: Taking
+    room: Room
     courier: Courier
     reporters: dict[Lane, Reporter]
     presence: Presence
@@ -57,6 +65,7 @@ class Parts:
 
     def standing(self) -> Standing:
         """How the parts stand, for the status file."""
+        troubles = self.sink.circuits.troubles()
         return Standing(
             units=len(self.hosting.codes),
             line=self.line.state.value,
@@ -64,8 +73,13 @@ class Parts:
             line_rate=round(self.line.pace.rate),
             line_rate_up=round(self.line.pace.rate_up),
             broker=self.session.state.value,
-            sink=self.sink.circuit.state.value,
-            sink_reason=self.sink.circuit.reason,
+            sink="failing" if troubles else "working",
+            sink_reason=troubles[0].reason if troubles else "",
+            sink_code=troubles[0].code.value if troubles else "",
+            taking="paused" if self.room.reason else "on",
+            taking_reason=self.room.reason,
+            held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
+            sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
         )
 
 
@@ -84,6 +98,7 @@ class _Way:
     openings: Openings
     clients: Clients
     hosting: Hosting
+    room: Room
     reporters: dict[Lane, Reporter]
 
     @property
@@ -113,6 +128,9 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
     precedence = Precedence()
     courier = _courier(way, files, sink, precedence.side())
     intake = _intake(way, files, courier)
+    prefetch = settings.prefetch
+    taking = Taking(way.session, intake.handle, prefetch=prefetch, room=way.room, hosting=way.hosting)
+    way.hosting.on_elsewhere.append(courier.wake)
     up = precedence.side()
     return Parts(
         spool=spool,
@@ -124,10 +142,11 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         directory=files.directory,
         dictionaries=files.dictionaries,
         sink=sink,
-        intake=intake,
+        taking=taking,
+        room=way.room,
         courier=courier,
         reporters=way.reporters,
-        presence=_presence(way, intake, courier),
+        presence=_presence(way, intake, courier, sink),
         outages=way.outages,
         openings=way.openings,
         upward=assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings),
@@ -168,6 +187,7 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         openings,
         clients,
         hosting,
+        Room(settings.data_dir, reserve_bytes=settings.disk_reserve_bytes),
         reporters,
     )
 
@@ -224,7 +244,9 @@ def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier
         max_bytes=way.settings.max_document_bytes,
         on_said=lambda lane: way.reporters[lane].wake(),
     )
-    courier = Courier(way.spool, traffic, errands, closed=lambda: way.openings.closed)
+    courier = Courier(
+        way.spool, traffic, errands, closed=lambda: way.openings.closed, resting=lambda: way.hosting.elsewhere
+    )
     way.openings.on_change += [courier.wake, traffic.reorder]
     return courier
 
@@ -248,14 +270,14 @@ def _intake(way: _Way, files: _Files, courier: Courier) -> Intake:
         hosts=way.hosting.hosts,
         keeps_all=way.keeps_all,
         gap_after=way.settings.gap_after,
-        reserve_bytes=way.settings.disk_reserve_bytes,
+        room=way.room,
         on_taken=on_taken,
         on_repeated=on_repeated,
         forget_recalled=files.dictionaries.forget_recalled,
     )
 
 
-def _presence(way: _Way, intake: Intake, courier: Courier) -> Presence:
+def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) -> Presence:
     presence = Presence(
         way.spool,
         way.writer,
@@ -269,7 +291,9 @@ def _presence(way: _Way, intake: Intake, courier: Courier) -> Presence:
         pace=way.pace,
         moved=Progress(courier.in_work),
         interval=way.settings.presence_interval,
+        health=lambda: health_of(sink.circuits.troubles(), way.room, now_ms=now_ms()),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)
+    way.hosting.on_elsewhere.append(presence.greet)  # in full: the router learns for which units it works now
     return presence

@@ -2,7 +2,8 @@
 
 All functions block; the event loop calls them in threads. A content keeps its name as long as a delivery uses it (see
 ``content_use`` in the spool): what nobody uses is removed inside the spool's writer, so that no descriptor can begin to
-rely on a content while it is being removed.
+rely on a content while it is being removed. Which files a content has is found before, so that the writer does not wait
+for a look at the directory, however large that is.
 
 A name is not believed for long: a content may lie here for days until its sink takes it, and small computers have bad
 disks. It is hashed before it is used; what is something else by then is removed, and fetched again.
@@ -12,7 +13,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -29,6 +30,8 @@ DIRECTORY_NAME = "content"
 """Under the gateway's data directory."""
 BELIEVED_SECONDS = 600.0
 """So long a content counts as what it was when it was hashed: many units of one gateway get the same at once."""
+Files = Mapping[str, Sequence[Path]]
+"""The files of contents, by the content's name."""
 
 
 class ContentDir:
@@ -115,24 +118,53 @@ class ContentDir:
         """Remove what :meth:`unpack` wrote."""
         shutil.rmtree(self._inline / delivery_id, ignore_errors=True)
 
-    def release(self, conn: Connection, batches: Sequence[Iterable[str]]) -> list[None]:
-        """Remove those of the contents that no delivery uses; runs in the spool's writer, see the module."""
-        names = {name for batch in batches for name in batch}
-        remove_unused(conn, self._root, names)
-        for name in names:
+    def files_of(self, names: Iterable[str]) -> Files:
+        """What is on the disk of these contents: one look at the directory, and only when one is not whole."""
+        return files_of(self._root, names)
+
+    def all_files(self) -> Files:
+        """What is on the disk, of contents that are used and of others."""
+        return _listed(self._root)
+
+    def release(self, conn: Connection, batches: Sequence[Files]) -> list[int]:
+        """Remove the files of those of the contents that no delivery uses; runs in the spool's writer, see the module.
+
+        Args:
+            conn: the writer's transaction.
+            batches: what :meth:`files_of` or :meth:`all_files` found.
+
+        Returns:
+            How many contents were removed, for each of the batches.
+        """
+        for name in {name for files in batches for name in files}:
             self._right.pop(name, None)
-        return [None] * len(batches)
-
-    def sweep(self, conn: Connection, batches: Sequence[None]) -> list[int]:
-        """Remove everything that no delivery uses, once at the start: a crash may have come before a release."""
-        here = {content_of(path) for path in self._root.iterdir() if path.is_file()}
-        return [remove_unused(conn, self._root, here)] * len(batches)
+        return [remove_unused(conn, files) for files in batches]
 
 
-def remove_unused(conn: Connection, root: Path, names: Iterable[str]) -> int:
-    """Remove those of the contents under ``root`` that no delivery uses, in a transaction that writes; how many."""
-    unused = work.unused(conn, sorted(names))
+def files_of(root: Path, names: Iterable[str]) -> Files:
+    """The same for a directory of contents; a content that is whole has left no part behind."""
+    wanted = dict.fromkeys(names)
+    whole = {name: [root / name] for name in wanted if (root / name).exists()}
+    if len(whole) == len(wanted):
+        return whole
+    here = _listed(root)
+    return {name: here[name] for name in wanted if name in here}
+
+
+def remove_unused(conn: Connection, files: Files) -> int:
+    """Remove the files of those contents that no delivery uses, in a transaction that writes; how many contents."""
+    unused = work.unused(conn, sorted(files))
     for name in unused:
-        for path in (root / name, *root.glob(f"{name}.*")):
+        for path in files[name]:
             path.unlink(missing_ok=True)
     return len(unused)
+
+
+def _listed(root: Path) -> Files:
+    found: dict[str, list[Path]] = {}
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                path = root / entry.name
+                found.setdefault(content_of(path), []).append(path)
+    return found

@@ -33,6 +33,7 @@ class Courier:
         traffic: what the errands fetch by.
         errands: how one is run.
         closed: the units for which nothing but express work is fetched now.
+        resting: the units for which another gateway works: nothing of theirs is fetched or handed over.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Courier:
         errands: Errands,
         *,
         closed: Callable[[], Collection[str]] = frozenset,
+        resting: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._spool = spool
         self._traffic = traffic
         self._errands = errands
         self._closed = closed
+        self._resting = resting
         self._in_work: dict[Lane, dict[int, Errand]] = {lane: {} for lane in Lane}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._notes: set[asyncio.Task[None]] = set()
@@ -104,7 +107,8 @@ class Courier:
             self._more[lane] = True  # perhaps: nobody has looked
             return None
         closed = self._closed() if lane is Lane.NORMAL else ()
-        found = await asyncio.to_thread(self._outlook, lane, room, list(in_work), list(closed))
+        resting = list(self._resting())
+        found = await asyncio.to_thread(self._outlook, lane, room, list(in_work), list(closed), resting)
         self._more[lane] = len(found.ready) >= room
         for item in found.ready:
             in_work[item.pos] = errand = Errand(item)
@@ -112,9 +116,11 @@ class Courier:
             task.add_done_callback(partial(self._done, errand))
         return found.next_at
 
-    def _outlook(self, lane: Lane, limit: int, without: Sequence[int], closed: Sequence[str]) -> Outlook:
+    def _outlook(
+        self, lane: Lane, limit: int, without: Sequence[int], closed: Sequence[str], resting: Sequence[str]
+    ) -> Outlook:
         with self._spool.reading() as conn:
-            return work.outlook(conn, lane, limit=limit, without=without, closed=closed)
+            return work.outlook(conn, lane, limit=limit, without=without, closed=closed, resting=resting)
 
     def _done(self, errand: Errand, _task: asyncio.Task[None]) -> None:
         """An errand is over, or was dropped before it began; look again when that made room, or it waits again."""

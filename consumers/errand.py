@@ -34,6 +34,7 @@ from schemas.dispatch import Lane, Secrecy, lane_of
 from schemas.errors import InvalidError
 from schemas.events import Event
 from schemas.model import parse
+from schemas.reasons import ReasonCode
 
 log = structlog.get_logger()
 TROUBLE_PAUSE = 5.0
@@ -106,12 +107,13 @@ class Errands:
                 await self._bring_unless_recalled(errand)
             except (DiskFullError, SpoolUnavailableError) as error:
                 retry_at = now_ms() + round(TROUBLE_PAUSE * 1000)
-                await self._postpone(errand, Postponed(item, item.attempts, retry_at, str(error)))
+                await self._postpone(errand, Postponed(item, item.attempts, retry_at, str(error), code=error.code))
             except (FetchError, InvalidError, UndeliverableError) as error:
-                await self._park(errand, Parked(item, item.attempts, str(error)))
+                await self._park(errand, Parked(item, item.attempts, str(error), code=_code_of(error)))
             except Exception as error:
                 log.exception(Event.DELIVERY_FAILED_UNEXPECTEDLY)
-                await self._park(errand, Parked(item, item.attempts, f"the gateway met an error of its own: {error!r}"))
+                said = f"the gateway met an error of its own: {error!r}"
+                await self._park(errand, Parked(item, item.attempts, said, code=ReasonCode.GATEWAY_FAULT))
 
     async def note_wait(self, errand: Errand) -> None:
         """Write into the inbox what a delivery in work waits for, or that it waits no more."""
@@ -120,17 +122,22 @@ class Errands:
 
     async def release(self, contents: Collection[str]) -> None:
         """Remove contents from the disk that no delivery uses any more."""
-        await self._note(self._directory.release, contents)
+        await self._note(self._directory.release, await asyncio.to_thread(self._directory.files_of, contents))
+
+    async def _release(self, contents: Collection[str]) -> None:
+        files = await asyncio.to_thread(self._directory.files_of, contents)
+        await self._writer.run(self._directory.release, files)
 
     async def _bring_unless_recalled(self, errand: Errand) -> None:
         try:
             await self._bring(errand)
         except SinkWaitError as error:
             await self._postpone(
-                errand, Postponed(errand.item, error.attempts, error.retry_at, error.reason, back=True)
+                errand,
+                Postponed(errand.item, error.attempts, error.retry_at, error.reason, back=True, code=error.code),
             )
         except SinkParkedError as error:
-            await self._park(errand, Parked(errand.item, error.attempts, error.reason, back=True))
+            await self._park(errand, Parked(errand.item, error.attempts, error.reason, back=True, code=error.code))
         except DeliveryRecalledError:
             await self._let_go(errand)
 
@@ -155,7 +162,7 @@ class Errands:
         self._on_said(errand.lane)
         log.info(Event.DELIVERY_ARRIVED, dispatch_id=descriptor.id, attempts=attempts, age_ms=now_ms() - item.taken_at)
         if contents and not self._keeps_all:
-            await self._writer.run(self._directory.release, [content.sha256 for content in contents])
+            await self._release([content.sha256 for content in contents])
 
     async def _expand(self, errand: Errand, stub: Descriptor) -> None:
         """Put the full descriptor in the place of a stub; the delivery is then found waiting again.
@@ -177,7 +184,7 @@ class Errands:
         expanded = Expanded(errand.item, body, content_digest(full.attachments), contents_of(full))
         _require(await self._writer.run(work.expand, expanded))
         if not errand.item.complete_letter:
-            await self._writer.run(self._directory.release, [record[0].sha256])
+            await self._release([record[0].sha256])
 
     async def _fetch(self, contents: Collection[Content], want: Want) -> None:
         """Have all contents on disk; the first that cannot be had ends the others.
@@ -190,7 +197,8 @@ class Errands:
             if content.size > self._max_bytes:
                 raise UndeliverableError(
                     f"attachment {content.sha256} has {content.size} bytes, more than the {self._max_bytes} that "
-                    "this gateway takes (max_document_bytes)"
+                    "this gateway takes (max_document_bytes)",
+                    code=ReasonCode.TOO_LARGE,
                 )
         await together((self._traffic.bring(content, want) for content in contents), failure=FetchError)
 
@@ -233,7 +241,7 @@ class Errands:
         )
 
     async def _park(self, errand: Errand, end: Parked) -> None:
-        log.warning(Event.DELIVERY_PARKED, attempts=end.attempts, reason=end.reason)
+        log.warning(Event.DELIVERY_PARKED, attempts=end.attempts, code=end.code, reason=end.reason)
         said = one_line(end.reason, MAX_REASON) or "no reason was given"
         if await self._note(work.park, replace(end, reason=said)) is False:
             await self._let_go(errand)
@@ -257,6 +265,11 @@ class Errands:
             log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error))
             await asyncio.sleep(TROUBLE_PAUSE)
             return None
+
+
+def _code_of(error: Exception) -> ReasonCode:
+    code = getattr(error, "code", None)
+    return code if isinstance(code, ReasonCode) else ReasonCode.UNREADABLE
 
 
 def _require(still: bool) -> None:  # noqa: FBT001 - the spool's answer

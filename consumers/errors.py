@@ -8,12 +8,14 @@
     │   ├── SpoolInUseError           another process hosts from this directory
     │   ├── SpoolRevisionError        its tables belong to a newer program
     │   ├── SpoolUnavailableError     its disk is full or its file is locked; it may work later
+    │   ├── SpoolDamagedError         its file is damaged; it is put aside at the next start
     │   ├── SpoolMissingError         no gateway has worked on this directory
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
     ├── GatewayStoppedError           it does not run now
+    ├── SecondGatewayError            another gateway works for its units
     ├── UnitsUnknownError             which units to host is known neither from the router nor from before
     ├── UndeliverableError            a delivery that cannot reach the sink as it is
     ├── DeliveryRecalledError         a delivery that a recall ended while it was in work
@@ -35,6 +37,8 @@
         ├── SinkWaitError             said by the guard: try again, and when
         └── SinkParkedError           said by the guard: an operator has to act
 """
+
+from schemas.reasons import ReasonCode
 
 
 class GatewayError(Exception):
@@ -67,6 +71,14 @@ class SpoolUnavailableError(SpoolError):
     """The spool cannot be written now: its disk is full, or another process holds it."""
 
     exit_code = 5
+    code = ReasonCode.SPOOL_UNAVAILABLE
+
+
+class SpoolDamagedError(SpoolError):
+    """The spool's file is damaged: it is put aside, and the gateway begins anew with an empty one."""
+
+    exit_code = 1
+    hint = "start the gateway, or let its supervisor do so; docs/how-to/gateway.md says what is lost"
 
 
 class UnknownDeliveryError(SpoolError):
@@ -103,6 +115,13 @@ class GatewayStoppedError(GatewayError):
     exit_code = 5
 
 
+class SecondGatewayError(GatewayError):
+    """Another living gateway works for units of this one, which stands by for them."""
+
+    exit_code = 4
+    hint = "stop one of the two, or let this one take over: `congvan units take-over` at the router"
+
+
 class UnitsUnknownError(GatewayError):
     """The units of a subtree are not known: the router did not answer and has never answered before."""
 
@@ -111,6 +130,10 @@ class UnitsUnknownError(GatewayError):
 
 class UndeliverableError(GatewayError):
     """A delivery that cannot reach the sink as it is; it is parked."""
+
+    def __init__(self, message: str, *, code: ReasonCode = ReasonCode.UNREADABLE) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class DeliveryRecalledError(GatewayError):
@@ -122,9 +145,13 @@ class OutgoingError(GatewayError):
 
 
 class OutgoingRejectedError(OutgoingError):
-    """It cannot be sent as it is, or the router refused it: a person has to mend it."""
+    """It cannot be sent as it is, or the router refused it: a person has to mend it; ``vi`` says it in Vietnamese."""
 
     exit_code = 2
+
+    def __init__(self, message: str, *, vi: str = "") -> None:
+        super().__init__(message)
+        self.vi = vi
 
 
 class UploadSpoiltError(OutgoingError):
@@ -154,21 +181,28 @@ class ServerTroubleError(FetchError):
 class DiskFullError(FetchError):
     """The gateway's disk has no room for the content above its reserve."""
 
+    code = ReasonCode.DISK_FULL
+
 
 class ContentGoneError(FetchError):
     """The server has no such content, or not for this gateway (403, 404, 410 and other refusals)."""
+
+    code = ReasonCode.CONTENT_GONE
 
 
 class WrongContentError(FetchError):
     """What came does not have the SHA-256 or the size that names it."""
 
+    code = ReasonCode.CONTENT_WRONG
+
 
 class SinkError(GatewayError):
-    """The hand-over of a document did not happen; ``reason`` is a sentence for the unit's people."""
+    """A document was not handed over; ``reason`` is a sentence for the unit's people, ``code`` for machines."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, code: ReasonCode = ReasonCode.SINK_TROUBLE) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.code = code
 
 
 class SinkSettingsError(SinkError):
@@ -180,20 +214,25 @@ class SinkSettingsError(SinkError):
 class SinkRetryError(SinkError):
     """The sink failed in a way that may pass; ``retry_after`` is the pause it asked for, in seconds."""
 
-    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, code: ReasonCode = ReasonCode.SINK_TROUBLE
+    ) -> None:
+        super().__init__(reason, code=code)
         self.retry_after = retry_after
 
 
 class SinkRefusedError(SinkError):
     """The receiving system will never take this document."""
 
+    def __init__(self, reason: str, *, code: ReasonCode = ReasonCode.SINK_REFUSED) -> None:
+        super().__init__(reason, code=code)
+
 
 class SinkWaitError(SinkError):
     """The document waits for its next try at ``retry_at`` (UTC milliseconds); ``attempts`` is to be kept with it."""
 
-    def __init__(self, reason: str, *, attempts: int, retry_at: int) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, *, attempts: int, retry_at: int, code: ReasonCode) -> None:
+        super().__init__(reason, code=code)
         self.attempts = attempts
         self.retry_at = retry_at
 
@@ -201,6 +240,6 @@ class SinkWaitError(SinkError):
 class SinkParkedError(SinkError):
     """The sink refused the document or its tries are used up: it is parked until an operator acts."""
 
-    def __init__(self, reason: str, *, attempts: int) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, *, attempts: int, code: ReasonCode) -> None:
+        super().__init__(reason, code=code)
         self.attempts = attempts

@@ -8,30 +8,40 @@ confirm of a receipt and its note, it is sent again and the ledger counts its id
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
 from consumers.assembly import Parts, assemble
-from consumers.errors import GatewaySettingsError, ReceiptsHeldError, SpoolUnavailableError, UnitsUnknownError
+from consumers.errors import (
+    GatewaySettingsError,
+    ReceiptsHeldError,
+    SpoolDamagedError,
+    SpoolUnavailableError,
+    UnitsUnknownError,
+)
 from consumers.hook import listening
-from consumers.hosting import queues_of
 from consumers.last_run import remember
 from consumers.lock import locked
 from consumers.reporter import watch_commands
 from consumers.settings import GatewaySettings
-from consumers.spool import Writer, open_spool, retention, sending
+from consumers.spool import Writer, retention, sending
+from consumers.spool.damage import put_aside
+from consumers.spool.store import open_or_begin_anew
 from consumers.status import keep_status
-from router.broker import Consumer
+from router.broker import SessionState
 from schemas.clock import now_ms
 from schemas.events import Event
+from schemas.line import MISSED
 
 log = structlog.get_logger()
 PRUNE_EVERY = 3600.0
 LAST_RECEIPTS = 5.0
 """Seconds that the last receipts get to go out when the gateway stops."""
 SESSION_CLOSE = 5.0
+DAMAGE_EVERY = 1.0
 
 
 class Gateway:
@@ -52,7 +62,6 @@ class Gateway:
                 )
         self._settings = settings
         self._stopping = asyncio.Event()
-        self._consumers: list[Consumer] = []
 
     def stop(self) -> None:
         """End :meth:`run` in good order."""
@@ -65,23 +74,35 @@ class Gateway:
             SpoolInUseError: another gateway works on the data directory.
             SpoolRevisionError: the spool belongs to a newer program.
             SpoolUnavailableError: the spool cannot be opened.
+            SpoolDamagedError: the spool was found to be damaged and put aside; the next start begins anew.
             SinkSettingsError: a setting that the sink needs is missing or wrong.
         """
         with locked(self._settings.data_dir), self._stopped_by_signals():
             remember(self._settings)
-            spool = await asyncio.to_thread(open_spool, self._settings.data_dir)
+            spool = await asyncio.to_thread(open_or_begin_anew, self._settings.data_dir)
             writer = Writer(spool)
             try:
                 parts = assemble(self._settings, spool, writer)
                 with listening(self._settings.data_dir, parts.line.told):
                     await self._run(parts)
+            except Exception as error:
+                if not spool.damage:
+                    raise
+                log.warning(Event.GATEWAY_STOPPED, reason=repr(error))
             finally:
                 await asyncio.to_thread(writer.close)
                 spool.close()
+            if spool.damage:
+                aside = await asyncio.to_thread(put_aside, spool.path)
+                log.warning(Event.SPOOL_PUT_ASIDE, reason=spool.damage[0], now=aside.name)
+                raise SpoolDamagedError(
+                    f"the spool {spool.path} was found to be damaged: {spool.damage[0]}; it lies in {aside.name} now, "
+                    "and the next start begins anew"
+                )
 
     async def _run(self, parts: Parts) -> None:
         try:
-            await parts.writer.run(parts.directory.sweep, None)
+            await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.all_files))
             await parts.writer.run(parts.dictionaries.forget_recalled, None)
             await parts.session.start()
             log.info(Event.GATEWAY_STARTED, units=self._settings.units, sink=self._settings.sink, spool=parts.spool.id)
@@ -100,17 +121,19 @@ class Gateway:
             others = [
                 group.create_task(self._host(parts), name="hosting"),
                 *(group.create_task(reporter.run(), name="reporter") for reporter in parts.reporters.values()),
-                group.create_task(watch_commands(parts.spool, list(parts.reporters.values())), name="watch"),
+                group.create_task(watch_commands(parts.spool, _woken_by_commands(parts)), name="watch"),
                 group.create_task(parts.outages.run(), name="outages"),
                 group.create_task(parts.openings.run(), name="openings"),
                 group.create_task(parts.presence.run_greetings(), name="greetings"),
                 group.create_task(parts.presence.run_gaps(), name="gaps"),
                 group.create_task(parts.upward.run(), name="upward"),
+                group.create_task(parts.room.run(), name="room"),
+                group.create_task(self._watch_damage(parts), name="damage"),
                 group.create_task(self._prune(parts), name="pruning"),
                 group.create_task(keep_status(parts.spool, parts.standing), name="status"),
             ]
             await self._stopping.wait()
-            await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+            await parts.taking.stop()
             courier.cancel()
             await asyncio.wait([courier])
             for task in others:
@@ -118,27 +141,49 @@ class Gateway:
 
     async def _host(self, parts: Parts) -> None:
         """Consume the queues of the units hosted, and of those that are added; never returns."""
-        await parts.hosting.begin()
-        self._consume(parts, parts.hosting.codes)
-        pause = self._settings.units_refresh if parts.hosting.is_subtree else 0.0  # a subtree's list is new already
+        hosting = parts.hosting
+        await hosting.begin()
+        if not hosting.is_subtree and await asyncio.to_thread(parts.spool.is_new):
+            await self._refresh(parts)  # before anything is taken: another gateway may work for the unit
+        self._consume(parts, hosting.codes)
+        is_known = hosting.is_subtree  # a subtree's list is new already
         while True:
-            await asyncio.sleep(pause)
-            pause = self._settings.units_refresh
+            often = min(self._settings.units_refresh, self._settings.presence_interval)
+            pause = often if hosting.elsewhere else self._settings.units_refresh
+            await self._asked_again(parts, pause if is_known else 0.0)
             await parts.session.ready()
-            try:
-                added = await parts.hosting.refresh()
-            except (UnitsUnknownError, SpoolUnavailableError) as error:
-                log.warning(Event.UNITS_REMEMBERED, units=len(parts.hosting.codes), reason=str(error))
-            else:
-                self._consume(parts, added)
+            self._consume(parts, await self._refresh(parts))
+            is_known = True
+
+    async def _refresh(self, parts: Parts) -> list[str]:
+        """Ask the router for the units; those that are new."""
+        try:
+            return await parts.hosting.refresh()
+        except (UnitsUnknownError, SpoolUnavailableError) as error:
+            log.warning(Event.UNITS_REMEMBERED, units=len(parts.hosting.codes), reason=str(error))
+            return []
+
+    async def _asked_again(self, parts: Parts, pause: float) -> None:
+        """Return after a pause, or when the line is back that was down so long that another may have our place."""
+        patience = MISSED * self._settings.presence_interval
+        end = asyncio.get_running_loop().time() + pause
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            down = parts.session.state is SessionState.DOWN
+            began = asyncio.get_running_loop().time()
+            await parts.session.up_anew(left)
+            if down and asyncio.get_running_loop().time() - began >= patience:
+                return
+
+    async def _watch_damage(self, parts: Parts) -> None:
+        """Stop when the spool is found to be damaged, whoever met it: nothing that it says is to be relied on."""
+        while not parts.spool.damage:  # noqa: ASYNC110 - it is set in threads, by whoever meets it
+            await asyncio.sleep(DAMAGE_EVERY)
+        self.stop()
+        await asyncio.Event().wait()
 
     def _consume(self, parts: Parts, codes: list[str]) -> None:
         if codes:
-            queues = [queue for code in codes for queue in queues_of(code)]
-            prefetch = self._settings.prefetch
-            self._consumers.append(
-                parts.session.consume(queues, parts.intake.handle, prefetch=prefetch, newest_first=True)
-            )
+            parts.taking.begin(codes)
             parts.presence.greet()
 
     async def _prune(self, parts: Parts) -> None:
@@ -153,7 +198,8 @@ class Gateway:
     async def _prune_once(self, parts: Parts) -> None:
         before = now_ms() - round(self._settings.retention * 1000)
         while (forgotten := await parts.writer.run(retention.forget, before)).deliveries:
-            await parts.writer.run(parts.directory.release, forgotten.contents)
+            files = await asyncio.to_thread(parts.directory.files_of, forgotten.contents)
+            await parts.writer.run(parts.directory.release, files)
             log.info(Event.SPOOL_PRUNED, deliveries=forgotten.deliveries)
         while documents := await parts.writer.run(sending.forget, before):
             log.info(Event.SPOOL_PRUNED, sent=documents)
@@ -176,3 +222,8 @@ class Gateway:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+
+def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:
+    """Who finds work that a person's command wrote: a receipt, a document to be sent."""
+    return [*(partial(reporter.wake, 0) for reporter in parts.reporters.values()), parts.upward.courier.wake]

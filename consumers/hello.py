@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
@@ -11,7 +12,9 @@ from consumers.reporter import EXCHANGE
 from consumers.spool.outages import Down
 from consumers.spool.outbox import gateway_version
 from router.broker import Outgoing, Template
+from router.broker.message import Headers
 from schemas.clock import now_ms
+from schemas.health import HEADER_HEALTH, HEADER_REPLACED, Health
 from schemas.ids import new_id
 from schemas.line import Held, LineReport, Outage
 from schemas.receipt import TYPE_HELLO, Hello
@@ -37,7 +40,16 @@ def line_words(pace: Pace, interval: float, downs: Sequence[Down], held: Sequenc
     return LineWords(report, tuple(downs), tuple(held))
 
 
-def full_hello(head: str, units: Sequence[str], spool_id: str, given: Sequence[int], words: LineWords) -> Outgoing:
+def full_hello(
+    head: str,
+    units: Sequence[str],
+    spool_id: str,
+    given: Sequence[int],
+    words: LineWords,
+    *,
+    health: Health | None = None,
+    replaces: str = "",
+) -> Outgoing:
     """The hello of a connection.
 
     Args:
@@ -46,6 +58,8 @@ def full_hello(head: str, units: Sequence[str], spool_id: str, given: Sequence[i
         spool_id: of the gateway's spool.
         given: the last receipt number of each unit.
         words: how the line stands.
+        health: how the gateway stands.
+        replaces: the spool that lay in the place of this one before; empty: none.
     """
     hello = Hello(
         units=tuple(units),
@@ -56,20 +70,26 @@ def full_hello(head: str, units: Sequence[str], spool_id: str, given: Sequence[i
         line=words.report,
         held=words.held,
     )
-    return message(f"{head}.hello", TYPE_HELLO, hello)
+    before = {HEADER_REPLACED: replaces} if replaces else {}
+    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health) | before)
 
 
-def short_hello(head: str, unit: str, spool_id: str, words: LineWords) -> Outgoing:
-    """The hello of an interval: one unit stands for all of the spool's."""
+def short_hello(head: str, unit: str, spool_id: str, words: LineWords, health: Health | None = None) -> Outgoing:
+    """The hello of an interval: one unit stands for all of the spool's; ``health`` when it has changed."""
     at, line = _moment(now_ms()), words.report
     hello = Hello(units=(unit,), spool_id=spool_id, at=at, line=line, again=True, held=words.held)
-    return message(f"{head}.hello", TYPE_HELLO, hello)
+    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health))
 
 
-def message(key: str, kind: str, body: BaseModel) -> Outgoing:
+def _beside(health: Health | None) -> dict[str, str | int]:
+    """What goes beside the body, so that a router that does not know it reads the hello all the same."""
+    return {} if health is None else {HEADER_HEALTH: health.encode()}
+
+
+def message(key: str, kind: str, body: BaseModel, headers: Headers = MappingProxyType({})) -> Outgoing:
     """A message to the router, without the fields that say nothing."""
     encoded = body.model_dump_json(exclude_defaults=True).encode()
-    return Outgoing(Template(EXCHANGE, kind, encoded), key, new_id())
+    return Outgoing(Template(EXCHANGE, kind, encoded), key, new_id(), headers)
 
 
 def _moment(ms: int) -> datetime:

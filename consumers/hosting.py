@@ -5,7 +5,7 @@ any loss: nothing has to be queued, counted or sent again, and the last answer i
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from consumers.spool.units import Hosted, hosted, keep_hosted
 from schemas.codes import UnitCode, covers
 from schemas.dispatch import Lane
 from schemas.events import Event
+from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.opening import Opening
 from schemas.unit import Link
 
@@ -87,6 +88,10 @@ class Hosting:
         self._pattern = pattern
         self._openings = openings
         self._hosted: list[Hosted] = []
+        self.elsewhere: frozenset[str] = frozenset()
+        """The units hosted here for which another living gateway works: this one stands by."""
+        self.on_elsewhere: list[Callable[[], None]] = []
+        """Called when that has changed."""
         self.is_subtree = pattern.endswith(".#")
         self.head = pattern.removesuffix(".#")
         self.codes: list[str] = [] if self.is_subtree else [pattern]
@@ -148,9 +153,13 @@ class Hosting:
 
     async def _ask(self) -> list[Hosted]:
         try:
-            async with self._http.get(self._url, params={"within": self._pattern}) as response:
+            mine = {HEADER_SPOOL: self._spool.id}
+            if self._spool.replaces:
+                mine[HEADER_REPLACES] = self._spool.replaces
+            async with self._http.get(self._url, params={"within": self._pattern}, headers=mine) as response:
                 response.raise_for_status()
                 listed = _LIST.validate_json(await response.read())
+                elsewhere = response.headers.get(HEADER_ELSEWHERE, "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnitsUnknownError(f"{self._url} gave no list of units: {type(error).__name__}: {error}") from error
         except ValidationError as error:
@@ -158,7 +167,19 @@ class Hosting:
         found = sorted(unit.hosted() for unit in listed if unit.link in _REACHED)
         if not found:
             raise UnitsUnknownError(f"the router knows no unit with a line within {self._pattern}")
+        self._stand_by({item.code for item in found} if elsewhere == EVERYWHERE else set(elsewhere.split(",")) - {""})
         return found
+
+    def _stand_by(self, codes: Collection[str]) -> None:
+        """Leave these units to the gateway that works for them, and work for all others."""
+        before, self.elsewhere = self.elsewhere, frozenset(codes)
+        if came := sorted(self.elsewhere - before):
+            log.warning(Event.SECOND_GATEWAY, units=len(came), unit=came[0], spool=self._spool.id)
+        if went := sorted(before - self.elsewhere):
+            log.info(Event.GATEWAY_TOOK_OVER, units=len(went), unit=went[0], spool=self._spool.id)
+        if before != self.elsewhere:
+            for callback in self.on_elsewhere:
+                callback()
 
 
 def units_url(origin_url: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
 
-from consumers.content import DIRECTORY_NAME, remove_unused
+from consumers.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.errors import UnknownDeliveryError
 from consumers.spool import Spool, outbox, recalls
 from consumers.spool.models import inbox, letter, receipt
@@ -254,8 +254,9 @@ def add_person_receipt(
         freed = _write(conn, entry, said)
         entry = _get(conn, delivery_id)
     if freed:
+        files = files_of(spool.path.parent / DIRECTORY_NAME, freed)
         with spool.writing() as conn:
-            remove_unused(conn, spool.path.parent / DIRECTORY_NAME, freed)
+            remove_unused(conn, files)
     return entry
 
 

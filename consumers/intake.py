@@ -1,6 +1,5 @@
 """Takes custody: descriptors from the unit's queues go into the spool, and are acknowledged when they are durable."""
 
-import shutil
 from collections.abc import Callable, Collection, Sequence
 
 import structlog
@@ -8,6 +7,7 @@ from sqlalchemy import Connection
 
 from consumers.descriptors import read_arriving, read_ask
 from consumers.errors import SpoolUnavailableError
+from consumers.room import Room
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.gaps import LaneProgress
 from consumers.spool.taking import Arriving, Gaps, Taken, take
@@ -32,7 +32,7 @@ class Intake:
         hosts: whether a unit is one of ours.
         keeps_all: the spool is where documents end (sink none).
         gap_after: seconds after which a missing sequence number is asked for.
-        reserve_bytes: free bytes that stay on the disk; below that nothing more is taken.
+        room: whether anything can be taken; told when something was, or could not be.
         on_taken: told after the commit.
         on_repeated: told how many receipts the router misses and gets again.
         forget_recalled: removes, in the writer, what was kept of dispatches that are called back.
@@ -46,7 +46,7 @@ class Intake:
         hosts: Callable[[str], bool],
         keeps_all: bool,
         gap_after: float,
-        reserve_bytes: int,
+        room: Room,
         on_taken: OnTaken,
         on_repeated: Callable[[int], None] = lambda _count: None,
         forget_recalled: Callable[[Connection, Sequence[Collection[str]]], list[None]] | None = None,
@@ -56,7 +56,7 @@ class Intake:
         self._hosts = hosts
         self._keeps_all = keeps_all
         self._gaps = Gaps(round(gap_after * 1000))
-        self._reserve_bytes = reserve_bytes
+        self._room = room
         self._on_taken = on_taken
         self._on_repeated = on_repeated
         self._forget_recalled = forget_recalled
@@ -69,13 +69,21 @@ class Intake:
         Raises:
             SpoolUnavailableError: nothing was taken: the disk is full or the file is locked.
         """
+        try:
+            return await self._handle(batch)
+        except SpoolUnavailableError as error:
+            self._room.ran_out(str(error))
+            raise
+
+    async def _handle(self, batch: Sequence[Delivered]) -> Collection[int]:
         read, refused = self._read(batch)
         arriving = [item for item in read if isinstance(item, Arriving)]
         if asks := [item for item in read if isinstance(item, Ask)]:
             await self._repeat(asks)
         if arriving:
-            self._require_room()
+            self._room.require()
             taken = await self._writer.run(take, (arriving, self._gaps))
+            self._room.took()
             await self._forget([key for item in arriving for key in item.letter.recalls])
             self._note_progress(arriving)
             recalled = len(taken.recalled.positions)
@@ -113,14 +121,6 @@ class Intake:
             problem = FieldProblem("unit" if is_ask else "headers.unit", "is not hosted by this gateway", item.unit)
             raise InvalidError("message", [problem])
         return item
-
-    def _require_room(self) -> None:
-        free = shutil.disk_usage(self._spool.path.parent).free
-        if free < self._reserve_bytes:
-            raise SpoolUnavailableError(
-                f"{free} bytes are free beside the spool {self._spool.path}, {self._reserve_bytes} have to stay; "
-                "descriptors wait in the broker until there is room"
-            )
 
     def _note_progress(self, arriving: Sequence[Arriving]) -> None:
         now = now_ms()

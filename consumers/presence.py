@@ -14,6 +14,7 @@ from typing import TypeVar
 import structlog
 
 from consumers.errors import ReceiptsHeldError, SpoolUnavailableError
+from consumers.health import alike
 from consumers.hello import LineWords, full_hello, line_words, message, short_hello
 from consumers.outages import Outages
 from consumers.pace import Pace
@@ -25,6 +26,7 @@ from router.broker import Outcome, Outgoing, Publisher, Session, SessionState
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
 from schemas.events import Event
+from schemas.health import Health
 from schemas.line import MAX_OUTAGES
 from schemas.receipt import TYPE_GAP, Gap
 
@@ -37,10 +39,11 @@ MAX_MISSING = 1000
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A short hello that goes along with a burst of receipts, and what it says of the line."""
+    """A short hello that goes along with a burst of receipts, and what it says of the line, and of us if it is new."""
 
     message: Outgoing
     words: LineWords
+    health: Health | None
 
 
 class Presence:
@@ -59,6 +62,7 @@ class Presence:
         pace: what the line gives.
         moved: how far documents have come over it.
         interval: seconds between two hellos while the line is up.
+        health: how the gateway stands.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Presence:
         pace: Pace,
         moved: Progress,
         interval: float,
+        health: Callable[[], Health] = Health,
     ) -> None:
         self._spool = spool
         self._writer = writer
@@ -89,6 +94,8 @@ class Presence:
         self._pace = pace
         self._moved = moved
         self._interval = interval
+        self._health = health
+        self._told_health: Health | None = None
         self._greeting_due = asyncio.Event()
         self._said_at: float | None = None
         self._up_since = 0
@@ -124,7 +131,9 @@ class Presence:
         except SpoolUnavailableError as error:
             log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error))
             return None
-        return Company(short_hello(self._head, units[0], self._spool.id, words), words)
+        now = self._health()
+        health = None if alike(now, self._told_health) else now
+        return Company(short_hello(self._head, units[0], self._spool.id, words, health), words, health)
 
     async def went(self, company: Company, outcome: Outcome) -> None:
         """Note what became of a hello: its outages are told again when no broker has confirmed it."""
@@ -132,6 +141,7 @@ class Presence:
             return
         try:
             await self._told(company.words)
+            self._told_health = company.health or self._told_health
         except SpoolUnavailableError as error:
             log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error))
 
@@ -178,9 +188,10 @@ class Presence:
             SpoolUnavailableError: the spool cannot be used now.
         """
         while there := self._units():
-            words = await self._words()
-            await self._publish([await self._hello(units, words) for units in _chunks(there, MAX_UNITS)])
+            words, health = await self._words(), self._health()
+            await self._publish([await self._hello(units, words, health) for units in _chunks(there, MAX_UNITS)])
             self._said_at = time.monotonic()
+            self._told_health = health
             await self._told(words)
             if len(words.downs) < MAX_OUTAGES:
                 return
@@ -207,9 +218,9 @@ class Presence:
         quiet_ms = round(self._gap_after * 1000)
         return passed(number, lanes, now=now_ms(), quiet_since=self._up_since, quiet_ms=quiet_ms)
 
-    async def _hello(self, units: Sequence[str], words: LineWords) -> Outgoing:
+    async def _hello(self, units: Sequence[str], words: LineWords, health: Health) -> Outgoing:
         given = await asyncio.to_thread(self._receipts_given, units)
-        return full_hello(self._head, units, self._spool.id, given, words)
+        return full_hello(self._head, units, self._spool.id, given, words, health=health, replaces=self._spool.replaces)
 
     def _receipts_given(self, units: Sequence[str]) -> list[int]:
         with self._spool.reading() as conn:

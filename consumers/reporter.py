@@ -7,7 +7,7 @@ with the same id. Receipts written by a person's command in another process are 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,6 +21,7 @@ from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from schemas.dispatch import Lane
 from schemas.events import Event
 from schemas.ids import new_id
+from schemas.reasons import HEADER_CODE
 from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, TYPE_RECEIPTS, receipt_key
 from schemas.states import Status
 
@@ -43,11 +44,12 @@ _OPTIONAL = ("traceparent", "reason", "attempts", "person", "department", "regis
 
 @dataclass(frozen=True, slots=True)
 class BurstMessage:
-    """One message of receipts: its routing key, its body, and the positions of what it carries."""
+    """One message of receipts: routing key, body, the positions of what it carries, the code that is their reason's."""
 
     key: str
     body: bytes
     positions: list[int]
+    code: str = ""
 
 
 class Reporter:
@@ -178,12 +180,14 @@ def linger_of(longest: float, confirm_seconds: float) -> float:
 
 
 def bursts(rows: Sequence[Unsent]) -> Iterator[BurstMessage]:
-    """The messages that carry receipts: of one issuer, unit and status each, bounded in number and bytes."""
-    groups: dict[str, list[Unsent]] = {}
+    """The messages that carry receipts: of one issuer, unit, status and code each, bounded in number and bytes."""
+    groups: dict[tuple[str, str], list[Unsent]] = {}
     for row in rows:
-        groups.setdefault(receipt_key(row.issuer, row.unit, Status(row.status)), []).append(row)
-    for key, group in groups.items():
-        yield from _split(key, group)
+        key = receipt_key(row.issuer, row.unit, Status(row.status))
+        groups.setdefault((key, row.code or ""), []).append(row)
+    for (key, code), group in groups.items():
+        for message in _split(key, group):
+            yield replace(message, code=code)
 
 
 def _split(key: str, group: Sequence[Unsent]) -> Iterator[BurstMessage]:
@@ -226,7 +230,8 @@ def _body(parts: Sequence[bytes]) -> bytes:
 
 
 def _outgoing(message: BurstMessage) -> Outgoing:
-    return Outgoing(Template(EXCHANGE, TYPE_RECEIPTS, message.body), message.key, new_id())
+    headers = {HEADER_CODE: message.code} if message.code else {}
+    return Outgoing(Template(EXCHANGE, TYPE_RECEIPTS, message.body), message.key, new_id(), headers)
 
 
 def retrying_held(session: Session) -> AsyncRetrying:
@@ -247,8 +252,8 @@ def _note_held(state: RetryCallState) -> None:
     log.warning(Event.RECEIPTS_HELD, reason=str(error), retry_in=round(state.upcoming_sleep, 1))
 
 
-async def watch_commands(spool: Spool, reporters: Sequence[Reporter]) -> None:
-    """Wake the reporters when another connection has changed the spool, as a person's command does; never returns."""
+async def watch_commands(spool: Spool, wakes: Sequence[Callable[[], None]]) -> None:
+    """Wake all who work from the spool when another connection has changed it, as a command does; never returns."""
     with spool.watching() as version:
         seen = await asyncio.to_thread(version)
         while True:
@@ -256,5 +261,5 @@ async def watch_commands(spool: Spool, reporters: Sequence[Reporter]) -> None:
             now = await asyncio.to_thread(version)
             if now != seen:
                 seen = now
-                for reporter in reporters:
-                    reporter.wake(0)
+                for wake in wakes:
+                    wake()

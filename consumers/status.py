@@ -14,11 +14,12 @@ from consumers.errors import SpoolUnavailableError
 from consumers.spool import Spool, gaps, outbox, sending
 from consumers.spool.models import inbox
 from consumers.spool.outbox import gateway_version
+from consumers.spool.store import STATUS_NAME
 from schemas.clock import iso, now_ms
 from schemas.events import Event
 
 log = structlog.get_logger()
-FILE_NAME = "status.json"
+FILE_NAME = STATUS_NAME
 EVERY = 5.0
 
 
@@ -26,7 +27,9 @@ EVERY = 5.0
 class Standing:
     """What the running parts say of themselves; the line's rates in bytes/s, 0 while never measured.
 
-    ``opening`` is the line's hours and whether they are now, in words; empty when it is always open.
+    ``opening`` is the line's hours and whether they are now, in words; empty when it is always open. ``sink`` is
+    ``working`` or ``failing``; then ``sink_…`` say why, and for which units. ``taking`` is ``on`` or ``paused``.
+    ``held_elsewhere`` are units for which another gateway works, so that this one stands by.
     """
 
     units: int
@@ -37,6 +40,11 @@ class Standing:
     broker: str
     sink: str
     sink_reason: str
+    sink_code: str = ""
+    sink_units: tuple[str, ...] = ()
+    taking: str = "on"
+    taking_reason: str = ""
+    held_elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

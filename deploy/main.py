@@ -9,6 +9,8 @@ import typer
 from deploy.exits import ExitCode, report
 from deploy.lazy import LazyGroup, Mount
 
+PRIVATE = 0o077
+"""What others get of the files that a process makes: nothing; where people share folders, their modes are set."""
 RUN, SEND, SEE = "Run", "Send and follow", "See how it stands"
 ORGANISATION, SERVICE = "Organisation and access", "Service"
 MOUNTS = (
@@ -98,6 +100,7 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process; never returns."""
+    os.umask(PRIVATE)
     debug = "--debug" in sys.argv[1:2]
     try:
         typer.main.get_command(app)(prog_name="congvan")

@@ -20,7 +20,10 @@ from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
 from schemas.errors import InvalidError
 from schemas.events import Event
+from schemas.health import HEADER_HEALTH, HEADER_REPLACED, read_health
+from schemas.ids import is_id
 from schemas.model import parse
+from schemas.reasons import HEADER_CODE, ReasonCode, known_code
 from schemas.receipt import MAX_SAID_BYTES, TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
 from schemas.states import Effect
 
@@ -74,6 +77,7 @@ class Recorder:
         self._apply = partial(_apply, silence, grace_ms, Signs())
         self._note_hello = partial(greeting.note, grace_ms)
         self._gaps = Gaps()
+        self._since_ms = now_ms()
         self._knock = knock
         self._on_recorded = on_recorded
 
@@ -93,7 +97,7 @@ class Recorder:
         bad: dict[int, str] = {}
         for index, message in enumerate(batch):
             try:
-                read.append(_read(index, message))
+                read.append(_read(index, message, self._since_ms))
             except (UnacceptableError, InvalidError) as error:
                 bad[index] = str(error)
         bad |= await self._record_all(read)
@@ -193,12 +197,12 @@ def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
     return [outbox.make_due_by_sequence(connection, gap.unit, gap.missing, now_ms()) for gap in gaps]
 
 
-def _read(index: int, message: Delivered) -> _Read:
+def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
     sender = _sender(message)
     if message.type == TYPE_RECEIPTS:
         burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
         _require_own(sender, {receipt.unit for receipt in burst.receipts})
-        return _Read(index, tellings=list(_tellings(burst)))
+        return _Read(index, tellings=list(_tellings(burst, known_code(message.headers.get(HEADER_CODE)))))
     if message.type == TYPE_GAP:
         gap = parse(Gap, message.body, what="gap message", most=MAX_SAID_BYTES)
         _require_own(sender, {gap.unit})
@@ -206,7 +210,10 @@ def _read(index: int, message: Delivered) -> _Read:
     if message.type == TYPE_HELLO:
         hello = parse(Hello, message.body, what="hello message", most=MAX_SAID_BYTES)
         _require_own(sender, set(hello.units))
-        return _Read(index, hello=Greeting(hello, sender))
+        health = read_health(message.headers.get(HEADER_HEALTH))
+        before = message.headers.get(HEADER_REPLACED)
+        replaces = before if isinstance(before, str) and is_id(before) else ""
+        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces))
     raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")
 
 
@@ -228,12 +235,12 @@ def _require_own(sender: Account, codes: set[str]) -> None:
         raise UnacceptableError(f"{sender.name} does not stand for {', '.join(foreign[:5])}")
 
 
-def _tellings(burst: Burst) -> Iterator[Telling]:
+def _tellings(burst: Burst, code: ReasonCode | None) -> Iterator[Telling]:
     recorded_at = now_ms()
-    return (_telling(receipt, recorded_at) for receipt in burst.receipts)
+    return (_telling(receipt, recorded_at, code or "") for receipt in burst.receipts)
 
 
-def _telling(receipt: Receipt, recorded_at: int) -> Telling:
+def _telling(receipt: Receipt, recorded_at: int, code: str) -> Telling:
     return Telling(
         receipt.id,
         receipt.delivery_id,
@@ -249,6 +256,7 @@ def _telling(receipt: Receipt, recorded_at: int) -> Telling:
         receipt.register_number,
         receipt.attempts,
         receipt.gateway_version,
+        code=code,
     )
 
 

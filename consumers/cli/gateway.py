@@ -58,11 +58,14 @@ def run(
     `congvan config show` lists them all. The token is never an option: CONGVAN_GATEWAY_TOKEN.
     """
     import asyncio
+    import os
 
     import uvloop
 
     from consumers.cli.options import settings_with
     from consumers.gateway import Gateway
+    from consumers.scrub import forget_secrets
+    from schemas.settings import PREFIX
 
     settings = settings_with(
         units=units,
@@ -72,13 +75,14 @@ def run(
         origin_url=origin_url,
         data_dir=data_dir,
     )
+    forget_secrets([name for name in os.environ if name.upper().startswith(PREFIX)])  # all are read
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Gateway(settings).run())
 
 
 @app.command(
     epilog="Examples: congvan gateway status · congvan gateway status --json. Exit codes: 0 it runs, 3 no gateway has "
-    "run here, 5 it does not run now."
+    "run here, 4 it stands by because another gateway works for its units, 5 it does not run now."
 )
 def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show how the gateway stands: its line, its broker, its sink, what waits to be handed over and to go up."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from consumers.cli.options import settings_with
 from consumers.coming import STALE_SECONDS
-from consumers.errors import GatewayStoppedError, SpoolMissingError
+from consumers.errors import GatewayStoppedError, SecondGatewayError, SpoolMissingError
 from consumers.status import status_path
 
 
@@ -20,6 +20,7 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
     Raises:
         SpoolMissingError: there is none.
         GatewayStoppedError: it is too old to be of a gateway that runs; it is printed all the same.
+        SecondGatewayError: it runs and stands by, because another gateway works for units of it; printed as well.
     """
     directory = settings_with(data_dir=data_dir).data_dir
     path = status_path(directory)
@@ -34,6 +35,10 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
     if age > STALE_SECONDS:
         raise GatewayStoppedError(
             f"the gateway of {directory} does not run: it last wrote its status at {standing['at']}"
+        )
+    if elsewhere := standing.get("held_elsewhere"):
+        raise SecondGatewayError(
+            f"another gateway works for {', '.join(elsewhere)}; this one stands by and takes nothing for them"
         )
 
 

@@ -1,8 +1,8 @@
-"""A sink's circuit: when several documents in a row have failed it is the sink, not the documents.
+"""One circuit: when several documents in a row have failed it is what they are handed to, not the documents.
 
 While it is open, documents wait and it costs them no try; after a pause one document goes first (the probe). Its
 success closes the circuit, its failure doubles the pause. A single document that always fails never opens it, so it
-cannot hold up the others; it comes to the end of its own tries.
+cannot hold up the others; it comes to the end of its own tries. :mod:`consumers.sinks.circuits` has one for each unit.
 """
 
 from enum import StrEnum
@@ -25,7 +25,7 @@ class CircuitState(StrEnum):
 
 
 class Circuit:
-    """The state of one sink's circuit.
+    """The state of one circuit.
 
     Attributes:
         state: how it stands.
@@ -61,16 +61,27 @@ class Circuit:
         self._pause_ms = self._first_pause_ms
         return not was_closed
 
-    def opened_by_failure(self, delivery_id: str, reason: str, *, now: int) -> bool:
-        """Note that the sink failed a document; True when that opened the circuit or kept it open."""
+    def opened_by_failure(self, delivery_id: str, reason: str, *, now: int, surely: bool = False) -> bool:
+        """Note that the sink failed a document; True when that opened the circuit or kept it open.
+
+        Args:
+            delivery_id: the document.
+            reason: what the sink said.
+            now: UTC milliseconds.
+            surely: the failure cannot be about the document, so one is enough.
+        """
         self.reason = reason
         if self.state is CircuitState.CLOSED:
             self._failing.add(delivery_id)
-            return len(self._failing) >= FAILING_DOCUMENTS and self._open(now)
+            return (surely or len(self._failing) >= FAILING_DOCUMENTS) and self._open(now)
         if delivery_id != self._probe:  # it was under way when the circuit opened
             return False
         self._pause_ms = min(self._pause_ms * 2, self._first_pause_ms * LONGEST_PAUSES)
         return self._open(now)
+
+    def probe_soon(self) -> None:
+        """Let a probe go without waiting for the pause to end: what it shares with others works again."""
+        self.until = 0
 
     def leave(self, delivery_id: str) -> None:
         """Note that a try was broken off and says nothing; if it was the probe, another may go."""

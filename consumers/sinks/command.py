@@ -14,6 +14,7 @@ from consumers.sinks.base import Document
 from consumers.sinks.disk import copy_file, write_file
 from consumers.sinks.record import RECORD_NAME, encode_record, file_names
 from consumers.sinks.tail import Tail
+from schemas.reasons import ReasonCode
 from schemas.settings import PREFIX
 
 REFUSED = 100
@@ -60,7 +61,8 @@ class CommandSink:
             finally:
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
         except OSError as error:
-            raise SinkRetryError(f"{self._command[0]} cannot be run: {error}") from error
+            code = ReasonCode.SINK_UNREACHABLE
+            raise SinkRetryError(f"{self._command[0]} cannot be run: {error}", code=code) from error
         self._judge(status, last_line)
 
     async def close(self) -> None:
@@ -110,7 +112,8 @@ class CommandSink:
         if status == REFUSED:
             raise SinkRefusedError(last_line or f"{program} refused the document and gave no reason")
         if status is None:
-            raise SinkRetryError(f"{program} did not end within {self._timeout:g} s and was killed")
+            late = f"{program} did not end within {self._timeout:g} s and was killed"
+            raise SinkRetryError(late, code=ReasonCode.SINK_TIMEOUT)
         how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
         raise SinkRetryError(f"{program} {how}: {last_line}" if last_line else f"{program} {how}")
 

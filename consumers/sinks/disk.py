@@ -35,10 +35,27 @@ def make_directory(path: Path) -> None:
         sync_directory(path.parent)
 
 
+def make_path(path: Path) -> None:
+    """Make a directory with those above it, as far as they are missing; the same rights whatever the umask."""
+    if not path.exists():
+        make_path(path.parent)
+        make_directory(path)
+
+
 def write_file(target: Path, data: bytes) -> None:
     """Write a new file and make its bytes durable; its name is durable after the directory's sync."""
     with target.open("xb") as file:
         os.fchmod(file.fileno(), FILE_MODE)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_at(directory: int, name: str, data: bytes, *, mode: int = FILE_MODE) -> None:
+    """The same in a directory that is open; what lies there under this name already is an error, a link as well."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, mode, dir_fd=directory), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

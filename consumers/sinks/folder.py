@@ -25,10 +25,11 @@ from pathlib import Path
 
 from consumers.errors import SinkRefusedError, SinkRetryError
 from consumers.sinks.base import Document, DocumentFile
-from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, sync_directory, write_file
+from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, make_path, sync_directory, write_file
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
 from schemas.codes import is_code
 from schemas.ids import is_id
+from schemas.reasons import ReasonCode
 from schemas.text import safe_file_name
 
 _TITLE_BYTES = 150
@@ -65,7 +66,8 @@ class FolderSink:
                 self._prepare(places, document)
             _appear(places)
         except OSError as error:
-            raise SinkRetryError(_sentence(error, places.unit)) from error
+            code = ReasonCode.SINK_DISK_FULL if error.errno in _FULL else ReasonCode.SINK_UNWRITABLE
+            raise SinkRetryError(_sentence(error, places.unit), code=code) from error
 
     def _prepare(self, places: "_Places", document: Document) -> None:
         if places.final.exists():  # someone deleted the markers
@@ -118,7 +120,7 @@ def directory_name(document: Document) -> str:
 
 
 def _make_places(places: _Places) -> None:
-    places.unit.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    make_path(places.unit.parent)
     make_directory(places.unit)
     make_directory(places.marker.parent)
 

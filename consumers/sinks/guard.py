@@ -1,7 +1,7 @@
 """What stands between the courier and a sink: when to try again, when to stop, when to leave the sink in peace.
 
 The number of a document's tries is kept in the spool, so it survives a restart; the decision on a failure is a pure
-function of that number. A circuit protects a sink that is down: see :mod:`consumers.sinks.circuit`.
+function of that number. Circuits protect what is down: see :mod:`consumers.sinks.circuits`.
 """
 
 import random
@@ -14,10 +14,11 @@ import tenacity
 from consumers.errors import SinkError, SinkParkedError, SinkRefusedError, SinkRetryError, SinkWaitError
 from consumers.settings import GatewaySettings
 from consumers.sinks.base import Document, Sink
-from consumers.sinks.circuit import Circuit
+from consumers.sinks.circuits import SURELY_NOT_THE_DOCUMENT, Circuits
 from consumers.sinks.reason import one_line
 from schemas.clock import now_ms
 from schemas.events import Event
+from schemas.reasons import ReasonCode
 
 log = structlog.get_logger()
 _REASON_CHARACTERS = 1000
@@ -85,7 +86,7 @@ def next_step(policy: Policy, attempts: int, error: SinkError, *, now: int, luck
 
 
 class GuardedSink:
-    """A sink with its schedule and its circuit."""
+    """A sink with its schedule and its circuits."""
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class GuardedSink:
         self._policy = policy
         self._clock = clock
         self._luck = luck
-        self.circuit = Circuit(first_pause=policy.longest)
+        self.circuits = Circuits(policy.longest)
 
     async def deliver(self, document: Document, attempts: int) -> None:
         """Try once to hand a document over.
@@ -110,49 +111,58 @@ class GuardedSink:
 
         Raises:
             SinkWaitError: it is to be tried again at ``retry_at``; ``attempts`` is one more, or the same when the
-                circuit is open and the sink was not asked.
+                circuit is open and the sink was not asked, or when its answer cannot be about the document.
             SinkParkedError: the sink refused it, or its tries are used up.
         """
         self._require_admission(document, attempts)
         try:
             await self._sink.deliver(document)
         except SinkRefusedError as error:
-            self._answered()
-            raise self._decision(attempts + 1, error) from error
+            self._answered(document)
+            raise self._decision(document, attempts + 1, error) from error
         except SinkRetryError as error:
-            self._failed(document, error.reason)
-            raise self._decision(attempts + 1, error) from error
+            self._failed(document, error)
+            counted = error.code not in SURELY_NOT_THE_DOCUMENT
+            raise self._decision(document, attempts + counted, error) from error
         except Exception as error:
             log.exception(Event.SINK_FAILED_UNEXPECTEDLY, delivery_id=document.delivery_id)
-            self._failed(document, repr(error))
-            wrong = SinkRefusedError(f"the sink failed in a way it should not: {error!r}")
-            raise self._decision(attempts + 1, wrong) from error
+            said = f"the sink failed in a way it should not: {error!r}"
+            wrong = SinkRefusedError(said, code=ReasonCode.SINK_FAULT)
+            self._failed(document, wrong)
+            raise self._decision(document, attempts + 1, wrong) from error
         except BaseException:
-            self.circuit.leave(document.delivery_id)
+            self.circuits.leave(document.unit, document.delivery_id)
             raise
-        self._answered()
+        self._answered(document)
 
     async def close(self) -> None:
         """Close the sink."""
         await self._sink.close()
 
     def _require_admission(self, document: Document, attempts: int) -> None:
-        retry_at = self.circuit.admit(document.delivery_id, now=self._clock())
+        unit = document.unit
+        retry_at = self.circuits.admit(unit, document.delivery_id, now=self._clock())
         if retry_at is not None:
-            reason = f"the sink is left in peace after repeated failures: {self.circuit.reason}"
-            raise SinkWaitError(one_line(reason, _REASON_CHARACTERS), attempts=attempts, retry_at=retry_at)
+            code, said = self.circuits.why(unit)
+            reason = f"the sink of {unit} is left in peace after repeated failures: {said}"
+            raise SinkWaitError(one_line(reason, _REASON_CHARACTERS), attempts=attempts, retry_at=retry_at, code=code)
 
-    def _decision(self, attempts: int, error: SinkError) -> SinkWaitError | SinkParkedError:
+    def _decision(self, document: Document, attempts: int, error: SinkError) -> SinkWaitError | SinkParkedError:
         reason = one_line(error.reason, _REASON_CHARACTERS) or type(error).__name__
+        if error.code in SURELY_NOT_THE_DOCUMENT and not isinstance(error, SinkRefusedError):
+            at = max(self.circuits.until(document.unit), self._clock())
+            return SinkWaitError(reason, attempts=attempts, retry_at=at, code=error.code)
         step = next_step(self._policy, attempts, error, now=self._clock(), luck=self._luck())
         if isinstance(step, Park):
-            return SinkParkedError(reason, attempts=attempts)
-        return SinkWaitError(reason, attempts=attempts, retry_at=step.at)
+            return SinkParkedError(reason, attempts=attempts, code=error.code)
+        return SinkWaitError(reason, attempts=attempts, retry_at=step.at, code=error.code)
 
-    def _answered(self) -> None:
-        if self.circuit.closed_by_success():
-            log.info(Event.SINK_CIRCUIT_CLOSED)
+    def _answered(self, document: Document) -> None:
+        if self.circuits.succeeded(document.unit):
+            log.info(Event.SINK_CIRCUIT_CLOSED, unit=document.unit)
 
-    def _failed(self, document: Document, reason: str) -> None:
-        if self.circuit.opened_by_failure(document.delivery_id, reason, now=self._clock()):
-            log.warning(Event.SINK_CIRCUIT_OPENED, reason=reason, until=self.circuit.until)
+    def _failed(self, document: Document, error: SinkError) -> None:
+        unit = document.unit
+        if self.circuits.failed(unit, document.delivery_id, error.reason, error.code, now=self._clock()):
+            until = self.circuits.until(unit)
+            log.warning(Event.SINK_CIRCUIT_OPENED, unit=unit, code=error.code, reason=error.reason, until=until)

@@ -1,24 +1,27 @@
 """The webhook sink: one POST per document, its record and its files as multipart/form-data, streamed from the disk."""
 
+import asyncio
 import contextlib
-import http
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 from yarl import URL
 
 from consumers.errors import SinkRefusedError, SinkRetryError, SinkSettingsError
+from consumers.sinks.answers import Refused, TryAgain, decide, text_of
 from consumers.sinks.base import Document
 from consumers.sinks.reason import one_line
 from consumers.sinks.record import encode_record, file_names
+from schemas.reasons import ReasonCode
 from schemas.trace import child_of
 
 _CONNECT_SECONDS = 10.0
 _ANSWER_BYTES = 4096
+_ANSWER_SECONDS = 2.0
+"""What an answer's body gets once its status is here: the status decides, the body is only shown."""
 _SHOWN = 300
-_PASSING = {http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_EARLY, http.HTTPStatus.TOO_MANY_REQUESTS}
+_REDIRECTS = range(300, 400)
 
 
 class WebhookSink:
@@ -40,21 +43,33 @@ class WebhookSink:
         self._session: aiohttp.ClientSession | None = None
 
     async def deliver(self, document: Document) -> None:
-        """Post the document; any 2xx answer means that the system has it.
+        """Post the document; any 2xx answer means that the system has it, whatever becomes of the answer's body.
 
         Raises:
-            SinkRefusedError: a 4xx answer but 408, 425, 429, with its status and the beginning of its body.
+            SinkRefusedError: an answer that is about this document, with its status and the beginning of its body.
             SinkRetryError: any other answer, or none; with the pause that ``Retry-After`` asks for.
         """
         try:
-            status, answer, retry_after = await self._post(document)
+            async with self._posted(document) as response:
+                decision = decide(response.status, response.headers, now=datetime.now(UTC))
+                answer = await _beginning(response)
         except TimeoutError as error:
-            raise SinkRetryError(f"{self._shown} did not answer within {self._timeout.total:g} s") from error
+            late = f"{self._shown} did not answer within {self._timeout.total:g} s"
+            raise SinkRetryError(late, code=ReasonCode.SINK_TIMEOUT) from error
         except aiohttp.ClientError as error:
-            raise SinkRetryError(f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}") from error
+            told = f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}"
+            raise SinkRetryError(told, code=ReasonCode.SINK_UNREACHABLE) from error
         except OSError as error:
-            raise SinkRetryError(f"a file of the document cannot be read: {error}") from error
-        _judge(status, f"{self._shown} answered {status} {answer}".strip(), retry_after)
+            unreadable = f"a file of the document cannot be read: {error}"
+            raise SinkRetryError(unreadable, code=ReasonCode.FILE_UNREADABLE) from error
+        sentence = f"{self._shown} answered {response.status} {answer}".strip()
+        if response.status in _REDIRECTS:
+            sentence = f"{sentence}: redirects are not followed; set webhook_url to the final address"
+        match decision:
+            case Refused(code):
+                raise SinkRefusedError(sentence, code=code)
+            case TryAgain(code, after):
+                raise SinkRetryError(sentence, retry_after=after, code=code)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -65,7 +80,8 @@ class WebhookSink:
     def _shown(self) -> str:
         return str(self._url.with_user(None).with_query(None))
 
-    async def _post(self, document: Document) -> tuple[int, str, float | None]:
+    @contextlib.asynccontextmanager
+    async def _posted(self, document: Document) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
@@ -79,7 +95,7 @@ class WebhookSink:
         }
         with _form(document) as form:
             async with self._session.post(self._url, data=form, headers=headers, allow_redirects=False) as response:
-                return response.status, await _beginning(response), _retry_after(response)
+                yield response
 
 
 @contextlib.contextmanager
@@ -96,33 +112,15 @@ def _form(document: Document) -> Iterator[aiohttp.FormData]:
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
+    """The beginning of the body, as far as it comes in a moment; a body that stays open costs its connection."""
     answer = b""
-    while len(answer) < _ANSWER_BYTES and (piece := await response.content.read(_ANSWER_BYTES)):
-        answer += piece
-    return one_line(answer[:_ANSWER_BYTES].decode(errors="replace"), _SHOWN)
-
-
-def _judge(status: int, sentence: str, retry_after: float | None) -> None:
-    match status // 100:
-        case 2:
-            return
-        case 4 if status not in _PASSING:
-            raise SinkRefusedError(sentence)
-        case 3:
-            raise SinkRetryError(f"{sentence}: redirects are not followed; set webhook_url to the final address")
-        case _:
-            raise SinkRetryError(sentence, retry_after=retry_after)
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """Seconds, from either form of the header (RFC 9110, section 10.2.3); a header that is neither is left out."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    with contextlib.suppress(ValueError):
-        moment = parsedate_to_datetime(value)
-        return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-    return None
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            while len(answer) < _ANSWER_BYTES and (piece := await response.content.read(_ANSWER_BYTES)):
+                answer += piece
+    except (TimeoutError, aiohttp.ClientError):
+        response.close()
+    return one_line(text_of(answer[:_ANSWER_BYTES], response.headers.get("Content-Type", "")), _SHOWN)
 
 
 def _checked(url: str) -> URL:

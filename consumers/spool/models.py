@@ -15,7 +15,7 @@ meta = Table(
     Column("key", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""``spool_id``: made with the spool, so that the router learns of a lost one."""
+"""``spool_id``: made with the spool, so that the router learns of a lost one; ``health``: as the router knows it."""
 
 unit = Table(
     "unit",
@@ -66,6 +66,7 @@ inbox = Table(
     Column("handed", Boolean, nullable=False, server_default="0"),  # given to the sink, which may have it
     # When an operator had it sent again, as the router says (UTC ms by its clock); 0: never, or it does not say.
     Column("redriven_at", Integer, nullable=False, server_default="0"),
+    Column("reason_code", String, nullable=False, server_default=""),  # see schemas.reasons
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
@@ -100,6 +101,7 @@ receipt = Table(
     Column("person", Text),
     Column("department", Text),
     Column("register_number", Text),
+    Column("code", String),  # of the reason: see schemas.reasons
     Index("ix_receipt_inbox", "inbox_pos"),
     Index("ix_receipt_unsent", "express", "pos", sqlite_where=text("sent_at IS NULL")),
 )

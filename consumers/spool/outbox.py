@@ -32,6 +32,7 @@ class Saying(NamedTuple):
     person: str | None = None
     department: str | None = None
     register_number: str | None = None
+    code: str | None = None
 
 
 class Unsent(NamedTuple):
@@ -54,6 +55,7 @@ class Unsent(NamedTuple):
     person: str | None
     department: str | None
     register_number: str | None
+    code: str | None = None
 
 
 _NUMBERS = select(unit.c.code, unit.c.receipt_seq).where(among(unit.c.code, "codes"))
@@ -74,6 +76,7 @@ _COLUMNS = (
     "person",
     "department",
     "register_number",
+    "code",
 )
 _UNSENT: Select[tuple[Any, ...]] = (
     select(
@@ -94,6 +97,7 @@ _UNSENT: Select[tuple[Any, ...]] = (
         receipt.c.person,
         receipt.c.department,
         receipt.c.register_number,
+        receipt.c.code,
     )
     .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     .join(letter, letter.c.pos == inbox.c.letter_pos)
@@ -198,6 +202,7 @@ def _row(item: Saying, number: int, at: str) -> tuple[object, ...]:
         item.person,
         item.department,
         item.register_number,
+        item.code,
     )
 
 

@@ -4,28 +4,37 @@ Several processes may open it at once (the gateway and a person's command): read
 lock when its transaction begins. ``synchronous=FULL``: a commit that returned survives a power cut.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
-from consumers.errors import SpoolRevisionError, SpoolUnavailableError
-from consumers.spool.models import meta
-from schemas.ids import new_id
+from consumers.errors import SpoolDamagedError, SpoolRevisionError, SpoolUnavailableError
+from consumers.spool import damage
+from consumers.spool.models import inbox, meta
+from schemas.events import Event
+from schemas.ids import is_id, new_id
 
+log = structlog.get_logger()
 FILE_NAME = "spool.sqlite3"
 HEAD = "0003"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
 LOCK_TIMEOUT = 30
 """Seconds a writer waits for another process's commit."""
 CACHE_KIB = 16 * 1024
+STATUS_NAME = "status.json"
+"""Written by :mod:`consumers.status` beside the spool."""
 _SPOOL_ID = "spool_id"
+_REPLACES = "replaces"
 _READS = "spool_reads"
 _PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -43,6 +52,10 @@ class Spool:
     engine: Engine
     path: Path
     id: str = ""
+    replaces: str = ""
+    """The id of the spool that lay here before, which can work no more; empty when none did, or it is not known."""
+    damage: list[str] = field(default_factory=list)
+    """What was found to be damaged since it was opened."""
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -51,7 +64,7 @@ class Spool:
         Raises:
             SpoolUnavailableError: the file cannot be read now.
         """
-        with _naming_trouble(self.path), self.engine.connect() as conn:
+        with _naming_trouble(self.path, self.damage), self.engine.connect() as conn:
             yield conn.execution_options(**{_READS: True})
 
     @contextmanager
@@ -61,7 +74,7 @@ class Spool:
         Raises:
             SpoolUnavailableError: the disk is full or the file is locked.
         """
-        with _naming_trouble(self.path), self.engine.begin() as conn:
+        with _naming_trouble(self.path, self.damage), self.engine.begin() as conn:
             yield conn
 
     @contextmanager
@@ -80,6 +93,15 @@ class Spool:
             with turn:  # a caller that was cancelled leaves its question running in a thread
                 connection.close()
 
+    def is_new(self) -> bool:
+        """Whether nothing was ever taken into it.
+
+        Raises:
+            SpoolUnavailableError: the file cannot be read now.
+        """
+        with self.reading() as conn:
+            return conn.scalar(select(inbox.c.pos).limit(1)) is None
+
     def close(self) -> None:
         """Close the connections; the spool may be opened again."""
         self.engine.dispose()
@@ -94,15 +116,71 @@ def open_spool(data_dir: Path) -> Spool:
     Raises:
         SpoolRevisionError: it was written by a newer program.
         SpoolUnavailableError: the disk is full or the file is locked.
+        SpoolDamagedError: its file is damaged.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / FILE_NAME
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)  # also one of a time when it was not; what SQLite makes beside it follows
+    except OSError as error:
+        raise SpoolUnavailableError(f"the spool {path} cannot be used now: {error}") from error
     spool = Spool(_engine(path), path)
+    try:
+        return _opened(spool, _before(data_dir))
+    except SpoolDamagedError:
+        spool.close()
+        raise
+    except Exception:
+        spool.close()
+        damage.require_sound(path)  # what looks like another program's may be garbled
+        raise
+
+
+def open_or_begin_anew(data_dir: Path) -> Spool:
+    """The same for the gateway itself, which holds the directory: a damaged spool is put aside, an empty one made.
+
+    Raises:
+        SpoolRevisionError: as above.
+        SpoolUnavailableError: as above.
+    """
+    path = data_dir / FILE_NAME
+    try:
+        if _before(data_dir) and path.exists() and not path.stat().st_size and not damage.was_left_open(path):
+            raise damage.damaged(path, "it is empty")
+        if damage.was_left_open(path):
+            damage.require_sound(path)
+        return open_spool(data_dir)
+    except SpoolDamagedError as error:
+        aside = damage.put_aside(path)
+        log.warning(Event.SPOOL_PUT_ASIDE, reason=str(error), now=aside.name)
+        return open_spool(data_dir)
+
+
+def _opened(spool: Spool, before: str) -> Spool:
     with spool.writing() as conn:
         _upgrade(conn)
-        conn.execute(insert(meta).values(key=_SPOOL_ID, value=new_id()).on_conflict_do_nothing())
-        spool_id = conn.scalars(select(meta.c.value).where(meta.c.key == _SPOOL_ID)).one()
-    return Spool(spool.engine, path, spool_id)
+        found = _names(conn)
+        if _SPOOL_ID not in found:
+            made = {_SPOOL_ID: new_id()} | ({_REPLACES: before} if before else {})
+            rows = [{"key": key, "value": value} for key, value in made.items()]
+            conn.execute(insert(meta).on_conflict_do_nothing(), rows)
+            found = _names(conn)
+    return Spool(spool.engine, spool.path, found[_SPOOL_ID], found.get(_REPLACES, ""))
+
+
+def _names(conn: Connection) -> dict[str, str]:
+    wanted = meta.c.key.in_([_SPOOL_ID, _REPLACES])
+    return {row.key: row.value for row in conn.execute(select(meta.c.key, meta.c.value).where(wanted))}
+
+
+def _before(data_dir: Path) -> str:
+    """The id of the spool that was here last, as the status file tells it; empty when it does not."""
+    try:
+        told = orjson.loads((data_dir / STATUS_NAME).read_bytes())["spool_id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return told if isinstance(told, str) and is_id(told) else ""
 
 
 def open_to_read(data_dir: Path) -> Spool:
@@ -173,11 +251,14 @@ def _upgrade(conn: Connection) -> None:
 
 
 @contextmanager
-def _naming_trouble(path: Path) -> Iterator[None]:
+def _naming_trouble(path: Path, found: list[str]) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
         code = getattr(error.orig, "sqlite_errorcode", None)
+        if damage.is_damage(error.orig):
+            found.append(str(error.orig))
+            raise damage.damaged(path, str(error.orig)) from error
         if code is None or code & 0xFF not in _PASSING:
             raise
         raise SpoolUnavailableError(f"the spool {path} cannot be used now: {error.orig}") from error

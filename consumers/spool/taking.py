@@ -137,6 +137,7 @@ _REOPEN = (
         attempts=0,
         retry_at=0,
         reason="",
+        reason_code="",
         redriven_at=bindparam("b_redriven"),
     )
 )

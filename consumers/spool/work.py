@@ -64,12 +64,16 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A delivery that cannot go on until an operator acts; ``back``: the sink was asked and has it not."""
+    """A delivery that cannot go on until an operator acts; ``back``: the sink was asked and has it not.
+
+    ``code`` is a :class:`schemas.reasons.ReasonCode`, or empty.
+    """
 
     item: Waiting
     attempts: int
     reason: str
     back: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Postponed:
     retry_at: int
     reason: str
     back: bool = False
+    code: str = ""
 
 
 # Written out, not bound: only so SQLite knows that the partial index on these rows fits.
@@ -110,6 +115,7 @@ _READY = (
         _IS_DUE,
         ~among(inbox.c.pos, "without"),
         or_(inbox.c.fetch_bytes == 0, ~among(inbox.c.unit, "closed")),
+        ~among(inbox.c.unit, "resting"),
     )
     .limit(bindparam("limit"))
 )
@@ -126,6 +132,7 @@ _END = (
         state_at=bindparam("b_now"),
         attempts=bindparam("b_attempts"),
         reason=bindparam("b_reason"),
+        reason_code=bindparam("b_code"),
         handed=inbox.c.handed & bindparam("b_handed"),
     )
 )
@@ -135,6 +142,7 @@ _POSTPONE = (
     .values(
         attempts=bindparam("b_attempts"),
         reason=bindparam("b_reason"),
+        reason_code=bindparam("b_code"),
         retry_at=bindparam("b_retry_at"),
         postponed_at=bindparam("b_now"),
         handed=inbox.c.handed & bindparam("b_handed"),
@@ -146,7 +154,15 @@ _NO_USES = delete(content_use).where(among(content_use.c.inbox_pos, "positions")
 _USED = select(content_use.c.sha256).where(among(content_use.c.sha256, "names"))
 
 
-def outlook(conn: Connection, lane: Lane, *, limit: int, without: Sequence[int], closed: Sequence[str] = ()) -> Outlook:
+def outlook(
+    conn: Connection,
+    lane: Lane,
+    *,
+    limit: int,
+    without: Sequence[int],
+    closed: Sequence[str] = (),
+    resting: Sequence[str] = (),
+) -> Outlook:
     """What of a lane may be worked on: the most urgent first, then the smallest, and with them the largest.
 
     Args:
@@ -155,9 +171,10 @@ def outlook(conn: Connection, lane: Lane, *, limit: int, without: Sequence[int],
         limit: most deliveries to return, beside the largest of a class that is not returned whole.
         without: positions that are in work already.
         closed: units for which nothing is to be fetched now.
+        resting: units that nothing is done for now.
     """
     ready: dict[int, Waiting] = {}
-    values = {"now": now_ms(), "without": as_list(without), "closed": as_list(closed)}
+    values = {"now": now_ms(), "without": as_list(without), "closed": as_list(closed), "resting": as_list(resting)}
     for urgency in _CLASSES[lane]:
         room = limit - len(ready)
         if room <= 0:
@@ -221,9 +238,13 @@ def park(conn: Connection, items: Sequence[Parked]) -> list[bool]:
     ended = [done for done in items if done.item.pos in waiting]
     if ended:
         now = now_ms()
-        rows = [_end(done.item, Status.PARKED, done.attempts, done.reason, now, back=done.back) for done in ended]
+        rows = [
+            _end(done.item, Status.PARKED, done.attempts, done.reason, now, back=done.back, code=done.code)
+            for done in ended
+        ]
         conn.execute(_END, rows)
-        outbox.say(conn, [_saying(done.item, Status.PARKED, done.attempts, done.reason) for done in ended])
+        parked = [(done, _saying(done.item, Status.PARKED, done.attempts, done.reason)) for done in ended]
+        outbox.say(conn, [saying._replace(code=done.code or None) for done, saying in parked])
     waiting -= recalls.carry_out_at(conn, waiting).positions
     return [done.item.pos in waiting for done in items]
 
@@ -236,6 +257,7 @@ def postpone(conn: Connection, items: Sequence[Postponed]) -> list[bool]:
             "b_pos": done.item.pos,
             "b_attempts": done.attempts,
             "b_reason": done.reason,
+            "b_code": done.code,
             "b_retry_at": done.retry_at,
             "b_now": now,
             "b_handed": not done.back,
@@ -258,13 +280,14 @@ def _still_waiting(conn: Connection, items: Sequence[Waiting]) -> set[int]:
 
 
 def _end(
-    item: Waiting, state: Status, attempts: int, reason: str, now: int, *, back: bool = False
+    item: Waiting, state: Status, attempts: int, reason: str, now: int, *, back: bool = False, code: str = ""
 ) -> dict[str, object]:
     return {
         "b_pos": item.pos,
         "b_state": state.value,
         "b_attempts": attempts,
         "b_reason": reason,
+        "b_code": code,
         "b_now": now,
         "b_handed": not back,
     }

@@ -18,7 +18,7 @@ from consumers.together import together
 from consumers.traffic import Traffic, Want
 from consumers.upward.folder import OutboxFolder
 from consumers.upward.submit import Submitter
-from consumers.upward.upload import Sources
+from consumers.upward.upload import Place, Sources
 from consumers.upward.watch import file_ended
 from schemas.clock import now_ms
 from schemas.events import Event
@@ -153,17 +153,20 @@ class UpwardCourier:
         document = errand.document
         claimed = await asyncio.to_thread(self._folder.find, document.id)
         if claimed is None:
-            raise OutgoingRejectedError("its folder was removed before it was sent")
+            raise OutgoingRejectedError(
+                "its folder was removed before it was sent", vi="Thư mục của văn bản đã bị xóa trước khi gửi xong."
+            )
         files = await asyncio.to_thread(self._files_of, document.pos)
-        places = [(file.sha256, claimed.path / file.file_name) for file in files]
-        for sha256, path in places:
-            self._sources.add(sha256, path)
-        errand.begun = True
-        try:
-            await self._bring_up(files, errand.want)
-        finally:
-            for sha256, path in places:
-                self._sources.remove(sha256, path)
+        with self._folder.opened(claimed) as directory:
+            places = [(file.sha256, Place(directory, file.file_name)) for file in files]
+            for sha256, place in places:
+                self._sources.add(sha256, place)
+            errand.begun = True
+            try:
+                await self._bring_up(files, errand.want)
+            finally:
+                for sha256, place in places:
+                    self._sources.remove(sha256, place)
         sent = await self._submitter.submit(document, on_wait=errand.waits)
         await self._writer.run(sending.accept, sent)
         log.info(Event.OUTGOING_ACCEPTED, dispatch_id=sent.dispatch_id, addressees=sent.addressees)

@@ -7,13 +7,15 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 from consumers.errors import OutgoingRejectedError
 from consumers.spool.sending import SendingFile
-from consumers.upward.folder import LETTER_NAME, OURS
+from consumers.upward.folder import LETTER_NAME
+from consumers.upward.litter import is_litter
+from consumers.upward.notes import OURS, is_ours
 from schemas.attachment import Attachment, Listed, media_type_of
 from schemas.dispatch import MAX_ATTACHMENTS, UNNUMBERED, Listing, Submission
 from schemas.errors import InvalidError
@@ -30,6 +32,8 @@ class Document:
 
     submission: Submission
     files: tuple[SendingFile, ...]
+    left_out: tuple[str, ...] = ()
+    """What lies in the folder and is not sent: notes of ours, hidden files, what systems leave behind."""
 
     @property
     def body(self) -> bytes:
@@ -52,91 +56,139 @@ class DocumentRules:
     max_bytes: int
 
 
-def read_document(directory: Path, rules: DocumentRules) -> Document:
-    """Read a folder. Files that the letter lists come first, in its order; the others follow by name.
+def read_document(directory: Path | int, rules: DocumentRules) -> Document:
+    """Read a folder, by its path or its descriptor. Listed files come first, in the letter's order; others by name.
 
     Raises:
         OutgoingRejectedError: it cannot be sent as it is; the message says what is wrong and how to mend it.
         OSError: the disk failed.
     """
+    if isinstance(directory, Path):
+        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return read_document(opened, rules)
+        finally:
+            os.close(opened)
     try:
         letter, listed = _letter(directory, rules)
-        found = {entry.name: _file(entry, rules.max_bytes) for entry in _entries(directory)}
+        names, left_out = _names(directory, listed)
+        found = {name: _file(directory, name, rules.max_bytes) for name in names}
         attachments, files = _matched(listed, found)
         written = {**letter, "attachments": [item.model_dump() for item in attachments]}
-        return Document(parse(Submission, orjson.dumps(written), what="letter"), tuple(files))
+        return Document(parse(Submission, orjson.dumps(written), what="letter"), tuple(files), left_out)
     except InvalidError as error:
-        raise OutgoingRejectedError(str(error)) from error
+        raise OutgoingRejectedError(str(error), vi=f"{LETTER_NAME} có chỗ không hợp lệ; xem dòng dưới.") from error
 
 
-def _letter(directory: Path, rules: DocumentRules) -> tuple[dict[str, Any], tuple[Listed, ...]]:
+def _letter(directory: int, rules: DocumentRules) -> tuple[dict[str, Any], tuple[Listed, ...]]:
     """The letter without its attachments, checked before any file is hashed, and those."""
-    path = directory / LETTER_NAME
     try:
-        with _open(path) as file:
+        with open_plain(directory, LETTER_NAME) as file:
             body = file.read(MAX_LETTER_BYTES + 1)
     except FileNotFoundError:
         raise OutgoingRejectedError(
-            f"there is no {LETTER_NAME}; it holds the letter as `congvan send --file` takes it"
+            f"there is no {LETTER_NAME}; it holds the letter as `congvan send --file` takes it",
+            vi=f"Không có tệp {LETTER_NAME} (nội dung công văn) trong thư mục. Hãy đặt các tệp vào một thư mục "
+            f"cùng với {LETTER_NAME} rồi chuyển cả thư mục vào hộp gửi.",
         ) from None
     if len(body) > MAX_LETTER_BYTES:
         raise OutgoingRejectedError(f"{LETTER_NAME} has more than {MAX_LETTER_BYTES} bytes")
     try:
         letter = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise OutgoingRejectedError(f"{LETTER_NAME} is not JSON: {error}") from error
+        raise OutgoingRejectedError(
+            f"{LETTER_NAME} is not JSON: {error}", vi=f"Tệp {LETTER_NAME} không đúng định dạng JSON."
+        ) from error
     if not isinstance(letter, dict):
         raise OutgoingRejectedError(f"{LETTER_NAME} holds no JSON object")
     listed = parse(Listing, orjson.dumps({"attachments": letter.pop("attachments", [])}), what="letter").attachments
     written = {"notation": UNNUMBERED, **({"issuer": rules.issuer} if rules.issuer else {}), **letter}
     submission = parse(Submission, orjson.dumps(written), what="letter")
     if not rules.hosts(submission.issuer):
-        raise OutgoingRejectedError(f"this gateway does not send for {submission.issuer}, which it does not host")
+        raise OutgoingRejectedError(
+            f"this gateway does not send for {submission.issuer}, which it does not host",
+            vi=f"Cổng này không gửi thay cho {submission.issuer}; hãy sửa nơi ban hành (issuer).",
+        )
     return written, listed
 
 
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(directory) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    files = [entry for entry in entries if entry.name not in OURS and entry.name != LETTER_NAME]
+def _names(directory: int, listed: tuple[Listed, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """The files that are sent, and what is left out; what the letter lists is sent whatever its name."""
+    wanted = {item.name for item in listed}
+    here = sorted(name for name in os.listdir(directory) if name != LETTER_NAME)
+    left_out = [name for name in here if name not in wanted and _is_left_out(directory, name)]
+    files = [name for name in here if name not in set(left_out)]
+    for name in OURS.intersection(files):
+        raise OutgoingRejectedError(
+            f"{name} is a name that the gateway keeps for its own notes, and this one is none; rename it, or remove it",
+            vi=f"Tên {name} dành cho ghi chú của cổng mà tệp này không phải ghi chú đó; hãy đổi tên hoặc xóa tệp.",
+        )
     if len(files) > MAX_ATTACHMENTS:
-        raise OutgoingRejectedError(f"there are {len(files)} files; a dispatch has at most {MAX_ATTACHMENTS}")
-    return files
+        raise OutgoingRejectedError(
+            f"there are {len(files)} files; a dispatch has at most {MAX_ATTACHMENTS}",
+            vi=f"Có {len(files)} tệp; mỗi văn bản gửi được nhiều nhất {MAX_ATTACHMENTS} tệp.",
+        )
+    return files, tuple(_readable(name) for name in left_out)
 
 
-def _file(entry: os.DirEntry[str], max_bytes: int) -> SendingFile:
-    name = os.fsencode(entry.name).decode(errors="replace")
-    if name != entry.name:
-        raise OutgoingRejectedError(f"the file name {name!r} is not UTF-8; rename it")
+def _is_left_out(directory: int, name: str) -> bool:
+    return name.startswith(".") or is_litter(name) or is_ours(directory, name)
+
+
+def _readable(name: str) -> str:
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _file(directory: int, entry: str, max_bytes: int) -> SendingFile:
+    name = _readable(entry)
+    if name != entry:
+        raise OutgoingRejectedError(
+            f"the file name {name!r} is not UTF-8; rename it", vi=f"Tên tệp {name!r} không đọc được; hãy đổi tên."
+        )
     digest, size = hashlib.sha256(), 0
-    with _open(Path(entry)) as file:
+    with open_plain(directory, name) as file:
         while chunk := file.read(_READ_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    if size > max_bytes:
-        raise OutgoingRejectedError(f"{name} has {size} bytes; at most {max_bytes} are sent (max_document_bytes)")
+            if size > max_bytes:
+                raise OutgoingRejectedError(
+                    f"{name} has more than {max_bytes} bytes; at most {max_bytes} are sent (max_document_bytes)",
+                    vi=f"Tệp {name} lớn hơn {max_bytes} byte, mức lớn nhất được gửi.",
+                )
     return SendingFile(name, digest.hexdigest(), size)
 
 
-def _open(path: Path) -> Any:
+def open_plain(directory: int, name: str) -> BinaryIO:
     """Open a file of the folder itself: what a link names may be somebody else's, and is not sent.
 
+    Args:
+        directory: the folder's descriptor.
+        name: one name in it.
+
     Raises:
-        OutgoingRejectedError: it is a link, a folder or a device.
+        OutgoingRejectedError: it is a link, a folder, a device, or another name of a file of the gateway's own.
         FileNotFoundError: it is not there.
     """
-    what = f"{path.name} is no plain file; a document's folder holds the letter and its files alone"
+    shown = _readable(name)
+    what = OutgoingRejectedError(
+        f"{shown} is no plain file; a document's folder holds the letter and its files alone",
+        vi=f"{shown} không phải là tệp thường (là thư mục, liên kết…); thư mục chỉ được chứa công văn và các tệp.",
+    )
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
         raise
     except OSError as error:
         if error.errno == errno.EACCES:
-            raise OutgoingRejectedError(f"{path.name} may not be read by the gateway; change its rights") from error
-        raise OutgoingRejectedError(what) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OutgoingRejectedError(
+                f"{shown} may not be read by the gateway; change its rights",
+                vi=f"Cổng không được phép đọc {shown}; hãy cấp quyền đọc.",
+            ) from error
+        raise what from error
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_uid == os.geteuid()):
         os.close(fd)
-        raise OutgoingRejectedError(what)
+        raise what
     return os.fdopen(fd, "rb")
 
 
@@ -145,13 +197,19 @@ def _matched(
 ) -> tuple[list[Attachment], list[SendingFile]]:
     rest = {safe_file_name(name): file for name, file in found.items()}
     if len(rest) < len(found):
-        raise OutgoingRejectedError("two files have names that are the same on other systems; rename one")
+        raise OutgoingRejectedError(
+            "two files have names that are the same on other systems; rename one",
+            vi="Hai tệp có tên trùng nhau trên hệ thống khác; hãy đổi tên một tệp.",
+        )
     attachments: list[Attachment] = []
     files: list[SendingFile] = []
     for item in listed:
         file = rest.pop(item.name, None)
         if file is None:
-            raise OutgoingRejectedError(f"the letter lists the attachment {item.name}, which is not in the folder")
+            raise OutgoingRejectedError(
+                f"the letter lists the attachment {item.name}, which is not in the folder",
+                vi=f"Công văn nêu tệp {item.name} nhưng trong thư mục không có.",
+            )
         _require_same(item, file)
         attachments.append(_attachment(item.name, file, item.media_type))
         files.append(file)
@@ -165,7 +223,10 @@ def _require_same(item: Listed, file: SendingFile) -> None:
     for field in ("size", "sha256"):
         said, is_ = getattr(item, field), getattr(file, field)
         if said is not None and said != is_:
-            raise OutgoingRejectedError(f"the letter says that {item.name} has the {field} {said}; it has {is_}")
+            raise OutgoingRejectedError(
+                f"the letter says that {item.name} has the {field} {said}; it has {is_}",
+                vi=f"Tệp {item.name} không đúng như công văn nêu ({field}); hãy kiểm tra lại tệp.",
+            )
 
 
 def _attachment(name: str, file: SendingFile, media_type: str | None) -> Attachment:

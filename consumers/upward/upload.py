@@ -8,10 +8,9 @@ disk, whatever was on the way.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import aiohttp
 import structlog
@@ -24,6 +23,7 @@ from consumers.origin import Clients
 from consumers.pace import Pace
 from consumers.upward import tus
 from consumers.upward.body import PieceBody
+from consumers.upward.document import open_plain
 from consumers.upward.tus import telling_line_events
 from schemas.events import Event
 
@@ -47,21 +47,28 @@ def patch_bytes(rate: float) -> int:
     return min(max(round(rate * PATCH_SECONDS), LEAST_PATCH), MOST_PATCH)
 
 
+class Place(NamedTuple):
+    """A file of a folder that is open: the folder's descriptor, and the name in it."""
+
+    directory: int
+    name: str
+
+
 class Sources:
     """Where the files are whose hashes are brought up; several documents may have the same one."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, list[Path]] = {}
+        self._places: dict[str, list[Place]] = {}
 
-    def add(self, sha256: str, path: Path) -> None:
+    def add(self, sha256: str, place: Place) -> None:
         """A document has this file."""
-        self._paths.setdefault(sha256, []).append(path)
+        self._places.setdefault(sha256, []).append(place)
 
-    def remove(self, sha256: str, path: Path) -> None:
+    def remove(self, sha256: str, place: Place) -> None:
         """It needs it no more."""
-        self._paths[sha256].remove(path)
-        if not self._paths[sha256]:
-            del self._paths[sha256]
+        self._places[sha256].remove(place)
+        if not self._places[sha256]:
+            del self._places[sha256]
 
     def open(self, sha256: str, size: int) -> BinaryIO:
         """Open the file; blocks.
@@ -69,16 +76,16 @@ class Sources:
         Raises:
             OutgoingRejectedError: it is not as it was when it was taken.
         """
-        for path in self._paths.get(sha256, ()):
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError:
-                continue
-            if os.fstat(fd).st_size == size:
-                return os.fdopen(fd, "rb", buffering=0)
-            os.close(fd)
-        names = ", ".join(sorted({path.name for path in self._paths.get(sha256, ())}))
-        raise OutgoingRejectedError(f"{names or sha256} was changed or removed while it was being sent")
+        places = list(self._places.get(sha256, ()))
+        for place in places:
+            with suppress(OSError, OutgoingRejectedError), open_plain(place.directory, place.name) as file:
+                if os.fstat(file.fileno()).st_size == size:
+                    return os.fdopen(os.dup(file.fileno()), "rb", buffering=0)
+        names = ", ".join(sorted({place.name for place in places})) or sha256
+        raise OutgoingRejectedError(
+            f"{names} was changed or removed while it was being sent",
+            vi=f"Tệp {names} đã bị sửa hoặc xóa trong khi đang gửi.",
+        )
 
 
 class Uploader:

@@ -12,6 +12,7 @@ from consumers.spool.sending import Ended, Taken
 from consumers.stages import Stage
 from consumers.upward.document import Document, DocumentRules, read_document
 from consumers.upward.folder import Claimed, OutboxFolder
+from consumers.upward.notes import reason_note
 from schemas.clock import iso
 from schemas.events import Event
 
@@ -73,15 +74,20 @@ class OutboxWatch:
 
     async def _take(self, claimed: Claimed) -> None:
         try:
-            document = await asyncio.to_thread(read_document, claimed.path, self._rules)
+            document = await asyncio.to_thread(self._read, claimed)
         except OutgoingRejectedError as error:
             log.warning(Event.OUTGOING_REJECTED, id=claimed.id, name=claimed.name, reason=str(error))
             await self._writer.run(sending.take, Taken(claimed.id, claimed.name, reason=str(error)))
-            await asyncio.to_thread(self._folder.file_rejected, claimed, str(error))
+            await asyncio.to_thread(self._folder.file_rejected, claimed, reason_note(error))
             return
         await self._writer.run(sending.take, taken(claimed, document))
-        log.info(Event.OUTGOING_TAKEN, id=claimed.id, name=claimed.name, files=len(document.files))
+        left_out = list(document.left_out)
+        log.info(Event.OUTGOING_TAKEN, id=claimed.id, name=claimed.name, files=len(document.files), left_out=left_out)
         self._on_taken()
+
+    def _read(self, claimed: Claimed) -> Document:
+        with self._folder.opened(claimed) as directory:
+            return read_document(directory, self._rules)
 
     def _claim_all(self) -> None:
         for path in self._folder.appeared():
@@ -128,4 +134,4 @@ def file_ended(folder: OutboxFolder, claimed: Claimed, ended: Ended) -> None:
         }
         folder.file_sent(claimed, orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:
-        folder.file_rejected(claimed, ended.reason)
+        folder.file_rejected(claimed, reason_note(ended.reason))

@@ -11,7 +11,9 @@ from consumers.errors import OutgoingRejectedError
 from consumers.sinks.disk import DIRECTORY_MODE, copy_file, sync_directory, write_file
 from consumers.sinks.record import clip
 from consumers.upward.document import Document, DocumentRules, read_document
-from consumers.upward.folder import LETTER_NAME, OURS, Claimed, OutboxFolder
+from consumers.upward.folder import LETTER_NAME, Claimed, OutboxFolder
+from consumers.upward.litter import is_litter
+from consumers.upward.notes import OURS
 from schemas.ids import new_id
 from schemas.text import safe_file_name
 
@@ -39,7 +41,8 @@ def write_out(
     path = stage / _name_of(letter)
     try:
         stage.mkdir(mode=DIRECTORY_MODE)
-        path.mkdir(mode=DIRECTORY_MODE)
+        path.mkdir()
+        path.chmod(DIRECTORY_MODE)
         write_file(path / LETTER_NAME, letter)
         for file in files:
             _copy(file, path)
@@ -51,7 +54,7 @@ def write_out(
 
 
 def _copy(file: Path, directory: Path) -> None:
-    if file.name in _NOT_SENT or file.name.startswith("."):
+    if file.name in _NOT_SENT or file.name.startswith(".") or is_litter(file.name):
         raise OutgoingRejectedError(f"{file.name} is a name of the outbox's own, or hidden; rename the file")
     try:
         copy_file(file, directory / file.name)

@@ -20,6 +20,7 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "messages set apart": messages.set_apart,
     "web API": services.web_api,
     "token": services.token,
+    "gateways": services.gateways,
     "identity provider": services.identity_provider,
     "clock": services.clock,
 }

@@ -1,4 +1,4 @@
-"""Checks of what the router stands on: broker, topology, ledger, web API, token, identity provider, clock."""
+"""Checks of what the router stands on: broker, topology, ledger, web API, token, gateways, identity provider, clock."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from router.broker.topology.capacity import handles_for
 from router.content import ContentStore
 from router.delivery.broker_plan import planned
 from router.delivery.managed_broker import management_of
+from router.ledger import gateways as ledger_gateways
 from router.ledger.accounts import authenticate
 from router.ledger.engine import default_url, open_engine, reading, require_current
 from router.ledger.queries.contents import contents_on_the_way
@@ -33,6 +34,7 @@ _HTTP_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _CLOCK_TOLERANCE = 5.0
 _LOOKED_FOR = 5000
 """Contents on their way that are looked for, not hashed: the router's own rounds do that."""
+_NAMED = 5
 
 
 async def broker(settings: RouterSettings) -> Answer:
@@ -134,6 +136,28 @@ async def token(settings: RouterSettings) -> Answer:
     if account is None:
         return failed("CONGVAN_TOKEN is unknown, expired or revoked", "`congvan token create` makes another")
     return ok(f"the token of {account.name}")
+
+
+async def gateways(settings: RouterSettings) -> Answer:
+    """Whether two gateways work for one unit, and which units theirs cannot hand documents over to."""
+    url = make_url(default_url(settings))
+    if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
+        return note("not known yet: there is no ledger")
+    second, troubled = await _ask(
+        settings, lambda conn: (ledger_gateways.second_spools(conn, now_ms=now_ms()), ledger_gateways.troubled(conn))
+    )
+    if second:
+        names = ", ".join(f"{row.account} ({row.id})" for row in second[:_NAMED])
+        return failed(
+            f"{len(second)} gateways stand by because another works for their units: {names}",
+            "stop one of the two, or `congvan units take-over`",
+        )
+    if troubled:
+        return failed(
+            f"{len(troubled)} units' gateways cannot hand documents over: {', '.join(troubled[:_NAMED])}",
+            "`congvan units show` says why",
+        )
+    return ok("one for each unit, and they hand over")
 
 
 async def identity_provider(settings: RouterSettings) -> Answer:

@@ -3,25 +3,31 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from router.api.auth import Author, Caller, Parts
 from router.api.body import json_of
+from router.api.services import Services
 from router.api.unit_views import ListedUnitView, ResolutionView, UnitDetailView
 from router.errors import ForbiddenIssuerError, NotFoundError
-from router.ledger import queries
+from router.ledger import gateways, queries
 from router.ledger.engine import reading
 from router.ledger.scope import Scope
 from schemas.accounts import Role
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, UnitPattern, covers, is_code
 from schemas.dispatch import MAX_RULES
+from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
+from schemas.ids import Id
 from schemas.model import Travelling, parse
 from schemas.rights import out_of_reach
 
 _OUTAGES_MS = 7 * 24 * 3_600_000
 _MOST_OUTAGES = 200
+_MOST_NAMED = 4000
+"""Characters of a header that lists units: clients take 8 kB of headers."""
+_UP_SINCE = now_ms()
 _BODY = {
     "required": True,
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ResolveRequest"}}},
@@ -29,6 +35,12 @@ _BODY = {
 
 router = APIRouter(tags=["organisation"], prefix="/api/v1")
 Within = Annotated[UnitPattern | None, Query(description="Only this unit, or a subtree as `LCA.02.#`.")]
+
+Spool = Annotated[Id | None, Header(alias=HEADER_SPOOL, description="A gateway's own.")]
+
+Replaced = Annotated[
+    Id | None, Header(alias=HEADER_REPLACES, description="The spool that lay in its place before, and was lost.")
+]
 
 
 class ResolveRequest(Travelling):
@@ -42,15 +54,38 @@ class ResolveRequest(Travelling):
 
 
 @router.get("/units", summary="List the account's units")
-async def list_units(services: Parts, account: Caller, within: Within = None) -> list[ListedUnitView]:
-    """The units of today that the account stands for, in tree order; a gateway's are those it hosts."""
+async def list_units(  # noqa: PLR0917 - headers and query are parameters to the framework
+    services: Parts,
+    account: Caller,
+    response: Response,
+    within: Within = None,
+    spool: Spool = None,
+    replaces: Replaced = None,
+) -> list[ListedUnitView]:
+    """The units of today that the account stands for, in tree order; a gateway's are those it hosts.
+
+    To a gateway that names its spool the header `Congvan-Held-Elsewhere` tells for which of them another one works.
+    """
     today = services.organisation.today
     head = account.pattern.removesuffix(".#")
-    return [
-        ListedUnitView.listed(unit, services.timezone)
+    units = [
+        unit
         for unit in services.organisation.directory.within(head)
         if account.stands_for(unit.code) and unit.exists_on(today) and (within is None or covers(within, unit.code))
     ]
+    if spool is not None and account.role is Role.GATEWAY:
+        codes = [unit.code for unit in units]
+        elsewhere = await asyncio.to_thread(_held_elsewhere, services, codes, (spool, replaces or spool))
+        if elsewhere:
+            named = ",".join(elsewhere)
+            whole = len(elsewhere) == len(codes) or len(named) > _MOST_NAMED
+            response.headers[HEADER_ELSEWHERE] = EVERYWHERE if whole else named
+    return [ListedUnitView.listed(unit, services.timezone) for unit in units]
+
+
+def _held_elsewhere(services: Services, codes: list[str], own: tuple[str, str]) -> list[str]:
+    with reading(services.engine) as conn:
+        return sorted(gateways.held_elsewhere(conn, codes, own, now_ms=now_ms(), since_ms=_UP_SINCE))
 
 
 @router.get("/units/{code}", summary="Show a unit and its line")

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import structlog
 
 from router.broker.backoff import Backoff, sleep_unless
+from router.broker.errors import ChannelClosedError
 from router.broker.link import Link
 from router.broker.message import Delivered, Handler
 from router.broker.sifting import Sifted, Sifter
@@ -41,6 +43,7 @@ class Consumer:
         tuning: pauses before a queue, or a failed handler, is tried again.
         passing: errors of the handler that lie outside of any message, see :class:`router.broker.sifting.Sifter`.
         on_apart: told the queue of each message that fails again and again while others pass.
+        resting: see :meth:`rest`.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Consumer:
         tuning: Tuning,
         passing: tuple[type[Exception], ...] = (Exception,),
         on_apart: Callable[[str], None] = lambda _queue: None,
+        resting: Collection[str] = (),
     ) -> None:
         self._queues = list(dict.fromkeys(queues))
         self._sifter = Sifter(handler, passing)
@@ -75,6 +79,8 @@ class Consumer:
         self._missing: set[str] = set()
         self._some_missing = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._resting = frozenset(resting)
+        self._afresh = False  # what rests has changed
         self._worker = asyncio.create_task(self._work())
         self.attached = asyncio.Event()
         self.on_doubt: Callable[[str], None] = lambda _why: None
@@ -84,6 +90,17 @@ class Consumer:
     def set_apart(self) -> int:
         """Messages that come back again and again, while the others go on."""
         return self._sifter.suspects
+
+    def rest(self, queues: Collection[str]) -> None:
+        """Leave these of the queues alone from now on, and consume the others.
+
+        The channels are made anew, so that what was sent ahead and not yet acknowledged goes back at once, and nothing
+        of a queue that rests comes over the line.
+        """
+        before, self._resting = self._resting.intersection(self._queues), frozenset(queues)
+        if before != self._resting.intersection(self._queues):
+            self._afresh = True
+            self._some_missing.set()
 
     async def stop(self) -> None:
         """Begin no further batch and wait until the one in work is settled."""
@@ -102,19 +119,37 @@ class Consumer:
         return self._serve(link)
 
     async def _serve(self, link: Link) -> None:
+        try:
+            await self._begin(link)
+            self.attached.set()
+            while link.is_open:
+                await self._some_missing.wait()
+                if self._afresh:
+                    await self._leave()
+                    await self._begin(link)
+                else:
+                    await asyncio.sleep(self._retry_pause.pause())
+                    await self._retry(link)
+        finally:
+            self.attached.clear()
+
+    async def _begin(self, link: Link) -> None:
+        """Consume all that does not rest."""
+        self._afresh = False
         self._places.clear()
         self._missing.clear()
         self._some_missing.clear()
         self._retry_pause.reset()
-        try:
-            await self._subscribe(link, self._queues)
-            self.attached.set()
-            while link.is_open:
-                await self._some_missing.wait()
-                await asyncio.sleep(self._retry_pause.pause())
-                await self._retry(link)
-        finally:
-            self.attached.clear()
+        await self._subscribe(link, [queue for queue in self._queues if queue not in self._resting])
+
+    async def _leave(self) -> None:
+        """Close the channels; the broker puts back what they had not acknowledged."""
+        left = set(self._places.values())
+        self._places.clear()
+        for subscription in left:
+            if subscription.is_open:
+                with suppress(ChannelClosedError):
+                    await subscription.channel.close()
 
     async def _retry(self, link: Link) -> None:
         await self._subscribe(link, await self._look_for(link, sorted(self._missing)))

@@ -1,7 +1,7 @@
 """A session: one AMQP connection that recovers by itself, with the publishers and consumers on it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
@@ -168,6 +168,7 @@ class Session:
         newest_first: bool = False,
         passing: tuple[type[Exception], ...] = (Exception,),
         on_apart: Callable[[str], None] = lambda _queue: None,
+        resting: Collection[str] = (),
     ) -> Consumer:
         """Consume queues, now and after every recovery; one that is not there is tried again until it is.
 
@@ -182,6 +183,7 @@ class Session:
             passing: errors of the handler that lie outside of any message. One that fails by itself, again and again
                 while others pass, with another error is put aside; one that meets these is only set apart.
             on_apart: told the queue of each message that is set apart.
+            resting: queues that are left alone for now, see :meth:`Consumer.rest`.
         """
         made = Consumer(
             queues,
@@ -193,6 +195,7 @@ class Session:
             tuning=self._tuning,
             passing=passing,
             on_apart=on_apart,
+            resting=resting,
         )
         made.on_doubt = self._doubt
         self._consumers.append(made)

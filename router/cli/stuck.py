@@ -47,7 +47,7 @@ def stuck(as_json: JsonOption = False) -> None:
                 it.units,
                 it.deliveries,
                 local_time(it.since),
-                it.why.value,
+                it.code or it.why.value,
                 it.reason or "-",
                 "muted" if it.muted else "",
                 _advice(it),

@@ -67,6 +67,11 @@ GIVE_UP_EPILOG = f"""Example: `congvan units give-up LCA.02.05 --reason 'abolish
 KEEP_EPILOG = f"""Example: `congvan units keep LCA.02.05 --reason 'the decision was taken back'`
 
 {_CODES} 4: its last day has passed."""
+TAKE_OVER_EPILOG = f"""Example: `congvan units take-over LCA.02.05 --reason 'the old computer is broken but still on'`
+
+A gateway that is set up anew needs no such word where the old one is silent: it works after three missing hellos.
+
+{EXIT_CODES} Here 3: there is no such unit, or no second gateway; 4: several stand by."""
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The unit.")]
 UnitsArgument = Annotated[
     list[str], typer.Argument(metavar="UNIT…", help="Units, or LCA.02.# for one with all below it.")
@@ -247,6 +252,24 @@ def _tell_what_follows(conn: "Connection", code: str, today: "date", *, as_json:
     for name, value in lines.items():
         if value:
             typer.echo(f"{name}: {value}", err=as_json)
+
+
+def take_over(
+    code: CodeArgument,
+    spool: Annotated[str, typer.Option(metavar="ID", help="Which, where several stand by: its spool.")] = "",
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a unit's second gateway work for it in the place of the first, which stands by from then on."""
+    from router.ledger import unit_acts
+
+    _do(
+        lambda conn, by: unit_acts.take_over(conn, code, spool, by),
+        reason,
+        "is worked for by the other gateway",
+        "",
+        as_json=as_json,
+    )
 
 
 def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: str, *, as_json: bool) -> None:

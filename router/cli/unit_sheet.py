@@ -92,8 +92,26 @@ def _of_unit(sheet: "UnitSheet", now: int) -> Iterator[tuple[str, str]]:
         yield "muted", f"until {local_time(unit.muted_until)} by {unit.muted_by}: {unit.muted_why}"
     if unit.valid_to is not None:
         yield "until", f"{unit.valid_to}{f', then {unit.successor}' if unit.successor else ''}"
+    yield from _of_gateways(sheet)
     expires = sheet.account and sheet.account.expires_at
     yield "token", "none" if sheet.account is None else f"until {local_time(expires)}" if expires else "does not end"
+
+
+def _of_gateways(sheet: "UnitSheet") -> Iterator[tuple[str, str]]:
+    from schemas.reasons import WORDS, known_code
+
+    if sheet.trouble is not None:
+        known = known_code(sheet.trouble.code)
+        what = WORDS[known].en if known else sheet.trouble.code
+        yield "hand-over", f"fails since {local_time(sheet.trouble.since)}: {what}: {sheet.trouble.why}"
+        if known:
+            yield "to do", WORDS[known].advice_en
+    for row in sheet.gateways:
+        room = "" if row.disk_free is None else f", {row.disk_free} B free"
+        if row.works:
+            yield "spool", f"{row.id}, heard of {local_time(row.heard_at)}{room}"
+        else:
+            yield "second", f"{row.id} ({row.account}) stands by since {local_time(row.refused_at)}{room}"
 
 
 def _of_line(sheet: "LineSheet | None", span: SpanChoice) -> Iterator[tuple[str, str]]:

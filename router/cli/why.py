@@ -9,12 +9,13 @@ import typer
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json
 from router.cli.stats import took
 from schemas.clock import now_ms
+from schemas.reasons import WORDS, known_code
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from router.console.journey import Step
-    from router.ledger.queries import DeliveryDetail
+    from router.ledger.queries import DeliveryDetail, DeliveryRow
 
 app = typer.Typer(add_completion=False)
 
@@ -76,6 +77,8 @@ def explain(conn: "Connection", key: str, unit: str) -> dict[str, Any] | None:
         "state": row.state.value,
         "state_at": row.state_at,
         "reason": row.reason,
+        "reason_code": row.reason_code,
+        "hand_over": _hand_over(row),
         "means": STATES[row.state].meaning,
         "line_down_since": row.line_down_since,
         "steps": [_step(step) for step in journey_of(detail, drops_of(conn, detail, now))],
@@ -110,6 +113,16 @@ def _blame_the_store(conn: "Connection", found: dict[str, Any]) -> None:
         )
 
 
+def _hand_over(row: "DeliveryRow") -> dict[str, Any] | None:
+    """Why the unit's gateway does not hand it over, when it has it and says so."""
+    if not row.waits_for_sink:
+        return None
+    known = known_code(row.trouble_code)
+    words = WORDS[known] if known else None
+    said = {"code": row.trouble_code, "since": row.trouble_since, "why": row.trouble}
+    return said | {"means": words.en if words else "", "advice": words.advice_en if words else ""}
+
+
 def _delivery_of(conn: "Connection", dispatch_id: str, unit: str) -> str:
     from router.ledger.queries import list_deliveries
     from router.ledger.scope import EVERYTHING
@@ -142,6 +155,10 @@ def _print(found: Mapping[str, Any]) -> None:
     print(f"  {found['means']}")
     if found["reason"]:
         print(f"  Reason: {found['reason']}")
+    if found["hand_over"]:
+        told = found["hand_over"]
+        print(f"  Its gateway cannot hand it over since {local_time(told['since'])}: {told['means']}: {told['why']}")
+        print(f"  {told['advice']}")
     print("\nWhat happened:")
     for step in found["steps"]:
         print(f"  {local_time(step['at'])}  {_words(step)}")

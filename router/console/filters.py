@@ -24,6 +24,7 @@ from router.ledger.queries import Filter, Flag
 from router.ledger.reasons import Cause
 from schemas.codes import CODE_REGEX
 from schemas.dispatch import Urgency
+from schemas.reasons import known_code
 from schemas.states import Effect, Status
 from schemas.text import fold
 
@@ -247,6 +248,8 @@ def _reason(wanted: Filter, value: str, _present: _Present) -> Filter:
 
 
 def _why(wanted: Filter, value: str, _present: _Present) -> Filter:
+    if known_code(value.lower()):
+        return replace(wanted, code=value.lower())
     cause = cause_of_word(value)
     if cause is None:
         near = cause_of_word(nearest(value, tuple(Cause)))

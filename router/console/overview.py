@@ -69,11 +69,15 @@ def filter_of(group: Group, *, some_muted: bool) -> str:
         tokens.append(f"since:{EXPIRED_LATELY_MS // _A_DAY_MS}d")
     if some_muted:
         tokens.append(token("is", Flag.UNMUTED.value))
-    return " ".join([*tokens, *why_tokens(group.why, group.reason)])
+    return " ".join(
+        [*tokens, *(() if group.cause is Flag.NOT_HANDED_OVER else why_tokens(group.why, group.reason, group.code))]
+    )
 
 
-def why_tokens(why: Cause, reason: str) -> list[str]:
+def why_tokens(why: Cause, reason: str, code: str = "") -> list[str]:
     """The tokens of what a group's reasons mean, or of its one reason where that is not known."""
+    if code:
+        return [token("why", code)]
     if why is not Cause.OTHER:
         return [token("why", why.value)]
     return [token("reason", reason)] if reason else []

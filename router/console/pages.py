@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +21,7 @@ from router.console.language import ENGLISH, LANGUAGES, translations
 from router.console.shown import Shown
 from router.ledger.queries import REDRIVABLE
 from router.ledger.reasons import cause_of
+from schemas.reasons import WORDS, known_code
 
 ROOT = "/console"
 STATIC = Path(__file__).with_name("static")
@@ -83,6 +84,7 @@ def environment_of(language: str, timezone: str) -> Environment:
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {
         "cause_of": cause_of,
+        "coded": partial(_coded, language),
         "english": translations(ENGLISH).gettext,
         "flag_words": FLAG_WORDS,
         "languages": LANGUAGES,
@@ -97,6 +99,15 @@ def environment_of(language: str, timezone: str) -> Environment:
         "words": words,
     }
     return environment
+
+
+def _coded(language: str, code: str) -> tuple[str, str]:
+    """What a machine's code of a reason means, and what can be done; both empty for none that is known."""
+    known = known_code(code)
+    if known is None:
+        return "", ""
+    told = WORDS[known]
+    return (told.en, told.advice_en) if language == ENGLISH else (told.vi, told.advice_vi)
 
 
 def link(path: str, query: Mapping[str, object] | None = None, **more: object) -> str:

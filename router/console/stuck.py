@@ -44,8 +44,9 @@ def filter_of(group: StuckGroup, *, told_apart: bool) -> str:
     tokens = [token("state", group.state.value), token("unit", group.parent), token("unit", f"{group.parent}.*")]
     if told_apart:
         tokens.append(token("is", Flag.MUTED.value if group.muted else Flag.UNMUTED.value))
-    return " ".join([*tokens, *why_tokens(group.why, group.reason)])
+    return " ".join([*tokens, *why_tokens(group.why, group.reason, group.code)])
 
 
-def _likeness(group: StuckGroup) -> tuple[Status, Cause, str, str]:
-    return group.state, group.why, group.reason if group.why is Cause.OTHER else "", group.parent
+def _likeness(group: StuckGroup) -> tuple[Status, str, Cause, str, str]:
+    told_alone = group.reason if group.why is Cause.OTHER and not group.code else ""
+    return group.state, group.code, group.why, told_alone, group.parent

@@ -23,6 +23,7 @@ _ENDED = N_("Nothing more happens by itself.")
 _STOPPED = N_("Nothing by itself: it waits for somebody.")
 _NO_LINE = N_("It goes by itself as soon as the unit has a line.")
 _LINE_DOWN = N_("It goes on by itself when the line is back, which is down since:")
+_NOT_HANDED_OVER = N_("It goes by itself when the unit's gateway can hand it over, which fails since:")
 _AGAIN = N_("It is sent again by itself if nobody confirms it by then:")
 _PAUSED = N_("It goes by itself as soon as the unit is opened again.")
 _HELD = N_("It is not sent again while its unit is paused; what the broker has already may still arrive.")
@@ -51,6 +52,12 @@ def _on_the_way(row: DeliveryRow) -> Verdict:
         return Verdict(_PAUSED, None, FLAGS[Flag.PAUSED].advice)
     if row.line_down_since is not None:
         return Verdict(_LINE_DOWN, row.line_down_since, FLAGS[Flag.LINE_DOWN].advice)
+    if row.waits_for_sink:
+        return Verdict(_NOT_HANDED_OVER, row.trouble_since, FLAGS[Flag.NOT_HANDED_OVER].advice)
+    return _by_itself(row)
+
+
+def _by_itself(row: DeliveryRow) -> Verdict:
     if row.next_due_at is None:
         return Verdict(_HELD, None, STATES[row.state].advice)
     if row.failures:

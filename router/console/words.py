@@ -151,6 +151,13 @@ FLAGS: dict[Flag, Word] = {
         "noline",
         "warn",
     ),
+    Flag.NOT_HANDED_OVER: Word(
+        N_("Not handed over"),
+        N_("The unit's gateway has them and cannot hand them over: its folder, its system or its disk fails."),
+        N_("Mend what the reason names at the unit; what waits then goes by itself."),
+        "gateway",
+        "act",
+    ),
     Flag.NOT_COLLECTED: Word(
         N_("Not collected"),
         N_("The broker keeps them and the line is not known to be down, but the gateway has taken nothing for long."),
@@ -345,6 +352,7 @@ ACTS: dict[Act, str] = {
     Act.HANDED_ON: N_("handed on what waited for a unit"),
     Act.WAITING_ENDED: N_("gave up what waited for a unit"),
     Act.UNIT_KEPT: N_("took a unit's retirement back"),
+    Act.GATEWAY_CHANGED: N_("let another gateway work for"),
     Act.EXPORTED: N_("exported the log"),
 }
 

@@ -43,6 +43,8 @@ class Act(StrEnum):
     """What waited for such a unit was given up."""
     UNIT_KEPT = "unit_kept"
     """Its retirement was taken back before the day had come."""
+    GATEWAY_CHANGED = "gateway_changed"
+    """Another of a unit's gateways was let work for it."""
     EXPORTED = "exported"
 
 

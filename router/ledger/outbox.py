@@ -15,7 +15,7 @@ from router.ledger.bulk import chunks, rows_at_once, update_rows
 from router.ledger.models import attempt, delivery, dispatch
 from router.schedule import retry_publish
 from schemas.dispatch import Urgency
-from schemas.states import Status
+from schemas.states import UNDELIVERED, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +170,16 @@ def make_due(connection: Connection, units: Sequence[str], states: Sequence[Stat
 
 
 def make_due_by_sequence(connection: Connection, unit: str, missing: Sequence[int], now_ms: int) -> int:
-    """Have deliveries that a unit misses published again, unless recalled, expired or the unit is paused. How many."""
-    gone = [Status.RECALLED.value, Status.EXPIRED.value]
+    """Have deliveries that a unit misses published again, as far as it never told that it has them. How many.
+
+    What has arrived is not: the gateway that misses it has taken another's place, and the unit would get it twice.
+    Nor is what was recalled, has expired, or waits for a paused unit.
+    """
+    missed = [state.value for state in UNDELIVERED | {Status.PARKED}]
     return connection.execute(
         update(delivery)
         .where(
-            delivery.c.unit == unit, delivery.c.seq.in_(missing), delivery.c.state.not_in(gone), delivery.c.paused == 0
+            delivery.c.unit == unit, delivery.c.seq.in_(missing), delivery.c.state.in_(missed), delivery.c.paused == 0
         )
         .values(next_due_at=now_ms)
     ).rowcount

@@ -43,6 +43,8 @@ class Telling(NamedTuple):
     attempts: int = 0
     gateway_version: str = ""
     confirmed: bool = False
+    code: str = ""
+    """Of the reason, see :mod:`schemas.reasons`; empty: none was told."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class _Standing:
     arrived_at: int | None
     registered_at: int | None
     completed_at: int | None
+    reason_code: str
     claimed: int
     redriven_at: int | None
     content: str
@@ -105,6 +108,7 @@ _SELECT = select(
     delivery.c.arrived_at,
     delivery.c.registered_at,
     delivery.c.completed_at,
+    delivery.c.reason_code,
     delivery.c.claimed,
     delivery.c.redriven_at,
 )
@@ -128,10 +132,11 @@ _RECEIPT = (
     "attempts",
     "gateway_version",
     "remark",
+    "code",
 )
 _STANDING = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
-    *("arrived_at", "registered_at", "completed_at"),
+    *("arrived_at", "registered_at", "completed_at", "reason_code"),
 )
 _KNOWN = select(*(receipt.c[name] for name in _RECEIPT)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
 _BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
@@ -292,7 +297,7 @@ def _advance(standing: _Standing, item: Telling, silence: Silence) -> Step:
     if step.effect is Effect.ADVANCE:
         standing.state = item.status
         standing.state_at = item.recorded_at
-        standing.reason = item.reason
+        standing.reason, standing.reason_code = item.reason, item.code
         standing.changed = True
         _note_first(standing, item)
     if step.effect is Effect.ADVANCE or item.confirmed:
@@ -339,12 +344,13 @@ def _row(item: Telling, key: str, step: Step, remark: str) -> Row:
         item.attempts,
         item.gateway_version,
         remark,
+        item.code,
     )
 
 
 def _changed(standings: dict[str, _Standing]) -> list[Row]:
     return [
-        (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it))
+        (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it), it.reason_code)
         for key, it in standings.items()
         if it.changed
     ]

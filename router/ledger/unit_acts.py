@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from router.directory.checking import require_whole
 from router.errors import ActRefusedError, NotFoundError
-from router.ledger import audit, lines
+from router.ledger import audit, gateways, lines, outbox
 from router.ledger.audit import Act, Entry
 from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
@@ -17,6 +17,7 @@ from router.ledger.models import unit_sequence
 from router.ledger.scope import within
 from router.ledger.units import import_units, list_units
 from schemas.clock import iso
+from schemas.states import Status
 
 _NEITHER: dict[str, None] = dict.fromkeys(
     ("paused_at", "paused_by", "paused_why", "muted_until", "muted_by", "muted_why")
@@ -147,6 +148,37 @@ def keep(conn: Connection, code: str, by: By, *, today: date) -> Done:
     import_units(conn, [unit.model_copy(update={"valid_to": None, "successor": None})], now_ms=by.now_ms)
     _note(conn, [code], Act.UNIT_KEPT, by, unit.valid_to.isoformat())
     return Done(Act.UNIT_KEPT, (code,))
+
+
+def take_over(conn: Connection, code: str, spool_id: str, by: By) -> Done:
+    """Let one of a unit's gateways that stand by work for it in the place of the one that does.
+
+    What the other had taken and not handed over becomes due again; it learns of this when it asks, within minutes.
+
+    Args:
+        conn: a transaction that writes.
+        code: the unit.
+        spool_id: of the gateway, or the beginning of it; empty: the only one that stands by.
+        by: who acts.
+
+    Raises:
+        NotFoundError: there is no such unit, or no such gateway stands by for it.
+        ActRefusedError: several fit.
+    """
+    _lock(conn, [code])
+    waiting = [row for row in gateways.spools_of(conn, code, now_ms=by.now_ms) if not row.works]
+    fitting = [row for row in waiting if row.id.startswith(spool_id)]
+    if not fitting:
+        raise NotFoundError(
+            f"no gateway {spool_id or 'at all'} stands by for {code}", hint=f"`congvan units show {code}` names them"
+        )
+    if len(fitting) > 1:
+        names = ", ".join(row.id for row in fitting)
+        raise ActRefusedError(f"several gateways stand by for {code}: {names}", hint="say which by --spool")
+    gateways.take_over(conn, code, fitting[0].id)
+    outbox.make_due(conn, [code], [Status.QUEUED, Status.TAKEN], by.now_ms)
+    _note(conn, [code], Act.GATEWAY_CHANGED, by)
+    return Done(Act.GATEWAY_CHANGED, (code,))
 
 
 def _lock(conn: Connection, codes: Sequence[str]) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def ground(directory: Path, node: PrivateNode, *, on_postgres: bool) -> Iterator
         installation(directory, vhost, organisation(), ledger_url=url) as made,
     ):
         made.account(Role.ISSUER, "LCA.#")
-        gateways = [made.gateway(f"{hub}.#", name=f"gateway-{hub}", gap_after=2) for hub in HUBS]
+        gateways = [made.gateway(f"{hub}.#", name=f"gateway-{hub}", gap_after=2, presence_interval=5) for hub in HUBS]
         laid = Ground(node, made, made.router(**FAST), gateways, server)
         laid.router.start()
         made.wait_until_ready()

@@ -19,6 +19,7 @@ from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, submitting
 from faults.people import peoples_receipts_wiped
 from faults.topology import deleted_topology
 from rig.clock import ENVIRONMENT, Clock
+from router.ledger.gateways import second_spools
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
@@ -145,6 +146,35 @@ def _wipe_spool(directory: Path) -> None:
         if entry.name == "inbox":
             continue
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+async def two_gateways(laid: Ground, seed: int) -> dict[str, object]:
+    """A second gateway is started for units that one works for already; later the first is stopped, and it takes over.
+
+    With each seed the two have changed their places.
+    """
+    if len(laid.gateways) == len(HUBS):
+        settings = {"gap_after": 2, "presence_interval": 5}
+        laid.gateways.append(laid.made.gateway(f"{HUBS[0]}.#", name="gateway-second", **settings))
+    works, second = laid.gateways[0], laid.gateways[-1]
+    inbox = laid.made.directory / second.name / "inbox"
+    before = len(list(inbox.glob("*/*/dispatch.json")))
+    second.start()
+    await asyncio.to_thread(laid.made.wait, lambda: _one_stands_by(laid), "the second has said hello and stands by")
+    keys = _keys(seed, FEW)
+    await laid.submit(keys[: FEW // 2], pause=0.1)
+    await laid.settle()
+    assert len(list(inbox.glob("*/*/dispatch.json"))) == before, "the second handed over what is the first's"
+    works.stop()
+    await laid.submit(keys[FEW // 2 :])
+    await laid.settle()
+    laid.gateways[0], laid.gateways[-1] = second, works
+    return {"by_the_second": len(list(inbox.glob("*/*/dispatch.json"))) - before}
+
+
+def _one_stands_by(laid: Ground) -> bool:
+    with laid.made.engine.connect() as connection:
+        return len(second_spools(connection, now_ms=now_ms())) == 1
 
 
 async def everything_twice(laid: Ground, seed: int) -> dict[str, object]:
@@ -339,6 +369,7 @@ SCENARIOS: dict[str, Scenario] = {
         broker_wiped,
         peoples_receipts_wiped,
         spool_wiped,
+        two_gateways,
         everything_twice,
         clocks_jump,
         poison_among_good,

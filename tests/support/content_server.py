@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from schemas.encoding import as_available_dictionary
+from schemas.health import HEADER_ELSEWHERE, HEADER_SPOOL
 
 CHUNK = 16 * 1024
 
@@ -55,6 +56,8 @@ class ContentServer:
         always: send the first form whatever is accepted, as long as anything but the plain content is.
         swap: names whose bytes are replaced by others of the same length, this often.
         ranges: whether Range is understood.
+        elsewhere: by the spool that asks for the units, those for which another gateway works, as the header tells.
+        spools: that have asked for the units.
         open: cleared to hold every answer back, but for the bytes before ``held_from``.
         requests: what was asked.
     """
@@ -62,6 +65,8 @@ class ContentServer:
     contents: dict[str, bytes] = field(default_factory=dict)
     forms: dict[str, list[Served]] = field(default_factory=dict)
     units: list[dict[str, object]] = field(default_factory=list)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    spools: list[str] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
     cut_after: deque[int] = field(default_factory=deque)
     swap: dict[str, int] = field(default_factory=dict)
@@ -86,7 +91,10 @@ class ContentServer:
         self.tokens.append(request.headers.get("Authorization", ""))
         if self.answers:
             return web.Response(status=self.answers.popleft())
-        return web.json_response(self.units)
+        spool = request.headers.get(HEADER_SPOOL, "")
+        self.spools.append(spool)
+        named = self.elsewhere.get(spool, self.elsewhere.get("", ""))
+        return web.json_response(self.units, headers={HEADER_ELSEWHERE: named} if named else None)
 
     def _refusal(self, status: int) -> web.Response:
         if not self.problem:

@@ -95,7 +95,7 @@ def arrange(point: str) -> None:
     elif point == "noted, not filed":
         dies_behind_commit_of(sending.accept)
     elif point == "filed, its place not removed":
-        Path.rmdir = die  # type: ignore[method-assign]
+        OutboxFolder._sweep = die  # type: ignore[method-assign]
 
 
 async def _send(settings: GatewaySettings) -> None:

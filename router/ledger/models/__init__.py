@@ -21,7 +21,7 @@ from router.ledger.models.people import (
 )
 from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.telling import publication
-from router.ledger.models.units import line, outage, unit, unit_code, unit_sequence
+from router.ledger.models.units import line, outage, spool, unit, unit_code, unit_sequence, unit_trouble
 from router.ledger.models.way import (
     attempt,
     delivery,
@@ -57,9 +57,11 @@ __all__ = [
     "receipt",
     "redrive",
     "redrive_item",
+    "spool",
     "unit",
     "unit_code",
     "unit_receipts",
     "unit_sequence",
+    "unit_trouble",
     "web_session",
 ]

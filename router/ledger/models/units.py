@@ -66,6 +66,33 @@ unit_sequence = Table(
     Column("last", BigInteger, nullable=False),
 )
 
+spool = Table(
+    "spool",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", String(120), nullable=False),
+    Column("first_seen_at", BigInteger, nullable=False),
+    Column("heard_at", BigInteger, nullable=False),  # by a hello, which names it; receipts do not
+    Column("every_ms", BigInteger, nullable=False),  # how often it says hello; 0: it never said
+    Column("gateway_version", String(50), nullable=False, server_default=""),
+    Column("refused_at", BigInteger),  # since when it stands by for units that another holds; NULL: for none
+    Column("disk_free", BigInteger),  # bytes above its reserve; NULL: it never said
+    Index(None, "account"),
+    Index(None, "heard_at"),
+)
+"""The spools that gateways named; the one that works for a unit is ``unit.spool_id``."""
+
+unit_trouble = Table(
+    "unit_trouble",
+    metadata,
+    Column("unit", Code, ForeignKey("unit.code", ondelete="CASCADE"), primary_key=True),
+    Column("code", String(40), nullable=False),  # see schemas.reasons
+    Column("why", String(300), nullable=False, server_default=""),
+    Column("since", BigInteger, nullable=False),
+    Column("told_at", BigInteger, nullable=False),
+)
+"""Why a unit's gateway cannot hand documents over; no row while it can, or has not said."""
+
 line = Table(
     "line",
     metadata,

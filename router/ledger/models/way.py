@@ -89,6 +89,7 @@ delivery = Table(
     Column("state", String(20), nullable=False),
     Column("state_at", BigInteger, nullable=False),
     Column("reason", String(1000), nullable=False, server_default=""),  # why it waits, was parked, refused …
+    Column("reason_code", String(40), nullable=False, server_default=""),  # see schemas.reasons; empty: none was told
     Column("created_at", BigInteger, nullable=False),
     Column("next_due_at", BigInteger),
     Column("published", Integer, nullable=False, server_default="0"),  # times confirmed by the broker
@@ -147,6 +148,7 @@ receipt = Table(
     Column("gateway_version", String(50), nullable=False, server_default=""),
     # The ledger's own words, which stand before the teller's in `reason`: why it was refused, what is doubtful.
     Column("remark", String(500), nullable=False, server_default=""),
+    Column("code", String(40), nullable=False, server_default=""),  # of the reason: see schemas.reasons
     Index(None, "delivery_id"),
 )
 

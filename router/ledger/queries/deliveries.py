@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, and_, case, func, select
 
-from router.ledger.models import delivery, dispatch, line, receipt, unit
+from router.ledger.models import delivery, dispatch, line, receipt, unit, unit_trouble
 from router.ledger.queries.filters import EVERYTHING_WANTED, NOT_SENT, Filter
 from router.ledger.scope import Scope, within
 from router.outages import LineState
@@ -46,11 +46,22 @@ class DeliveryRow:
     held_at: int | None
     line_down_since: int | None
     """Since when its unit's line is down; None: it is up, or nothing is known of it."""
+    reason_code: str
+    """The reason's, see :mod:`schemas.reasons`; empty: none was told."""
+    trouble_code: str | None
+    """Why its unit's gateway hands nothing over, since when and in what words; None: it does, or never said."""
+    trouble_since: int | None
+    trouble: str | None
 
     @property
     def is_coming(self) -> bool:
         """Whether some of its contents have come and more are to."""
         return self.state in COMING and bool(self.bytes_held)
+
+    @property
+    def waits_for_sink(self) -> bool:
+        """Whether its unit's gateway has it and says that it cannot hand it over."""
+        return self.state is Status.TAKEN and self.trouble_code is not None
 
     @property
     def waits_for_line(self) -> bool:
@@ -89,6 +100,10 @@ _ROW = (
     delivery.c.bytes_total,
     delivery.c.held_at,
     case((line.c.state == LineState.DOWN.value, line.c.since)),
+    delivery.c.reason_code,
+    unit_trouble.c.code,
+    unit_trouble.c.since,
+    unit_trouble.c.why,
     case((and_(delivery.c.paused == 1, delivery.c.state.in_(NOT_SENT)), unit.c.paused_at)),
     unit.c.paused_by,
     unit.c.paused_why,
@@ -99,6 +114,7 @@ def rows_of(scope: Scope, wanted: Filter = EVERYTHING_WANTED) -> Rows:
     """The columns of :class:`DeliveryRow`, of what the scope sees; the filter is for its caller to ask."""
     joined = delivery.join(dispatch).outerjoin(unit, unit.c.code == delivery.c.unit)
     joined = joined.outerjoin(line, line.c.unit == delivery.c.unit)
+    joined = joined.outerjoin(unit_trouble, unit_trouble.c.unit == delivery.c.unit)
     return select(*_ROW).select_from(joined).where(scope.sees_delivery_of(wanted.units, wanted.issuers))
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
-from router.ledger.models import delivery, dispatch, line, unit
+from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.reasons import Cause, is_cause
 from router.ledger.scope import within
 from router.outages import LineState
@@ -39,6 +39,8 @@ class Flag(StrEnum):
     """The broker did not take it; it is tried again."""
     LINE_DOWN = "line-down"
     """On the way to a unit whose line is down."""
+    NOT_HANDED_OVER = "not-handed-over"
+    """In the unit's gateway, which cannot hand it over."""
     OVERDUE = "overdue"
     """Its deadline has passed in the last 90 days, and the unit is not done with it."""
     NO_LINE = "no-line"
@@ -64,6 +66,7 @@ class Filter:
         texts: all of these in notation or subject, accents and case aside.
         issuers: as ``units``, of the issuer.
         reason: with this in the reason, case aside.
+        code: with this code of the reason (:mod:`schemas.reasons`); only of deliveries.
         flags: all of these; only of deliveries.
         deliveries: one of these, by id.
         effects: what a receipt did to its delivery; only of the log.
@@ -83,6 +86,7 @@ class Filter:
     deliveries: frozenset[str] = frozenset()
     effects: frozenset[Effect] = frozenset()
     why: Cause | None = None
+    code: str = ""
 
 
 EVERYTHING_WANTED = Filter()
@@ -107,10 +111,13 @@ def conditions(
         (wanted.dispatch_id, delivery.c.dispatch_id == wanted.dispatch_id),
         (wanted.deliveries, delivery.c.id.in_(wanted.deliveries)),
         (wanted.urgency != ANY_URGENCY, delivery.c.urgency.between(least, most)),
+        (wanted.code, delivery.c.reason_code == wanted.code),
         (wanted.reason, reason.icontains(wanted.reason, autoescape=True, escape=ESCAPE)),
     ]
     if wanted.why is not None:
         asked.append((True, is_cause(reason, wanted.why)))
+        if reason is delivery.c.reason:
+            asked.append((True, delivery.c.reason_code == ""))  # a code says it, whatever the text
     times = [] if wanted.since is None else [at >= wanted.since]
     times += [] if wanted.until is None else [at < wanted.until]
     return [condition for is_asked, condition in asked if is_asked] + times + with_texts(wanted.texts)
@@ -151,6 +158,7 @@ _FLAGS: dict[Flag, Callable[[int], ColumnElement[bool]]] = {
     Flag.NOT_COLLECTED: lambda now: and_(_row.state == Status.QUEUED.value, _waits_long(now), ~_line_is_down),
     Flag.LINE_DOWN: lambda _: and_(_on_the_way, _line_is_down),
     Flag.NOT_CONFIRMED: lambda _: and_(_row.state.in_(NOT_SENT), _row.failures > 0),
+    Flag.NOT_HANDED_OVER: lambda _: and_(_row.state == Status.TAKEN.value, _row.unit.in_(select(unit_trouble.c.unit))),
     Flag.OVERDUE: lambda now: and_(_row.due_at.between(now - _OVERDUE_FOR_MS, now), _row.state.not_in(_ENDED)),
     Flag.NO_LINE: lambda _: and_(_on_the_way, _row.next_due_at.is_(None), _row.paused == 0),
     Flag.PAUSED: lambda _: and_(_row.state.in_(NOT_SENT), _row.paused == 1),

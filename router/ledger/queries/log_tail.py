@@ -121,6 +121,7 @@ def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
         and (wanted.urgency == ANY_URGENCY or least <= entry.urgency <= most)
         and wanted.reason.lower() in entry.reason.lower()
         and (wanted.why is None or cause_of(entry.reason) is wanted.why)
+        and not wanted.code  # of deliveries alone
         and (wanted.since is None or entry.recorded_at >= wanted.since)
         and (wanted.until is None or entry.recorded_at < wanted.until)
         and all(part in fresh.search for part in parts_of(wanted.texts))

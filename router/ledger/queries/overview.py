@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Label, case, distinct, func, literal, select
 
-from router.ledger.models import delivery, dispatch, line, unit
+from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import OPEN, Flag, flagged
 from router.ledger.reasons import Cause, cause_column, told_apart
@@ -17,6 +17,7 @@ from schemas.states import UNDELIVERED, Status
 CAUSES = (
     Flag.PARKED,
     Flag.EXPIRED,
+    Flag.NOT_HANDED_OVER,
     Flag.LINE_DOWN,
     Flag.NOT_CONFIRMED,
     Flag.NOT_COLLECTED,
@@ -53,8 +54,8 @@ class Overview:
 class Group:
     """Deliveries with one cause: how many, to how many units, since when (UTC ms).
 
-    ``why`` is what their machines' reasons mean; ``reason`` is one of these as it was told, and where ``why`` is other,
-    the one of all.
+    A ``code`` (:mod:`schemas.reasons`) makes one group, and so does what older reasons mean, ``why``; ``reason`` is one
+    of these as it was told. Where there is no code and ``why`` is other, it is the one of all.
     """
 
     cause: Flag
@@ -63,13 +64,14 @@ class Group:
     units: int
     deliveries: int
     since: int
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StuckGroup:
     """Deliveries that will not go by themselves: of one state, one reason and the units below one parent.
 
-    ``why`` and ``reason`` as of :class:`Group`.
+    ``why``, ``reason`` and ``code`` as of :class:`Group`.
     """
 
     state: Status
@@ -86,6 +88,7 @@ class StuckGroup:
     """Its one unit, named as ``parent``, exists no more: nobody will take what waits for it."""
     successor: str = ""
     """Of a unit that is gone."""
+    code: str = ""
 
 
 def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
@@ -178,12 +181,12 @@ def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[Stu
     stopped &= unit.c.valid_to.is_(None) | (unit.c.valid_to >= day)
     counts = func.count(distinct(row.unit)), func.count().label("deliveries"), func.min(row.state_at)
     muted = case((unit.c.muted_until > now_ms, 1), else_=0).label("muted")
-    why = cause_column(row.reason).label("why")
+    why, told = _meant()
     statement = (
-        select(row.state, why, func.min(row.reason), code, *counts, muted)
+        select(row.state, why, func.min(row.reason), code, *counts, muted, row.reason_code)
         .select_from(joined)
         .where(stopped, scope.sees_delivery())
-        .group_by(row.state, why, told_apart(row.reason), code, muted)
+        .group_by(row.state, row.reason_code, why, told, code, muted)
         .order_by(muted, func.count().desc(), func.min(row.state_at))
         .limit(_MOST_GROUPS)
     )
@@ -191,8 +194,19 @@ def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[Stu
     heads = select(unit.c.code, unit.c.name).where(unit.c.code.in_({row[3] for row in groups}))
     names = {row.code: row.name for row in conn.execute(heads)}
     return [
-        StuckGroup(Status(state), Cause(why), reason, head, names.get(head, ""), units, deliveries, since, bool(muted))
-        for state, why, reason, head, units, deliveries, since, muted in groups
+        StuckGroup(
+            state=Status(state),
+            why=Cause(why),
+            reason=reason,
+            parent=head,
+            parent_name=names.get(head, ""),
+            units=units,
+            deliveries=deliveries,
+            since=since,
+            muted=bool(muted),
+            code=kind,
+        )
+        for state, why, reason, head, units, deliveries, since, muted, kind in groups
     ]
 
 
@@ -210,21 +224,40 @@ def states_of_units(conn: Connection, scope: Scope, dispatch_id: str) -> Mapping
 def _groups(conn: Connection, scope: Scope, cause: Flag, now_ms: int) -> list[Group]:
     row = delivery.c
     by_reason = cause in _BY_REASON
-    why = (cause_column(row.reason) if by_reason else literal(Cause.OTHER.value)).label("why")
+    why, told = _meant() if by_reason else (literal(Cause.OTHER.value).label("why"), literal(""))
     reason = func.min(row.reason) if by_reason else literal("")
+    code = row.reason_code if by_reason else literal("")
+    if cause is Flag.NOT_HANDED_OVER:
+        reason, code = func.min(unit_trouble.c.why), unit_trouble.c.code
     since = {Flag.OVERDUE: row.due_at, Flag.LINE_DOWN: _WENT_DOWN}.get(cause, row.state_at)
     found = [flagged(cause, now_ms), flagged(Flag.UNMUTED, now_ms)]
     found += [row.state_at >= now_ms - EXPIRED_LATELY_MS] if cause is Flag.EXPIRED else []
     statement = (
-        select(why, reason, func.count(distinct(row.unit)), func.count(), func.min(since))
-        .select_from(delivery.join(dispatch))
+        select(why, reason, func.count(distinct(row.unit)), func.count(), func.min(since), code)
+        .select_from(delivery.join(dispatch).outerjoin(unit_trouble, unit_trouble.c.unit == row.unit))
         .where(*found, scope.sees_delivery())
         .order_by(func.count().desc())
         .limit(_MOST_GROUPS)
     )
     if by_reason:
-        statement = statement.group_by(why, told_apart(row.reason))
+        statement = statement.group_by(code, why, told)
+    if cause is Flag.NOT_HANDED_OVER:
+        statement = statement.group_by(code)
     return [Group(cause, Cause(values[0]), *values[1:]) for values in conn.execute(statement) if values[3]]
+
+
+def _meant() -> tuple[Label[str], ColumnElement[str]]:
+    """What a delivery's reason means where it has no code, and as what it is told apart beside that."""
+    row = delivery.c
+    coded = row.reason_code != ""
+    why = case((coded, literal(Cause.OTHER.value)), else_=cause_column(row.reason)).label("why")
+    return why, case((coded, literal("")), else_=told_apart(row.reason))
+
+
+def _reasons() -> tuple[ColumnElement[str], ColumnElement[str]]:
+    """The text that is shown of a group's reasons, and what they are alike by: their code, else their text."""
+    row = delivery.c
+    return func.min(row.reason), case((row.reason_code == "", row.reason), else_="")
 
 
 def _overdue(conn: Connection, scope: Scope, now_ms: int) -> int:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from router.ledger import accounts
+from router.ledger import accounts, gateways
 from router.ledger.accounts import AccountRow
+from router.ledger.gateways import SpoolRow, TroubleRow
 from router.ledger.queries.deliveries import DeliveryRow
 from router.ledger.queries.delivery_log import LogEntry, read_log
 from router.ledger.queries.filters import Filter, Flag
@@ -33,6 +34,10 @@ class UnitSheet:
     not_registered: int
     not_registered_since: int | None
     account: AccountRow | None
+    trouble: TroubleRow | None
+    """Why its gateway cannot hand documents over; None: it can, or never said."""
+    gateways: Sequence[SpoolRow]
+    """The gateway that works for it, then those that stand by because it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ def unit_sheet(conn: Connection, scope: Scope, code: str, *, now_ms: int, today:
         not_registered=count,
         not_registered_since=oldest,
         account=next(iter(accounts.gateways_of(conn, code)), None),
+        trouble=gateways.trouble_of(conn, code),
+        gateways=gateways.spools_of(conn, code, now_ms=now_ms),
     )
 
 

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 
 import pytest
 from pika import spec
@@ -48,6 +48,47 @@ async def test_what_is_received_is_what_was_sent(vhost: Vhost, session: Session)
             headers={"traceparent": "00", "seq": 3}, reply_to="answers", correlation_id="c", redelivered=False,
         )
     ])  # fmt: skip
+
+
+async def test_a_queue_that_rests_costs_nothing_and_gives_back_what_was_sent_ahead(
+    vhost: Vhost, session: Session
+) -> None:
+    held = asyncio.Event()
+
+    async def slow(batch: Sequence[Delivered]) -> Collection[int]:
+        await held.wait()
+        return await keeper(batch)
+
+    keeper = Keeper()
+    await fill(session, "unit.A", 20)
+    consumer = session.consume(["unit.A", "unit.B"], slow, prefetch=5)
+    await holds(lambda: depth(vhost, "unit.A") < 20)
+    consumer.rest(["unit.A"])
+    held.set()
+    await holds(lambda: depth(vhost, "unit.A") == 20)
+    await fill(session, "unit.B", 3)
+    await holds(lambda: sum(name.startswith("unit.B") for name in keeper.ids) == 3)
+    seen = sum(name.startswith("unit.A") for name in keeper.ids)
+    await fill(session, "unit.A", 5, first=20)
+    await holds(lambda: depth(vhost, "unit.A") == 25)
+    assert sum(name.startswith("unit.A") for name in keeper.ids) == seen
+    consumer.rest([])
+    await holds(lambda: {f"unit.A-{n}" for n in range(25)} <= set(keeper.ids))
+
+
+async def test_a_queue_rests_from_the_start_and_after_a_recovery(vhost: Vhost, session: Session) -> None:
+    keeper = Keeper()
+    await fill(session, "unit.A", 4)
+    consumer = session.consume(["unit.A", "unit.B"], keeper, prefetch=5, resting=["unit.A"])
+    await consumer.attached.wait()
+    session.renew()
+    await holds(lambda: not consumer.attached.is_set())
+    await session.ready()
+    await fill(session, "unit.B", 1)
+    await holds(lambda: keeper.ids == ["unit.B-0"])
+    assert depth(vhost, "unit.A") == 4
+    consumer.rest(["unit.B"])
+    await holds(lambda: len(keeper.ids) == 5)
 
 
 async def test_what_is_rejected_ends_in_the_dead_queue_and_the_rest_is_acknowledged(

@@ -1,7 +1,11 @@
 """The directory of contents: what is kept, what is removed, what rides inside."""
 
+import asyncio
 import hashlib
+import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +35,7 @@ async def directory(tmp_path: Path, writer: Writer) -> ContentDir:
 
 async def test_what_a_delivery_uses_is_not_released(directory: ContentDir, writer: Writer) -> None:
     used, unused = put(directory, USED), put(directory, UNUSED)
-    await writer.run(directory.release, [used.name, unused.name])
+    await writer.run(directory.release, directory.files_of([used.name, unused.name]))
     assert used.exists()
     assert not unused.exists()
 
@@ -39,9 +43,34 @@ async def test_what_a_delivery_uses_is_not_released(directory: ContentDir, write
 async def test_what_a_crash_left_behind_is_swept_at_the_start(directory: ContentDir, writer: Writer) -> None:
     kept = [put(directory, USED), put(directory, USED, ending=".part")]
     gone = [put(directory, UNUSED), put(directory, UNUSED, ending=".part")]
-    assert await writer.run(directory.sweep, None) == 1
+    assert await writer.run(directory.release, directory.all_files()) == 1
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
+
+
+@pytest.mark.parametrize(("gone", "partial", "scans"), [(1, 0, 0), (500, 0, 0), (1, 1, 1), (500, 250, 1)])
+async def test_removing_looks_at_the_directory_once_at_most_and_never_in_the_writer(
+    directory: ContentDir, writer: Writer, monkeypatch: pytest.MonkeyPatch, *, gone: int, partial: int, scans: int
+) -> None:
+    kept = [put(directory, b"kept %d" % number) for number in range(2000)]
+    whole = [put(directory, b"gone %d" % number) for number in range(gone - partial)]
+    parts = [put(directory, b"part %d" % number, ending=".part") for number in range(partial)]
+    scanned: list[str] = []
+    real = os.scandir
+
+    def counted(path: Path) -> Any:
+        scanned.append(threading.current_thread().name)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    names = [path.name.removesuffix(".part") for path in (*whole, *parts)]
+    files = await asyncio.to_thread(directory.files_of, names)
+    assert await writer.run(directory.release, files) == gone
+    assert len(scanned) == scans
+    assert "spool-writer" not in scanned
+    monkeypatch.undo()
+    assert not any(path.exists() for path in (*whole, *parts))
+    assert all(path.exists() for path in kept)
 
 
 def test_what_rides_inside_is_written_to_files_of_the_deliverys_own(tmp_path: Path) -> None:

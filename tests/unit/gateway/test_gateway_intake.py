@@ -8,6 +8,7 @@ import pytest
 from consumers.errors import SpoolUnavailableError
 from consumers.inbox import list_inbox
 from consumers.intake import Intake
+from consumers.room import Room
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Taken
 from schemas.dispatch import Lane, Urgency
@@ -29,7 +30,8 @@ class Told:
 
 
 def intake(spool: Spool, writer: Writer, told: Told, **changed: Any) -> Intake:
-    given: dict[str, Any] = {"hosts": {UNIT}.__contains__, "keeps_all": False, "gap_after": 60.0, "reserve_bytes": 0}
+    room = Room(spool.path.parent, reserve_bytes=0)
+    given: dict[str, Any] = {"hosts": {UNIT}.__contains__, "keeps_all": False, "gap_after": 60.0, "room": room}
     return Intake(spool, writer, on_taken=told, **(given | changed))
 
 
@@ -96,9 +98,11 @@ async def test_without_a_sink_what_needs_no_fetching_has_arrived(spool: Spool, w
 async def test_below_the_reserve_nothing_is_taken_and_the_messages_stay_with_the_broker(
     spool: Spool, writer: Writer
 ) -> None:
+    room = Room(spool.path.parent, reserve_bytes=2**60)
     with pytest.raises(SpoolUnavailableError, match="wait in the broker"):
-        await intake(spool, writer, Told(), reserve_bytes=2**60).handle([message()])
+        await intake(spool, writer, Told(), room=room).handle([message()])
     assert list_inbox(spool) == []
+    assert "wait in the broker" in room.reason
 
 
 async def test_how_far_each_lane_has_come_is_known(spool: Spool, writer: Writer) -> None:

@@ -1,7 +1,9 @@
 """The pipe that the line's hooks write to, and the script that ppp runs."""
 
 import asyncio
+import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,54 @@ async def test_where_no_gateway_runs_the_hook_says_so_and_does_not_wait(tmp_path
             pass
     with pytest.raises(GatewayStoppedError, match="no gateway runs"):
         tell(tmp_path, up=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
+async def test_root_writes_nothing_that_the_gateways_user_may_not_write(tmp_path: Path) -> None:
+    nobody = 65534
+    tmp_path.chmod(0o755)
+    for above in tmp_path.parents:
+        if above.stat().st_uid == os.geteuid() and above != Path("/"):
+            above.chmod(above.stat().st_mode | 0o055)
+    root_s = tmp_path / "roots-own"
+    root_s.write_text("untouched")
+    root_s.chmod(0o600)
+    pipe_of_root = tmp_path / "roots-pipe"
+    os.mkfifo(pipe_of_root, 0o600)
+    reader = os.open(pipe_of_root, os.O_RDWR | os.O_NONBLOCK)
+    state = tmp_path / "state"
+    victim = state / "gateway"
+    victim.mkdir(parents=True)
+    os.mkfifo(victim / "fifo", 0o666)
+    for path in (victim, victim / "fifo"):
+        os.chown(path, nobody, nobody)
+    script = tmp_path / "ip-up.d" / "90congvan"
+    script.parent.mkdir()
+    script.write_text(SCRIPT.read_text())
+    script.chmod(0o755)
+    stop = threading.Event()
+
+    def flip() -> None:
+        while not stop.is_set():
+            for target in ("fifo", root_s, pipe_of_root):
+                (victim / "new").symlink_to(target)
+                (victim / "new").rename(victim / "line")
+
+    flipping = threading.Thread(target=flip)
+    flipping.start()
+    try:
+        for _ in range(40):
+            run = await asyncio.to_thread(
+                subprocess.run, [str(script)], env={"CONGVAN_STATE": str(state), "PATH": "/usr/bin:/bin"}, check=False
+            )
+            assert run.returncode == 0
+    finally:
+        stop.set()
+        flipping.join()
+    assert root_s.read_text() == "untouched"
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 100)
+    os.close(reader)
 
 
 @pytest.mark.parametrize(("folder", "up"), [("ip-up.d", True), ("ip-down.d", False)])

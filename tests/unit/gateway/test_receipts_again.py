@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from consumers.intake import Intake
+from consumers.room import Room
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.outbox import Unsent
 from consumers.spool.taking import Arriving, take
@@ -76,7 +77,7 @@ async def test_a_question_is_answered_before_it_is_acknowledged_and_documents_be
         hosts={UNIT}.__contains__,
         keeps_all=False,
         gap_after=60.0,
-        reserve_bytes=0,
+        room=Room(spool.path.parent, reserve_bytes=0),
         on_taken=lambda _lanes, _taken: None,
         on_repeated=repeated.append,
     )
@@ -98,7 +99,7 @@ async def test_a_question_that_is_none_or_not_ours_is_rejected(spool: Spool, wri
         hosts={UNIT}.__contains__,
         keeps_all=False,
         gap_after=60.0,
-        reserve_bytes=0,
+        room=Room(spool.path.parent, reserve_bytes=0),
         on_taken=lambda _lanes, _taken: None,
     )
     assert list(await intake.handle([a_question(body or b" ")])) == [0]

@@ -14,9 +14,11 @@ from consumers.sinks import make_guarded_sink, make_sink
 from consumers.sinks.base import Document
 from consumers.sinks.circuit import FAILING_DOCUMENTS, Circuit, CircuitState
 from consumers.sinks.guard import GuardedSink, Park, Policy, RetryAt, next_step, schedule
+from schemas.reasons import ReasonCode
 from support.documents import make_document
 
 POLICY = Policy()
+UNIT = "LCA.02.05"
 FAILURE = SinkRetryError("the register is locked")
 
 
@@ -146,7 +148,7 @@ async def test_while_the_circuit_is_open_documents_wait_and_it_costs_no_try(
         await guarded.deliver(document, 4)
     assert (caught.value.attempts, caught.value.retry_at) == (4, told.now + 60_000)
     assert told.calls == calls
-    assert (guarded.circuit.state, guarded.circuit.until) == (CircuitState.OPEN, told.now + 60_000)
+    assert (guarded.circuits.state(UNIT), guarded.circuits.until(UNIT)) == (CircuitState.OPEN, told.now + 60_000)
 
 
 async def test_one_document_that_always_fails_does_not_open_the_circuit(
@@ -156,7 +158,7 @@ async def test_one_document_that_always_fails_does_not_open_the_circuit(
     for attempts in range(POLICY.attempts - 1):
         with pytest.raises(SinkWaitError):
             await guarded.deliver(document, attempts)
-    assert guarded.circuit.state is CircuitState.CLOSED
+    assert guarded.circuits.state(UNIT) is CircuitState.CLOSED
     with pytest.raises(SinkParkedError):
         await guarded.deliver(document, POLICY.attempts - 1)
 
@@ -170,7 +172,7 @@ async def test_a_success_in_between_starts_the_count_anew(guarded: GuardedSink, 
             told.outcome = lambda: FAILURE
             with pytest.raises(SinkWaitError):
                 await guarded.deliver(other, 0)
-    assert guarded.circuit.state is CircuitState.CLOSED
+    assert guarded.circuits.state(UNIT) is CircuitState.CLOSED
 
 
 async def test_a_refusal_shows_that_the_sink_is_there(guarded: GuardedSink, told: _Told, tmp_path: Path) -> None:
@@ -178,7 +180,7 @@ async def test_a_refusal_shows_that_the_sink_is_there(guarded: GuardedSink, told
     for other in _others(tmp_path, FAILING_DOCUMENTS + 1):
         with pytest.raises(SinkParkedError):
             await guarded.deliver(other, 0)
-    assert guarded.circuit.state is CircuitState.CLOSED
+    assert guarded.circuits.state(UNIT) is CircuitState.CLOSED
 
 
 async def test_after_the_pause_one_probe_goes_and_its_success_closes_the_circuit(
@@ -188,7 +190,7 @@ async def test_after_the_pause_one_probe_goes_and_its_success_closes_the_circuit
     told.now += 60_000
     told.outcome = lambda: None
     await guarded.deliver(document, 0)
-    assert guarded.circuit.state is CircuitState.CLOSED
+    assert guarded.circuits.state(UNIT) is CircuitState.CLOSED
 
 
 async def test_a_failed_probe_costs_its_document_a_try_and_doubles_the_pause(
@@ -197,11 +199,11 @@ async def test_a_failed_probe_costs_its_document_a_try_and_doubles_the_pause(
     await _open(guarded, told, tmp_path)
     pauses = []
     for attempts in range(6):
-        told.now = guarded.circuit.until
+        told.now = guarded.circuits.until(UNIT)
         with pytest.raises(SinkWaitError) as caught:
             await guarded.deliver(document, attempts)
         assert caught.value.attempts == attempts + 1
-        pauses.append((guarded.circuit.until - told.now) / 1000)
+        pauses.append((guarded.circuits.until(UNIT) - told.now) / 1000)
     assert pauses == [120, 240, 480, 600, 600, 600]
 
 
@@ -225,7 +227,7 @@ async def test_only_one_document_probes_at_a_time(told: _Told, document: Documen
     assert (caught.value.attempts, caught.value.retry_at) == (3, told.now + 1000)
     held.set()
     await probe
-    assert guarded.circuit.state is CircuitState.CLOSED
+    assert guarded.circuits.state(UNIT) is CircuitState.CLOSED
 
 
 async def test_a_probe_that_is_broken_off_lets_another_go(told: _Told, document: Document, tmp_path: Path) -> None:
@@ -237,16 +239,104 @@ async def test_a_probe_that_is_broken_off_lets_another_go(told: _Told, document:
         await guarded.deliver(document, 0)
     told.outcome = lambda: None
     await guarded.deliver(document, 0)
-    assert guarded.circuit.state is CircuitState.CLOSED
+    assert guarded.circuits.state(UNIT) is CircuitState.CLOSED
 
 
 async def test_a_late_failure_of_a_document_under_way_leaves_the_probe_s_pause(
     guarded: GuardedSink, told: _Told, tmp_path: Path
 ) -> None:
     await _open(guarded, told, tmp_path)
-    until = guarded.circuit.until
-    assert not guarded.circuit.opened_by_failure("another", "late", now=told.now + 10)
-    assert guarded.circuit.until == until
+    until = guarded.circuits.until(UNIT)
+    assert not guarded.circuits.failed(UNIT, "another", "late", ReasonCode.SINK_TROUBLE, now=told.now + 10)
+    assert guarded.circuits.until(UNIT) == until
+
+
+async def _try(guarded: GuardedSink, document: Document, attempts: int = 0) -> SinkWaitError | None:
+    try:
+        await guarded.deliver(document, attempts)
+    except SinkWaitError as error:
+        return error
+    return None
+
+
+class _ByUnit(_Told):
+    """A sink that fails the documents of some units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing: dict[str, SinkRetryError] = {}
+
+    async def deliver(self, document: Document) -> None:
+        self.calls += 1
+        if document.unit in self.failing:
+            raise self.failing[document.unit]
+
+
+async def test_one_units_broken_folder_holds_up_its_own_documents_alone(tmp_path: Path) -> None:
+    told = _ByUnit()
+    guarded = GuardedSink(told, POLICY, clock=lambda: told.now, luck=lambda: 1.0)
+    told.failing["LCA.02"] = SinkRetryError("the inbox /in/LCA.02 cannot be written", code=ReasonCode.SINK_UNWRITABLE)
+    for _ in range(FAILING_DOCUMENTS):
+        assert await _try(guarded, make_document(tmp_path, unit="LCA.02", files={}))
+    assert guarded.circuits.state("LCA.02") is CircuitState.OPEN
+    for unit in ("LCA.02.05", "LCA.02.06"):
+        assert await _try(guarded, make_document(tmp_path, unit=unit, files={})) is None
+    waits = await _try(guarded, make_document(tmp_path, unit="LCA.02", files={}), 4)
+    assert waits is not None
+    assert (waits.attempts, waits.code) == (4, ReasonCode.SINK_UNWRITABLE)
+    assert [(it.unit, it.code, it.since) for it in guarded.circuits.troubles()] == [
+        ("LCA.02", ReasonCode.SINK_UNWRITABLE, told.now)
+    ]
+
+
+@given(order=st.lists(st.sampled_from(["LCA.02", "LCA.02.05", "LCA.02.06"]), min_size=1, max_size=40))
+async def test_a_unit_waits_for_no_failure_but_its_own_and_is_shown_no_other_reason(
+    tmp_path_factory: pytest.TempPathFactory, order: list[str]
+) -> None:
+    told, directory = _ByUnit(), tmp_path_factory.mktemp("units")
+    guarded = GuardedSink(told, POLICY, clock=lambda: told.now, luck=lambda: 1.0)
+    told.failing = {unit: SinkRetryError(f"{unit} is broken") for unit in ("LCA.02", "LCA.02.05")}
+    for unit in order:
+        waits = await _try(guarded, make_document(directory, unit=unit, files={}))
+        assert (waits is None) == (unit == "LCA.02.06")
+        assert waits is None or f"{unit} is broken" in waits.reason
+
+
+async def test_what_all_units_share_is_probed_by_turns_and_frees_all_when_it_works(tmp_path: Path) -> None:
+    told = _ByUnit()
+    guarded = GuardedSink(told, POLICY, clock=lambda: told.now, luck=lambda: 1.0)
+    units = [f"LCA.02.{number:02}" for number in range(6)]
+    told.failing = dict.fromkeys(units, SinkRetryError("connection refused", code=ReasonCode.SINK_UNREACHABLE))
+    for _ in range(3):
+        for unit in units:
+            await _try(guarded, make_document(tmp_path, unit=unit, files={}))
+    calls = told.calls
+    assert calls < 3 * len(units)  # one document of each unit is enough to know
+    told.now += 60_000
+    for unit in units:
+        await _try(guarded, make_document(tmp_path, unit=unit, files={}))
+    assert told.calls == calls + 1
+    told.failing = {}
+    told.now += 120_000
+    assert await _try(guarded, make_document(tmp_path, unit=units[3], files={})) is None
+    for unit in units:
+        assert await _try(guarded, make_document(tmp_path, unit=unit, files={})) is None
+    assert guarded.circuits.troubles() == []
+
+
+@pytest.mark.parametrize("code", [ReasonCode.SINK_LOGIN, ReasonCode.SINK_ADDRESS])
+async def test_an_expired_token_opens_the_circuit_at_once_and_parks_nothing(
+    guarded: GuardedSink, told: _Told, document: Document, code: ReasonCode
+) -> None:
+    told.outcome = lambda: SinkRetryError("answered 401", code=code)
+    for _ in range(3 * POLICY.attempts):
+        waits = await _try(guarded, document, POLICY.attempts - 1)
+        assert waits is not None
+        assert (waits.attempts, waits.code) == (POLICY.attempts - 1, code)
+        assert guarded.circuits.state(UNIT) is CircuitState.OPEN
+        told.now = waits.retry_at
+    told.outcome = lambda: None
+    assert await _try(guarded, document) is None
 
 
 async def test_closing_the_guard_closes_the_sink(guarded: GuardedSink, told: _Told) -> None:

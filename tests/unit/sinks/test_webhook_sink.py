@@ -71,14 +71,16 @@ async def test_a_large_file_is_streamed_with_its_length_announced(tmp_path: Path
     assert [len(part.content) for part in system.parts[0][1:]] == [1_500_000, 0]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 415, 422])
-async def test_a_4xx_answer_refuses_at_once_with_the_answer_as_reason(tmp_path: Path, status: int) -> None:
+@pytest.mark.parametrize("status", [400, 409, 413, 415, 422, 451])
+async def test_an_answer_about_the_document_refuses_at_once_with_the_answer_as_reason(
+    tmp_path: Path, status: int
+) -> None:
     async with _posting_to(answering(status, "Số công văn\nđã có")) as (sink, _):
         with pytest.raises(SinkRefusedError, match=rf"answered {status} Số công văn đã có$"):
             await sink.deliver(make_document(tmp_path))
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [401, 403, 404, 408, 410, 425, 429, 500, 502, 503, 504])
 async def test_an_answer_that_may_pass_is_tried_again(tmp_path: Path, status: int) -> None:
     error = await _failure(answering(status, "later"), tmp_path)
     assert f"answered {status} later" in error.reason
@@ -115,6 +117,41 @@ async def test_an_endless_answer_is_read_to_its_limit_only(tmp_path: Path) -> No
             await asyncio.wait_for(sink.deliver(make_document(tmp_path)), 10)
     assert len(caught.value.reason) < 400
     assert caught.value.reason.endswith("…")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_the_status_decides_though_the_body_stays_open(tmp_path: Path, status: int) -> None:
+    opened = asyncio.Event()
+
+    async def open_ended(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=status)
+        await response.prepare(request)
+        await response.write(b"stored, but")
+        await opened.wait()
+        return response
+
+    async with _posting_to(open_ended, timeout=15) as (sink, system):
+        if status == 200:
+            await asyncio.wait_for(sink.deliver(make_document(tmp_path)), 10)
+        else:
+            with pytest.raises(SinkRetryError, match="answered 503 stored, but"):
+                await asyncio.wait_for(sink.deliver(make_document(tmp_path)), 10)
+        opened.set()
+    assert len(system.headers) == 1
+
+
+async def test_a_200_whose_body_breaks_off_has_the_document(tmp_path: Path) -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=200, headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"stored")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with _posting_to(broken) as (sink, system):
+        await sink.deliver(make_document(tmp_path))
+    assert len(system.headers) == 1
 
 
 async def test_a_system_that_does_not_answer_in_time_is_tried_again(tmp_path: Path) -> None:

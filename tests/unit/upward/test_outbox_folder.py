@@ -9,6 +9,7 @@ import pytest
 from consumers.errors import OutgoingRejectedError
 from consumers.upward.document import DocumentRules, read_document
 from consumers.upward.folder import OutboxFolder
+from consumers.upward.notes import reason_note
 from consumers.upward.writing import write_out
 from schemas.dispatch import Submission
 from schemas.model import parse
@@ -48,7 +49,7 @@ def test_who_may_write_into_the_outbox_may_move_a_rejected_folder_back(tmp_path:
     root.chmod(0o2770)
     outbox = OutboxFolder(root)
     put_out(root, "a")
-    final = outbox.file_rejected(outbox.claim(outbox.appeared()[0]), "no subject")
+    final = outbox.file_rejected(outbox.claim(outbox.appeared()[0]), reason_note("no subject"))
     assert final.parent.stat().st_mode & 0o777 == 0o770
     assert (final / "reason.txt").stat().st_mode & 0o777 == 0o644
     final.rename(root / "a")
@@ -69,9 +70,10 @@ def test_documents_of_one_name_end_beside_each_other(outbox: OutboxFolder) -> No
 def test_a_kill_after_the_verdict_was_written_files_it_again(outbox: OutboxFolder) -> None:
     put_out(outbox.root, "a")
     claimed = outbox.claim(outbox.appeared()[0])
-    (claimed.path / "accepted.json").write_bytes(b"{half")
+    (claimed.path / "accepted.json").write_bytes(b'{"outbox_id": "1"}')
     final = outbox.file_sent(claimed, b"{}")
     assert (final / "accepted.json").read_bytes() == b"{}"
+    assert sorted(path.name for path in final.iterdir()) == ["accepted.json", "dispatch.json"]
 
 
 def test_a_place_that_a_kill_left_empty_is_swept(outbox: OutboxFolder) -> None:

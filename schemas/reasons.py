@@ -1,0 +1,182 @@
+"""Why a document waits or was parked, as a closed list of codes with their words in Vietnamese and English.
+
+A code is what machines group by; the text beside it says where and how, for the people who mend it. A gateway sends the
+code in the header ``code`` of a receipts message, because a body with a field that an older router does not know would
+be refused whole. A reader takes a code that it does not know for none.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+HEADER_CODE = "code"
+
+
+class ReasonCode(StrEnum):
+    """The machine's reasons; people's own are text alone."""
+
+    SINK_UNWRITABLE = "sink_unwritable"
+    """The unit's folder, or what the folder sink keeps in it, cannot be written."""
+    SINK_DISK_FULL = "sink_disk_full"
+    """The disk of the unit's folder has no room."""
+    SINK_UNREACHABLE = "sink_unreachable"
+    """The unit's system does not take connections, or breaks them."""
+    SINK_TIMEOUT = "sink_timeout"
+    """The unit's system did not answer, or its program did not end, in time."""
+    SINK_TROUBLE = "sink_trouble"
+    """The unit's system answered that it cannot take documents now, or its program failed."""
+    SINK_LOGIN = "sink_login"
+    """The unit's system does not accept the gateway's token (401, 403, 407)."""
+    SINK_ADDRESS = "sink_address"
+    """The unit's system answers from elsewhere: a redirect, or no such address."""
+    SINK_REFUSED = "sink_refused"
+    """The unit's system will never take this document."""
+    SINK_FAULT = "sink_fault"
+    """A sink met an error that is the gateway's own."""
+    FILE_UNREADABLE = "file_unreadable"
+    """A file of the document cannot be read from the gateway's own disk."""
+    DISK_FULL = "disk_full"
+    """The gateway's own disk has no room above its reserve."""
+    SPOOL_UNAVAILABLE = "spool_unavailable"
+    """The gateway's spool cannot be written now."""
+    CONTENT_GONE = "content_gone"
+    """The router says that it does not have the content, or not for this unit."""
+    CONTENT_WRONG = "content_wrong"
+    """What came is not what its SHA-256 names."""
+    TOO_LARGE = "too_large"
+    """An attachment is larger than this gateway takes."""
+    UNREADABLE = "unreadable"
+    """The descriptor, or the record it names, is none."""
+    GATEWAY_FAULT = "gateway_fault"
+    """The gateway met an error of its own with this document."""
+    SECOND_GATEWAY = "second_gateway"
+    """Two gateways work for one unit; this one stands by."""
+
+
+R = ReasonCode
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonWords:
+    """What a code is called and what can be done, in both languages."""
+
+    vi: str
+    en: str
+    advice_vi: str
+    advice_en: str
+
+
+WORDS: dict[ReasonCode, ReasonWords] = {
+    R.SINK_UNWRITABLE: ReasonWords(
+        "Không ghi được vào thư mục nhận của đơn vị",
+        "the unit's folder cannot be written",
+        "Kiểm tra thư mục nhận và quyền ghi trên máy của đơn vị.",
+        "See to the folder and its rights on the unit's computer.",
+    ),
+    R.SINK_DISK_FULL: ReasonWords(
+        "Ổ đĩa của thư mục nhận đã đầy",
+        "the disk of the unit's folder is full",
+        "Giải phóng dung lượng trên ổ đĩa của thư mục nhận; văn bản tự chuyển tiếp.",
+        "Free some space on that disk; what waits then goes by itself.",
+    ),
+    R.SINK_UNREACHABLE: ReasonWords(
+        "Không kết nối được với hệ thống của đơn vị",
+        "the unit's system cannot be reached",
+        "Kiểm tra hệ thống của đơn vị có đang chạy và địa chỉ có đúng không.",
+        "See whether the unit's system runs, and whether its address is right.",
+    ),
+    R.SINK_TIMEOUT: ReasonWords(
+        "Hệ thống của đơn vị không trả lời đúng hạn",
+        "the unit's system did not answer in time",
+        "Kiểm tra hệ thống của đơn vị; nếu nó vốn chậm, tăng CONGVAN_GATEWAY_SINK_TIMEOUT.",
+        "See to the unit's system; if it is slow by nature, raise CONGVAN_GATEWAY_SINK_TIMEOUT.",
+    ),
+    R.SINK_TROUBLE: ReasonWords(
+        "Hệ thống của đơn vị báo lỗi",
+        "the unit's system answers with an error",
+        "Xem nhật ký của hệ thống đơn vị.",
+        "Read the log of the unit's system.",
+    ),
+    R.SINK_LOGIN: ReasonWords(
+        "Hệ thống của đơn vị không chấp nhận mã truy cập",
+        "the unit's system does not accept the gateway's token",
+        "Cấp mã truy cập mới và đặt lại CONGVAN_GATEWAY_WEBHOOK_TOKEN.",
+        "Issue a new token and set CONGVAN_GATEWAY_WEBHOOK_TOKEN.",
+    ),
+    R.SINK_ADDRESS: ReasonWords(
+        "Địa chỉ của hệ thống đơn vị không đúng hoặc đã chuyển đi",
+        "the address of the unit's system is wrong, or it has moved",
+        "Đặt CONGVAN_GATEWAY_WEBHOOK_URL thành địa chỉ cuối cùng.",
+        "Set CONGVAN_GATEWAY_WEBHOOK_URL to the final address.",
+    ),
+    R.SINK_REFUSED: ReasonWords(
+        "Hệ thống của đơn vị từ chối văn bản này",
+        "the unit's system refuses this document",
+        "Xem câu trả lời của hệ thống đơn vị, rồi gửi lại hoặc xử lý bằng tay.",
+        "Read what the unit's system answered; then send it again, or see to it by hand.",
+    ),
+    R.SINK_FAULT: ReasonWords(
+        "Lỗi của chính cổng khi giao văn bản",
+        "the gateway met an error of its own at the hand-over",
+        "Gửi nhật ký của cổng cho người bảo trì.",
+        "Give the gateway's log to whoever maintains it.",
+    ),
+    R.FILE_UNREADABLE: ReasonWords(
+        "Không đọc được tệp trên máy của cổng",
+        "a file cannot be read from the gateway's own disk",
+        "Kiểm tra ổ đĩa của máy chạy cổng.",
+        "See to the disk of the gateway's computer.",
+    ),
+    R.DISK_FULL: ReasonWords(
+        "Ổ đĩa của cổng đã đầy",
+        "the gateway's disk is full",
+        "Giải phóng dung lượng trên máy chạy cổng; văn bản tự chuyển tiếp.",
+        "Free some space on the gateway's computer; what waits then goes by itself.",
+    ),
+    R.SPOOL_UNAVAILABLE: ReasonWords(
+        "Cổng không ghi được kho tạm",
+        "the gateway cannot write its spool",
+        "Kiểm tra ổ đĩa và thư mục dữ liệu của cổng.",
+        "See to the disk and the data directory of the gateway.",
+    ),
+    R.CONTENT_GONE: ReasonWords(
+        "Máy chủ không có nội dung này",
+        "the router does not have the content",
+        "Kiểm tra kho nội dung của máy chủ, rồi gửi lại.",
+        "See to the router's content store, then send it again.",
+    ),
+    R.CONTENT_WRONG: ReasonWords(
+        "Nội dung nhận được không đúng mã băm",
+        "what came is not what its hash names",
+        "Kiểm tra kho nội dung của máy chủ, rồi gửi lại.",
+        "See to the router's content store, then send it again.",
+    ),
+    R.TOO_LARGE: ReasonWords(
+        "Tệp lớn hơn mức cổng cho phép",
+        "an attachment is larger than the gateway takes",
+        "Tăng CONGVAN_GATEWAY_MAX_DOCUMENT_BYTES, rồi gửi lại.",
+        "Raise CONGVAN_GATEWAY_MAX_DOCUMENT_BYTES, then send it again.",
+    ),
+    R.UNREADABLE: ReasonWords(
+        "Không đọc được phần mô tả của văn bản",
+        "the description of the document cannot be read",
+        "Báo cho người bảo trì máy chủ.",
+        "Tell whoever maintains the router.",
+    ),
+    R.GATEWAY_FAULT: ReasonWords(
+        "Lỗi của chính cổng",
+        "the gateway met an error of its own",
+        "Gửi nhật ký của cổng cho người bảo trì, rồi gửi lại.",
+        "Give the gateway's log to whoever maintains it, then send it again.",
+    ),
+    R.SECOND_GATEWAY: ReasonWords(
+        "Có hai cổng cùng làm việc cho một đơn vị",
+        "two gateways work for one unit",
+        "Dừng một cổng; hoặc cho cổng mới thay: congvan units take-over.",
+        "Stop one of them; or let the new one take over: congvan units take-over.",
+    ),
+}
+
+
+def known_code(text: object) -> ReasonCode | None:
+    """The code that a message carries; None for none, or for one that this program does not know."""
+    return ReasonCode(text) if isinstance(text, str) and text in ReasonCode.__members__.values() else None

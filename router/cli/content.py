@@ -1,5 +1,6 @@
 """``congvan content``: whether the stored contents are what they were, and what nobody needs of them."""
 
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-_FAILED, _NOT_FOUND = 1, 3
+_FAILED, _NOT_FOUND, _REFUSED = 1, 3, 4
 _SHOWN_EVERY = 100
 _VERIFY_EPILOG = f"""Examples:
 
@@ -96,7 +97,7 @@ def _store() -> "ContentStore":
     """The store of the settings; a look makes none.
 
     Raises:
-        typer.Exit: there is none.
+        typer.Exit: there is none, or it is another user's.
     """
     from router.content import ContentStore
     from router.settings import RouterSettings
@@ -106,6 +107,9 @@ def _store() -> "ContentStore":
     if not root.exists():
         typer.echo(f"congvan: there is no content store at {root}; run this on the router's machine", err=True)
         raise typer.Exit(_NOT_FOUND)
+    if os.geteuid() != (owner := root.stat().st_uid):  # what another user makes there, the router could not change
+        typer.echo(f"congvan: {root} belongs to user {owner}; run this as that user: sudo -u '#{owner}' …", err=True)
+        raise typer.Exit(_REFUSED)
     return ContentStore(root, reserve_bytes=settings.content_reserve_bytes)
 
 

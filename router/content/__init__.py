@@ -1,7 +1,8 @@
 """Attachments by hash: where they lie, how they come there, and how it is known that they are what they were.
 
-``store`` the directory, ``writer`` what streams into it, ``verdicts`` which files are known to be right, ``disk`` what
-is done with files, ``scrub`` looks at all of them again and again.
+``store`` the directory, ``writer`` what streams into it, ``disk`` what is done with files, ``verdicts`` which of them
+are known to be right; ``scrub``, ``doubts`` and ``verifying`` look at them again; ``possession`` who may name which,
+``collecting`` what nobody names.
 """
 
 from router.content.disk import (

@@ -67,6 +67,7 @@ class Collector:
                 yield item
         if dry_run:
             return
+        self._forget_damaged(before)
         with writing(self._engine) as conn:
             holders.forget_unnamed(conn, round(before * 1000))
         if count:
@@ -85,6 +86,14 @@ class Collector:
         for sha256 in free:
             if dry_run or self._store.remove(sha256, unless_since=before):
                 yield old[sha256]
+
+    def _forget_damaged(self, before: float) -> None:
+        """Drop what was put aside long ago and nobody needs: its bytes need not come again."""
+        old = [item.sha256 for item in self._store.damaged() if item.since < before]
+        with reading(self._engine) as conn:
+            free = unnamed(conn, old)
+        for sha256 in free:
+            self._store.remove(sha256, unless_since=before)
 
     def _look(self, sha256: str) -> Collected | None:
         try:

@@ -215,6 +215,8 @@ class UploadStore:
         """
         came = _came(files)
         with self._existing(files), disk_full_told():
+            if came is None and files.done.exists():
+                return self._standing(files)  # it is content, whoever asks
             self._require_turn(files, turn)
             if came is not None and came.sha256 != announced.sha256:
                 self._begin_again(files, announced, came.sha256)

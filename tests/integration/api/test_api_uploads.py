@@ -296,3 +296,24 @@ async def test_memory_stays_flat_while_a_large_upload_comes(api: Api) -> None:
     assert (await patch(api, coming(), 0, sha=digest))[0].status == 204
     assert api.content.size(digest) == size
     assert peak - before < 24 * MIB
+
+
+async def test_a_finished_upload_bears_every_further_request_and_its_content_stays_whole(api: Api) -> None:
+    """One empty PATCH at its end, or a refused one that is too long and a HEAD, once left the stored file empty."""
+    await begin(api)
+    assert (await patch(api, DATA, 0))[0].status == 204
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    for data, status in ((b"", 204), (nothing(), 204), (b"x", 413), (b"x" * 300_000, 413)):
+        answer, _ = await patch(api, data, len(DATA))
+        assert answer.status == status
+        assert await offset_of(api) == len(DATA)
+        assert api.content.path(SHA).read_bytes() == DATA
+    requests = asyncio.gather(*(patch(api, b"", len(DATA)) for _ in range(5)))
+    assert await offset_of(api) == len(DATA)
+    await begin(api)
+    assert {answer.status for answer, _ in await requests} <= {204, 409}
+    assert (await call(api, "DELETE", f"/{SHA}"))[0].status == 204
+    assert api.content.path(SHA).read_bytes() == DATA

@@ -27,6 +27,7 @@ from schemas.clock import now_ms
 from schemas.dispatch import Submission
 from schemas.states import Status
 from support.ledgers import Clerk, attachment, new_dispatch, unit
+from support.rot import rot
 
 DAY = 86_400.0
 KEPT = 7 * DAY
@@ -89,6 +90,19 @@ def test_a_file_without_any_row_is_found_as_well(ledger: Engine, store: ContentS
     name = asyncio.run(store.put(b"left by a crash")).sha256
     os.utime(store.path(name), (0, 0))
     assert [item.sha256 for item in collector(ledger, store).collect()] == [name]
+
+
+def test_what_was_damaged_long_ago_is_dropped_unless_somebody_needs_it(ledger: Engine, store: ContentStore) -> None:
+    needed, free = bring(ledger, store, b"needed"), bring(ledger, store, b"free")
+    dispatch(ledger, attachment(b"needed"))
+    for name in (needed, free):
+        rot(store.path(name))
+        store.verify(name)
+    assert collector(ledger, store).run() == 0
+    assert {item.sha256 for item in store.damaged()} == {needed, free}, "it may be named yet"
+    later = Collector(ledger, store, kept=KEPT, clock=lambda: time.time() + 8 * DAY)
+    later.run()
+    assert {item.sha256 for item in store.damaged()} == {needed}
 
 
 async def test_what_a_submission_is_about_to_name_stays_though_it_is_old(ledger: Engine, store: ContentStore) -> None:

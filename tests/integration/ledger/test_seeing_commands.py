@@ -334,3 +334,16 @@ def test_collect_tells_before_it_removes(
     assert name in run("content", "collect").stdout
     assert store.size(name) is None
     assert run("content", "collect").stdout == "nothing to collect\n"
+
+
+def test_another_user_than_the_routers_changes_nothing_in_the_store(
+    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del ledger
+    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
+    ContentStore(tmp_path / "content", reserve_bytes=0)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    for command in ("verify", "collect"):
+        result = run("content", command)
+        assert (result.exit_code, "run this as that user" in result.stderr) == (4, True)
+    assert [path.name for path in (tmp_path / "content").iterdir()] == ["incoming"]

@@ -104,7 +104,8 @@ class RouterSettings(ProgramSettings):
         default=400 * 24 * 3600.0, description="How long it is remembered when a line was down: a year and a month."
     )
     expire_after: Seconds = Field(
-        default=90 * 24 * 3600.0, description="A delivery that has not arrived by then is expired, visibly."
+        default=90 * 24 * 3600.0,
+        description="A delivery that has not arrived so long after its acceptance or its redrive is expired, visibly.",
     )
 
     @model_validator(mode="after")

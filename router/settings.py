@@ -175,7 +175,8 @@ class RouterSettings(ProgramSettings):
         default=1000, description="Queues that upstream systems may make together; up to a thousand more fit."
     )
     expire_after: Seconds = Field(
-        default=90 * 24 * 3600.0, description="A delivery that has not arrived by then is expired, visibly."
+        default=90 * 24 * 3600.0,
+        description="A delivery that has not arrived so long after its acceptance or its redrive is expired, visibly.",
     )
 
     @model_validator(mode="after")

@@ -6,16 +6,19 @@ for less often, here.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, or_, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
-from router.ledger.models import delivery
+from router.ledger.models import delivery, receipt
 from router.schedule import LONGEST_RETRY_MS, Silence
 from schemas.deadlines import is_misset
+from schemas.dispatch import Urgency
 from schemas.states import UNDELIVERED, Status
 
 _NOT_SENT = [Status.PENDING.value, Status.REDRIVEN.value]
 _WITH_THE_UNIT = [Status.QUEUED.value, Status.TAKEN.value]
 _MAY_STILL_GO = [*(state.value for state in UNDELIVERED), Status.PARKED.value, Status.EXPIRED.value]
+_LATEST = 1000
+"""Rows of the log that are looked at for times that have yet to come."""
 ROUTERS_DIFFER_MS = 60_000
 """How far the clocks of two routers on one ledger may be apart."""
 
@@ -46,9 +49,19 @@ def put_right(conn: Connection, now_ms: int, waits: Waits) -> int:
         (row.claimed == 0) & is_misset(row.next_due_at, now=now_ms, longest=ROUTERS_DIFFER_MS),
     )
     silent = is_misset(row.next_due_at, now=now_ms, longest=waits.silence.longest + ROUTERS_DIFFER_MS)
+    by_index = row.urgency.in_([int(item) for item in Urgency])
     due = 0
-    for states, missed in ((_NOT_SENT, at_once), (_WITH_THE_UNIT, silent)):
-        due += conn.execute(update(delivery).where(row.state.in_(states), missed).values(next_due_at=now_ms)).rowcount
-    ahead = row.state.in_(_MAY_STILL_GO), is_misset(row.state_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
-    conn.execute(update(delivery).where(*ahead).values(state_at=now_ms))
+    for condition in (and_(row.state.in_(_NOT_SENT), at_once), and_(by_index, silent, row.state.in_(_WITH_THE_UNIT))):
+        due += conn.execute(update(delivery).where(condition).values(next_due_at=now_ms)).rowcount
+    if due or _was_ahead(conn, now_ms):
+        ahead = row.state.in_(_MAY_STILL_GO), is_misset(row.state_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
+        conn.execute(update(delivery).where(*ahead).values(state_at=now_ms))
     return due
+
+
+def _was_ahead(conn: Connection, now_ms: int) -> bool:
+    """Whether something was accepted, or lately recorded, at a time that has yet to come."""
+    accepted = is_misset(delivery.c.created_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
+    latest = select(func.coalesce(func.max(receipt.c.pos), 0) - _LATEST).scalar_subquery()
+    recorded = receipt.c.pos > latest, is_misset(receipt.c.recorded_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
+    return bool(conn.scalar(select(or_(exists().where(accepted), exists().where(*recorded)))))

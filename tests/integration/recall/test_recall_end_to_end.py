@@ -113,5 +113,7 @@ async def test_a_recall_that_is_none_is_refused_with_its_field(made: Installatio
     )
     assert (status, problem["errors"][0]["field"]) == (422, "refers_to.0")
     assert problem["type"] == "urn:congvan:problem:references"
-    status, problem = await submit(made, notation="3-CV/TU", kind="recall", refers_to=[original["id"]])
+    status, problem = await submit(
+        made, notation="3-CV/TU", addressees=[HAS, FAILS], kind="recall", refers_to=[original["id"]]
+    )
     assert (status, problem["errors"][0]["field"]) == (422, "addressees")

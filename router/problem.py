@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from router.errors import RouterError
-from schemas.errors import FieldProblem
+from schemas.errors import FieldProblem, capped
 
 TYPE_PREFIX = "urn:congvan:problem:"
 
@@ -49,7 +49,7 @@ def problem(
         detail=detail,
         instance=path,
         hint=hint,
-        errors=[ProblemField(field=item.field, problem=item.problem, given=item.given) for item in problems],
+        errors=[ProblemField(field=item.field, problem=item.problem, given=item.given) for item in capped(problems)],
     )
 
 

@@ -5,10 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.errors import FieldProblem, InvalidError
+from schemas.errors import MAX_PROBLEMS, FieldProblem, InvalidError, capped
 
 M = TypeVar("M", bound=BaseModel)
-MAX_PROBLEMS = 20
 MAX_PARTS = 10_000
 """Commas in a JSON text, and so its keys and items: the largest that is right has fewer than 6,000."""
 _SHOWN = 80
@@ -24,16 +23,12 @@ class Travelling(BaseModel):
 
 
 def problems_of(error: ValidationError) -> list[FieldProblem]:
-    """Each failed field of a validation: where it stands, what is wrong, what was given; at most :data:`MAX_PROBLEMS`.
+    """Each failed field of a validation: where it stands, what is wrong, what was given.
 
-    The last one tells how many there are beside those named.
+    At most twenty, the last of which then tells how many there are beside those named.
     """
     found = error.errors(include_url=False, include_context=False)
-    shown = found if len(found) <= MAX_PROBLEMS else found[: MAX_PROBLEMS - 1]
-    problems = [_problem(item) for item in shown]
-    if len(found) > len(shown):
-        problems.append(FieldProblem("(others)", f"{len(found) - len(shown)} more are wrong; mend these first"))
-    return problems
+    return capped([_problem(item) for item in found[:MAX_PROBLEMS]], len(found))
 
 
 def _problem(item: Any) -> FieldProblem:

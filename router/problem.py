@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from router.errors import RouterError
-from schemas.errors import FieldProblem
-from schemas.model import MAX_PROBLEMS, MORE
+from schemas.errors import FieldProblem, capped
 
 _MAX_DETAIL = 2000
 """Characters: a sentence that names a thousand rules helps nobody."""
@@ -61,15 +60,8 @@ def problem(
         detail=detail if len(detail) <= _MAX_DETAIL else f"{detail[: _MAX_DETAIL - 1]}…",
         instance=path,
         hint=hint,
-        errors=[ProblemField(field=item.field, problem=item.problem, given=item.given) for item in _few(problems)],
+        errors=[ProblemField(field=item.field, problem=item.problem, given=item.given) for item in capped(problems)],
     )
-
-
-def _few(problems: Sequence[FieldProblem]) -> Sequence[FieldProblem]:
-    more = len(problems) - MAX_PROBLEMS
-    if more <= 0 or problems[-1].field == MORE:
-        return problems
-    return [*problems[:MAX_PROBLEMS], FieldProblem(MORE, f"{more} more are wrong")]
 
 
 def problem_of(error: RouterError, *, path: str = "") -> Problem:

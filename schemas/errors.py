@@ -25,6 +25,24 @@ class FieldProblem:
     given: str = ""
 
 
+MAX_PROBLEMS = 20
+"""Problems that one answer names."""
+
+
+def capped(problems: Sequence[FieldProblem], count: int | None = None) -> list[FieldProblem]:
+    """The first problems, and a last one that tells how many there are beside them.
+
+    Args:
+        problems: all of them, or the first.
+        count: how many there are; None: as many as are given.
+    """
+    total = len(problems) if count is None else count
+    if total <= MAX_PROBLEMS:
+        return list(problems)
+    shown = list(problems[: MAX_PROBLEMS - 1])
+    return [*shown, FieldProblem("(others)", f"{total - len(shown)} more are wrong; mend these first")]
+
+
 class InvalidError(SchemaError):
     """A document from outside does not fit its schema."""
 

@@ -5,15 +5,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.errors import FieldProblem, InvalidError
+from schemas.errors import MAX_PROBLEMS, FieldProblem, InvalidError, capped
 
 M = TypeVar("M", bound=BaseModel)
-MAX_PROBLEMS = 20
-"""In one answer: who sends a thousand wrong fields needs to see the first to mend them all."""
 MAX_PARTS = 10_000
 """Commas in a JSON text, and so its keys and items: the largest that is right has fewer than 6,000."""
-MORE = "(more)"
-"""The field of the problem that counts those left out."""
 _SHOWN = 80
 _PLACE = 200
 _FEW = 5
@@ -27,14 +23,12 @@ class Travelling(BaseModel):
 
 
 def problems_of(error: ValidationError) -> list[FieldProblem]:
-    """Each failed field of a validation: where it stands, what is wrong, what was given; at most :data:`MAX_PROBLEMS`.
+    """Each failed field of a validation: where it stands, what is wrong, what was given.
 
-    A last one counts those left out.
+    At most twenty, the last of which then tells how many there are beside those named.
     """
     found = error.errors(include_url=False, include_context=False)
-    problems = [_problem(item) for item in found[:MAX_PROBLEMS]]
-    more = len(found) - len(problems)
-    return [*problems, FieldProblem(MORE, f"{more} more are wrong")] if more else problems
+    return capped([_problem(item) for item in found[:MAX_PROBLEMS]], len(found))
 
 
 def _problem(item: Any) -> FieldProblem:

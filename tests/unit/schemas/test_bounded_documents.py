@@ -8,8 +8,8 @@ import pytest
 from router.errors import AddressingError
 from router.problem import problem_of
 from schemas.dispatch import Submission
-from schemas.errors import FieldProblem, InvalidError
-from schemas.model import MAX_PARTS, MAX_PROBLEMS, parse
+from schemas.errors import MAX_PROBLEMS, FieldProblem, InvalidError
+from schemas.model import MAX_PARTS, parse
 
 LETTER: dict[str, Any] = {"notation": "1", "subject": "s", "issuer": "LCA", "addressees": ["LCA.02"]}
 
@@ -36,13 +36,13 @@ def test_a_flood_of_unknown_keys_is_counted_before_a_model_sees_it(body: Any) ->
 
 def test_at_most_twenty_problems_are_told_and_the_rest_counted() -> None:
     problems = refused(LETTER | {f"key{number}": 1 for number in range(500)}).problems
-    assert len(problems) == MAX_PROBLEMS + 1
-    assert problems[-1] == FieldProblem("(more)", "480 more are wrong")
+    assert len(problems) == MAX_PROBLEMS
+    assert problems[-1] == FieldProblem("(others)", "481 more are wrong; mend these first")
 
 
 def test_any_problem_document_is_as_short() -> None:
     many = [FieldProblem(f"addressees.{number}", "x" * 100) for number in range(1000)]
     told = problem_of(AddressingError("; ".join(item.problem for item in many), problems=many))
-    assert len(told.errors) == MAX_PROBLEMS + 1
+    assert len(told.errors) == MAX_PROBLEMS
     assert len(told.detail) <= 2000
-    assert told.errors[-1].problem == "980 more are wrong"
+    assert told.errors[-1].problem == "981 more are wrong; mend these first"

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.errors import AddressingError
+from router.problem import problem_of
 from schemas.dispatch import Submission
-from schemas.errors import InvalidError
-from schemas.model import MAX_PARTS, MAX_PROBLEMS, parse
+from schemas.errors import MAX_PROBLEMS, FieldProblem, InvalidError
+from schemas.model import MAX_PARTS, parse
 from schemas.receipt import MAX_BURST, MAX_SAID_BYTES, Burst, Gap, Hello
 from support.letters import receipt_fields
 
@@ -72,3 +74,10 @@ def test_the_largest_that_is_right_is_read() -> None:
     assert parse(Burst, json.dumps(burst), what="burst").receipts
     many = json.loads(WHOLE) | {"addressees": [f"LCA.{number}" for number in range(1000)]}
     assert parse(Submission, json.dumps(many), what="submission", most=MEGABYTE).addressees
+
+
+def test_an_answer_over_http_or_amqp_names_twenty_rules_and_counts_the_others() -> None:
+    problems = [FieldProblem(f"addressees.{number}", "reaches nobody") for number in range(1000)]
+    errors = problem_of(AddressingError("no rule reaches a unit", problems=problems)).errors
+    assert [item.field for item in errors] == [*(f"addressees.{number}" for number in range(19)), "(others)"]
+    assert errors[-1].problem == "981 more are wrong; mend these first"

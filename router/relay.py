@@ -29,7 +29,7 @@ from schemas.states import Status
 log = structlog.get_logger()
 BATCHES_IN_FLIGHT = 4
 _DETAIL = {
-    Outcome.RETURNED: "the broker has no queue for this unit; `congvan topology apply` makes it",
+    Outcome.RETURNED: "the broker has no queue for this unit; `congvan topology plan` tells what is in the way",
     Outcome.NACKED: "the broker refused the message, its queue is full or unavailable",
     Outcome.TIMED_OUT: "the broker did not confirm in time",
     Outcome.LOST: "the connection went before the confirm",

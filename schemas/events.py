@@ -45,6 +45,8 @@ class Event(StrEnum):
     """The private broker node did not stop in good order in time and was killed."""
     NODE_PORTS_TAKEN = "node_ports_taken"
     """Another program holds a port of the private node, which was given new ones."""
+    QUEUE_DEAD = "queue_dead"
+    """The broker knows a queue's name and cannot ask it for a message; unbound as it is, it is made anew."""
     OWN_PERMISSIONS_RESTORED = "own_permissions_restored"
     """The router's own login had no permissions in its vhost any more, and was given them again."""
     ACCESS_WITHDRAWN = "access_withdrawn"

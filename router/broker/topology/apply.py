@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from router.broker.errors import ManagementError, ManagementForbiddenError, ManagementUnreachableError
 from router.broker.management import Management
 from router.broker.topology.capacity import capacity_of, within
 from router.broker.topology.difference import Changes, diff
@@ -238,6 +239,12 @@ async def _ask(management: Management, vhost: str, queue: Queue, places: asyncio
         async with places, asyncio.timeout(_QUEUE_ANSWERS_WITHIN):
             return _Answer.HOLDS if await management.holds_a_message(vhost, queue.name) else _Answer.EMPTY
     except TimeoutError:
+        return _Answer.SILENT
+    except (ManagementUnreachableError, ManagementForbiddenError):
+        raise
+    except ManagementError as error:
+        # As 541, noproc: the broker knows the name of a queue that has no process, as one made while its vhost went.
+        log.warning(Event.QUEUE_DEAD, queue=queue.name, error=str(error))
         return _Answer.SILENT
 
 

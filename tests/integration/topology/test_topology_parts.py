@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.broker.errors import ManagementUnreachableError
+from router.broker.errors import ManagementError, ManagementUnreachableError
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, Making, Topology, apply, plan, read
 from router.broker.topology.capacity import handles_for
@@ -36,6 +36,17 @@ class AnswersLost(Management):
         self.imports += 1
         if self.imports in self.lost:
             raise ManagementUnreachableError("POST definitions: time-out")
+
+
+class QueueDead(Management):
+    """Answers for one queue as RabbitMQ does when the queue's process is gone."""
+
+    dead = ""
+
+    async def holds_a_message(self, vhost: str, queue: str) -> bool:
+        if queue == self.dead:
+            raise ManagementError(f"POST queues/{vhost}/{queue}/get: 400 541 Cannot get a message: noproc")
+        return await super().holds_a_message(vhost, queue)
 
 
 def planned(vhost: Vhost, units: Sequence[Unit] = UNITS) -> Topology:
@@ -110,6 +121,20 @@ async def test_a_deleted_exchange_comes_back_and_no_queue_is_made_anew(vhost: Vh
     assert changes.created_queues == ()
     with administrator(vhost).channel() as channel:
         assert take(channel, "unit.LCA.03.normal")[1] == b"kept"
+    put(vhost, "LCA.03", b"reached")
+
+
+async def test_an_unbound_queue_that_has_no_process_is_made_anew_and_holds_up_nothing(
+    vhost: Vhost, management: Management
+) -> None:
+    wanted, dead = planned(vhost), "unit.LCA.03.normal"
+    await apply(management, vhost.name, wanted)
+    await management.delete("exchanges", vhost.name, "org.LCA")
+    async with QueueDead(vhost.management_url, vhost.user, vhost.password) as broken:
+        broken.dead = dead
+        changes = await apply(broken, vhost.name, wanted)
+    assert changes.created_queues == (dead,)
+    assert await read(management, vhost.name) == wanted
     put(vhost, "LCA.03", b"reached")
 
 

@@ -28,6 +28,10 @@ def test_a_comparison_takes_at_most_one_part_in_twenty_of_the_time() -> None:
     assert after(Agenda(30.0), Cause.CHANGE, 100.0, took=5.0).due_at() == 200.0
 
 
+def test_the_making_of_thousands_of_queues_does_not_put_off_the_next_comparison() -> None:
+    assert after(Agenda(30.0), Cause.CHANGE, 100.0, took=97.0, changed=True).due_at() == 130.0
+
+
 def test_the_first_doubt_is_looked_at_at_once_and_doubts_in_vain_later_and_later() -> None:
     agenda = after(Agenda(30.0), Cause.CHANGE, 100.0)
     waits = []

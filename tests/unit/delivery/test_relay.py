@@ -152,7 +152,7 @@ async def test_one_units_failure_does_not_hold_up_the_others(
         await holds(lambda: sorted(states(ledger).values()).count("queued") == 4, what="the others are queued")
     with reading(ledger) as conn:
         reason = conn.scalar(select(delivery.c.reason).where(delivery.c.unit == "LCA.03"))
-    assert reason == "returned: the broker has no queue for this unit; `congvan topology apply` makes it"
+    assert reason == "returned: the broker has no queue for this unit; `congvan topology plan` tells what is in the way"
 
 
 async def test_killed_before_the_broker_answers_it_publishes_again_after_the_lease(

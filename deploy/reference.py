@@ -15,6 +15,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from deploy import exits
+from deploy.bounds import bounds_page
 from deploy.exits import ExitCode
 from deploy.lazy import load
 from deploy.main import MOUNTS
@@ -33,6 +34,7 @@ def pages() -> dict[str, str]:
         "cli.md": command_page(),
         "exit-codes.md": exit_page(),
         "events.md": event_page(),
+        "bounds.md": bounds_page(),
     }
 
 

@@ -1,5 +1,6 @@
 """The base of everything that travels: unknown fields are refused, values do not change after validation."""
 
+from codecs import BOM_UTF8
 from typing import Any, TypeVar
 
 import orjson
@@ -51,6 +52,7 @@ def parse(model: type[M], body: bytes | str, *, what: str) -> M:
     Raises:
         InvalidError: with one problem per field that is wrong.
     """
+    body = body.removeprefix("\ufeff") if isinstance(body, str) else body.removeprefix(BOM_UTF8)
     if len(body) > _SMALL_BYTES:
         _require_few_keys(body, what)
     try:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def _letter(directory: Path, rules: DocumentRules) -> tuple[dict[str, Any], tupl
     if len(body) > MAX_LETTER_BYTES:
         raise OutgoingRejectedError(f"{LETTER_NAME} has more than {MAX_LETTER_BYTES} bytes")
     try:
-        letter = orjson.loads(body)
+        letter = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise OutgoingRejectedError(f"{LETTER_NAME} is not JSON: {error}") from error
     if not isinstance(letter, dict):

@@ -10,9 +10,10 @@ from typer.testing import CliRunner, Result
 
 from router.cli import people as command
 from router.errors import NotFoundError, RefusedError
-from router.ledger import identities, people
+from router.ledger import identities, login_throttle, people
 from router.ledger.audit import Act, list_entries
 from router.ledger.engine import open_engine, reading, writing
+from router.ledger.login_throttle import Attempt
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 
@@ -56,8 +57,8 @@ def test_people_are_listed_with_their_state_and_no_secret(run: Run, ledger: Engi
     assert made["link"].partition("token=")[2] not in listed.stdout
     with writing(ledger) as conn:
         people.set_password(conn, made["link"].partition("token=")[2], "hash", now_ms=now_ms())
-        for _ in range(5):
-            people.begin_login(conn, "lan", now_ms=now_ms())
+        for number in range(login_throttle.FREE_BY_NAME):
+            login_throttle.begin(conn, Attempt("lan", f"10.0.0.{number}"), now_ms=now_ms())
     assert "locked out" in run("list").stdout
     assert run("invite", "lan").exit_code == 0
     assert "active" in run("list").stdout

@@ -195,3 +195,11 @@ def test_debug_shows_the_traceback() -> None:
     done = run_broken("--debug", "fail")
     assert done.returncode == ExitCode.FAILED
     assert "Traceback" in done.stderr
+
+
+def test_an_argument_that_is_not_utf8_is_wrong_usage_and_is_named() -> None:
+    command: list[str | bytes] = [sys.executable, "-m", "deploy.main", "send", b"b\xb8o c\xb8o.pdf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert "argument 2 is not UTF-8" in done.stderr
+    assert "please report it" not in done.stderr

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.bounds import bounds_page
 from deploy.reference import command_page, configuration_page, event_page, exit_page
 from schemas.events import Event
 
@@ -17,6 +18,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
         ("cli.md", command_page),
         ("exit-codes.md", exit_page),
         ("events.md", event_page),
+        ("bounds.md", bounds_page),
     ],
 )
 def test_a_page_is_current(name: str, page: object) -> None:

@@ -19,6 +19,7 @@ EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refuse
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of a table.")]
 
 _SPAN = re.compile(r"^(\d{1,6})([smhdw])$")
+_LAST_MOMENT = time(23, 59, 59, 999_000)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -117,7 +118,7 @@ def _moment(text: str, *, ends: bool = False) -> int:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
         if ends and _DAY.fullmatch(text.strip()):
-            moment = datetime.combine(moment.date(), time.max, zone)
+            moment = datetime.combine(moment.date(), _LAST_MOMENT, zone)
         return to_ms(moment)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time; write 30m, 2h, 7d, 2026-11-22 or 2026-11-22T05:04") from None

@@ -41,7 +41,6 @@ _BY_CLASS: dict[str, tuple[ExitCode, str]] = {
     "ValidationError": (ExitCode.USAGE, "`congvan config show` lists the settings with their units"),
     "TOMLDecodeError": (ExitCode.USAGE, "CONGVAN_CONFIG has to name a TOML file"),
     "TransitionError": (ExitCode.REFUSED, ""),
-    "DirectoryError": (ExitCode.USAGE, ""),
     "BrokerError": (ExitCode.UNAVAILABLE, "`congvan doctor` checks the broker"),
     "OperationalError": (ExitCode.UNAVAILABLE, "`congvan doctor` checks the ledger"),
     "ClientConnectionError": (ExitCode.UNAVAILABLE, "is the router running? see CONGVAN_API_URL"),

@@ -102,6 +102,7 @@ def main() -> None:
     """Run the command line of this process; never returns."""
     os.umask(PRIVATE)
     debug = "--debug" in sys.argv[1:2]
+    refuse_other_encodings(sys.argv[1:])
     try:
         typer.main.get_command(app)(prog_name="congvan")
     except Exception as error:  # noqa: BLE001 - the way out of every error: lines without secrets, and an exit code
@@ -112,6 +113,19 @@ def main() -> None:
 
             sys.exit(blanked(traceback.format_exc()))
         sys.exit(report(error))
+
+
+def refuse_other_encodings(arguments: list[str]) -> None:
+    """End with exit code 2 when an argument is not UTF-8, as file names of the time of TCVN3 and VNI are."""
+    for number, text in enumerate(arguments, 1):
+        if any("\udc80" <= char <= "\udcff" for char in text):
+            shown = os.fsencode(text).decode(errors="replace")
+            print(f"congvan: argument {number} is not UTF-8: {shown}", file=sys.stderr)
+            print(
+                "  hint: give the file a name in UTF-8; the shell shows such a name with ? or boxes in it",
+                file=sys.stderr,
+            )
+            sys.exit(ExitCode.USAGE)
 
 
 def refuse_unknown_settings() -> None:

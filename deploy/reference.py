@@ -16,6 +16,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from deploy import exits
+from deploy.bounds import bounds_page
 from deploy.exits import ExitCode
 from deploy.lazy import load
 from deploy.main import MOUNTS
@@ -35,6 +36,7 @@ def pages() -> dict[str, str]:
         "exit-codes.md": exit_page(),
         "events.md": event_page(),
         "openapi.json": openapi_document(),
+        "bounds.md": bounds_page(),
     }
 
 

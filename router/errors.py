@@ -253,6 +253,8 @@ class DirectoryError(RefusedError):
     """A list of units that does not hold together; ``problems`` names each line."""
 
     slug, title = "directory", "The list of units does not hold together"
+    exit_code: ClassVar[int] = 2
+    """A command's: the list is wrong, whoever brings it."""
 
 
 class ContentMismatchError(RefusedError):

@@ -119,7 +119,8 @@ class RouterSettings(ProgramSettings):
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         default="Asia/Ho_Chi_Minh",
-        description="IANA name of the zone whose day decides which units exist, and whose times the console shows.",
+        description="IANA name of the zone whose day decides which units exist, whose times the console shows, and "
+        "in which commands read a time without an offset.",
     )
     allow_secrecy: bool = Field(
         default=False, description="Accept classified dispatches; only for deployments that encrypt end to end."

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.attachment import Attachment, Listed
 from schemas.clock import Day, Moment
@@ -67,6 +67,12 @@ def lane_of(urgency: int) -> Lane:
     return _LANES[urgency]
 
 
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("has to be a number from 0 to 4, not true or false")  # noqa: TRY004 - pydantic's own error
+    return value
+
+
 def _within_flash(text: str) -> str:
     size = len(text.encode())
     if size > MAX_FLASH_BYTES:
@@ -101,7 +107,7 @@ class Letter(Travelling):
     """Where it was issued (địa danh)."""
     issued_on: Day | None = None
     """The day it bears."""
-    urgency: Urgency = Urgency.NORMAL
+    urgency: Annotated[Urgency, BeforeValidator(_no_truth)] = Urgency.NORMAL
     """0 thường, 1 khẩn, 2 thượng khẩn, 3 hỏa tốc, 4 hỏa tốc hẹn giờ (with `due`)."""
     secrecy: Secrecy = Secrecy.NONE
     """All but `none` need a deployment that takes classified dispatches."""

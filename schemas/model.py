@@ -1,5 +1,6 @@
 """The base of everything that travels: unknown fields are refused, values do not change after validation."""
 
+from codecs import BOM_UTF8
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -55,6 +56,7 @@ def parse(model: type[M], body: bytes | str, *, what: str, most: int | None = No
     Raises:
         InvalidError: with one problem per field that is wrong.
     """
+    body = body.removeprefix("\ufeff") if isinstance(body, str) else body.removeprefix(BOM_UTF8)
     if most is not None and len(body) > most:
         raise InvalidError(what, [FieldProblem("(whole)", f"is {len(body)} bytes; at most {most} are read")])
     if (parts := body.count(",") if isinstance(body, str) else body.count(b",")) > MAX_PARTS:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def _letter(directory: int, rules: DocumentRules) -> tuple[dict[str, Any], tuple
     if len(body) > MAX_LETTER_BYTES:
         raise OutgoingRejectedError(f"{LETTER_NAME} has more than {MAX_LETTER_BYTES} bytes")
     try:
-        letter = orjson.loads(body)
+        letter = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise OutgoingRejectedError(
             f"{LETTER_NAME} is not JSON: {error}", vi=f"Tệp {LETTER_NAME} không đúng định dạng JSON."

@@ -5,6 +5,7 @@ attachments by ``name`` alone (the part of that file name brings the rest), list
 and leave out others that come as parts: those are added behind, in the parts' order.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
@@ -179,7 +180,7 @@ def _require_same(index: int, said: Mapping[str, Any], file: Attachment) -> None
 def _read_letter(body: bytes) -> tuple[dict[str, Any], Listing]:
     """The letter's JSON without its attachments, checked, and those."""
     try:
-        letter = orjson.loads(body)
+        letter = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise InvalidError(_WHAT, [FieldProblem("(whole)", f"is not JSON: {error}")]) from error
     if not isinstance(letter, dict):

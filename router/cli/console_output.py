@@ -4,8 +4,9 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,6 +19,8 @@ EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refuse
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of a table.")]
 
 _SPAN = re.compile(r"^(\d{1,6})([smhdw])$")
+_LAST_MOMENT = time(23, 59, 59, 999_000)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -88,13 +91,13 @@ def past_moment(text: str) -> int:
 
 
 def future_moment(text: str) -> int:
-    """UTC ms of ``90d`` (from now) or of an ISO 8601 date or time that is still to come.
+    """UTC ms of ``90d`` (from now) or of an ISO 8601 date or time that is still to come; a day ends with its last.
 
     Raises:
         typer.BadParameter: the text is neither, or has passed.
     """
     span = _span(text)
-    moment = now_ms() + span if span is not None else _moment(text)
+    moment = now_ms() + span if span is not None else _moment(text, ends=True)
     if moment <= now_ms():
         raise typer.BadParameter(f"{text!r} has passed")
     return moment
@@ -105,8 +108,17 @@ def _span(text: str) -> int | None:
     return match and round(timedelta(**{_UNITS[match[2]]: int(match[1])}) / timedelta(milliseconds=1))
 
 
-def _moment(text: str) -> int:
+def _moment(text: str, *, ends: bool = False) -> int:
+    """A time without an offset is one of the organisation's zone; a bare day is its first moment, or its last."""
+    from router.settings import RouterSettings
+
+    zone = ZoneInfo(RouterSettings().timezone)
     try:
-        return to_ms(datetime.fromisoformat(text.strip()).astimezone())
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        if ends and _DAY.fullmatch(text.strip()):
+            moment = datetime.combine(moment.date(), _LAST_MOMENT, zone)
+        return to_ms(moment)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time; write 30m, 2h, 7d, 2026-11-22 or 2026-11-22T05:04") from None

@@ -40,6 +40,8 @@ def letter_of(file: Path | None, *, default_issuer: str = "", due: str | None = 
         InvalidError: with each field that is wrong.
         typer.BadParameter: the file holds no letter.
     """
+    from codecs import BOM_UTF8
+
     import orjson
 
     from schemas.dispatch import UNNUMBERED, Submission
@@ -47,7 +49,7 @@ def letter_of(file: Path | None, *, default_issuer: str = "", due: str | None = 
 
     given = {**options, "due": due and _due(due)}
     try:
-        written = orjson.loads(file.read_bytes()) if file else {}
+        written = orjson.loads(file.read_bytes().removeprefix(BOM_UTF8)) if file else {}
     except orjson.JSONDecodeError as error:
         raise typer.BadParameter(f"{file} is not JSON: {error}", param_hint="--file") from error
     if not isinstance(written, dict):

@@ -37,7 +37,9 @@ _IMPORT_EPILOG = f"""Examples:
 
 `congvan units import units.csv` · `congvan units import units.json --retire-missing 2025-06-30`
 
-{_EXIT_CODES} Here 4: the list does not hold together; every line that is wrong is named and nothing is taken."""
+What the list does not name stays as it is, so a list of one changed unit is enough.
+
+{_EXIT_CODES} Here 2: the list does not hold together; every line that is wrong is named and nothing is taken."""
 
 FileOption = Annotated[
     Path | None, typer.Option("--file", "-f", help="A .csv or .json list of units instead of the ledger.")
@@ -96,16 +98,20 @@ def import_list(
 ) -> None:
     """Merge a list of units into the ledger, all of it or nothing; a running router takes it over by itself."""
     from router.directory import load_file, require_whole
-    from router.ledger.engine import writing
+    from router.ledger.engine import reading, writing
     from router.ledger.units import import_units, list_units
     from schemas.clock import now_ms
 
     last_day = _day(retire_missing, "--retire-missing") if retire_missing else None
-    units = load_file(file)
-    with open_ledger() as engine, writing(engine) as conn:
-        listed = {unit.code for unit in units}
-        require_whole([*units, *(unit for unit in list_units(conn) if unit.code not in listed)])
-        result = import_units(conn, units, now_ms=now_ms(), retire_missing=last_day)
+    file.stat()  # a file that is not there is told before a ledger that is not
+    with open_ledger() as engine:
+        with reading(engine) as conn:
+            known = list_units(conn)
+        units = load_file(file, beside=known)
+        with writing(engine) as conn:
+            listed = {unit.code for unit in units}
+            require_whole([*units, *(unit for unit in list_units(conn) if unit.code not in listed)])
+            result = import_units(conn, units, now_ms=now_ms(), retire_missing=last_day)
     if as_json:
         print_json([result])
         return

@@ -24,8 +24,12 @@ OPTIONAL_COLUMNS = ("note", "opening", "valid_from", "valid_to", "successor", "c
 _GAP = re.compile(r"[\s,]*")
 
 
-def load_file(path: Path) -> list[Unit]:
+def load_file(path: Path, *, beside: Sequence[Unit] = ()) -> list[Unit]:
     """Read a ``.csv`` or ``.json`` file of units, UTF-8 with or without a byte-order mark.
+
+    Args:
+        path: the file.
+        beside: units that are there already; the list has to hold together with those of them that it does not name.
 
     Raises:
         DirectoryError: as :func:`load_csv`, or the file is too large, not UTF-8 or of another ending.
@@ -38,13 +42,13 @@ def load_file(path: Path) -> list[Unit]:
         raise refuse([FieldProblem("file", f"is larger than {MAX_FILE_BYTES} bytes", path.name)])
     data = path.read_bytes()
     try:
-        return load(data.decode())
+        return load(data.decode(), beside)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise refuse([FieldProblem(f"line {line}", "is not UTF-8; save the file as UTF-8")]) from error
 
 
-def load_csv(text: str) -> list[Unit]:
+def load_csv(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
     """Read units from comma-separated values with a header line.
 
     Columns: code, parent, name, kind, link; optional note, opening (hours as ``18:00-21:00``), valid_from, valid_to
@@ -67,10 +71,10 @@ def load_csv(text: str) -> list[Unit]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise refuse([FieldProblem(f"line {reader.line_num}", f"is not CSV: {error}")]) from error
-    return _whole(listed)
+    return _whole(listed, beside)
 
 
-def load_json(text: str) -> list[Unit]:
+def load_json(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
     """Read units from a JSON array of objects with the fields of :class:`schemas.unit.Unit`.
 
     Raises:
@@ -83,11 +87,13 @@ def load_json(text: str) -> list[Unit]:
         listed.append(
             _checked(f"line {line}, [{index}].", code, partial(Unit.model_validate_json, source, strict=True))
         )
-    return _whole(listed)
+    return _whole(listed, beside)
 
 
-def _whole(listed: Sequence[Listed]) -> list[Unit]:
-    problems = problems_of_list(listed)
+def _whole(listed: Sequence[Listed], beside: Sequence[Unit]) -> list[Unit]:
+    named = {item.code for item in listed}
+    others = [Listed(f"{unit.code}, ", unit.code, unit) for unit in beside if unit.code not in named]
+    problems = problems_of_list([*listed, *others] if listed else [])
     if problems:
         raise refuse(problems)
     return [item.unit for item in listed if item.unit is not None]

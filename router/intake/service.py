@@ -18,6 +18,7 @@ from router.errors import (
     ForbiddenIssuerError,
     LedgerUnavailableError,
     MalformedError,
+    RefusedError,
     RouterError,
     SecrecyRefusedError,
     UnknownAttachmentError,
@@ -29,9 +30,9 @@ from router.ledger.writer import Writer
 from router.planning.draft import take_over
 from schemas.accounts import Account, Role
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment, content_digest
-from schemas.clock import now_ms
+from schemas.clock import now_ms, to_ms
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES, Descriptor, encode, fits, full_descriptor, stub, travelling
-from schemas.dispatch import Accepted, Kind, Secrecy, Submission
+from schemas.dispatch import Accepted, Kind, Secrecy, Submission, Urgency
 from schemas.errors import AddressingError as RuleError
 from schemas.errors import FieldProblem
 from schemas.events import Event
@@ -193,7 +194,9 @@ class Intake:
         try:
             resolution = resolve(directory, rules, day)
         except RuleError as error:
-            raise AddressingError(str(error), problems=[FieldProblem("addressees", str(error))]) from error
+            raise AddressingError(
+                str(error), problems=error.problems or [FieldProblem("addressees", str(error))]
+            ) from error
         if not resolution.included:
             raise AddressingError("the rules reach no unit", problems=[FieldProblem("addressees", "reach no unit")])
         if len(self._resolutions) >= _KNOWN_RESOLUTIONS:
@@ -212,6 +215,17 @@ class Intake:
     def _check(self, submission: Submission, sender: Account) -> None:
         if not sender.stands_for(submission.issuer):
             raise ForbiddenIssuerError(f"{sender.name} may not send for {submission.issuer}")
+        if submission.issuer not in self._directories.directory:
+            raise RefusedError(
+                f"there is no unit {submission.issuer} in the directory",
+                hint="an administrator adds it with `congvan units import`",
+                problems=[FieldProblem("issuer", "is not in the directory", submission.issuer)],
+            )
+        if submission.urgency is Urgency.EXPRESS_TIMED and submission.due and to_ms(submission.due) < now_ms():
+            passed = FieldProblem(
+                "due", "has passed; with urgency 4 the document has to be there by then", str(submission.due)
+            )
+            raise RefusedError("the time by which it has to be there has passed", problems=[passed])
         if submission.secrecy is not Secrecy.NONE and not self._allow_secrecy:
             raise SecrecyRefusedError(f"the dispatch is {submission.secrecy.value}")
 

@@ -123,6 +123,12 @@ def list_dispatches(
     return Page(items, _cursor(items[-1]) if more else None)
 
 
+_REFERRED_BY = select(dispatch_reference.c.dispatch_id).join(
+    dispatch, dispatch.c.id == dispatch_reference.c.dispatch_id
+)
+"""Only what a scope sees: that somebody answered, and by what id, is not the business of others."""
+
+
 def find_dispatch(conn: Connection, scope: Scope, dispatch_id: str) -> DispatchDetail | None:
     """One dispatch whole, None when the scope does not see it."""
     statement = select(*_ROW, *_WHOLE).where(dispatch.c.id == dispatch_id, scope.sees_dispatch())
@@ -136,7 +142,7 @@ def find_dispatch(conn: Connection, scope: Scope, dispatch_id: str) -> DispatchD
         transfers(conn, scope, dispatch_id),
         _attachments(conn, dispatch_id),
         tuple(conn.scalars(select(refers.refers_to).where(refers.dispatch_id == dispatch_id))),
-        tuple(conn.scalars(select(refers.dispatch_id).where(refers.refers_to == dispatch_id))),
+        tuple(conn.scalars(_REFERRED_BY.where(refers.refers_to == dispatch_id, scope.sees_dispatch()))),
         *whole,
     )
 

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, FormData, MultipartWriter
 
+from router.ledger.accounts import create_account
+from router.ledger.engine import writing
+from schemas.accounts import parse_account
+from schemas.clock import now_ms
 from support.api_server import GATEWAY, ISSUER, OPERATOR, OTHER_ISSUER, Api, letter, running_api
 from support.conditions import holds
 
@@ -311,3 +315,19 @@ async def test_the_outcomes_are_counted(api: Api) -> None:
     text = api.services.metrics.exposition().decode()
     for outcome in ("accepted", "duplicate", "invalid", "secrecy"):
         assert f'congvan_intake_total{{door="http",outcome="{outcome}"}} 1.0' in text
+
+
+async def test_a_term_that_has_passed_and_an_issuer_that_is_nowhere_are_refused_by_their_field(api: Api) -> None:
+    late = letter(urgency=4, due="2020-01-01T00:00:00+07:00")
+    answer, problem = await post(api, json=late)
+    assert (answer.status, [item["field"] for item in problem["errors"]]) == (422, ["due"])
+    with writing(api.engine) as conn:
+        api.tokens["issuer:LCA.#"] = create_account(conn, parse_account("issuer:LCA.#"), now_ms=now_ms())
+    answer, problem = await post(api, account="issuer:LCA.#", json=letter(issuer="LCA.77"))
+    assert (answer.status, [item["field"] for item in problem["errors"]]) == (422, ["issuer"])
+
+
+async def test_every_rule_that_cannot_be_followed_is_named_by_its_place(api: Api) -> None:
+    for rules in (["LCA.02", "not a rule", "*"], ["LCA.02", "LCA.98", "LCA.99"]):
+        _, problem = await post(api, json=letter(addressees=rules))
+        assert [item["field"] for item in problem["errors"]] == ["addressees.1", "addressees.2"]

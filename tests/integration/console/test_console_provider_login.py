@@ -222,8 +222,8 @@ def test_an_address_is_one_persons_and_a_new_one_frees_the_account(ledger: Engin
         for wrong in ("", "a", "@example.vn", "a@b", "a b@example.vn", f"{'a' * 250}@example.vn"):
             with pytest.raises(ValueError, match="is no e-mail address"):
                 identities.set_email(conn, "b", wrong)
-        known = {"issuer": "https://i", "subject": "1", "now_ms": 1}
-        assert identities.enter(conn, email="a@example.vn", **known).name == "a"  # type: ignore[arg-type]
-        assert identities.enter(conn, email="", **known).name == "a"  # type: ignore[arg-type]
+        known = {"issuer": "https://i", "subject": "1"}
+        assert identities.enter(conn, email="a@example.vn", **known).name == "a"
+        assert identities.enter(conn, email="", **known).name == "a"
         identities.set_email(conn, "a", "new@example.vn")
         assert conn.scalar(select(person.c.identity).where(person.c.name == "a")) is None

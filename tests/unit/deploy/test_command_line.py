@@ -11,6 +11,8 @@ import pytest
 from deploy.exits import ExitCode, ending_of, report
 from deploy.lazy import Mount, load
 from deploy.main import MOUNTS
+from router.cli.console_output import future_moment, past_moment
+from schemas.clock import iso
 from schemas.errors import InvalidError, TransitionError
 
 HEAVY = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "pika", "aiohttp", "orjson", "structlog", "pydantic_settings")
@@ -195,3 +197,19 @@ def test_debug_shows_the_traceback() -> None:
     done = run_broken("--debug", "fail")
     assert done.returncode == ExitCode.FAILED
     assert "Traceback" in done.stderr
+
+
+def test_a_term_of_a_day_ends_with_its_last_moment_in_the_organisations_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONGVAN_TIMEZONE", "Asia/Ho_Chi_Minh")
+    monkeypatch.setenv("TZ", "America/New_York")
+    assert iso(future_moment("2090-11-30")) == "2090-11-30T16:59:59.999Z"
+    assert iso(future_moment("2090-11-30T17:00")) == "2090-11-30T10:00:00.000Z"
+    assert iso(past_moment("2020-11-30")) == "2020-11-29T17:00:00.000Z"
+
+
+def test_an_argument_that_is_not_utf8_is_wrong_usage_and_is_named() -> None:
+    command: list[str | bytes] = [sys.executable, "-m", "deploy.main", "send", b"b\xb8o c\xb8o.pdf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert "argument 2 is not UTF-8" in done.stderr
+    assert "please report it" not in done.stderr

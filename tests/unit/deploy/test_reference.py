@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.bounds import bounds_page
 from deploy.reference import command_page, configuration_page, event_page, exit_page, openapi_document
 from schemas.events import Event
 
@@ -18,6 +19,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
         ("exit-codes.md", exit_page),
         ("events.md", event_page),
         ("openapi.json", openapi_document),
+        ("bounds.md", bounds_page),
     ],
 )
 def test_a_page_is_current(name: str, page: object) -> None:

@@ -122,9 +122,17 @@ def test_a_list_that_does_not_hold_together_leaves_the_ledger_as_it_was(ledger: 
     bad = tmp_path / "bad.csv"
     bad.write_text(HEAD + "A,,a,k,lan\nA.1,A,a,k,fax\n", "utf-8")
     done = units("import", str(bad), ledger_url=ledger)
-    assert done.returncode == ExitCode.REFUSED
+    assert done.returncode == ExitCode.USAGE
     assert "line 3, link" in done.stderr
     assert objects(units("tree", "--json", ledger_url=ledger)) == []
+
+
+def test_a_list_of_one_changed_unit_is_merged(ledger: str, tmp_path: Path) -> None:
+    units("import", str(LAO_CAI), ledger_url=ledger)
+    one = tmp_path / "one.csv"
+    one.write_text(HEAD + "LCA.02.05,LCA.02,Xã đổi tên,commune,wan\n", "utf-8")
+    (done,) = objects(units("import", str(one), "--json", ledger_url=ledger))
+    assert (done["added"], done["changed"], done["retired"]) == ([], ["LCA.02.05"], [])
 
 
 def test_a_list_that_does_not_fit_what_is_in_the_ledger_is_refused(ledger: str, tmp_path: Path) -> None:
@@ -132,8 +140,8 @@ def test_a_list_that_does_not_fit_what_is_in_the_ledger_is_refused(ledger: str, 
     odd = tmp_path / "odd.csv"
     odd.write_text(HEAD + "LCA,,Tỉnh ủy,province,lan\nLCA.02.99,LCA,Xã,commune,wan\n", "utf-8")
     done = units("import", str(odd), ledger_url=ledger)
-    assert done.returncode == ExitCode.REFUSED
-    assert "LCA.02.99, parent: has to be LCA.02" in done.stderr
+    assert done.returncode == ExitCode.USAGE
+    assert "line 3, parent: has to be LCA.02" in done.stderr
 
 
 def test_a_missing_file_is_not_found_and_a_missing_ledger_unavailable() -> None:

@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, select
 
+from router.ledger import holders
 from router.ledger.acceptance import NewDispatch, accept
 from router.ledger.engine import upgrade
+from router.ledger.holders import Brought
 from router.ledger.models import delivery
 from router.ledger.outbox import Claim, claim
 from router.ledger.receipts import Telling, apply
@@ -79,6 +81,9 @@ class Clerk:
         self.now += 1000
         letter = {"issuer": issuer, "notation": "1-CV/TU", "subject": "Về việc kiểm tra", "addressees": ["LCA.#"]}
         new = new_dispatch(Submission.model_validate(letter | fields), units, self.now)
+        brought = [Brought(file.sha256, file.size, new.account, self.now) for file in new.submission.attachments]
+        if brought:
+            holders.note(self.conn, brought)
         accepted = accept(self.conn, [new])
         assert not isinstance(accepted[0], Exception)
         rows = self.conn.execute(select(delivery.c.unit, delivery.c.id).where(delivery.c.dispatch_id == new.id))

@@ -92,7 +92,7 @@ async def test_an_expired_token_is_refused(api: Api) -> None:
 
 
 async def test_an_unknown_path_and_an_unknown_method_are_problems_too(api: Api) -> None:
-    for path in ("/nothing", "/content/", "/content", "/api/v1/dispatches/", "/docs", "/../etc/passwd"):
+    for path in ("/nothing", "/content/", "/content", "/api/v1/dispatches/", "/docs/x", "/../etc/passwd"):
         status, problem, headers = await call(api, "GET", path, api.as_(ISSUER))
         assert (status, problem["type"]) == (404, "urn:congvan:problem:not-found")
         assert headers["X-Content-Type-Options"] == "nosniff"

@@ -67,7 +67,9 @@ async def by_a_gateway(api: Api, key: str) -> Answer:
 async def by_amqp(api: Api, key: str) -> Answer:
     carrier = Carrier()
     body = json.dumps(letter()).encode()
-    message = Delivered(body, "q", "k", key, "submission", ISSUER, {}, "amq.rabbitmq.reply-to.x", "", redelivered=False)
+    message = Delivered(
+        body, "q", "k", key, "submission", ISSUER, {}, f"upstream.{ISSUER}.answers", "", redelivered=False
+    )
     await IntakeDoor(api.services.intake, carrier).handle([message])  # type: ignore[arg-type]
     return dict(json.loads(carrier.sent[-1].template.body))
 

@@ -192,13 +192,14 @@ class Parts:
 
     async def health(self) -> Mapping[str, PartHealth]:
         """Broker and database, told apart."""
-        state = self._session.state
+        session = self._session.state
         try:
-            await asyncio.wait_for(asyncio.to_thread(_ask, self._engine), _DATABASE_ANSWERS_WITHIN)
-            database = PartHealth(self._writer.available, "answers" if self._writer.available else "takes no changes")
+            is_standby = await asyncio.wait_for(asyncio.to_thread(_ask, self._engine), _DATABASE_ANSWERS_WITHIN)
+            state = self._writer.state if not is_standby else "takes no changes (it is a standby)"
+            database = PartHealth(up=self._writer.available and not is_standby, state=state)
         except (UnavailableError, TimeoutError):
             database = PartHealth(up=False, state="does not answer")
-        return {"broker": PartHealth(state is SessionState.UP, state.value), "database": database}
+        return {"broker": PartHealth(session is SessionState.UP, session.value), "database": database}
 
 
 def silence_of(settings: RouterSettings) -> Silence:
@@ -229,6 +230,8 @@ def upload_limits_of(settings: RouterSettings) -> UploadLimits:
     )
 
 
-def _ask(engine: Engine) -> None:
+def _ask(engine: Engine) -> bool:
+    """Have the database answer; whether it is a standby, which answers every change with an error."""
+    question = "SELECT pg_is_in_recovery()" if engine.dialect.name == "postgresql" else "SELECT 0"
     with reading(engine) as connection:
-        connection.execute(text("SELECT 1"))
+        return bool(connection.scalar(text(question)))

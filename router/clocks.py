@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Engine, func, select
 
 from router.broker import SessionState
 from router.directory import Directory
-from router.errors import UnavailableError
 from router.ledger import presence, units
 from router.ledger.engine import reading
 from router.ledger.lines import Aligned, align
@@ -21,6 +20,7 @@ from router.ledger.models import account, delivery, unit
 from router.ledger.presence import Listening
 from router.ledger.receipts import Telling
 from router.ledger.writer import Writer
+from router.process.fate import may_pass
 from router.recorder import Recorder
 from router.uploads import UploadStore
 from schemas.clock import iso, now_ms, today
@@ -89,11 +89,13 @@ def _stamp(connection: Connection) -> Stamp:
 
 
 async def periodically(act: Callable[[], Awaitable[None]], every: float) -> None:
-    """Until cancelled, do something every so many seconds; while the ledger is away, it is left for the next time."""
+    """Until cancelled, do something every so many seconds; while something is away, it is left for the next time."""
     while True:
         try:
             await act()
-        except UnavailableError as error:
+        except Exception as error:
+            if not may_pass(error):
+                raise
             log.warning(Event.CLOCK_SKIPPED, clock=act.__qualname__, error=str(error))
         await asyncio.sleep(every)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from sqlalchemy import Connection, Engine
-from tenacity import retry_if_exception_type, wait_random_exponential
+from tenacity import retry_if_exception, wait_random_exponential
 from tenacity.asyncio import AsyncRetrying
 
 from router.broker import BrokerError, SessionState
@@ -20,6 +20,7 @@ from router.errors import RouterError
 from router.ledger import accounts, outbox
 from router.ledger.engine import reading
 from router.ledger.writer import Writer
+from router.process.fate import may_pass
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from schemas.clock import now_ms
 from schemas.events import Event
@@ -78,17 +79,20 @@ class Keeper:
             self._steady.set()
 
     async def _bring_in_line(self, apply: Callable[[Topology], Awaitable[Changes]]) -> None:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type((BrokerError, RouterError)),
+        changes: Changes = await self._patiently()(self._once, apply)
+        lost = lost_units(changes.created_queues, self._organisation.directory)
+        if lost:  # who lost what is known now alone
+            await self._patiently()(self._writer.run, _make_due, lost)
+
+    @staticmethod
+    def _patiently() -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(_may_be_done_later),
             wait=wait_random_exponential(multiplier=0.5, max=15),
             before_sleep=lambda state: log.warning(
                 Event.TOPOLOGY_FAILED, error=str(state.outcome and state.outcome.exception())
             ),
         )
-        changes: Changes = await retrying(self._once, apply)
-        lost = lost_units(changes.created_queues, self._organisation.directory)
-        if lost:
-            await self._writer.run(_make_due, lost)
 
     async def _once(self, apply: Callable[[Topology], Awaitable[Changes]]) -> Changes:
         wanted = await asyncio.to_thread(self._plan)
@@ -99,6 +103,10 @@ class Keeper:
             rows = accounts.list_accounts(connection)
         logins = [BrokerAccount(row.name, row.token_hash) for row in rows if row.is_valid(now_ms())]
         return plan(self._organisation.directory.all, logins, vhost=self._vhost, day=self._organisation.today)
+
+
+def _may_be_done_later(error: BaseException) -> bool:
+    return isinstance(error, BrokerError | RouterError) or may_pass(error)
 
 
 def lost_units(created: Sequence[str], directory: Directory) -> list[str]:

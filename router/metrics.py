@@ -126,6 +126,13 @@ COMMIT_SECONDS = Metric(
     "How long a commit of the ledger took, the wait for an absent database with it.",
     buckets=_SHORT_BUCKETS,
 )
+LEDGER_FAILURES = Metric(
+    "congvan_ledger_failures_total",
+    Kind.COUNTER,
+    "failures",
+    "Transactions that the database failed and that were tried again, by its code: SQLSTATE, or SQLite's name.",
+    ("code",),
+)
 HTTP_SECONDS = Metric(
     "congvan_http_seconds",
     Kind.HISTOGRAM,
@@ -136,7 +143,7 @@ HTTP_SECONDS = Metric(
 )
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP),
-    *(STAGE, PUBLISHES, RECEIPTS, INTAKE, COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
+    *(STAGE, PUBLISHES, RECEIPTS, INTAKE, COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS),
 )
 """Everything that is exported, beside the process's own CPU, memory and file figures."""
 
@@ -162,6 +169,7 @@ class Metrics:
         self._intake = self._counter(INTAKE)
         self._commit_rows = self._histogram(COMMIT_ROWS)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
+        self._ledger_failures = self._counter(LEDGER_FAILURES)
         self._http = self._histogram(HTTP_SECONDS)
 
     def published(self, outcome: str, count: int = 1) -> None:
@@ -190,6 +198,10 @@ class Metrics:
         """The ledger committed a group of changes."""
         self._commit_rows.observe(rows)
         self._commit_seconds.observe(seconds)
+
+    def ledger_failed(self, code: str) -> None:
+        """The database failed a transaction, which is tried again."""
+        self._ledger_failures.labels(code).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """The web API answered a request; ``route`` is the path's template, so that its values stay few."""

@@ -85,13 +85,15 @@ class Event(StrEnum):
     ANSWER_REFUSED = "answer_refused"
     """A sender asked for the answer in a queue that is not its own; it was not written there."""
     MESSAGE_FAILED = "message_failed"
-    """An error of the router's own met a message; alone it ends in `dead`, so that it cannot stop the others."""
+    """An error of the router's own met a message; it is tried again, and ends in `dead` when that does not help."""
     MESSAGE_DEAD = "message_dead"
     """Messages that cannot be used were moved to the queue `dead` with their reasons."""
 
     # router.relay, router.recorder, router.clocks
     PUBLISH_FAILED = "publish_failed"
     """The broker did not confirm some deliveries; they are tried again."""
+    RELAY_RESTS = "relay_rests"
+    """The ledger failed, or this machine, while deliveries were claimed or their outcome noted; again after a pause."""
     RECEIPT_REFUSED = "receipt_refused"
     """A receipt that its delivery's state does not allow was recorded as refused."""
     GAP_REPORTED = "gap_reported"
@@ -121,7 +123,11 @@ class Event(StrEnum):
 
     # router.ledger
     LEDGER_UNAVAILABLE = "ledger_unavailable"
-    """The database does not answer; changes wait for it."""
+    """The database does not answer, or takes no changes; they wait for it. The code says why."""
+    LEDGER_BACK = "ledger_back"
+    """The database takes changes again; how long they waited."""
+    LEDGER_TROUBLE = "ledger_trouble"
+    """The database failed a change in a way that is not known to last; whoever made it comes again."""
 
     # consumers
     GATEWAY_STARTED = "gateway_started"

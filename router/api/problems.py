@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from router.errors import OffsetConflictError, RouterError, UnauthorizedError, UnavailableError
+from router.errors import MachineTroubleError, OffsetConflictError, RouterError, UnauthorizedError, UnavailableError
 from router.problem import Problem, problem, problem_of
 from schemas.errors import FieldProblem, InvalidError
 
@@ -41,6 +41,12 @@ def internal() -> Response:
     """The answer to an error of ours: it says nothing of the inside, the log has it."""
     detail = "the error is in the router's log"
     return answer(problem(RouterError.status, RouterError.slug, RouterError.title, detail=detail))
+
+
+def unavailable() -> Response:
+    """The answer to a failure of this machine that may pass, as when it has no descriptors left."""
+    error = MachineTroubleError("the router's machine is in trouble; the error is in its log")
+    return answer(problem_of(error), {"Retry-After": str(error.retry_after)})
 
 
 async def _answer_router_error(request: Request, error: RouterError) -> Response:

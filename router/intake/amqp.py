@@ -2,6 +2,10 @@
 
 Attachments are uploaded first and named by hash. The message's ``message_id`` is the idempotency key and the broker
 vouches for ``user_id``, the account that sends.
+
+Only what is known to last ends in ``dead``. What the ledger or this machine is to blame for goes back to the queue and
+comes again; an error that is the program's own is tried a few times, with growing pauses, before the message counts as
+its cause.
 """
 
 import asyncio
@@ -9,15 +13,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
 
 from router.broker import Delivered, Outgoing, Publisher, Template, dead_letter
 from router.broker.topology import may_be_answered_at
 from router.errors import ForbiddenIssuerError, MalformedError, RouterError
 from router.intake.service import Intake
 from router.problem import problem_of
+from router.process.fate import Fate, fate_of, may_pass
 from schemas.accounts import Account, Role, parse_account
 from schemas.descriptor import HEADER_TRACEPARENT
-from schemas.dispatch import Submission
+from schemas.dispatch import Accepted, Submission
 from schemas.errors import InvalidError
 from schemas.events import Event
 from schemas.ids import new_id
@@ -29,6 +35,8 @@ DOOR = "amqp"
 TYPE_ACCEPTED = "accepted"
 TYPE_REFUSED = "refused"
 _SERVER_ERROR = 500
+OWN_ERROR_TRIES = 5
+"""How often a message is tried that meets an error of the program's own; the pauses are 1, 2, 4 and 8 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,8 @@ class _Answer:
 class IntakeDoor:
     """Handler of the queue ``intake``; messages are acknowledged after their submissions' commit.
 
-    ``on_taken_in`` is told the door and the outcome of each, for the metrics.
+    ``on_taken_in`` is told the door and the outcome of each, for the metrics; ``first_pause`` is in seconds, before a
+    message is tried again that met an error of the program's own.
     """
 
     def __init__(
@@ -51,13 +60,16 @@ class IntakeDoor:
         intake: Intake,
         publisher: Publisher,
         on_taken_in: Callable[[str, str], None] = lambda _door, _outcome: None,
+        *,
+        first_pause: float = 1.0,
     ) -> None:
         self._intake = intake
         self._publisher = publisher
         self._on_taken_in = on_taken_in
+        self._first_pause = first_pause
 
     async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
-        """Accept a batch; when the ledger is away it raises, and the batch goes back to the queue whole."""
+        """Accept a batch; when ledger or machine are to blame it raises, and the batch goes back to the queue whole."""
         answers = await asyncio.gather(*(self._accept(message) for message in batch))
         bad = [(message, item.dead_reason) for message, item in zip(batch, answers, strict=True) if item.dead_reason]
         if bad:
@@ -68,14 +80,7 @@ class IntakeDoor:
 
     async def _accept(self, message: Delivered) -> _Answer:
         try:
-            sender = _sender_of(message)
-            submission = parse(Submission, message.body, what="submission")
-            accepted = await self._intake.accept(
-                submission,
-                sender=sender,
-                idempotency_key=message.message_id,
-                traceparent=str(message.headers.get(HEADER_TRACEPARENT, "")),
-            )
+            accepted: Accepted = await self._retrying(message)(self._take, message)
         except InvalidError as error:
             self._on_taken_in(DOOR, "invalid")
             return _refusal(MalformedError(str(error), problems=error.problems))
@@ -85,11 +90,36 @@ class IntakeDoor:
                 raise
             return _refusal(error)
         except Exception as error:
-            log.exception(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id)
             self._on_taken_in(DOOR, RouterError.slug)
+            if may_pass(error):
+                raise
             return _refusal(RouterError(f"it could not be taken in: {error}"))
         self._on_taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
         return _Answer(TYPE_ACCEPTED, accepted.model_dump_json().encode())
+
+    async def _take(self, message: Delivered) -> Accepted:
+        sender = _sender_of(message)
+        submission = parse(Submission, message.body, what="submission")
+        return await self._intake.accept(
+            submission,
+            sender=sender,
+            idempotency_key=message.message_id,
+            traceparent=str(message.headers.get(HEADER_TRACEPARENT, "")),
+        )
+
+    def _retrying(self, message: Delivered) -> AsyncRetrying:
+        def note(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            pause = round(state.upcoming_sleep, 1)
+            log.error(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id, retry_in=pause, exc_info=error)
+
+        return AsyncRetrying(
+            retry=retry_if_exception(_is_of_the_program),
+            wait=wait_exponential(multiplier=self._first_pause),
+            stop=stop_after_attempt(OWN_ERROR_TRIES),
+            before_sleep=note,
+            reraise=True,
+        )
 
     async def _reply(self, batch: Sequence[Delivered], answers: Sequence[_Answer]) -> None:
         """Answer whoever asked for it; an answer that finds no queue is the asker's loss, not ours."""
@@ -105,6 +135,10 @@ class IntakeDoor:
         ]
         if replies:
             await self._publisher.publish(replies)
+
+
+def _is_of_the_program(error: BaseException) -> bool:
+    return not isinstance(error, InvalidError | RouterError) and fate_of(error) is Fate.UNKNOWN and not may_pass(error)
 
 
 def _may_be_answered(message: Delivered) -> bool:

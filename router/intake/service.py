@@ -212,7 +212,7 @@ class Intake:
         return encode(stub(descriptor, record)), record
 
     async def _commit(self, new: NewDispatch) -> Accepted:
-        change = self._writer.run(acceptance.accept, new, weight=len(new.units))
+        change = self._writer.run(acceptance.accept, new, weight=len(new.units), patient=False)
         try:
             return await asyncio.wait_for(change, _ANSWER_WITHIN)
         except TimeoutError:

@@ -147,8 +147,9 @@ class Hosting:
             return [item for item in hosted(conn) if covers(self._pattern, item.code)]
 
     async def _ask(self) -> list[Hosted]:
+        params = {"within": self._pattern}
         try:
-            async with self._http.get(self._url, params={"within": self._pattern}) as response:
+            async with self._http.get(self._url, params=params, allow_redirects=False) as response:
                 response.raise_for_status()
                 listed = _LIST.validate_json(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,7 +1,8 @@
 """Puts the router's parts together: who gets which, in one place."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
@@ -24,6 +25,7 @@ from router.keeper import Keeper
 from router.ledger.engine import reading
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.process.parts import Start
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from router.recorder import Recorder
 from router.redriver import LOOK_EVERY, Redriver
@@ -91,20 +93,24 @@ class Parts:
         session.consume([INTAKE_QUEUE], door.handle, prefetch=_PREFETCH)
         session.consume([RECEIPTS_QUEUE], self._recorder.handle, prefetch=_PREFETCH)
 
-    def jobs(self) -> list[Coroutine[None, None, None]]:
-        """What runs beside the API until the end."""
-        return [
-            self._relay.run(),
-            self._keeper.run(),
-            periodically(self._organisation.watch, _LOOK_FOR_CHANGES),
-            periodically(self._asker.ask, min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)),
-            periodically(self._alignment.align, _ALIGN_EVERY),
-            periodically(self._line_watch.look, _LOOK_FOR_SILENCE),
-            periodically(OutageRetention(self._writer, kept=self._settings.outages_kept).prune, _PRUNE_EVERY),
-            periodically(self._expiry.expire, _EXPIRE_EVERY),
-            periodically(UploadExpiry(self._uploads).sweep, min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)),
-            periodically(self._redriver.look, LOOK_EVERY),
-        ]
+    def jobs(self) -> Mapping[str, Start]:
+        """What runs beside the API until the end, each by its name."""
+        uploads = UploadExpiry(self._uploads)
+        outages = OutageRetention(self._writer, kept=self._settings.outages_kept)
+        ask_every = min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)
+        sweep_every = min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)
+        return {
+            "relay": self._relay.run,
+            "keeper": self._keeper.run,
+            "organisation": partial(periodically, self._organisation.watch, _LOOK_FOR_CHANGES),
+            "asker": partial(periodically, self._asker.ask, ask_every),
+            "alignment": partial(periodically, self._alignment.align, _ALIGN_EVERY),
+            "line watch": partial(periodically, self._line_watch.look, _LOOK_FOR_SILENCE),
+            "outage retention": partial(periodically, outages.prune, _PRUNE_EVERY),
+            "expiry": partial(periodically, self._expiry.expire, _EXPIRE_EVERY),
+            "upload expiry": partial(periodically, uploads.sweep, sweep_every),
+            "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),
+        }
 
     def close(self) -> None:
         """End what is in work in threads; blocks until it has ended."""

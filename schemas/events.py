@@ -69,6 +69,14 @@ class Event(StrEnum):
     CONTENT_FORM_SPOILT = "content_form_spoilt"
     """A form on the disk was not what had been written; it was removed and is made anew."""
 
+    # router.process
+    PART_WAITS = "part_waits"
+    """A part met a failure that is known to pass; it is begun anew after a pause."""
+    PART_FAILED = "part_failed"
+    """A part failed, or ended by itself; the process stops in good order and ends with exit code 1."""
+    PROCESS_CUT_OFF = "process_cut_off"
+    """The process had not ended in its time and was cut off with exit code 1; the threads that held it are named."""
+
     # deploy
     CHILD_STARTED = "child_started"
     """The all-in-one started a router or gateway process."""
@@ -118,6 +126,8 @@ class Event(StrEnum):
     """The broker could not be brought in line; tried again."""
     ROUTER_READY = "router_ready"
     """The router serves its API and is connected to its broker."""
+    ROUTER_WAITS = "router_waits"
+    """The router starts while its ledger is away or takes no changes; it looks again after a pause."""
     ROUTER_STOPPED = "router_stopped"
     """The router has finished what was in work and ends."""
 
@@ -167,7 +177,9 @@ class Event(StrEnum):
     DELIVERY_PARKED = "delivery_parked"
     """A delivery waits for an operator, with the reason."""
     DELIVERY_FAILED_UNEXPECTEDLY = "delivery_failed_unexpectedly"
-    """The gateway met an error of its own with one delivery, which is parked; the others go on."""
+    """The gateway met an error of its own with one delivery; it is tried again, and parked when that does not help."""
+    DELIVERY_WAITS = "delivery_waits"
+    """This machine is short of something, or its disk fails: a delivery is tried again, and it costs no attempt."""
     OUTGOING_TAKEN = "outgoing_taken"
     """A document was taken from the outbox; from here on the gateway answers for it."""
     OUTGOING_ACCEPTED = "outgoing_accepted"
@@ -205,4 +217,6 @@ class Event(StrEnum):
     SINK_CIRCUIT_CLOSED = "sink_circuit_closed"
     """The unit's system answers again."""
     SINK_FAILED_UNEXPECTEDLY = "sink_failed_unexpectedly"
-    """A sink met an error that is our own; the document is parked."""
+    """A sink met an error that is our own; the document is tried again."""
+    SINK_IN_TROUBLE = "sink_in_trouble"
+    """This machine is short of something, or the sink's disk fails: documents wait, and it costs them no try."""

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from consumers.errors import SinkRefusedError, SinkRetryError
+from consumers.errors import SinkRefusedError
 from consumers.sinks.base import Document, DocumentFile
 from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, sync_directory, write_file
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
+from consumers.sinks.trouble import told
 from schemas.codes import is_code
 from schemas.ids import is_id
 from schemas.text import safe_file_name
@@ -47,8 +48,10 @@ class FolderSink:
         """Make the document's directory appear; the disk's work is done in a thread.
 
         Raises:
-            SinkRetryError: the disk is full or cannot be written; nothing half-written is left.
-            SinkRefusedError: the unit's code or the delivery's id is none, so they cannot name a directory.
+            SinkTroubleError: the disk is full, or fails; nothing half-written is left.
+            SinkRetryError: the directory cannot be written, as when its rights were taken; as above.
+            SinkRefusedError: the unit's code or the delivery's id is none, so they cannot name a directory; or the
+                disk knows no such names or sizes.
         """
         await asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, document)
 
@@ -64,7 +67,7 @@ class FolderSink:
                 self._prepare(places, document)
             _appear(places)
         except OSError as error:
-            raise SinkRetryError(_sentence(error, places.unit)) from error
+            raise told(error, _sentence(error, places.unit), local=True) from error
 
     def _prepare(self, places: "_Places", document: Document) -> None:
         if places.final.exists():  # someone deleted the markers
@@ -139,7 +142,7 @@ def _remove(directory: Path) -> None:
 def _copy(file: DocumentFile, target: Path) -> None:
     copied = copy_file(file.path, target)
     if copied != file.size:
-        raise OSError(errno.EIO, f"{copied} bytes instead of {file.size}", str(file.path))
+        raise OSError(errno.ENODATA, f"{copied} bytes instead of {file.size}", str(file.path))
 
 
 def _appear(places: _Places) -> None:

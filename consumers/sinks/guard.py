@@ -11,17 +11,26 @@ from dataclasses import dataclass
 import structlog
 import tenacity
 
-from consumers.errors import SinkError, SinkParkedError, SinkRefusedError, SinkRetryError, SinkWaitError
+from consumers.errors import (
+    SinkError,
+    SinkParkedError,
+    SinkRefusedError,
+    SinkRetryError,
+    SinkTroubleError,
+    SinkWaitError,
+)
 from consumers.settings import GatewaySettings
 from consumers.sinks.base import Document, Sink
 from consumers.sinks.circuit import Circuit
 from consumers.sinks.reason import one_line
+from router.process.fate import fate_of
 from schemas.clock import now_ms
 from schemas.events import Event
 
 log = structlog.get_logger()
 _REASON_CHARACTERS = 1000
 _SHORTEST_SHARE = 0.5
+_MOST_DOUBLINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ class GuardedSink:
         self._policy = policy
         self._clock = clock
         self._luck = luck
+        self._troubles = 0
         self.circuit = Circuit(first_pause=policy.longest)
 
     async def deliver(self, document: Document, attempts: int) -> None:
@@ -122,10 +132,14 @@ class GuardedSink:
         except SinkRetryError as error:
             self._failed(document, error.reason)
             raise self._decision(attempts + 1, error) from error
+        except SinkTroubleError as error:
+            raise self._in_trouble(document, error, attempts) from error
         except Exception as error:
             log.exception(Event.SINK_FAILED_UNEXPECTEDLY, delivery_id=document.delivery_id)
+            if fate_of(error).passes:
+                raise self._in_trouble(document, SinkTroubleError(str(error)), attempts) from error
             self._failed(document, repr(error))
-            wrong = SinkRefusedError(f"the sink failed in a way it should not: {error!r}")
+            wrong = SinkRetryError(f"the sink failed in a way it should not: {error!r}")
             raise self._decision(attempts + 1, wrong) from error
         except BaseException:
             self.circuit.leave(document.delivery_id)
@@ -142,6 +156,15 @@ class GuardedSink:
             reason = f"the sink is left in peace after repeated failures: {self.circuit.reason}"
             raise SinkWaitError(one_line(reason, _REASON_CHARACTERS), attempts=attempts, retry_at=retry_at)
 
+    def _in_trouble(self, document: Document, error: SinkTroubleError, attempts: int) -> SinkWaitError:
+        """It says nothing of the document nor of the unit's system: neither a try nor a failure is counted."""
+        self.circuit.leave(document.delivery_id)
+        self._troubles += 1
+        pause = pause_after(self._policy, min(self._troubles, _MOST_DOUBLINGS))
+        reason = one_line(error.reason, _REASON_CHARACTERS)
+        log.warning(Event.SINK_IN_TROUBLE, delivery_id=document.delivery_id, reason=reason, retry_in=pause)
+        return SinkWaitError(reason, attempts=attempts, retry_at=self._clock() + round(pause * 1000))
+
     def _decision(self, attempts: int, error: SinkError) -> SinkWaitError | SinkParkedError:
         reason = one_line(error.reason, _REASON_CHARACTERS) or type(error).__name__
         step = next_step(self._policy, attempts, error, now=self._clock(), luck=self._luck())
@@ -150,6 +173,7 @@ class GuardedSink:
         return SinkWaitError(reason, attempts=attempts, retry_at=step.at)
 
     def _answered(self) -> None:
+        self._troubles = 0
         if self.circuit.closed_by_success():
             log.info(Event.SINK_CIRCUIT_CLOSED)
 

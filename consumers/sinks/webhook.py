@@ -13,6 +13,7 @@ from consumers.errors import SinkRefusedError, SinkRetryError, SinkSettingsError
 from consumers.sinks.base import Document
 from consumers.sinks.reason import one_line
 from consumers.sinks.record import encode_record, file_names
+from consumers.sinks.trouble import told
 from schemas.trace import child_of
 
 _CONNECT_SECONDS = 10.0
@@ -45,15 +46,18 @@ class WebhookSink:
         Raises:
             SinkRefusedError: a 4xx answer but 408, 425, 429, with its status and the beginning of its body.
             SinkRetryError: any other answer, or none; with the pause that ``Retry-After`` asks for.
+            SinkTroubleError: this machine is short of something, as descriptors.
         """
         try:
             status, answer, retry_after = await self._post(document)
         except TimeoutError as error:
             raise SinkRetryError(f"{self._shown} did not answer within {self._timeout.total:g} s") from error
         except aiohttp.ClientError as error:
-            raise SinkRetryError(f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}") from error
+            reason = f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}"
+            failed = told(error, reason, local=False) if isinstance(error, OSError) else SinkRetryError(reason)
+            raise failed from error
         except OSError as error:
-            raise SinkRetryError(f"a file of the document cannot be read: {error}") from error
+            raise told(error, f"a file of the document cannot be read: {error}", local=False) from error
         _judge(status, f"{self._shown} answered {status} {answer}".strip(), retry_after)
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consumers.errors import SpoolRevisionError, SpoolUnavailableError
 from consumers.spool.models import meta
+from router.process.fate import fate_of
 from schemas.ids import new_id
 
 FILE_NAME = "spool.sqlite3"
@@ -27,13 +28,6 @@ LOCK_TIMEOUT = 30
 CACHE_KIB = 16 * 1024
 _SPOOL_ID = "spool_id"
 _READS = "spool_reads"
-_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +171,6 @@ def _naming_trouble(path: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code is None or code & 0xFF not in _PASSING:
+        if not fate_of(error).passes:
             raise
         raise SpoolUnavailableError(f"the spool {path} cannot be used now: {error.orig}") from error

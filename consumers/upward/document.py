@@ -22,6 +22,8 @@ from schemas.text import safe_file_name
 
 MAX_LETTER_BYTES = 1024 * 1024
 _READ_BYTES = 1 << 20
+_NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
+"""What opening a link, a folder, a socket or a device of no driver says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def _open(path: Path) -> Any:
     Raises:
         OutgoingRejectedError: it is a link, a folder or a device.
         FileNotFoundError: it is not there.
+        OSError: this machine is in trouble, and the file may be as it should.
     """
     what = f"{path.name} is no plain file; a document's folder holds the letter and its files alone"
     try:
@@ -133,6 +136,8 @@ def _open(path: Path) -> Any:
     except OSError as error:
         if error.errno == errno.EACCES:
             raise OutgoingRejectedError(f"{path.name} may not be read by the gateway; change its rights") from error
+        if error.errno not in _NO_FILE:
+            raise
         raise OutgoingRejectedError(what) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)

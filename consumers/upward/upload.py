@@ -6,6 +6,7 @@ disk, whatever was on the way.
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,10 +16,10 @@ from typing import BinaryIO
 
 import aiohttp
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadSpoiltError
-from consumers.fetch import FetchPolicy, Transfer, stop_after_faults
+from consumers.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.line import Line, Span
 from consumers.origin import Clients
 from consumers.pace import Pace
@@ -33,6 +34,8 @@ LEAST_PATCH = 32 * 1024
 MOST_PATCH = 8 * 1024**2
 THIN_PIECE = 2 * 1448
 FAST_PIECE = 64 * 1024
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""By which a file that is opened is known not to be there: removed, or a link in its place."""
 
 
 def patch_bytes(rate: float) -> int:
@@ -68,11 +71,14 @@ class Sources:
 
         Raises:
             OutgoingRejectedError: it is not as it was when it was taken.
+            OSError: it cannot be opened now.
         """
         for path in self._paths.get(sha256, ()):
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError:
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise  # this machine is in trouble, or somebody took our rights to it: the file may be as it was
                 continue
             if os.fstat(fd).st_size == size:
                 return os.fdopen(fd, "rb", buffering=0)
@@ -127,9 +133,7 @@ class Uploader:
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((ServerTroubleError, UploadSpoiltError)),
-            wait=wait_exponential_jitter(
-                multiplier=self._policy.first, max=self._policy.longest, jitter=self._policy.first
-            ),
+            wait=pauses(self._policy),
             stop=stop_after_faults({UploadSpoiltError: self._policy.wrong_tries}),
             before_sleep=lambda state: self._note_wait(transfer, state),
             reraise=True,
@@ -179,7 +183,7 @@ class Uploader:
             if begun:
                 head = self._request("HEAD", f"/{transfer.sha256}", headers=tus.VERSION)
                 async with head as response:
-                    if response.ok:
+                    if response.status == HTTPStatus.OK and tus.is_ours(response.headers):
                         self._line.alive(span)
                         return tus.offset_of(response, size=transfer.size)
             post = self._request("POST", "", headers=tus.announcement(transfer.sha256, transfer.size))
@@ -224,7 +228,9 @@ class Uploader:
         silence = aiohttp.ClientTimeout(total=None, sock_connect=usual, sock_read=patience or usual)
         url, client = f"{self._url}{path}", self._clients.get(self._pace.window)
         with telling_line_events():
-            async with client.request(method, url, headers=headers, data=data, timeout=silence) as response:
+            async with client.request(
+                method, url, headers=headers, data=data, timeout=silence, allow_redirects=False
+            ) as response:
                 yield response
 
     def _measure(self, body: PieceBody, count: int, seconds: float) -> None:

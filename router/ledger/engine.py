@@ -91,6 +91,16 @@ def upgrade(target: str | Engine, revision: str = HEAD) -> None:
     _migrate(target, lambda config: command.upgrade(config, revision))
 
 
+def bring_up_to_date(engine: Engine) -> None:
+    """As :func:`upgrade`; tables that are at this program's revision are only looked at, which a standby allows.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    if current_revision(engine) != ScriptDirectory.from_config(alembic_config()).get_current_head():
+        upgrade(engine)
+
+
 def downgrade(target: str | Engine, revision: str) -> None:
     """Take the tables back to an older revision in one transaction; ``base`` leaves none.
 

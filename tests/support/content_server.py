@@ -6,7 +6,7 @@ It serves forms of a content, too, to who accepts their coding and holds their d
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -44,7 +44,9 @@ class ContentServer:
     """What is served and how.
 
     Attributes:
-        answers: statuses to answer next instead of the bytes.
+        answers: statuses to answer next instead of the bytes, as the router does.
+        foreign: makes what to answer next as somebody else who stands in the line.
+        end_after: bytes after which the next answers end as if that were all, one entry per answer; 0 lets it pass.
         cut_after: bytes after which the next answers are cut, one entry per answer; 0 lets it pass.
         forms: of the contents, by their name; the first that a request fits is sent.
         always: send the first form whatever is accepted, as long as anything but the plain content is.
@@ -58,7 +60,9 @@ class ContentServer:
     forms: dict[str, list[Served]] = field(default_factory=dict)
     units: list[dict[str, object]] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
+    foreign: deque[Callable[[], web.Response]] = field(default_factory=deque)
     cut_after: deque[int] = field(default_factory=deque)
+    end_after: deque[int] = field(default_factory=deque)
     swap: dict[str, int] = field(default_factory=dict)
     always: bool = False
     ranges: bool = True
@@ -78,8 +82,10 @@ class ContentServer:
     async def list_units(self, request: web.Request) -> web.StreamResponse:
         """``GET /api/v1/units``."""
         self.tokens.append(request.headers.get("Authorization", ""))
+        if self.foreign:
+            return self.foreign.popleft()()
         if self.answers:
-            return web.Response(status=self.answers.popleft())
+            return problem(self.answers.popleft())
         return web.json_response(self.units)
 
     async def get(self, request: web.Request) -> web.StreamResponse:
@@ -96,11 +102,13 @@ class ContentServer:
         )
         self.requests.append(asked)
         self.tokens.append(request.headers.get("Authorization", ""))
+        if self.foreign:
+            return self.foreign.popleft()()
         if self.answers:
-            return web.Response(status=self.answers.popleft())
+            return problem(self.answers.popleft())
         served = self._served(asked)
         if served is None:
-            return web.Response(status=404)
+            return problem(404)
         if asked.if_range and asked.if_range != f'"{served.etag}"':
             start = 0
         if self.swap.get(sha256):
@@ -124,7 +132,12 @@ class ContentServer:
             response.headers["Content-Encoding"] = served.encoding
         if start:
             response.headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        response.content_length = len(data) - start
+        end = self.end_after.popleft() if self.end_after else 0
+        if end:
+            response.enable_chunked_encoding()  # as a proxy does that does not know what it will get
+            data = data[: start + end]
+        else:
+            response.content_length = len(data) - start
         await response.prepare(request)
         stop = self.cut_after.popleft() if self.cut_after else 0
         for offset in range(start, len(data), CHUNK):
@@ -137,6 +150,11 @@ class ContentServer:
             await response.write(data[offset : offset + CHUNK])
             self.sent[sha256] = self.sent.get(sha256, 0) + len(data[offset : offset + CHUNK])
         return response
+
+
+def problem(status: int) -> web.Response:
+    """An error of the router's."""
+    return web.json_response({"title": "t", "status": status}, status=status, content_type="application/problem+json")
 
 
 @asynccontextmanager

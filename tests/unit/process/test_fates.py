@@ -88,9 +88,9 @@ def test_every_class_that_the_driver_knows_is_in_the_table() -> None:
     assert len(STATES) > 200
 
 
-@pytest.mark.parametrize("code", STATES)
-def test_a_sqlstate_is_what_its_class_is_unless_it_is_named(code: str) -> None:
-    assert fate_of_sqlstate(code) is EXCEPTIONS.get(code, CLASSES[code[:2]])
+def test_a_sqlstate_is_what_its_class_is_unless_it_is_named() -> None:
+    expected = {code: EXCEPTIONS.get(code, CLASSES[code[:2]]) for code in STATES}
+    assert {code: fate_of_sqlstate(code) for code in STATES} == expected
 
 
 @pytest.mark.parametrize("letters", ["QQ", "99", "Z1", ""])
@@ -98,12 +98,10 @@ def test_a_class_that_nobody_knows_is_not_lasting(letters: str) -> None:
     assert fate_of_sqlstate(f"{letters}000") is Fate.UNKNOWN
 
 
-@pytest.mark.parametrize("name", sorted(errno.errorcode.values()))
-def test_of_all_errnos_four_last_and_none_of_a_machine_in_trouble(name: str) -> None:
-    fate = fate_of_errno(getattr(errno, name))
-    assert (fate is Fate.LASTING) == (name in LASTING_ERRNOS)
-    if name in NEVER_A_DOCUMENTS_FAULT:
-        assert fate is Fate.SHORT
+def test_of_all_errnos_four_last_and_none_of_a_machine_in_trouble() -> None:
+    fates = {name: fate_of_errno(number) for number, name in errno.errorcode.items()}
+    assert {name for name, fate in fates.items() if fate is Fate.LASTING} == LASTING_ERRNOS
+    assert {fates[name] for name in NEVER_A_DOCUMENTS_FAULT} == {Fate.SHORT}
 
 
 def test_an_errno_that_no_system_has_is_not_lasting() -> None:

@@ -39,10 +39,17 @@ class PrivatePostgres:
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, _SYSTEM_USER, _SYSTEM_USER)
-        making = [_program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
         if copy_of is not None:
-            source = ["--host", str(copy_of.directory), "--username", "postgres", "--pgdata", str(self._data)]
-            making = [_program("pg_basebackup"), *source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+            self.follow(copy_of)
+            return
+        making = [_program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
+        subprocess.run(self.as_owner(making), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def follow(self, other: "PrivatePostgres") -> None:
+        """Begin anew as a copy of a running server, its standby from the next start on."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        source = ["--host", str(other.directory), "--username", "postgres", "--pgdata", str(self._data)]
+        making = [_program("pg_basebackup"), *source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
         subprocess.run(self.as_owner(making), check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     @property

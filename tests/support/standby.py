@@ -15,32 +15,26 @@ _PRIMARY = ("wal_level=replica", "wal_keep_size=256MB", "synchronous_commit=remo
 
 
 class Pair:
-    """Two servers in directories of their own; both end with the process that started them.
+    """Two servers in directories of their own, a primary and its standby; both end with who started them.
 
-    ``first`` begins as the primary and ``second`` as its standby, which confirms every commit before it is answered:
-    what a fail-over may lose is a question of its own, and not the router's.
+    The standby confirms every commit before it is answered: what a fail-over may lose is a question of its own, and
+    not the router's.
     """
 
     def __init__(self) -> None:
-        self.first = PrivatePostgres(
-            settings=("wal_level=replica", "wal_keep_size=256MB", "synchronous_commit=remote_apply")
-        )
-        self.second: PrivatePostgres | None = None
+        self.primary = PrivatePostgres(settings=_PRIMARY)
+        self.standby = self.primary
 
     def start(self) -> None:
         """Start the primary, copy it, and start the copy as its standby."""
-        self.first.start()
-        self.second = PrivatePostgres(copy_of=self.first)
-        self.second.start()
-        with psycopg.connect(self.first.libpq, autocommit=True) as conn:
-            conn.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            conn.execute("SELECT pg_reload_conf()")
-            _until(lambda: conn.execute("SELECT sync_state FROM pg_stat_replication").fetchone() == ("sync",))
+        self.primary.start()
+        self.standby = PrivatePostgres(settings=_PRIMARY, copy_of=self.primary)
+        self._hosts = (self.primary.directory, self.standby.directory)
+        self._start_standby()
 
     def url(self, database: str) -> str:
         """Of a database at whichever of the two takes writes, as an operator writes it."""
-        assert self.second is not None
-        hosts = "&".join(f"host={server.directory}" for server in (self.first, self.second))
+        hosts = "&".join(f"host={directory}" for directory in self._hosts)
         return f"postgresql+psycopg://postgres@/{database}?{hosts}&target_session_attrs=read-write"
 
     def url_of_any(self, database: str) -> str:
@@ -49,16 +43,27 @@ class Pair:
 
     def promote(self) -> None:
         """Have the standby take over, as whoever watches the two does in the end."""
-        assert self.second is not None
-        with psycopg.connect(self.second.libpq, autocommit=True) as conn:
+        with psycopg.connect(self.standby.libpq, autocommit=True) as conn:
             conn.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
             conn.execute("SELECT pg_promote(true, 60)")
+        self.primary, self.standby = self.standby, self.primary
+
+    def rebuild(self) -> None:
+        """Have the one that failed follow the one that took over."""
+        self.standby.follow(self.primary)
+        self._start_standby()
 
     def remove(self) -> None:
         """End both and delete their data."""
-        if self.second is not None:
-            self.second.remove()
-        self.first.remove()
+        for server in {self.standby, self.primary}:
+            server.remove()
+
+    def _start_standby(self) -> None:
+        self.standby.start()
+        with psycopg.connect(self.primary.libpq, autocommit=True) as conn:
+            conn.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            conn.execute("SELECT pg_reload_conf()")
+            _until(lambda: conn.execute("SELECT sync_state FROM pg_stat_replication").fetchone() == ("sync",))
 
 
 class Bouncer:

@@ -59,7 +59,7 @@ async def test_a_change_waits_for_the_promotion_of_a_standby_and_is_made_once(pa
     engine = open_engine(pair.url_of_any("postgres"))
     writer = Writer(engine)
     await writer.run(put, "LCA.01")
-    pair.first.kill()
+    pair.primary.kill()
     waiting = [asyncio.create_task(writer.run(put, code)) for code in CODES]
     await holds(lambda: "25006" in writer.state)
     assert not writer.available
@@ -78,7 +78,7 @@ async def test_with_two_hosts_the_one_that_takes_writes_is_found(pair: Pair) -> 
     engine = open_engine(pair.url("postgres"))
     writer = Writer(engine)
     await writer.run(put, "LCA.01")
-    pair.first.kill()
+    pair.primary.kill()
     waiting = asyncio.create_task(writer.run(put, "LCA.02"))
     await holds(lambda: not writer.available)
     await asyncio.to_thread(pair.promote)
@@ -90,14 +90,12 @@ async def test_with_two_hosts_the_one_that_takes_writes_is_found(pair: Pair) -> 
 
 def test_the_tables_of_a_standby_that_are_up_to_date_are_no_error(pair: Pair) -> None:
     upgrade(pair.url("postgres"))
-    assert pair.second is not None
-    upgrade(pair.second.url)
+    upgrade(pair.standby.url)
 
 
 def test_a_standby_without_the_tables_is_an_outage(pair: Pair) -> None:
-    assert pair.second is not None
     with pytest.raises(LedgerUnavailableError):
-        upgrade(pair.second.url)
+        upgrade(pair.standby.url)
 
 
 async def test_a_database_that_stands_still_is_told_and_left_within_the_time_it_has(

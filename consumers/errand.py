@@ -41,7 +41,7 @@ log = structlog.get_logger()
 TROUBLE_PAUSE, LONGEST_TROUBLE_PAUSE = 5.0, 60.0
 """Seconds before a delivery is tried again when this machine was in the way; they double from one try to the next."""
 OWN_ERROR_ATTEMPTS = 8
-"""How often a delivery is tried that meets an error of the gateway's own, before it is parked: for some 6 minutes."""
+"""How often a delivery is tried that meets an error of the gateway's own, before it is parked: for some 4 minutes."""
 MAX_REASON = 1000
 
 

@@ -2,11 +2,18 @@
 
 import unicodedata
 
+from schemas.text import is_seen
+
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text on one line, runs of white space as one space, at most ``limit`` characters, cut with ``…``."""
+    """The text on one line, runs of white space as one space, at most ``limit`` characters, cut with ``…``.
+
+    Empty when a reader would see nothing of it: a receipt refuses such a text.
+    """
     visible = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
     line = unicodedata.normalize("NFC", " ".join(visible.split()))
+    if not is_seen(line):
+        return ""
     return line if len(line) <= limit else line[: limit - 1] + "…"

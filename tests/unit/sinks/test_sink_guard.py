@@ -398,7 +398,7 @@ async def test_closing_the_guard_closes_the_sink(guarded: GuardedSink, told: _To
 
 async def test_each_sink_is_made_from_its_settings(tmp_path: Path, document: Document) -> None:
     made = {
-        name: make_sink(GatewaySettings(sink=name, data_dir=tmp_path, webhook_url="http://x/", command=("true",)))
+        name: make_sink(GatewaySettings(sink=name, data_dir=tmp_path, webhook_url="https://x/", command=("true",)))
         for name in ("folder", "webhook", "command", "none")
     }
     assert [type(sink).__name__ for sink in made.values()] == [

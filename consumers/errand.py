@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ from consumers.content import ContentDir
 from consumers.descriptors import contents_of
 from consumers.dictionaries import Came, Dictionaries
 from consumers.errors import (
+    ContentGoneError,
     DeliveryRecalledError,
-    DiskFullError,
     FetchError,
     SinkParkedError,
     SinkWaitError,
     SpoolUnavailableError,
     UndeliverableError,
+    WrongContentError,
 )
 from consumers.sinks import Document, DocumentFile, GuardedSink
 from consumers.sinks.reason import one_line
@@ -27,6 +28,8 @@ from consumers.spool.taking import Content
 from consumers.spool.work import Arrived, Expanded, Parked, Postponed, Waiting
 from consumers.together import together
 from consumers.traffic import Traffic, Want
+from consumers.trouble import code_of_trouble
+from router.process.fate import Fate, fate_of
 from schemas.attachment import content_digest
 from schemas.clock import now_ms
 from schemas.descriptor import Descriptor
@@ -37,9 +40,35 @@ from schemas.model import parse
 from schemas.reasons import ReasonCode
 
 log = structlog.get_logger()
-TROUBLE_PAUSE = 5.0
-"""Seconds before a delivery is tried again when our own disk was in the way."""
+TROUBLE_PAUSE, LONGEST_TROUBLE_PAUSE = 5.0, 60.0
+"""Seconds before a delivery is tried again when this machine was in the way; they double from one try to the next."""
+OWN_ERROR_ATTEMPTS = 8
+"""How often a delivery is tried that meets an error of the gateway's own, before it is parked: for some 4 minutes."""
 MAX_REASON = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows a failure: a pause in seconds, or the end; ``attempts`` is to be kept with the delivery."""
+
+    attempts: int
+    pause: float = 0.0
+    parks: bool = False
+
+
+def after_failure(fate: Fate, *, tries: int, attempts: int) -> Step:
+    """Decide what follows a failure that is neither the content's nor the sink's.
+
+    Args:
+        fate: what is known of it.
+        tries: failures of this delivery in a row, this one among them.
+        attempts: what counts against the delivery so far. What passes counts nothing.
+    """
+    pause = min(TROUBLE_PAUSE * 2.0 ** min(tries - 1, 10), LONGEST_TROUBLE_PAUSE)
+    if fate.passes:
+        return Step(attempts, pause)
+    parks = fate is Fate.LASTING or tries >= OWN_ERROR_ATTEMPTS
+    return Step(attempts + 1, pause, parks)
 
 
 class Errand:
@@ -97,6 +126,7 @@ class Errands:
         self._places = {lane: asyncio.Semaphore(hand_overs) for lane in Lane}
         self._max_bytes = max_bytes
         self._on_said = on_said
+        self._tries: dict[str, int] = {}
 
     async def run(self, errand: Errand) -> None:
         """Bring a delivery as far as it gets now: arrived, parked, recalled, or waiting for a later moment."""
@@ -105,15 +135,31 @@ class Errands:
         with structlog.contextvars.bound_contextvars(**names):
             try:
                 await self._bring_unless_recalled(errand)
-            except (DiskFullError, SpoolUnavailableError) as error:
-                retry_at = now_ms() + round(TROUBLE_PAUSE * 1000)
-                await self._postpone(errand, Postponed(item, item.attempts, retry_at, str(error), code=error.code))
-            except (FetchError, InvalidError, UndeliverableError) as error:
+            except (ContentGoneError, WrongContentError, InvalidError, UndeliverableError) as error:
                 await self._park(errand, Parked(item, item.attempts, str(error), code=_code_of(error)))
-            except Exception as error:
-                log.exception(Event.DELIVERY_FAILED_UNEXPECTEDLY)
-                said = f"the gateway met an error of its own: {error!r}"
-                await self._park(errand, Parked(item, item.attempts, said, code=ReasonCode.GATEWAY_FAULT))
+            except Exception as error:  # noqa: BLE001 - told where it is settled
+                await self._settle(errand, error)
+            else:
+                self._tries.pop(item.delivery_id, None)
+
+    async def _settle(self, errand: Errand, error: Exception) -> None:
+        """Decide what follows an error that is not the document's own: only what is known to last parks it at once."""
+        item = errand.item
+        tries = self._tries[item.delivery_id] = self._tries.get(item.delivery_id, 0) + 1
+        step = after_failure(fate_of(error), tries=tries, attempts=item.attempts)
+        code = code_of_trouble(error)
+        if fate_of(error).passes:
+            log.warning(Event.DELIVERY_WAITS, code=code, reason=str(error))
+            reason = str(error)
+        else:
+            log.error(Event.DELIVERY_FAILED_UNEXPECTEDLY, exc_info=error)
+            reason = f"the gateway met an error of its own: {error!r}"
+        if step.parks:
+            self._tries.pop(item.delivery_id, None)
+            await self._park(errand, Parked(item, step.attempts, reason, code=code))
+        else:
+            retry_at = now_ms() + round(step.pause * 1000)
+            await self._postpone(errand, Postponed(item, step.attempts, retry_at, reason, code=code))
 
     async def note_wait(self, errand: Errand) -> None:
         """Write into the inbox what a delivery in work waits for, or that it waits no more."""

@@ -27,17 +27,23 @@
     │   ├── LineError                 the line went: no attempt is counted
     │   ├── WindowOutgrownError       the line gives more than the connection was made for
     │   ├── ServerTroubleError        the server is there and cannot serve now
-    │   ├── DiskFullError             no room for it until somebody makes some
+    │   ├── ForeignAnswerError        what answered is not the router: a portal, a proxy
+    │   ├── MachineTroubleError       this machine is short of something, or its disk fails
+    │   │   └── DiskFullError         no room for it until somebody makes some
     │   ├── ContentGoneError          the server says that it has no such content for us
     │   └── WrongContentError         the bytes are not those that the name promises
     └── SinkError                     the hand-over to the unit's own system
         ├── SinkSettingsError         a setting that the sink needs is missing or wrong
         ├── SinkRetryError            said by a sink: not this time
+        ├── SinkTroubleError          said by a sink: not this time, and this machine is to blame
         ├── SinkRefusedError          said by a sink: never this document
         ├── SinkWaitError             said by the guard: try again, and when
         └── SinkParkedError           said by the guard: an operator has to act
 """
 
+from typing import ClassVar
+
+from router.process.fate import Fate
 from schemas.reasons import ReasonCode
 
 
@@ -72,6 +78,7 @@ class SpoolUnavailableError(SpoolError):
 
     exit_code = 5
     code = ReasonCode.SPOOL_UNAVAILABLE
+    fate: ClassVar[Fate] = Fate.SHORT
 
 
 class SpoolDamagedError(SpoolError):
@@ -178,7 +185,17 @@ class ServerTroubleError(FetchError):
     """The server answered that it cannot serve now (5xx, 429) or that the token is not good (401)."""
 
 
-class DiskFullError(FetchError):
+class ForeignAnswerError(ServerTroubleError):
+    """What answered is not the router: a captive portal or a proxy of its own mind stands in the line."""
+
+
+class MachineTroubleError(FetchError):
+    """This machine is short of something, as file descriptors are, or its disk fails: nobody's document is to blame."""
+
+    fate: ClassVar[Fate] = Fate.SHORT
+
+
+class DiskFullError(MachineTroubleError):
     """The gateway's disk has no room for the content above its reserve."""
 
     code = ReasonCode.DISK_FULL
@@ -219,6 +236,10 @@ class SinkRetryError(SinkError):
     ) -> None:
         super().__init__(reason, code=code)
         self.retry_after = retry_after
+
+
+class SinkTroubleError(SinkError):
+    """This machine is short of something, or its disk fails: it costs the document no try."""
 
 
 class SinkRefusedError(SinkError):

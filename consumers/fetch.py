@@ -1,8 +1,9 @@
 """Fetches one content over HTTP, from the byte where it stopped, however often the line goes.
 
-Line events (refused, reset, silent) cost nothing: the fetch waits for the line and goes on. A server that is there
-and cannot serve is asked again after growing pauses, without end. Only the content's own faults are counted: one that
-is gone or wrong is tried a few times, then the delivery is parked.
+Line events (refused, reset, silent, ended early) cost nothing: the fetch waits for the line and goes on. A server that
+is there and cannot serve, somebody who answers in its place, and a machine of ours in trouble are tried again after
+growing pauses, without end. Only the content's own faults are counted: one that the router says is gone, or that is
+wrong, is tried a few times, then the delivery is parked.
 """
 
 import asyncio
@@ -20,16 +21,18 @@ from consumers.content import ContentDir
 from consumers.dictionaries import Dictionaries
 from consumers.errors import (
     ContentGoneError,
-    DiskFullError,
+    ForeignAnswerError,
     GatewayError,
     LineError,
+    MachineTroubleError,
     ServerTroubleError,
     WindowOutgrownError,
     WrongContentError,
 )
 from consumers.line import Line, Span
-from consumers.origin import Clients, asking, place, require_no_trouble, round_trip
+from consumers.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip
 from consumers.part import NO_DICTIONARY, Part
+from router.process.fate import Fate, fate_of
 from schemas.encoding import Encoding
 from schemas.events import Event
 
@@ -37,6 +40,8 @@ log = structlog.get_logger()
 WRITE_BYTES = 256 * 1024
 WRITE_SECONDS = 1.0
 """Bytes are written when so many or so old ones are at hand; a kill -9 costs no more."""
+FOREIGN_LONGEST = 10.0
+"""Seconds at most between two tries while somebody else answers for the router."""
 WORTH_RENEWING = 256 * 1024
 """A connection whose window the line has outgrown is made anew when so many bytes have yet to come."""
 _LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
@@ -180,11 +185,10 @@ class Fetcher:
             ContentGoneError: the server kept saying that there is no such content for us.
             WrongContentError: what it sent kept being something else.
         """
+        passing = (ServerTroubleError, MachineTroubleError, ContentGoneError, WrongContentError)
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type((ServerTroubleError, DiskFullError, ContentGoneError, WrongContentError)),
-            wait=wait_exponential_jitter(
-                multiplier=self._policy.first, max=self._policy.longest, jitter=self._policy.first
-            ),
+            retry=retry_if_exception_type(passing),
+            wait=pauses(self._policy),
             stop=stop_after_faults(
                 {ContentGoneError: self._policy.gone_tries, WrongContentError: self._policy.wrong_tries}
             ),
@@ -203,6 +207,10 @@ class Fetcher:
             except LineError as error:
                 self._line.lost(str(error), silent=isinstance(error.__cause__, TimeoutError))
                 await self._line.worth_a_try()
+            except OSError as error:
+                if fate_of(error) is Fate.SHORT:
+                    raise MachineTroubleError(f"this machine is in trouble: {error}") from error
+                raise
             else:
                 return
 
@@ -219,7 +227,9 @@ class Fetcher:
             transfer.done = part.position
             if part.position < part.size:
                 self._directory.require_room(part.size - part.position)
+                began = part.position
                 await self._receive(transfer, part)
+                _require_end(part, began)
             await self._finish(transfer, part)
         finally:
             await asyncio.to_thread(part.close)
@@ -271,7 +281,9 @@ class Fetcher:
         try:
             async with (
                 self._line.connection() as span,
-                self._clients.get(span.window).get(url, headers=headers, timeout=silence) as response,
+                self._clients.get(span.window).get(
+                    url, headers=headers, timeout=silence, allow_redirects=False
+                ) as response,
             ):
                 await require_no_trouble(response)
                 self._place(transfer, part, response)
@@ -291,6 +303,10 @@ class Fetcher:
             place(response, part)
         except WrongContentError:
             transfer.plain_only = True
+            raise
+        except ForeignAnswerError:
+            # A proxy that takes the name off what comes packed may leave it on what comes plain.
+            transfer.plain_only = encoding_of(response.headers) != Encoding.IDENTITY
             raise
         transfer.size = part.size
 
@@ -334,6 +350,33 @@ class Fetcher:
         if transfer.waits_for != reason:
             transfer.waits_for = reason
             self._on_wait(transfer)
+
+
+def _require_end(part: Part, began: int) -> None:
+    """Check that a stream that ended without an error has brought all.
+
+    Raises:
+        LineError: it has not: something in the line ended it, and it goes on at the byte.
+        ServerTroubleError: it has brought nothing at all.
+    """
+    if part.position >= part.size:
+        return
+    ended = f"the answer ended at byte {part.position} of {part.size}"
+    if part.position > began:
+        raise LineError(ended)
+    raise ServerTroubleError(ended)
+
+
+def pauses(policy: FetchPolicy) -> Callable[[RetryCallState], float]:
+    """The pauses between tries; a portal in the line is asked more often: people log in to it at any moment."""
+    usual = wait_exponential_jitter(multiplier=policy.first, max=policy.longest, jitter=policy.first)
+
+    def pause(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        longest = FOREIGN_LONGEST if isinstance(error, ForeignAnswerError) else policy.longest + policy.first
+        return float(min(usual(state), longest))
+
+    return pause
 
 
 def stop_after_faults(limits: Mapping[type[GatewayError], int]) -> Callable[[RetryCallState], bool]:

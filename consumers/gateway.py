@@ -8,9 +8,10 @@ confirm of a receipt and its note, it is sent again and the ledger counts its id
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -27,15 +28,20 @@ from consumers.last_run import remember
 from consumers.lock import locked
 from consumers.reporter import watch_commands
 from consumers.settings import GatewaySettings
-from consumers.spool import Writer, retention, sending
+from consumers.spool import Spool, Writer, retention, sending
 from consumers.spool.damage import put_aside
 from consumers.spool.store import open_or_begin_anew
 from consumers.status import keep_status
 from router.broker import SessionState
+from router.broker.backoff import Backoff, sleep_unless
+from router.process.fate import fate_of
+from router.process.parts import FIRST_PAUSE, LONGEST_PAUSE, Start, Tended, end
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.line import MISSED
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = structlog.get_logger()
 PRUNE_EVERY = 3600.0
 LAST_RECEIPTS = 5.0
@@ -49,61 +55,94 @@ class Gateway:
 
     Args:
         settings: see :mod:`consumers.settings`.
+        on_stop: called when it begins to end, so that whoever made it can see to it that it does.
 
     Raises:
         GatewaySettingsError: a setting that every gateway needs is missing.
     """
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, *, on_stop: Callable[[], None] = lambda: None) -> None:
         for name in ("units", "amqp_url"):
             if not getattr(settings, name):
                 raise GatewaySettingsError(
                     f"a gateway needs {name}: CONGVAN_GATEWAY_{name.upper()}, or --{name.replace('_', '-')}"
                 )
         self._settings = settings
+        self._on_stop = on_stop
         self._stopping = asyncio.Event()
+        self._tended = Tended(self.stop)
+        self._consumed: set[str] = set()
 
     def stop(self) -> None:
         """End :meth:`run` in good order."""
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._tended.stopping()
+            self._on_stop()
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or :meth:`stop`: finish commits and hand-overs, send the last receipts.
 
+        A spool that its disk does not let us open is waited for.
+
         Raises:
             SpoolInUseError: another gateway works on the data directory.
             SpoolRevisionError: the spool belongs to a newer program.
-            SpoolUnavailableError: the spool cannot be opened.
             SpoolDamagedError: the spool was found to be damaged and put aside; the next start begins anew.
             SinkSettingsError: a setting that the sink needs is missing or wrong.
+            PartFailedError: a part failed; everything is closed as after a stop.
         """
         with locked(self._settings.data_dir), self._stopped_by_signals():
-            remember(self._settings)
-            spool = await asyncio.to_thread(open_or_begin_anew, self._settings.data_dir)
-            writer = Writer(spool)
-            try:
-                parts = assemble(self._settings, spool, writer)
+            await self._patiently(asyncio.to_thread, remember, self._settings)
+            spool = await self._patiently(asyncio.to_thread, open_or_begin_anew, self._settings.data_dir)
+            if spool is not None:
+                await self._work_on(spool)
+        self._tended.require_none_failed()
+        log.info(Event.GATEWAY_STOPPED)
+
+    async def _work_on(self, spool: Spool) -> None:
+        writer = Writer(spool)
+        try:
+            parts = await self._patiently(self._assembled, spool, writer)
+            if parts is not None:
                 with listening(self._settings.data_dir, parts.line.told):
                     await self._run(parts)
+        except Exception as error:
+            if not spool.damage:
+                raise
+            log.warning(Event.GATEWAY_STOPPED, reason=repr(error))
+        finally:
+            await asyncio.to_thread(writer.close)
+            spool.close()
+        if spool.damage:
+            aside = await asyncio.to_thread(put_aside, spool.path)
+            log.warning(Event.SPOOL_PUT_ASIDE, reason=spool.damage[0], now=aside.name)
+            raise SpoolDamagedError(
+                f"the spool {spool.path} was found to be damaged: {spool.damage[0]}; it lies in {aside.name} now, "
+                "and the next start begins anew"
+            )
+
+    async def _assembled(self, spool: Spool, writer: Writer) -> Parts:
+        return assemble(self._settings, spool, writer)
+
+    async def _patiently(self, act: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Do what the start needs as soon as disk and spool let it; None when it is to stop before."""
+        pauses = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while not self._stopping.is_set():
+            try:
+                return await act(*args, **kwargs)
             except Exception as error:
-                if not spool.damage:
+                if not fate_of(error).passes:
                     raise
-                log.warning(Event.GATEWAY_STOPPED, reason=repr(error))
-            finally:
-                await asyncio.to_thread(writer.close)
-                spool.close()
-            if spool.damage:
-                aside = await asyncio.to_thread(put_aside, spool.path)
-                log.warning(Event.SPOOL_PUT_ASIDE, reason=spool.damage[0], now=aside.name)
-                raise SpoolDamagedError(
-                    f"the spool {spool.path} was found to be damaged: {spool.damage[0]}; it lies in {aside.name} now, "
-                    "and the next start begins anew"
-                )
+                pause = pauses.pause()
+                log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error), retry_in=round(pause, 1))
+                await sleep_unless(self._stopping, pause)
+        return None
 
     async def _run(self, parts: Parts) -> None:
         try:
-            await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.all_files))
-            await parts.writer.run(parts.dictionaries.forget_recalled, None)
+            await self._patiently(_release_unused, parts)
+            await self._patiently(parts.writer.run, parts.dictionaries.forget_recalled, None)
             await parts.session.start()
             log.info(Event.GATEWAY_STARTED, units=self._settings.units, sink=self._settings.sink, spool=parts.spool.id)
             await self._supervise(parts)
@@ -112,32 +151,35 @@ class Gateway:
             await parts.session.close(SESSION_CLOSE)
             await parts.sink.close()
             await parts.clients.aclose()
-        log.info(Event.GATEWAY_STOPPED)
 
     async def _supervise(self, parts: Parts) -> None:
-        """Run the parts until it is time to stop; one that fails ends all, and the process with it."""
-        async with asyncio.TaskGroup() as group:
-            courier = group.create_task(parts.courier.run(), name="courier")
-            others = [
-                group.create_task(self._host(parts), name="hosting"),
-                *(group.create_task(reporter.run(), name="reporter") for reporter in parts.reporters.values()),
-                group.create_task(watch_commands(parts.spool, _woken_by_commands(parts)), name="watch"),
-                group.create_task(parts.outages.run(), name="outages"),
-                group.create_task(parts.openings.run(), name="openings"),
-                group.create_task(parts.presence.run_greetings(), name="greetings"),
-                group.create_task(parts.presence.run_gaps(), name="gaps"),
-                group.create_task(parts.upward.run(), name="upward"),
-                group.create_task(parts.room.run(), name="room"),
-                group.create_task(self._watch_damage(parts), name="damage"),
-                group.create_task(self._prune(parts), name="pruning"),
-                group.create_task(keep_status(parts.spool, parts.standing), name="status"),
-            ]
+        """Run the parts until it is time to stop; one that fails stops all, and the process with them."""
+        courier = self._tended.start("courier", parts.courier.run)
+        others = [self._tended.start(name, start) for name, start in self._jobs(parts).items()]
+        try:
             await self._stopping.wait()
+        finally:
             await parts.taking.stop()
-            courier.cancel()
-            await asyncio.wait([courier])
-            for task in others:
-                task.cancel()
+            await end([courier])
+            await end(others)
+
+    def _jobs(self, parts: Parts) -> Mapping[str, Start]:
+        """What runs beside the courier until the end, each by its name."""
+        reporters = parts.reporters
+        return {
+            "hosting": partial(self._host, parts),
+            **{f"{lane.value} reporter": reporter.run for lane, reporter in reporters.items()},
+            "watch": partial(watch_commands, parts.spool, _woken_by_commands(parts)),
+            "outages": parts.outages.run,
+            "openings": parts.openings.run,
+            "greetings": parts.presence.run_greetings,
+            "gaps": parts.presence.run_gaps,
+            "upward": parts.upward.run,
+            "room": parts.room.run,
+            "damage": partial(self._watch_damage, parts),
+            "pruning": partial(self._prune, parts),
+            "status": partial(keep_status, parts.spool, parts.standing),
+        }
 
     async def _host(self, parts: Parts) -> None:
         """Consume the queues of the units hosted, and of those that are added; never returns."""
@@ -181,7 +223,9 @@ class Gateway:
         self.stop()
         await asyncio.Event().wait()
 
-    def _consume(self, parts: Parts, codes: list[str]) -> None:
+    def _consume(self, parts: Parts, hosted: list[str]) -> None:
+        codes = [code for code in hosted if code not in self._consumed]  # hosting may have been begun anew
+        self._consumed.update(codes)
         if codes:
             parts.taking.begin(codes)
             parts.presence.greet()
@@ -227,3 +271,8 @@ class Gateway:
 def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:
     """Who finds work that a person's command wrote: a receipt, a document to be sent."""
     return [*(partial(reporter.wake, 0) for reporter in parts.reporters.values()), parts.upward.courier.wake]
+
+
+async def _release_unused(parts: Parts) -> None:
+    """Remove what lies among the contents and no delivery uses any more."""
+    await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.all_files))

@@ -152,11 +152,13 @@ class Hosting:
             return [item for item in hosted(conn) if covers(self._pattern, item.code)]
 
     async def _ask(self) -> list[Hosted]:
+        params = {"within": self._pattern}
         try:
             mine = {HEADER_SPOOL: self._spool.id}
             if self._spool.replaces:
                 mine[HEADER_REPLACES] = self._spool.replaces
-            async with self._http.get(self._url, params={"within": self._pattern}, headers=mine) as response:
+            asking = self._http.get(self._url, params=params, headers=mine, allow_redirects=False)
+            async with asking as response:
                 response.raise_for_status()
                 listed = _LIST.validate_json(await response.read())
                 elsewhere = response.headers.get(HEADER_ELSEWHERE, "")

@@ -12,7 +12,14 @@ import aiohttp
 import orjson
 from aiohttp.base_protocol import BaseProtocol
 
-from consumers.errors import ContentGoneError, FetchError, ServerTroubleError, WrongContentError
+from consumers.answers import GONE, Meaning, foreign, is_problem, meaning
+from consumers.errors import (
+    ContentGoneError,
+    FetchError,
+    ForeignAnswerError,
+    ServerTroubleError,
+    WrongContentError,
+)
 from consumers.part import Form, Part
 from schemas.encoding import Encoding, as_available_dictionary
 
@@ -101,16 +108,18 @@ def acknowledged(transport: asyncio.BaseTransport) -> int:
     return int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
 
 
-def refusal(status: int, reason: str | None) -> FetchError:
+def refusal(status: int, reason: str | None, headers: Mapping[str, str]) -> FetchError:
     """What a status other than 200 and 206 means for a content."""
     answer = f"the server answered {status} {reason or ''}".rstrip()
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}:
-        return ServerTroubleError(answer)
-    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        return WrongContentError(f"{answer}: it has fewer bytes than the descriptor says")
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ContentGoneError(answer)
-    return ServerTroubleError(answer)
+    match meaning(status, ours=is_problem(headers), final={*GONE, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}):
+        case Meaning.FOREIGN:
+            return ForeignAnswerError(foreign(status, headers))
+        case Meaning.FINAL if status in GONE:
+            return ContentGoneError(answer)
+        case Meaning.FINAL:
+            return WrongContentError(f"{answer}: it has fewer bytes than the descriptor says")
+        case _:
+            return ServerTroubleError(answer)
 
 
 async def require_no_trouble(response: aiohttp.ClientResponse) -> None:
@@ -135,19 +144,54 @@ def place(response: aiohttp.ClientResponse, part: Part) -> None:
     Raises:
         FetchError: the answer has no bytes of the content, or begins elsewhere.
     """
+    if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        error = refusal(response.status, response.reason, response.headers)
+        if isinstance(error, WrongContentError):
+            part.restart()
+        raise error
+    _require_ours(response, part)
+    _require_size(response, part)
     if response.status == HTTPStatus.OK:
         form = form_of(response.headers, part.plain)
         if part.position or form != part.form:
             part.begin(form)
         return
-    if response.status != HTTPStatus.PARTIAL_CONTENT:
-        error = refusal(response.status, response.reason)
-        if isinstance(error, WrongContentError):
-            part.restart()
-        raise error
     start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     if start != str(part.position) or encoding_of(response.headers) != part.form.encoding:
         raise ServerTroubleError(f"the server answered bytes from {start or '?'} on, not from {part.position}")
+
+
+def _require_ours(response: aiohttp.ClientResponse, part: Part) -> None:
+    """Check that bytes are the router's: named by their hash, or in a form that was asked for.
+
+    Raises:
+        ForeignAnswerError: they are somebody else's, as the page of a captive portal is.
+    """
+    etag, encoding = response.headers.get("ETag", ""), encoding_of(response.headers)
+    if encoding == Encoding.IDENTITY:
+        ours = etag.removeprefix("W/") == f'"{part.plain.etag}"'  # a proxy may weaken it; the hash decides at the end
+    else:
+        ours = encoding in set(Encoding) and _ETAG.fullmatch(etag) is not None
+    if not ours:
+        raise ForeignAnswerError(foreign(response.status, response.headers))
+
+
+def _require_size(response: aiohttp.ClientResponse, part: Part) -> None:
+    """Check that what the answer is a part of has the size that is known; an answer need not tell it.
+
+    Raises:
+        WrongContentError: it has another; the part begins again from nothing.
+    """
+    whole = response.headers.get("Content-Length", "")
+    known = part.plain.size
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
+        whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+        known = part.form.size
+    elif encoding_of(response.headers) != Encoding.IDENTITY:
+        return
+    if whole.isdecimal() and int(whole) != known:
+        part.restart()
+        raise WrongContentError(f"the server has {whole} bytes of it, not {known}")
 
 
 def form_of(headers: Mapping[str, str], plain: Form) -> Form:

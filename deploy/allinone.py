@@ -11,17 +11,20 @@ from pathlib import Path
 from types import TracebackType
 
 import aiohttp
+import structlog
 
 from deploy import environment, groundwork
 from deploy.broker import PrivateBroker
-from deploy.errors import StartError
+from deploy.errors import ChildError, StartError
 from deploy.supervisor import Child
 from router.broker.node import NodeAddress
 from router.ledger.engine import default_url, open_engine, upgrade
 from router.settings import RouterSettings
 from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
+from schemas.events import Event
 
+log = structlog.get_logger()
 _READY_WITHIN = 60.0
 
 
@@ -89,6 +92,19 @@ class AllInOne:
         self._home = settings.data_dir.absolute()
         self._ledger = open_engine(default_url(settings))
         self._stack = contextlib.AsyncExitStack()
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def keep(self) -> None:
+        """Return never; what keeps a process running and fails ends the wait.
+
+        Raises:
+            ChildError: nothing would start that process again.
+        """
+        done, _ = await asyncio.wait(self._keepers, return_when=asyncio.FIRST_COMPLETED)
+        task = done.pop()
+        error = task.exception()
+        log.error(Event.PART_FAILED, part=task.get_name(), exc_info=error)
+        raise ChildError(f"what was to {task.get_name()} failed: {error!r}", "") from error
 
     async def __aenter__(self) -> Running:
         try:
@@ -145,7 +161,9 @@ class AllInOne:
             return NodeAddress(settings.amqp_url, settings.management_url, settings.amqp_user, password)
         broker = PrivateBroker(self._home / "broker")
         self._stack.push_async_callback(broker.stop)
-        return await broker.start()
+        address = await broker.start()
+        self._kept_by(broker.watching)
+        return address
 
     async def _start_router(self, broker: NodeAddress, port: int, api_url: str) -> None:
         env = environment.for_router(self._wish.environ, self._settings, broker, port)
@@ -173,7 +191,12 @@ class AllInOne:
         child = Child(name, argv, env, self._home / "logs" / f"{name}.log")
         self._stack.push_async_callback(child.stop)
         child.start()
+        self._kept_by(child.keeping)
         return child
+
+    def _kept_by(self, keeper: "asyncio.Task[None] | None") -> None:
+        if keeper is not None:
+            self._keepers.append(keeper)
 
     def _heard_of(self, pattern: str, since: int) -> Callable[[], Awaitable[bool]]:
         """Whether a gateway's first word has gone all the way through broker and router into the ledger."""

@@ -30,6 +30,11 @@ class PrivateBroker:
         self._backoff = backoff
         self._watching: asyncio.Task[None] | None = None
 
+    @property
+    def watching(self) -> "asyncio.Task[None] | None":
+        """What keeps it running; None before the start."""
+        return self._watching
+
     async def start(self) -> NodeAddress:
         """Start the node, and keep it running from then on.
 
@@ -57,7 +62,7 @@ class PrivateBroker:
             try:
                 await _to_the_end(self.node.start)
                 failures = 0
-            except NodeError as error:
+            except (NodeError, OSError) as error:
                 failures += 1
                 log.warning(Event.CHILD_NOT_STARTED, child="broker", problem=str(error))
 

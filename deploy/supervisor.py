@@ -59,6 +59,11 @@ class Child:
     _keeping: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property
+    def keeping(self) -> "asyncio.Task[None] | None":
+        """What keeps it running; None when it is not to run."""
+        return self._keeping
+
+    @property
     def pid(self) -> int | None:
         """Its process id while it runs."""
         running = self._process is not None and self._process.returncode is None
@@ -115,13 +120,25 @@ class Child:
         failures = 0
         while True:
             began = time.monotonic()
-            self._process = await self._spawn()
-            status = await self._process.wait()
-            self.exits += 1
-            failures = 1 if time.monotonic() - began >= self.backoff.settled_after else failures + 1
-            pause = self.backoff.pause(failures)
-            log.warning(Event.CHILD_ENDED, child=self.name, status=_status_name(status), again_in_seconds=pause)
+            try:
+                status = await self._run_once()
+            except OSError as error:  # no descriptors, no memory, no room for its log
+                if self._process is None:
+                    raise  # it has never run: whoever waits for it is told
+                failures += 1
+                pause = self.backoff.pause(failures)
+                log.warning(Event.CHILD_NOT_STARTED, child=self.name, problem=str(error), again_in_seconds=pause)
+            else:
+                failures = 1 if time.monotonic() - began >= self.backoff.settled_after else failures + 1
+                pause = self.backoff.pause(failures)
+                log.warning(Event.CHILD_ENDED, child=self.name, status=_status_name(status), again_in_seconds=pause)
             await asyncio.sleep(pause)
+
+    async def _run_once(self) -> int:
+        self._process = await self._spawn()
+        status = await self._process.wait()
+        self.exits += 1
+        return status
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         with await asyncio.to_thread(self._open_log) as output:

@@ -1,7 +1,7 @@
 """Puts the router's parts together: who gets which, in one place."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -29,7 +29,7 @@ from router.delivery.periodic import periodically
 from router.delivery.retention import OutageRetention, UploadExpiry
 from router.encoding import Encoder, forms
 from router.encoding.restoring import restore
-from router.errors import UnavailableError
+from router.errors import ContentFullError, UnavailableError
 from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
@@ -42,6 +42,7 @@ from router.ledger.receipts import Result
 from router.ledger.righting import Waits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.process.parts import Start
 from router.recorded import RecordedPublisher
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from router.recorder import Recorder
@@ -125,32 +126,36 @@ class Parts:
             self._consume(RECEIPTS_QUEUE, self._recorder.handle),
         ]
 
-    def jobs(self) -> list[Coroutine[None, None, None]]:
-        """What runs beside the API until the end."""
-        return [
-            self._relay.run(),
-            self._recorded.run(),
-            self._keeper.run(),
-            self._keeper.run_withdrawals(),
-            periodically(self._organisation.watch, _LOOK_FOR_CHANGES),
-            periodically(self._asker.ask, min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)),
-            periodically(self._alignment.align, _ALIGN_EVERY),
-            periodically(self._line_watch.look, _LOOK_FOR_SILENCE),
-            periodically(OutageRetention(self._writer, kept=self._settings.outages_kept).prune, _PRUNE_EVERY),
-            periodically(self._expiry.expire, _EXPIRE_EVERY),
-            periodically(UploadExpiry(self._uploads).sweep, min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)),
-            periodically(self._redriver.look, LOOK_EVERY),
-            periodically(self._scrub.look, SLICE_SECONDS),
-            periodically(self._retention.look, _PRUNE_EVERY),
-            periodically(self._look_aside, _LOOK_ASIDE_EVERY),
-        ]
+    def jobs(self) -> Mapping[str, Start]:
+        """What runs beside the API until the end, each by its name."""
+        uploads = UploadExpiry(self._uploads)
+        outages = OutageRetention(self._writer, kept=self._settings.outages_kept)
+        ask_every = min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)
+        sweep_every = min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)
+        return {
+            "relay": self._relay.run,
+            "recorded": self._recorded.run,
+            "keeper": self._keeper.run,
+            "withdrawals": self._keeper.run_withdrawals,
+            "organisation": partial(periodically, self._organisation.watch, _LOOK_FOR_CHANGES),
+            "asker": partial(periodically, self._asker.ask, ask_every),
+            "alignment": partial(periodically, self._alignment.align, _ALIGN_EVERY),
+            "line watch": partial(periodically, self._line_watch.look, _LOOK_FOR_SILENCE),
+            "outage retention": partial(periodically, outages.prune, _PRUNE_EVERY),
+            "expiry": partial(periodically, self._expiry.expire, _EXPIRE_EVERY),
+            "upload expiry": partial(periodically, uploads.sweep, sweep_every),
+            "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),
+            "scrub": partial(periodically, self._scrub.look, SLICE_SECONDS),
+            "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
+            "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
+        }
 
     def _consume(self, queue: str, handler: Handler) -> Consumer:
         return self._session.consume(
             [queue],
             handler,
             prefetch=_PREFETCH,
-            passing=(UnavailableError, OSError),
+            passing=(UnavailableError, ContentFullError, OSError, MemoryError),
             on_apart=self._metrics.set_apart,
         )
 
@@ -271,15 +276,16 @@ class Parts:
 
     async def health(self) -> Mapping[str, PartHealth]:
         """Broker, database and topology, told apart."""
-        state = self._session.state
+        session = self._session.state
         try:
-            await asyncio.wait_for(asyncio.to_thread(_ask, self._engine), _DATABASE_ANSWERS_WITHIN)
-            database = PartHealth(self._writer.available, "answers" if self._writer.available else "takes no changes")
+            is_standby = await asyncio.wait_for(asyncio.to_thread(_ask, self._engine), _DATABASE_ANSWERS_WITHIN)
+            state = self._writer.state if not is_standby else "takes no changes (it is a standby)"
+            database = PartHealth(up=self._writer.available and not is_standby, state=state)
         except (UnavailableError, TimeoutError):
             database = PartHealth(up=False, state="does not answer")
         topology = PartHealth(self._keeper.state.stands, self._keeper.state.words)
         return {
-            "broker": PartHealth(state is SessionState.UP, state.value),
+            "broker": PartHealth(session is SessionState.UP, session.value),
             "database": database,
             "topology": topology,
         }
@@ -340,6 +346,8 @@ def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> P
     return Possession(engine, writer, limits=limits, kept=settings.unnamed_kept)
 
 
-def _ask(engine: Engine) -> None:
+def _ask(engine: Engine) -> bool:
+    """Have the database answer; whether it is a standby, which answers every change with an error."""
+    question = "SELECT pg_is_in_recovery()" if engine.dialect.name == "postgresql" else "SELECT 0"
     with reading(engine) as connection:
-        connection.execute(text("SELECT 1"))
+        return bool(connection.scalar(text(question)))

@@ -29,8 +29,10 @@
     │   ├── DirectoryError            a list of units that does not hold together
     │   └── ContentMismatchError      the bytes do not have the SHA-256 that was said
     ├── UnavailableError         503  a part that is needed is down; try again
-    │   └── LedgerUnavailableError    the database does not answer
-    │       └── LedgerRevisionError   its tables are not those this program needs
+    │   ├── LedgerUnavailableError    the database does not answer
+    │   │   ├── LedgerTroubleError    it fails in a way that is not known to last
+    │   │   └── LedgerRevisionError   its tables are not those this program needs
+    │   ├── MachineTroubleError       this machine is short of something, or its disk fails
     │   └── ContentDamagedError       the store's copy of a content is not what it was
     ├── ContentFullError         507  the content store's disk is full up to its reserve
     ├── UploadQuotaError         507  the account has too many unfinished uploads
@@ -41,6 +43,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from router.process.fate import Fate
 from schemas.errors import FieldProblem
 
 
@@ -271,6 +274,7 @@ class UnavailableError(RouterError):
     default_hint = "try again with the same idempotency key"
     retry_after: ClassVar[int] = 5
     """Seconds to wait before trying again."""
+    fate: ClassVar[Fate] = Fate.AWAY
 
 
 class LedgerUnavailableError(UnavailableError):
@@ -279,10 +283,19 @@ class LedgerUnavailableError(UnavailableError):
     slug, title = "ledger-unavailable", "The ledger does not answer"
 
 
+class LedgerTroubleError(LedgerUnavailableError):
+    """The database fails in a way that is not known to last."""
+
+
+class MachineTroubleError(UnavailableError):
+    """This machine is short of something, as file descriptors are, or its disk fails."""
+
+
 class LedgerRevisionError(LedgerUnavailableError):
     """The ledger's tables are older or newer than this program needs, or not there."""
 
     slug, title = "ledger-revision", "The ledger is at another revision"
+    fate: ClassVar[Fate] = Fate.UNKNOWN
     default_hint = "start the router of this version once, it brings the ledger up to date"
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
-from tenacity import RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.asyncio import AsyncRetrying
 
 from router.broker import BrokerError, SessionState
@@ -25,6 +25,7 @@ from router.directory import Directory
 from router.errors import RouterError, UnavailableError
 from router.ledger import outbox
 from router.ledger.writer import Writer
+from router.process.fate import may_pass
 from router.recorder import QUEUE as RECEIPTS_QUEUE
 from schemas.clock import Clock, now_ms
 from schemas.events import Event
@@ -149,7 +150,7 @@ class Keeper:
             await self._access_changed.wait()
             self._access_changed.clear()
             if self._broker is not None:
-                await self._withdraw_until_done(self._broker)
+                await self._patiently()(self._withdraw, self._broker)
 
     def _ask(self, cause: Cause) -> None:
         self._agenda.ask(cause)
@@ -165,7 +166,9 @@ class Keeper:
         try:
             changes = await _understood(self._bring_in_line(broker))
             capacity = await broker.capacity()
-        except (BrokerError, RouterError) as error:
+        except Exception as error:
+            if not _may_be_done_later(error):
+                raise
             self._failures += 1
             self._agenda.fail(cause, at=_seconds(), longest=self._retry_longest)
             stands = self.state.stands and self._failures <= _FAILURES_EXCUSED
@@ -189,16 +192,15 @@ class Keeper:
         return withdrawn.joined(shaped).joined(granted)
 
     async def _send_again(self, made: Sequence[str]) -> None:
-        if lost := lost_units(made, self._directory()):
-            await self._writer.run(self._make_due, lost)
+        if lost := lost_units(made, self._directory()):  # who lost what is known now alone
+            await self._patiently()(self._writer.run, self._make_due, lost)
 
-    async def _withdraw_until_done(self, broker: Broker) -> None:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type((BrokerError, RouterError)),
+    def _patiently(self) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(_may_be_done_later),
             wait=wait_random_exponential(multiplier=0.2, max=self._retry_longest),
             before_sleep=_log_failure,
         )
-        await retrying(self._withdraw, broker)
 
     async def _withdraw(self, broker: Broker) -> None:
         async with self._granting:
@@ -230,6 +232,10 @@ async def _understood(applying: Awaitable[Changes]) -> Changes:
         raise ManagementError(f"the management API answered with what cannot be understood: {error!r}") from error
 
 
+def _may_be_done_later(error: BaseException) -> bool:
+    return isinstance(error, BrokerError | RouterError) or may_pass(error)
+
+
 def lost_units(created: Sequence[str], directory: Directory) -> list[str]:
     """The units whose waiting deliveries went with a queue that had to be made anew.
 
@@ -251,7 +257,7 @@ def _make_due(clock: Clock, connection: Connection, batches: Sequence[Sequence[s
     return [make_due_again(connection, codes, clock()) for codes in batches]
 
 
-def _words_of(error: BrokerError | RouterError) -> str:
+def _words_of(error: Exception) -> str:
     """Why, without a host or a login: everyone may read it."""
     if isinstance(error, UnavailableError):
         return "the ledger does not answer"
@@ -259,6 +265,8 @@ def _words_of(error: BrokerError | RouterError) -> str:
         return "the management API refuses the router's login"
     if isinstance(error, ManagementUnreachableError):
         return "the management API does not answer"
+    if not isinstance(error, BrokerError | RouterError):
+        return "the router's machine is in trouble"
     return "the management API answers with an error, see the router's log"
 
 

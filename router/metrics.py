@@ -154,6 +154,13 @@ COMMIT_SECONDS = Metric(
     "How long a commit of the ledger took, the wait for an absent database with it.",
     buckets=_SHORT_BUCKETS,
 )
+LEDGER_FAILURES = Metric(
+    "congvan_ledger_failures_total",
+    Kind.COUNTER,
+    "failures",
+    "Transactions that the database failed and that were tried again, by its code: SQLSTATE, or SQLite's name.",
+    ("code",),
+)
 HTTP_SECONDS = Metric(
     "congvan_http_seconds",
     Kind.HISTOGRAM,
@@ -171,7 +178,7 @@ CONTENT_DAMAGED = Metric(
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP, TOPOLOGY_STANDS, TOPOLOGY_FITS),
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, DEAD, SET_APART, SET_APART_NOW, CONTENT_DAMAGED),
-    *(COMMIT_ROWS, COMMIT_SECONDS, HTTP_SECONDS),
+    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS),
 )
 """Everything that is exported, beside the process's own CPU, memory and file figures."""
 
@@ -203,6 +210,7 @@ class Metrics:
         self.registry.register(_BrokerGauges(self))
         self._commit_rows = self._histogram(COMMIT_ROWS)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
+        self._ledger_failures = self._counter(LEDGER_FAILURES)
         self._http = self._histogram(HTTP_SECONDS)
         self._stands = self._gauge(TOPOLOGY_STANDS)
         self._fits = self._gauge(TOPOLOGY_FITS)
@@ -243,6 +251,10 @@ class Metrics:
         """The ledger committed a group of changes."""
         self._commit_rows.observe(rows)
         self._commit_seconds.observe(seconds)
+
+    def ledger_failed(self, code: str) -> None:
+        """The database failed a transaction, which is tried again."""
+        self._ledger_failures.labels(code).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """The web API answered a request; ``route`` is the path's template, so that its values stay few."""

@@ -22,6 +22,7 @@ from router.ledger import recorded
 from router.ledger.engine import reading
 from router.ledger.recorded import Claim, Entry, Step
 from router.ledger.writer import Writer
+from router.process.fate import may_pass
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.ids import new_id
@@ -95,7 +96,9 @@ class RecordedPublisher:
             while True:
                 try:
                     await self._publish_all()
-                except UnavailableError as error:
+                except Exception as error:
+                    if not may_pass(error):
+                        raise
                     log.warning(Event.CLOCK_SKIPPED, clock="receipts.recorded", error=str(error))
                 await self._wait_for_knock()
         finally:

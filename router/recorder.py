@@ -15,6 +15,7 @@ from router.greeting import Greeting
 from router.ledger import heard, outbox, presence, receipts
 from router.ledger.receipts import Result, Telling, Unknown
 from router.ledger.writer import Writer
+from router.process.fate import may_pass
 from router.schedule import Silence
 from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
@@ -115,7 +116,8 @@ class Recorder:
             Why some cannot be used, by their index.
 
         Raises:
-            UnavailableError: the ledger is away; the batch goes back to the queue.
+            UnavailableError: the ledger is away; the batch goes back to the queue, as after any other failure that
+                may pass.
         """
         try:
             bad = await self._record(read)
@@ -124,6 +126,8 @@ class Recorder:
         except UnavailableError:
             raise
         except Exception as error:
+            if may_pass(error):
+                raise
             log.exception(Event.MESSAGE_FAILED, messages=len(read))
             if len(read) > 1:
                 return {index: why for item in read for index, why in (await self._record_all([item])).items()}

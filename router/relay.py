@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker.backoff import Backoff
 from router.broker.message import Headers
 from router.broker.topology.planning import org_exchange
 from router.delivery.organisation import Organisation
@@ -17,6 +18,7 @@ from router.ledger import outbox
 from router.ledger.outbox import Body, Claim, Claimed, Due, Failed
 from router.ledger.receipts import Telling
 from router.ledger.writer import Writer
+from router.process.fate import may_pass
 from router.recorder import Recorder
 from schemas.clock import Clock, iso, now_ms
 from schemas.codes import ancestors_of
@@ -28,6 +30,8 @@ from schemas.states import Status
 
 log = structlog.get_logger()
 BATCHES_IN_FLIGHT = 4
+FIRST_REST, LONGEST_REST = 0.5, 15.0
+"""Seconds between two looks while the ledger fails."""
 _DETAIL = {
     Outcome.RETURNED: "the broker has no queue for this unit; `congvan topology plan` tells what is in the way",
     Outcome.NACKED: "the broker refused the message, its queue is full or unavailable",
@@ -77,26 +81,43 @@ class Relay:
         self._policy = policy
         self._on_outcome = on_outcome
         self._places = asyncio.Semaphore(BATCHES_IN_FLIGHT)
+        self._pause = Backoff(FIRST_REST, LONGEST_REST)
         self._knocked = knocked
         self._steady = steady
         self._clock = clock
         self._claim_now = partial(claim_now, clock, policy)
 
     async def run(self) -> None:
-        """Relay until cancelled; batches in flight at that moment are claimed again after the lease."""
+        """Relay until cancelled; batches in flight at that moment are claimed again after the lease.
+
+        While the ledger fails, or the machine, nothing is claimed, and what is in flight is left to its lease.
+        """
         async with asyncio.TaskGroup() as sending:
             while True:
                 await self._steady.wait()
                 await self._session.ready()
                 await self._places.acquire()
                 self._knocked.clear()
-                claimed = await self._writer.run(self._claim_now, None)
+                claimed = await self._claim_or_rest()
                 if claimed.due:
                     sending.create_task(self._send_and_leave(claimed))
                 else:
                     self._places.release()
                 if len(claimed.due) < self._policy.batch:
                     await self._wait_for_knock()
+
+    async def _claim_or_rest(self) -> Claimed:
+        try:
+            claimed = await self._writer.run(self._claim_now, None)
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            pause = self._pause.pause()
+            log.warning(Event.RELAY_RESTS, error=str(error), retry_in=round(pause, 1))
+            await asyncio.sleep(pause)
+            return Claimed([], {})
+        self._pause.reset()
+        return claimed
 
     async def _wait_for_knock(self) -> None:
         try:
@@ -108,6 +129,10 @@ class Relay:
         try:
             outcomes = await self._publisher.publish(messages_of(claimed, self._organisation.directory))
             await self._record(claimed.due, outcomes)
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            log.warning(Event.RELAY_RESTS, error=str(error), retry_in=self._policy.lease)
         finally:
             self._places.release()
 

@@ -10,20 +10,26 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
+from router import waiting
 from router.assembly import Parts
 from router.broker import Session, Tuning
-from router.errors import UnavailableError
-from router.ledger.engine import default_url, open_engine, upgrade
+from router.broker.backoff import Backoff, sleep_unless
+from router.errors import LedgerRevisionError, UnavailableError
+from router.ledger.engine import bring_up_to_date, default_url, open_engine
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.process.fate import code_of, may_pass
+from router.process.parts import Tended, end
 from router.settings import RouterSettings
+from router.waiting import QuietServer
 from router.wire_guard import ConnectionLimit, guarded
 from schemas.events import Event
 
@@ -31,6 +37,8 @@ log = structlog.get_logger()
 _CLOSE_WITHIN = 10.0
 _HANDSHAKE_LONGEST = 600.0
 """Seconds that bringing up AMQP may take in the end, beside a broker that is busy with its queues."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two looks at a ledger that is away at the start."""
 
 
 class RouterService:
@@ -38,35 +46,67 @@ class RouterService:
 
     Args:
         settings: where its state, its broker and its API are.
+        on_stop: called when it begins to end, so that whoever made it can see to it that it does.
     """
 
-    def __init__(self, settings: RouterSettings) -> None:
+    def __init__(self, settings: RouterSettings, *, on_stop: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
+        self._on_stop = on_stop
         self._stopping = asyncio.Event()
+        self._tended = Tended(self.stop)
         self.address: tuple[str, int] | None = None
         """Host and port of the web API, once it listens."""
 
     def stop(self) -> None:
         """Finish what is in work and end."""
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._tended.stopping()
+            self._on_stop()
 
     async def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or :meth:`stop`.
+        """Serve until SIGTERM, SIGINT or :meth:`stop`; a ledger that is away at the start is waited for.
 
         Raises:
             RouterError: the ledger or the data directory cannot be used.
+            PartFailedError: a part failed; everything is closed as after a stop.
             OSError: the API's address is taken.
         """
         with _signals_to(self.stop), self._own_ledger():
-            engine = open_engine(default_url(self._settings))
-            await asyncio.to_thread(upgrade, engine)
+            engine = open_engine(default_url(self._settings), answers_within=self._settings.ledger_timeout)
             listener = _listen(self._settings.http_host, self._settings.http_port)
             self.address = listener.getsockname()[:2]
             try:
-                await self._serve(engine, listener)
+                if await self._ledger_came(engine, listener):
+                    await self._serve(engine, listener)
             finally:
+                listener.close()
                 engine.dispose()
+        self._tended.require_none_failed()
         log.info(Event.ROUTER_STOPPED)
+
+    async def _ledger_came(self, engine: Engine, listener: socket.socket) -> bool:
+        """Bring the ledger up to date; False when it was away until the stop. Meanwhile the API says why it waits."""
+        pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        async with contextlib.AsyncExitStack() as stack:
+            app: waiting.WaitingApp | None = None
+            while not self._stopping.is_set():
+                try:
+                    await asyncio.to_thread(bring_up_to_date, engine)
+                except Exception as error:
+                    if isinstance(error, LedgerRevisionError) or not may_pass(error):
+                        raise
+                    pause = pauses.pause()
+                    if app is None:
+                        app = await stack.enter_async_context(
+                            waiting.served(listener, partial(_web_config, settings=self._settings))
+                        )
+                    app.state = f"takes no changes ({code_of(error.__cause__ or error)})"
+                    log.warning(Event.ROUTER_WAITS, error=str(error), retry_in=round(pause, 1))
+                    await sleep_unless(self._stopping, pause)
+                else:
+                    return True
+        return False
 
     async def _serve(self, engine: Engine, listener: socket.socket) -> None:
         metrics = Metrics(engine)
@@ -76,6 +116,7 @@ class RouterService:
             max_rows=settings.group_commit_rows,
             linger=settings.group_commit_linger,
             on_commit=metrics.committed,
+            on_failure=metrics.ledger_failed,
         )
         try:
             await self._with_broker(engine, writer, metrics, listener)
@@ -100,16 +141,16 @@ class RouterService:
             await asyncio.to_thread(parts.close)
 
     async def _run_parts(self, parts: Parts, listener: socket.socket) -> None:
-        server = _Server(_web_config(parts.app, self._settings))
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(job) for job in parts.jobs()]
-            serving = tasks.create_task(server.serve(sockets=[listener]))
-            log.info(Event.ROUTER_READY, host=self.address and self.address[0], port=self.address and self.address[1])
+        server = QuietServer(_web_config(parts.app, self._settings))
+        serving = self._tended.start("web API", lambda: server.serve(sockets=[listener]))
+        running = [self._tended.start(name, job) for name, job in parts.jobs().items()]
+        log.info(Event.ROUTER_READY, host=self.address and self.address[0], port=self.address and self.address[1])
+        try:
             await self._stopping.wait()
+        finally:
             server.should_exit = True
-            await serving
-            for task in running:
-                task.cancel()
+            await asyncio.wait([serving])
+            await end(running)
 
     @contextlib.contextmanager
     def _own_ledger(self) -> Iterator[None]:
@@ -123,7 +164,7 @@ class RouterService:
             yield
 
 
-def _web_config(app: FastAPI, settings: RouterSettings) -> uvicorn.Config:
+def _web_config(app: ASGIApp, settings: RouterSettings) -> uvicorn.Config:
     """The server's settings: what an unknown caller costs is bounded; headers are believed of proxies alone."""
     proxies = settings.trusted_proxies
     return uvicorn.Config(
@@ -134,14 +175,6 @@ def _web_config(app: FastAPI, settings: RouterSettings) -> uvicorn.Config:
         access_log=False,
         timeout_graceful_shutdown=10,
     )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the service stops it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _listen(host: str, port: int) -> socket.socket:

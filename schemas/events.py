@@ -89,6 +89,14 @@ class Event(StrEnum):
     CONTENT_FORM_SPOILT = "content_form_spoilt"
     """A form on the disk was not what had been written; it was removed and is made anew."""
 
+    # router.process
+    PART_WAITS = "part_waits"
+    """A part met a failure that is known to pass; it is begun anew after a pause."""
+    PART_FAILED = "part_failed"
+    """A part failed, or ended by itself; the process stops in good order and ends with exit code 1."""
+    PROCESS_CUT_OFF = "process_cut_off"
+    """The process had not ended in its time and was cut off with exit code 1; the threads that held it are named."""
+
     # deploy
     CHILD_STARTED = "child_started"
     """The all-in-one started a router or gateway process."""
@@ -107,13 +115,15 @@ class Event(StrEnum):
     ANSWERS_LOST = "answers_lost"
     """The broker did not take answers, as when the asker's queue is gone or full; they are not sent again."""
     MESSAGE_FAILED = "message_failed"
-    """An error of the router's own met a message; alone it ends in `dead`, so that it cannot stop the others."""
+    """An error of the router's own met a message; it is tried again, and ends in `dead` when that does not help."""
     MESSAGE_DEAD = "message_dead"
     """Messages that cannot be used were moved to the queue `dead` with their reasons."""
 
     # router.relay, router.recorder, router.delivery
     PUBLISH_FAILED = "publish_failed"
     """The broker did not confirm some deliveries; they are tried again."""
+    RELAY_RESTS = "relay_rests"
+    """The ledger failed, or this machine, while deliveries were claimed or their outcome noted; again after a pause."""
     RECEIPT_REFUSED = "receipt_refused"
     """A receipt that its delivery's state does not allow was recorded as refused."""
     GAP_REPORTED = "gap_reported"
@@ -148,6 +158,8 @@ class Event(StrEnum):
     """The queue dead holds more messages than when it was looked at before."""
     ROUTER_READY = "router_ready"
     """The router serves its API and is connected to its broker."""
+    ROUTER_WAITS = "router_waits"
+    """The router starts while its ledger is away or takes no changes; it looks again after a pause."""
     ROUTER_STOPPED = "router_stopped"
     """The router has finished what was in work and ends."""
 
@@ -155,7 +167,11 @@ class Event(StrEnum):
     LEDGER_PRUNED = "ledger_pruned"
     """What the settings say is kept no longer was forgotten of dispatches that ended long ago."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
-    """The database does not answer; changes wait for it."""
+    """The database does not answer, or takes no changes; they wait for it. The code says why."""
+    LEDGER_BACK = "ledger_back"
+    """The database takes changes again; how long they waited."""
+    LEDGER_TROUBLE = "ledger_trouble"
+    """The database failed a change in a way that is not known to last; whoever made it comes again."""
 
     # consumers
     GATEWAY_STARTED = "gateway_started"
@@ -205,7 +221,9 @@ class Event(StrEnum):
     DELIVERY_PARKED = "delivery_parked"
     """A delivery waits for an operator, with the reason."""
     DELIVERY_FAILED_UNEXPECTEDLY = "delivery_failed_unexpectedly"
-    """The gateway met an error of its own with one delivery, which is parked; the others go on."""
+    """The gateway met an error of its own with one delivery; it is tried again, and parked when that does not help."""
+    DELIVERY_WAITS = "delivery_waits"
+    """This machine is short of something, or its disk fails: a delivery is tried again, and it costs no attempt."""
     OUTGOING_TAKEN = "outgoing_taken"
     """A document was taken from the outbox; from here on the gateway answers for it."""
     OUTGOING_ACCEPTED = "outgoing_accepted"
@@ -245,4 +263,6 @@ class Event(StrEnum):
     SINK_CIRCUIT_CLOSED = "sink_circuit_closed"
     """The unit's system answers again."""
     SINK_FAILED_UNEXPECTEDLY = "sink_failed_unexpectedly"
-    """A sink met an error that is our own; the document is parked."""
+    """A sink met an error that is our own; the document is tried again."""
+    SINK_IN_TROUBLE = "sink_in_trouble"
+    """This machine is short of something, or the sink's disk fails: documents wait, and it costs them no try."""

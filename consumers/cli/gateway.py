@@ -41,8 +41,8 @@ class SinkName(StrEnum):
 
 @app.command(
     epilog="Examples: congvan gateway run --units LCA.02.05 · congvan gateway run --units LCA.02.# --sink none. "
-    "Exit codes: 0 stopped by SIGTERM or Ctrl-C, 2 wrong settings, 4 another gateway works on the data directory, "
-    "5 the spool cannot be opened now. Neither a line that is down nor a broker that is away ends it."
+    "Exit codes: 0 stopped by SIGTERM or Ctrl-C, 1 a part failed or did not stop in time, 2 wrong settings, 4 another "
+    "gateway works on the data directory. Neither a line that is down nor a broker or a disk that is away ends it."
 )
 def run(
     units: Annotated[str | None, typer.Option(help="The unit, or a subtree with its head as LCA.02.#.")] = None,
@@ -65,6 +65,7 @@ def run(
     from consumers.cli.options import settings_with
     from consumers.gateway import Gateway
     from consumers.scrub import forget_secrets
+    from router.process.ending import end_within, ending
     from schemas.settings import PREFIX
 
     settings = settings_with(
@@ -76,8 +77,8 @@ def run(
         data_dir=data_dir,
     )
     forget_secrets([name for name in os.environ if name.upper().startswith(PREFIX)])  # all are read
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Gateway(settings).run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
+        runner.run(Gateway(settings, on_stop=end_within).run())
 
 
 @app.command(

@@ -44,6 +44,7 @@ class Sink(Protocol):
 
         Raises:
             SinkRetryError: it did not work this time; another try may.
+            SinkTroubleError: as above, and this machine is to blame: it costs the document no try.
             SinkRefusedError: the receiving system will never take this document; it is parked at once.
         """
 

@@ -22,6 +22,16 @@ class _Unit:
     code: ReasonCode = ReasonCode.SINK_TROUBLE
 
 
+@dataclass(slots=True)
+class _Machine:
+    """A trouble of this machine that a unit's documents meet: how often, since when, what the last was."""
+
+    since: int
+    times: int = 0
+    code: ReasonCode = ReasonCode.GATEWAY_FAULT
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """A unit whose documents the sink does not take: since when (UTC ms), why, and how its circuit stands."""
@@ -43,6 +53,7 @@ class Circuits:
 
     first_pause: float
     _units: dict[str, _Unit] = field(default_factory=dict)
+    _machine: dict[str, _Machine] = field(default_factory=dict)
     _shared: Circuit = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +71,7 @@ class Circuits:
 
     def succeeded(self, unit: str) -> bool:
         """Note that the sink took a document of a unit; True when that closed a circuit."""
+        self._machine.pop(unit, None)
         own = self._units.pop(unit, None)
         closed = own is not None and own.circuit.closed_by_success()
         if self._shared.closed_by_success():
@@ -77,6 +89,17 @@ class Circuits:
         if len(self._units) >= _SEVERAL:
             self._shared.opened_by_failure(delivery_id, reason, now=now)
         return opened
+
+    def troubled(self, unit: str, delivery_id: str, reason: str, code: ReasonCode, *, now: int) -> int:
+        """Note that this machine was in the way of a unit's document: it is told, and it opens no circuit.
+
+        Returns:
+            How often that was so since the unit's last success.
+        """
+        self.leave(unit, delivery_id)
+        met = self._machine.setdefault(unit, _Machine(now))
+        met.times, met.code, met.reason = met.times + 1, code, reason
+        return met.times
 
     def leave(self, unit: str, delivery_id: str) -> None:
         """Note that a try was broken off and says nothing; if it was the probe, another may go."""
@@ -100,9 +123,14 @@ class Circuits:
         return own.circuit.state if own else CircuitState.CLOSED
 
     def troubles(self) -> list[Trouble]:
-        """The units that the sink fails, the longest first."""
+        """The units whose documents the sink does not take, through whoever's fault, the longest first."""
         found = [
             Trouble(code, own.code, own.circuit.reason, own.since, own.circuit.state)
             for code, own in self._units.items()
+        ]
+        found += [
+            Trouble(code, met.code, met.reason, met.since, CircuitState.CLOSED)
+            for code, met in self._machine.items()
+            if code not in self._units
         ]
         return sorted(found, key=lambda item: (item.since, item.unit))

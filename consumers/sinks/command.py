@@ -14,6 +14,8 @@ from consumers.sinks.base import Document
 from consumers.sinks.disk import copy_file, write_file
 from consumers.sinks.record import RECORD_NAME, encode_record, file_names
 from consumers.sinks.tail import Tail
+from consumers.sinks.trouble import told
+from consumers.trouble import code_of_trouble
 from schemas.reasons import ReasonCode
 from schemas.settings import PREFIX
 
@@ -53,6 +55,7 @@ class CommandSink:
         Raises:
             SinkRefusedError: exit status 100; the reason is the last line of its standard error.
             SinkRetryError: any other status, a signal, a time-out, or the program cannot be started.
+            SinkTroubleError: this machine is short of something, as descriptors or room for the files.
         """
         try:
             directory = await asyncio.to_thread(self._lay_out, document)
@@ -61,8 +64,8 @@ class CommandSink:
             finally:
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
         except OSError as error:
-            code = ReasonCode.SINK_UNREACHABLE
-            raise SinkRetryError(f"{self._command[0]} cannot be run: {error}", code=code) from error
+            code = code_of_trouble(error, otherwise=ReasonCode.SINK_UNREACHABLE)
+            raise told(error, f"{self._command[0]} cannot be run: {error}", local=True, code=code) from error
         self._judge(status, last_line)
 
     async def close(self) -> None:

@@ -27,6 +27,8 @@ from consumers.errors import SinkRefusedError, SinkRetryError
 from consumers.sinks.base import Document, DocumentFile
 from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, make_path, sync_directory, write_file
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
+from consumers.sinks.trouble import told
+from consumers.trouble import FULL
 from schemas.codes import is_code
 from schemas.ids import is_id
 from schemas.reasons import ReasonCode
@@ -34,7 +36,6 @@ from schemas.text import safe_file_name
 
 _TITLE_BYTES = 150
 _THREADS = 4
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class FolderSink:
@@ -49,8 +50,10 @@ class FolderSink:
         """Make the document's directory appear; the disk's work is done in a thread.
 
         Raises:
-            SinkRetryError: the disk is full or cannot be written; nothing half-written is left.
-            SinkRefusedError: the unit's code or the delivery's id is none, so they cannot name a directory.
+            SinkTroubleError: the disk is full, or fails; nothing half-written is left.
+            SinkRetryError: the directory cannot be written, as when its rights were taken; as above.
+            SinkRefusedError: the unit's code or the delivery's id is none, so they cannot name a directory; or the
+                disk knows no such names or sizes.
         """
         await asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, document)
 
@@ -66,8 +69,8 @@ class FolderSink:
                 self._prepare(places, document)
             _appear(places)
         except OSError as error:
-            code = ReasonCode.SINK_DISK_FULL if error.errno in _FULL else ReasonCode.SINK_UNWRITABLE
-            raise SinkRetryError(_sentence(error, places.unit), code=code) from error
+            code = ReasonCode.SINK_DISK_FULL if error.errno in FULL else ReasonCode.SINK_UNWRITABLE
+            raise told(error, _sentence(error, places.unit), local=True, code=code) from error
 
     def _prepare(self, places: "_Places", document: Document) -> None:
         if places.final.exists():  # someone deleted the markers
@@ -159,7 +162,7 @@ def _appear(places: _Places) -> None:
 
 
 def _sentence(error: OSError, unit: Path) -> str:
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return f"the disk of the inbox {unit} is full; free some space"
     place = f" ({error.filename})" if error.filename else ""
     return f"the inbox {unit} cannot be written: {error.strerror}{place}"

@@ -11,11 +11,20 @@ from dataclasses import dataclass
 import structlog
 import tenacity
 
-from consumers.errors import SinkError, SinkParkedError, SinkRefusedError, SinkRetryError, SinkWaitError
+from consumers.errors import (
+    SinkError,
+    SinkParkedError,
+    SinkRefusedError,
+    SinkRetryError,
+    SinkTroubleError,
+    SinkWaitError,
+)
 from consumers.settings import GatewaySettings
 from consumers.sinks.base import Document, Sink
 from consumers.sinks.circuits import SURELY_NOT_THE_DOCUMENT, Circuits
 from consumers.sinks.reason import one_line
+from consumers.trouble import code_of_trouble
+from router.process.fate import fate_of
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.reasons import ReasonCode
@@ -23,6 +32,7 @@ from schemas.reasons import ReasonCode
 log = structlog.get_logger()
 _REASON_CHARACTERS = 1000
 _SHORTEST_SHARE = 0.5
+_MOST_DOUBLINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,8 @@ class GuardedSink:
 
         Raises:
             SinkWaitError: it is to be tried again at ``retry_at``; ``attempts`` is one more, or the same when the
-                circuit is open and the sink was not asked, or when its answer cannot be about the document.
+                circuit is open and the sink was not asked, when its answer cannot be about the document, or when
+                this machine is in trouble.
             SinkParkedError: the sink refused it, or its tries are used up.
         """
         self._require_admission(document, attempts)
@@ -124,10 +135,15 @@ class GuardedSink:
             self._failed(document, error)
             counted = error.code not in SURELY_NOT_THE_DOCUMENT
             raise self._decision(document, attempts + counted, error) from error
+        except SinkTroubleError as error:
+            raise self._in_trouble(document, error, attempts) from error
         except Exception as error:
             log.exception(Event.SINK_FAILED_UNEXPECTEDLY, delivery_id=document.delivery_id)
+            if fate_of(error).passes:
+                trouble = SinkTroubleError(str(error), code=code_of_trouble(error, otherwise=ReasonCode.SINK_FAULT))
+                raise self._in_trouble(document, trouble, attempts) from error
             said = f"the sink failed in a way it should not: {error!r}"
-            wrong = SinkRefusedError(said, code=ReasonCode.SINK_FAULT)
+            wrong = SinkRetryError(said, code=ReasonCode.SINK_FAULT)
             self._failed(document, wrong)
             raise self._decision(document, attempts + 1, wrong) from error
         except BaseException:
@@ -146,6 +162,17 @@ class GuardedSink:
             code, said = self.circuits.why(unit)
             reason = f"the sink of {unit} is left in peace after repeated failures: {said}"
             raise SinkWaitError(one_line(reason, _REASON_CHARACTERS), attempts=attempts, retry_at=retry_at, code=code)
+
+    def _in_trouble(self, document: Document, error: SinkTroubleError, attempts: int) -> SinkWaitError:
+        """It says nothing of the document nor of the unit's system: neither a try nor a failure is counted."""
+        reason = one_line(error.reason, _REASON_CHARACTERS)
+        now = self._clock()
+        times = self.circuits.troubled(document.unit, document.delivery_id, reason, error.code, now=now)
+        pause = pause_after(self._policy, min(times, _MOST_DOUBLINGS))
+        log.warning(
+            Event.SINK_IN_TROUBLE, delivery_id=document.delivery_id, code=error.code, reason=reason, retry_in=pause
+        )
+        return SinkWaitError(reason, attempts=attempts, retry_at=now + round(pause * 1000), code=error.code)
 
     def _decision(self, document: Document, attempts: int, error: SinkError) -> SinkWaitError | SinkParkedError:
         reason = one_line(error.reason, _REASON_CHARACTERS) or type(error).__name__

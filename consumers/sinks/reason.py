@@ -10,7 +10,7 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 def one_line(text: str, limit: int) -> str:
     """The text on one line, runs of white space as one space, at most ``limit`` characters, cut with ``…``.
 
-    Empty where nothing of it would be seen.
+    Empty when a reader would see nothing of it: a receipt refuses such a text.
     """
     visible = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
     line = unicodedata.normalize("NFC", " ".join(visible.split()))

@@ -13,6 +13,8 @@ from consumers.sinks.answers import Refused, TryAgain, decide, text_of
 from consumers.sinks.base import Document
 from consumers.sinks.reason import one_line
 from consumers.sinks.record import encode_record, file_names
+from consumers.sinks.trouble import told
+from consumers.trouble import code_of_trouble
 from schemas.reasons import ReasonCode
 from schemas.trace import child_of
 
@@ -48,6 +50,7 @@ class WebhookSink:
         Raises:
             SinkRefusedError: an answer that is about this document, with its status and the beginning of its body.
             SinkRetryError: any other answer, or none; with the pause that ``Retry-After`` asks for.
+            SinkTroubleError: this machine is short of something, as descriptors.
         """
         try:
             async with self._posted(document) as response:
@@ -57,11 +60,14 @@ class WebhookSink:
             late = f"{self._shown} did not answer within {self._timeout.total:g} s"
             raise SinkRetryError(late, code=ReasonCode.SINK_TIMEOUT) from error
         except aiohttp.ClientError as error:
-            told = f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}"
-            raise SinkRetryError(told, code=ReasonCode.SINK_UNREACHABLE) from error
+            reason = f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}"
+            code = code_of_trouble(error, otherwise=ReasonCode.SINK_UNREACHABLE)
+            failed = told(error, reason, local=False, code=code) if isinstance(error, OSError) else None
+            raise failed or SinkRetryError(reason, code=code) from error
         except OSError as error:
             unreadable = f"a file of the document cannot be read: {error}"
-            raise SinkRetryError(unreadable, code=ReasonCode.FILE_UNREADABLE) from error
+            code = code_of_trouble(error, otherwise=ReasonCode.FILE_UNREADABLE)
+            raise told(error, unreadable, local=False, code=code) from error
         sentence = f"{self._shown} answered {response.status} {answer}".strip()
         if response.status in _REDIRECTS:
             sentence = f"{sentence}: redirects are not followed; set webhook_url to the final address"

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from consumers.errors import SpoolDamagedError, SpoolRevisionError, SpoolUnavailableError
 from consumers.spool import damage
 from consumers.spool.models import inbox, meta
+from router.process.fate import fate_of
 from schemas.events import Event
 from schemas.ids import is_id, new_id
 
@@ -36,13 +37,6 @@ STATUS_NAME = "status.json"
 _SPOOL_ID = "spool_id"
 _REPLACES = "replaces"
 _READS = "spool_reads"
-_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +249,9 @@ def _naming_trouble(path: Path, found: list[str]) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", None)
         if damage.is_damage(error.orig):
             found.append(str(error.orig))
             raise damage.damaged(path, str(error.orig)) from error
-        if code is None or code & 0xFF not in _PASSING:
+        if not fate_of(error).passes:
             raise
         raise SpoolUnavailableError(f"the spool {path} cannot be used now: {error.orig}") from error

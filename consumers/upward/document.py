@@ -25,6 +25,8 @@ from schemas.text import safe_file_name
 
 MAX_LETTER_BYTES = 1024 * 1024
 _READ_BYTES = 1 << 20
+_NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
+"""What opening a link, a folder, a socket or a device of no driver says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def open_plain(directory: int, name: str) -> BinaryIO:
     Raises:
         OutgoingRejectedError: it is a link, a folder, a device, or another name of a file of the gateway's own.
         FileNotFoundError: it is not there.
+        OSError: this machine is in trouble, and the file may be as it should.
     """
     shown = _readable(name)
     what = OutgoingRejectedError(
@@ -185,6 +188,8 @@ def open_plain(directory: int, name: str) -> BinaryIO:
                 f"{shown} may not be read by the gateway; change its rights",
                 vi=f"Cổng không được phép đọc {shown}; hãy cấp quyền đọc.",
             ) from error
+        if error.errno not in _NO_FILE:
+            raise
         raise what from error
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_uid == os.geteuid()):

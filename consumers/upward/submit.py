@@ -5,10 +5,11 @@ from collections.abc import Callable
 import aiohttp
 import structlog
 from pydantic import BaseModel, ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from consumers.errors import LineError, ServerTroubleError
-from consumers.fetch import FetchPolicy
+from consumers.answers import is_problem
+from consumers.errors import ForeignAnswerError, LineError, ServerTroubleError
+from consumers.fetch import FetchPolicy, pauses
 from consumers.line import Line
 from consumers.origin import Clients
 from consumers.pace import Pace
@@ -62,9 +63,7 @@ class Submitter:
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(ServerTroubleError),
-            wait=wait_exponential_jitter(
-                multiplier=self._policy.first, max=self._policy.longest, jitter=self._policy.first
-            ),
+            wait=pauses(self._policy),
             before_sleep=lambda state: _note_wait(document, state, on_wait),
         )
         answer: _Answer = await retrying(self._submit_through_drops, document)
@@ -85,8 +84,11 @@ class Submitter:
         client = self._clients.get(self._pace.window)
         async with self._line.connection() as span:
             with tus.telling_line_events():
-                async with client.post(self._url, data=document.body, headers=headers, timeout=silence) as response:
-                    await tus.require(response, _ACCEPTED, conflict=True)
+                async with client.post(
+                    self._url, data=document.body, headers=headers, timeout=silence, allow_redirects=False
+                ) as response:
+                    ours = response.status == _ACCEPTED or is_problem(response.headers)
+                    await tus.require(response, _ACCEPTED, conflict=True, ours=ours)
                     self._line.alive(span)
                     return _read(await response.read())
 
@@ -95,7 +97,7 @@ def _read(body: bytes) -> _Answer:
     try:
         return _Answer.model_validate_json(body)
     except ValidationError as error:
-        raise ServerTroubleError(f"the server's answer to a submission cannot be read: {error}") from error
+        raise ForeignAnswerError(f"the answer to a submission is none of the router's: {error}") from error
 
 
 def _note_wait(document: Outgoing, state: RetryCallState, on_wait: Callable[[str], None]) -> None:

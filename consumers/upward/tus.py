@@ -5,14 +5,16 @@ for more urgent work, wait without limit on a line that takes no bytes, and its 
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 
 import aiohttp
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from consumers.answers import REFUSED, Meaning, foreign, is_problem, meaning
 from consumers.errors import (
+    ForeignAnswerError,
     GatewayError,
     LineError,
     OutgoingRejectedError,
@@ -24,15 +26,6 @@ from consumers.errors import (
 VERSION = {"Tus-Resumable": "1.0.0"}
 SPOILT = 460
 """The status for bytes that are not those of the hash (tus 1.0, extension checksum)."""
-_TRY_AGAIN = {
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.GONE,
-    HTTPStatus.LOCKED,
-    HTTPStatus.TOO_MANY_REQUESTS,
-}
-"""Not the document's fault: the token is being changed, the upload was swept, the router is another version."""
 
 
 class _Field(BaseModel):
@@ -96,33 +89,46 @@ def offset_of(response: aiohttp.ClientResponse, *, size: int) -> int:
     return int(text)
 
 
-async def require(response: aiohttp.ClientResponse, expected: int, *, conflict: bool = False) -> None:
+def is_ours(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is the router's: it says the protocol's version, or it is a problem document."""
+    return "Tus-Resumable" in headers or is_problem(headers)
+
+
+async def require(
+    response: aiohttp.ClientResponse, expected: int, *, conflict: bool = False, ours: bool | None = None
+) -> None:
     """Check that an answer is what was asked for.
 
     Args:
         response: whose.
         expected: the status.
         conflict: a conflict is final, not a request that overtook this one.
+        ours: whether it is the router's; None: as its headers say.
 
     Raises:
         GatewayError: it is something else, see :func:`meaning_of`.
     """
-    if response.status != expected:
-        raise meaning_of(response.status, await response.read(), conflict=conflict)
+    own = is_ours(response.headers) if ours is None else ours
+    if response.status != expected or not own:
+        said = await response.read() if own else b""
+        raise meaning_of(response.status, said, headers=response.headers, conflict=conflict, ours=own)
 
 
-def meaning_of(status: int, body: bytes, *, conflict: bool = False) -> GatewayError:
+def meaning_of(
+    status: int, body: bytes, *, ours: bool, conflict: bool = False, headers: Mapping[str, str] | None = None
+) -> GatewayError:
     """What an answer means that is not the one expected: try again, begin again, or ask a person."""
+    final = {*REFUSED, HTTPStatus.CONFLICT} if conflict else REFUSED
+    what = meaning(status, ours=ours, final={*final, SPOILT})
+    if what is Meaning.FOREIGN:
+        return ForeignAnswerError(foreign(status, headers or {}))
     told = _told(status, body)
     said = _sentence(told) or f"the server answered {status}"
     if status == SPOILT:
         return UploadSpoiltError(said)
     if told.type.endswith(":unknown-attachment"):
         return UploadsLostError(said)
-    passing = status in _TRY_AGAIN or (status == HTTPStatus.CONFLICT and not conflict)
-    if not passing and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return OutgoingRejectedError(said)
-    return ServerTroubleError(said)
+    return OutgoingRejectedError(said) if what is Meaning.FINAL else ServerTroubleError(said)
 
 
 def _told(status: int, body: bytes) -> _Problem:

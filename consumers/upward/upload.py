@@ -6,6 +6,7 @@ disk, whatever was on the way.
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,10 +15,10 @@ from typing import BinaryIO, NamedTuple
 
 import aiohttp
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadSpoiltError
-from consumers.fetch import FetchPolicy, Transfer, stop_after_faults
+from consumers.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.line import Line, Span
 from consumers.origin import Clients
 from consumers.pace import Pace
@@ -33,6 +34,8 @@ LEAST_PATCH = 32 * 1024
 MOST_PATCH = 8 * 1024**2
 THIN_PIECE = 2 * 1448
 FAST_PIECE = 64 * 1024
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""By which a file that is opened is known not to be there: removed, or a link in its place."""
 
 
 def patch_bytes(rate: float) -> int:
@@ -75,10 +78,11 @@ class Sources:
 
         Raises:
             OutgoingRejectedError: it is not as it was when it was taken.
+            OSError: it cannot be opened now.
         """
         places = list(self._places.get(sha256, ()))
         for place in places:
-            with suppress(OSError, OutgoingRejectedError), open_plain(place.directory, place.name) as file:
+            with suppress(_GoneError), _opened(place) as file:
                 if os.fstat(file.fileno()).st_size == size:
                     return os.fdopen(os.dup(file.fileno()), "rb", buffering=0)
         names = ", ".join(sorted({place.name for place in places})) or sha256
@@ -86,6 +90,23 @@ class Sources:
             f"{names} was changed or removed while it was being sent",
             vi=f"Tệp {names} đã bị sửa hoặc xóa trong khi đang gửi.",
         )
+
+
+class _GoneError(Exception):
+    """The file is known not to be where it was."""
+
+
+def _opened(place: Place) -> BinaryIO:
+    try:
+        return open_plain(place.directory, place.name)
+    except OutgoingRejectedError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno in GONE:
+            raise _GoneError from error
+        raise error.__cause__ from None  # somebody took our rights to it, for instance: the file may be as it was
+    except OSError as error:
+        if error.errno in GONE:
+            raise _GoneError from error
+        raise
 
 
 class Uploader:
@@ -134,9 +155,7 @@ class Uploader:
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((ServerTroubleError, UploadSpoiltError)),
-            wait=wait_exponential_jitter(
-                multiplier=self._policy.first, max=self._policy.longest, jitter=self._policy.first
-            ),
+            wait=pauses(self._policy),
             stop=stop_after_faults({UploadSpoiltError: self._policy.wrong_tries}),
             before_sleep=lambda state: self._note_wait(transfer, state),
             reraise=True,
@@ -186,7 +205,7 @@ class Uploader:
             if begun:
                 head = self._request("HEAD", f"/{transfer.sha256}", headers=tus.VERSION)
                 async with head as response:
-                    if response.ok:
+                    if response.status == HTTPStatus.OK and tus.is_ours(response.headers):
                         self._line.alive(span)
                         return tus.offset_of(response, size=transfer.size)
             post = self._request("POST", "", headers=tus.announcement(transfer.sha256, transfer.size))
@@ -231,7 +250,9 @@ class Uploader:
         silence = aiohttp.ClientTimeout(total=None, sock_connect=usual, sock_read=patience or usual)
         url, client = f"{self._url}{path}", self._clients.get(self._pace.window)
         with telling_line_events():
-            async with client.request(method, url, headers=headers, data=data, timeout=silence) as response:
+            async with client.request(
+                method, url, headers=headers, data=data, timeout=silence, allow_redirects=False
+            ) as response:
                 yield response
 
     def _measure(self, body: PieceBody, count: int, seconds: float) -> None:

@@ -4,24 +4,38 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from deploy.allinone import AllInOne, Running, Wish
+from deploy.errors import ChildError
+from router.process.ending import end_within
 from router.settings import RouterSettings
 
+STOPS_WITHIN = 150.0
+"""Seconds for gateways, router and broker to stop one after the other, each of which may take 20 s and be killed."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def serve(settings: RouterSettings, wish: Wish, *, as_json: bool) -> None:
-    """Start, show, and stop at SIGTERM or Ctrl-C."""
-    with interruptible():
-        async with AllInOne(settings, wish) as running:
+    """Start, show, and stop at SIGTERM or Ctrl-C.
+
+    Raises:
+        ChildError: nothing would start a process again that ends; everything is stopped.
+    """
+    with interruptible(on_stop=partial(end_within, STOPS_WITHIN)):
+        made = AllInOne(settings, wish)
+        async with made as running:
             print(json.dumps(summary(running)), flush=True) if as_json else show(running)
-            await asyncio.Event().wait()
+            try:
+                await made.keep()
+            except ChildError:
+                end_within(STOPS_WITHIN)
+                raise
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(*, on_stop: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Leave the block at the first SIGTERM or Ctrl-C, by a cancellation; further ones do not disturb the tidying up."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine always runs in one
@@ -29,6 +43,7 @@ def interruptible() -> Iterator[None]:
     def interrupt() -> None:
         for number in _SIGNALS:
             loop.add_signal_handler(number, lambda: None)
+        on_stop()
         task.cancel()
 
     for number in _SIGNALS:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from router.api import problems
 from router.metrics import Metrics
 from router.problem import problem
+from router.process.fate import may_pass
 from schemas.events import Event
 from schemas.hidden import hide
 
@@ -69,11 +70,12 @@ class Guard:
             await self._app(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = exchange.status or _CLIENT_GONE
-        except Exception:
+        except Exception as error:
             log.exception(Event.REQUEST_FAILED, method=scope["method"], path=scope["path"])
             if exchange.status:  # the answer has begun: break the connection, or half of it would pass for the whole
                 raise
-            await problems.internal()(scope, receive, exchange.send)
+            told = problems.unavailable() if may_pass(error) else problems.internal()
+            await told(scope, receive, exchange.send)
         finally:
             self._note(scope, exchange)
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from router.errors import (
     AllowanceError,
     LockedOutError,
+    MachineTroubleError,
     OffsetConflictError,
     RouterError,
     UnauthorizedError,
@@ -54,6 +55,12 @@ def internal() -> Response:
     """The answer to an error of ours: it says nothing of the inside, the log has it."""
     detail = "the error is in the router's log"
     return answer(problem(RouterError.status, RouterError.slug, RouterError.title, detail=detail))
+
+
+def unavailable() -> Response:
+    """The answer to a failure of this machine that may pass, as when it has no descriptors left."""
+    error = MachineTroubleError("the router's machine is in trouble; the error is in its log")
+    return answer(problem_of(error), {"Retry-After": str(error.retry_after)})
 
 
 async def _answer_router_error(request: Request, error: RouterError) -> Response:

@@ -2,6 +2,10 @@
 
 Attachments are uploaded first and named by hash. The message's ``message_id`` is the idempotency key and the broker
 vouches for ``user_id``, the account that sends.
+
+Only what is known to last ends in ``dead``. What the ledger or this machine is to blame for goes back to the queue and
+comes again; an error that is the program's own is tried a few times, with growing pauses, before the message counts as
+its cause.
 """
 
 import asyncio
@@ -9,15 +13,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
 
 from router.broker import Delivered, Outcome, Outgoing, Publisher, Template, dead_letter, is_short
 from router.broker.topology import may_be_answered_at
 from router.errors import ForbiddenIssuerError, MalformedError, RouterError
 from router.intake.service import Intake
 from router.problem import problem_of
+from router.process.fate import Fate, fate_of, may_pass
 from schemas.accounts import Account, Role, parse_account
 from schemas.descriptor import HEADER_TRACEPARENT
-from schemas.dispatch import Submission
+from schemas.dispatch import Accepted, Submission
 from schemas.errors import InvalidError
 from schemas.events import Event
 from schemas.ids import new_id
@@ -32,6 +38,8 @@ _SERVER_ERROR = 500
 _SMALL = 32 * 1024
 MAX_SUBMISSION_BYTES = 1024 * 1024
 """As at the HTTP door."""
+OWN_ERROR_TRIES = 5
+"""How often a message is tried that meets an error of the program's own; the pauses are 1, 2, 4 and 8 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,8 @@ class _Answer:
 class IntakeDoor:
     """Handler of the queue ``intake``; messages are acknowledged after their submissions' commit.
 
-    ``on_taken_in`` is told the door and the outcome of each, for the metrics.
+    ``on_taken_in`` is told the door and the outcome of each, for the metrics; ``first_pause`` is in seconds, before a
+    message is tried again that met an error of the program's own.
     """
 
     def __init__(
@@ -54,13 +63,16 @@ class IntakeDoor:
         intake: Intake,
         publisher: Publisher,
         on_taken_in: Callable[[str, str], None] = lambda _door, _outcome: None,
+        *,
+        first_pause: float = 1.0,
     ) -> None:
         self._intake = intake
         self._publisher = publisher
         self._on_taken_in = on_taken_in
+        self._first_pause = first_pause
 
     async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
-        """Accept a batch; when the ledger is away it raises, and the batch goes back to the queue whole.
+        """Accept a batch; when ledger or machine are to blame it raises, and the batch goes back to the queue whole.
 
         Returns:
             The indexes of what can neither be accepted nor be put aside now: the broker keeps those for ``dead``.
@@ -78,14 +90,7 @@ class IntakeDoor:
 
     async def _accept(self, message: Delivered) -> _Answer:
         try:
-            sender = _sender_of(message)
-            submission = await _read(message.body)
-            accepted = await self._intake.accept(
-                submission,
-                sender=sender,
-                idempotency_key=message.message_id,
-                traceparent=_traceparent_of(message),
-            )
+            accepted: Accepted = await self._retrying(message)(self._take, message)
         except InvalidError as error:
             self._on_taken_in(DOOR, "invalid")
             return _refusal(MalformedError(str(error), problems=error.problems))
@@ -95,11 +100,36 @@ class IntakeDoor:
                 raise
             return _refusal(error)
         except Exception as error:
-            log.exception(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id)
             self._on_taken_in(DOOR, RouterError.slug)
+            if may_pass(error):
+                raise
             return _refusal(RouterError(f"it could not be taken in: {error}"))
         self._on_taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
         return _Answer(TYPE_ACCEPTED, accepted.model_dump_json().encode())
+
+    async def _take(self, message: Delivered) -> Accepted:
+        sender = _sender_of(message)
+        submission = await _read(message.body)
+        return await self._intake.accept(
+            submission,
+            sender=sender,
+            idempotency_key=message.message_id,
+            traceparent=_traceparent_of(message),
+        )
+
+    def _retrying(self, message: Delivered) -> AsyncRetrying:
+        def note(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            pause = round(state.upcoming_sleep, 1)
+            log.error(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id, retry_in=pause, exc_info=error)
+
+        return AsyncRetrying(
+            retry=retry_if_exception(_is_of_the_program),
+            wait=wait_exponential(multiplier=self._first_pause),
+            stop=stop_after_attempt(OWN_ERROR_TRIES),
+            before_sleep=note,
+            reraise=True,
+        )
 
     async def _reply(self, batch: Sequence[Delivered], answers: Sequence[_Answer]) -> None:
         """Answer whoever asked for it; an answer that cannot be sent is the asker's loss, not ours nor the others'."""
@@ -139,6 +169,10 @@ def _traceparent_of(message: Delivered) -> str:
 def _correlation_of(message: Delivered) -> str:
     """What the asker knows the question by."""
     return message.correlation_id or message.message_id
+
+
+def _is_of_the_program(error: BaseException) -> bool:
+    return not isinstance(error, InvalidError | RouterError) and fate_of(error) is Fate.UNKNOWN and not may_pass(error)
 
 
 def _may_be_answered(message: Delivered) -> bool:

@@ -280,7 +280,8 @@ class Intake:
         return encode(stub(descriptor, record)), record
 
     async def _commit(self, new: NewDispatch) -> Accepted:
-        return await self._answered(self._writer.run(acceptance.accept, new, weight=len(new.units)))
+        change = self._writer.run(acceptance.accept, new, weight=len(new.units), patient=False)
+        return await self._answered(change)
 
     async def _told_before(self, submission: Submission, request: _Request) -> Accepted | None:
         """What this very submission was answered before; None: it never came.
@@ -289,7 +290,7 @@ class Intake:
             ConflictError: the key came with another submission.
         """
         question = Question(request.sender.name, request.key, submission, _canonical(submission)[1])
-        return await self._answered(self._writer.run(acceptance.told_before, question))
+        return await self._answered(self._writer.run(acceptance.told_before, question, patient=False))
 
     async def _answered(self, change: Awaitable[T]) -> T:
         try:

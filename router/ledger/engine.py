@@ -16,26 +16,23 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from router.errors import LedgerRevisionError, LedgerUnavailableError
+from router.errors import LedgerRevisionError, LedgerTroubleError, LedgerUnavailableError
+from router.ledger import postgres
+from router.process.fate import Fate, code_of, fate_of
 from router.settings import RouterSettings
 
 LOCK_TIMEOUT = 30
 """Seconds a SQLite writer waits for the others' commits."""
-CONNECT_TIMEOUT = 5
-"""Seconds until a PostgreSQL that does not answer counts as down."""
+ANSWERS_WITHIN = 30.0
+"""Seconds that one statement or commit may take, when nothing else is said."""
+MIGRATES_WITHIN = 3600.0
+"""As above while the tables are changed, the wait for another router that changes them included."""
 HEAD = "head"
 BASE = "base"
 _READS = "ledger_reads"
 _MIGRATION_LOCK = 0x6C6564676572  # any number of our own: PostgreSQL's advisory locks are told apart by it
-_SQLITE_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-}
 _POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
 
 
@@ -44,19 +41,20 @@ def default_url(settings: RouterSettings) -> str:
     return settings.ledger_url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, answers_within: float = ANSWERS_WITHIN) -> Engine:
     """A pool of connections to the ledger; nothing is connected yet.
 
     :func:`writing` is a transaction on it that writes, :func:`reading` one that reads. The number of connections is
     bounded by the callers' threads, not here.
 
     Args:
-        url: ``sqlite:///path`` or ``postgresql://…``.
+        url: ``sqlite:///path`` or ``postgresql://…``, of which several hosts may be named.
+        answers_within: seconds until a PostgreSQL that does not answer a statement or commit counts as away.
 
     Raises:
         ValueError: the URL cannot be read, or names another kind of database.
     """
-    return _open(url, foreign_keys=True, pool_size=8, max_overflow=-1)
+    return _open(url, foreign_keys=True, answers_within=answers_within, pool_size=8, max_overflow=-1)
 
 
 @contextmanager
@@ -84,16 +82,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield conn
 
 
-def is_unavailable(error: BaseException) -> bool:
-    """Whether the database is away, busy or full, so that the same statement may work later."""
-    if not isinstance(error, DBAPIError):
-        return False
-    if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in _SQLITE_PASSING
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-
-
 def upgrade(target: str | Engine, revision: str = HEAD) -> None:
     """Bring the tables to a revision in one transaction; routers that start at once do so one after the other.
 
@@ -101,6 +89,16 @@ def upgrade(target: str | Engine, revision: str = HEAD) -> None:
         LedgerUnavailableError: the database does not answer.
     """
     _migrate(target, lambda config: command.upgrade(config, revision))
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """As :func:`upgrade`; tables that are at this program's revision are only looked at, which a standby allows.
+
+    Raises:
+        LedgerUnavailableError: the database does not answer.
+    """
+    if current_revision(engine) != ScriptDirectory.from_config(alembic_config()).get_current_head():
+        upgrade(engine)
 
 
 def downgrade(target: str | Engine, revision: str) -> None:
@@ -147,18 +145,27 @@ def alembic_config(conn: Connection | None = None) -> Config:
 
 @contextmanager
 def _naming_outages() -> Iterator[None]:
+    """Say of what may pass that the ledger is away or in trouble; what is known to last is raised as it is."""
     try:
         yield
     except DBAPIError as error:
-        if is_unavailable(error):
+        fate = fate_of(error)
+        if fate in {Fate.AWAY, Fate.CROSSED}:
             raise LedgerUnavailableError(f"the ledger's database does not answer: {error.orig}") from error
+        if fate is Fate.UNKNOWN:
+            raise trouble_of(error) from error
         raise
+
+
+def trouble_of(error: DBAPIError) -> LedgerTroubleError:
+    """How a failure is told of which nobody knows whether it passes."""
+    return LedgerTroubleError(f"the ledger's database failed with {code_of(error)}: {error.orig}")
 
 
 def _migrate(target: str | Engine, act: Callable[[Config], None]) -> None:
     url = target if isinstance(target, str) else target.url.render_as_string(hide_password=False)
     # Without foreign keys: SQLite changes a table by making it anew, which must not delete the rows that point at it.
-    engine = _open(url, foreign_keys=False, poolclass=NullPool)
+    engine = _open(url, foreign_keys=False, answers_within=MIGRATES_WITHIN, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
         _file_of(engine).parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -170,15 +177,16 @@ def _migrate(target: str | Engine, act: Callable[[Config], None]) -> None:
         engine.dispose()
 
 
-def _open(url: str, *, foreign_keys: bool, **pool: Any) -> Engine:
+def _open(url: str, *, foreign_keys: bool, answers_within: float, **pool: Any) -> Engine:
     parsed = _parse(url)
     if parsed.drivername == "sqlite":
         # Parameters are hidden: an error that says them tells hashes, sessions and letters to who reads the log.
         engine = create_engine(parsed, connect_args={"timeout": LOCK_TIMEOUT}, hide_parameters=True, **pool)
         _control_sqlite(engine, foreign_keys=foreign_keys)
     else:
-        connect = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "congvan"}
+        connect = postgres.connect_args(parsed.query)
         engine = create_engine(parsed, connect_args=connect, pool_pre_ping=True, hide_parameters=True, **pool)
+        postgres.control(engine, answers_within=answers_within)
     return engine
 
 
@@ -188,8 +196,8 @@ def _file_of(engine: Engine) -> Path:
 
 def _parse(url: str) -> URL:
     try:
-        parsed = make_url(url)
-    except ArgumentError:
+        parsed = make_url(postgres.with_hosts_apart(url))
+    except (ArgumentError, ValueError):
         raise ValueError("the ledger's URL cannot be read; write sqlite:///path or postgresql://host/name") from None
     if parsed.drivername in _POSTGRES:
         return parsed.set(drivername="postgresql+psycopg")

@@ -3,30 +3,36 @@
 A change is a handler and an item. Items of the same handler reach it together, so handlers work on sets. A handler
 gets the open connection and returns one result per item; it must be idempotent, because a commit whose answer was
 lost is done again.
+
+While the database is away changes wait for it. A failure that is not known to pass meets one change alone in the end,
+so that it cannot stop the others; unless it is known to last, its caller is told to come again.
 """
 
 import asyncio
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from tenacity import (
     RetryCallState,
     RetryError,
     Retrying,
-    retry_if_exception,
     sleep_using_event,
     stop_when_event_set,
     wait_random_exponential,
 )
 
 from router.errors import LedgerUnavailableError
-from router.ledger.engine import is_unavailable
+from router.ledger.engine import trouble_of
+from router.process.fate import Fate, code_of, fate_of
 from schemas.events import Event
 
 T = TypeVar("T")
@@ -35,7 +41,11 @@ Handler = Callable[[Connection, Sequence[T]], Sequence[R | Exception]]
 
 log = structlog.get_logger()
 MAX_WAITING = 20_000
-"""Changes that may wait while the database is away; more are refused, so memory stays bounded."""
+"""Changes that may wait while the database is away, so memory stays bounded; for more there is no room meanwhile."""
+SLOW_SECONDS = 5.0
+"""A commit that takes longer, with the wait for its answer, is told as a database that takes no changes."""
+TRIES = {Fate.CROSSED: 5, Fate.CLASHING: 2}
+"""How often a transaction is tried at once when others were in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class Writer:
         max_rows: most rows in one transaction (an item counts with its weight).
         linger: seconds that a transaction waits for company after its first item.
         on_commit: told rows and seconds of every commit, for the metrics.
+        on_failure: told the code of every failure of the database, for the metrics.
     """
 
     def __init__(
@@ -63,27 +74,57 @@ class Writer:
         max_rows: int = 500,
         linger: float = 0.005,
         on_commit: Callable[[int, float], None] = lambda _rows, _seconds: None,
+        on_failure: Callable[[str], None] = lambda _code: None,
     ) -> None:
         self._engine = engine
         self._max_rows = max_rows
         self._linger = linger
         self._on_commit = on_commit
+        self._on_failure = on_failure
         self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
+        self._for_room: deque[asyncio.Future[None]] = deque()
         self._closing = threading.Event()
-        self.available = True
-        """False while the database does not answer."""
+        self._failing = ""
+        self._began: float | None = None
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, handler: Handler[T, R], item: T, *, weight: int = 1) -> R:
+    @property
+    def state(self) -> str:
+        """How the database takes changes, for everyone to see: it names a code at most."""
+        if self._failing:
+            return f"takes no changes ({self._failing})"
+        began = self._began
+        if began is not None and time.monotonic() - began > SLOW_SECONDS:
+            return f"has not answered a commit for {time.monotonic() - began:.0f} s"
+        return "answers"
+
+    @property
+    def available(self) -> bool:
+        """Whether the database takes changes."""
+        return self.state == "answers"
+
+    async def run(self, handler: Handler[T, R], item: T, *, weight: int = 1, patient: bool = True) -> R:
         """Have a change made durable and get its result.
 
         While the database is away the change waits for it. Cancelling the call does not undo the change.
 
+        Args:
+            handler: see the module.
+            item: what is to be changed.
+            weight: rows that it changes.
+            patient: wait for room when too many changes wait already; a door refuses instead, so that what it
+                holds stays bounded.
+
         Raises:
-            LedgerUnavailableError: too many changes wait already, or the writer is closed.
+            LedgerUnavailableError: too many changes wait, or the writer is closed, or the database failed this very
+                change in a way that is not known to last.
             Exception: what the handler raised, or returned, for this very item.
         """
+        while self._waiting.qsize() >= MAX_WAITING and patient and not self._closing.is_set():
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._for_room.append(room)
+            await room
         if self._closing.is_set() or self._waiting.qsize() >= MAX_WAITING:
             raise LedgerUnavailableError("the ledger takes no more changes now")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -95,6 +136,7 @@ class Writer:
         self._waiting.put(None)
         self._thread.join(timeout)
         self._closing.set()
+        self._make_room()
         self._thread.join(timeout)
 
     def _work(self) -> None:
@@ -103,6 +145,7 @@ class Writer:
             if first is None:
                 return
             changes, last = self._gather(first)
+            self._make_room()
             self._settle(changes)
             if last:
                 return
@@ -122,8 +165,15 @@ class Writer:
             rows += change.weight
         return changes, False
 
+    def _make_room(self) -> None:
+        """Wake those who wait for room; they look again themselves."""
+        with suppress(IndexError):  # until there is nobody more; two threads may do this at once
+            while True:
+                room = self._for_room.popleft()
+                room.get_loop().call_soon_threadsafe(_wake, room)
+
     def _settle(self, changes: list[_Change]) -> None:
-        """Commit all together; when a handler fails, each alone, so that one bad item harms no other."""
+        """Commit all together; when that fails, each alone, so that one bad item harms no other."""
         try:
             answers = self._commit(changes)
         except Exception as error:  # noqa: BLE001 - handed to the callers whose items these are
@@ -131,7 +181,7 @@ class Writer:
                 for change in changes:
                     self._settle([change])
                 return
-            answers = [error] * len(changes)
+            answers = [_told(error)] * len(changes)
         loop = changes[0].answer.get_loop()
         loop.call_soon_threadsafe(_tell, changes, answers)
 
@@ -142,18 +192,22 @@ class Writer:
             LedgerUnavailableError: it stayed away until the writer was closed.
         """
         retrying = Retrying(
-            retry=retry_if_exception(is_unavailable),
+            retry=_is_worth_another_try,
             wait=wait_random_exponential(multiplier=0.1, max=2.0),
             sleep=sleep_using_event(self._closing),
             stop=stop_when_event_set(self._closing),
             before_sleep=self._note_absence,
         )
         try:
-            started = time.monotonic()
+            self._began = started = time.monotonic()
             answers = retrying(self._transact, changes)
         except RetryError as error:
             raise LedgerUnavailableError("the ledger's database did not answer before the end") from error
-        self.available = True
+        finally:
+            self._began = None
+        if self._failing:
+            log.info(Event.LEDGER_BACK, away_seconds=round(time.monotonic() - started, 1))
+        self._failing = ""
         self._on_commit(sum(change.weight for change in changes), time.monotonic() - started)
         return answers
 
@@ -171,9 +225,39 @@ class Writer:
         return answers
 
     def _note_absence(self, state: RetryCallState) -> None:
-        if self.available:
-            log.warning(Event.LEDGER_UNAVAILABLE, error=str(state.outcome and state.outcome.exception()))
-        self.available = False
+        error = state.outcome.exception() if state.outcome else None
+        if error is None:
+            return
+        code = code_of(error)
+        self._on_failure(code)
+        if fate_of(error) is Fate.AWAY:
+            if self._failing != code:
+                log.warning(Event.LEDGER_UNAVAILABLE, code=code, error=str(error))
+            self._failing = code
+
+
+def _is_worth_another_try(state: RetryCallState) -> bool:
+    """Whether the transaction is tried again as it is: without end while the database is away."""
+    error = state.outcome.exception() if state.outcome else None
+    if error is None:
+        return False
+    fate = fate_of(error)
+    return fate is Fate.AWAY or state.attempt_number < TRIES.get(fate, 1)
+
+
+def _told(error: Exception) -> Exception:
+    """What the caller of a change is told of its failure."""
+    if isinstance(error, DBAPIError) and fate_of(error) in {Fate.UNKNOWN, Fate.CROSSED}:
+        log.warning(Event.LEDGER_TROUBLE, code=code_of(error), error=str(error.orig))
+        told: Exception = trouble_of(error)
+        told.__cause__ = error
+        return told
+    return error
+
+
+def _wake(room: "asyncio.Future[None]") -> None:
+    if not room.done():
+        room.set_result(None)
 
 
 def _tell(changes: Sequence[_Change], results: Sequence[Any]) -> None:

@@ -8,11 +8,12 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from router.broker.node import PrivateNode
@@ -26,6 +27,7 @@ from support.broker import empty_vhost
 from support.installation import Installation, Program, installation
 from support.ledgers import unit
 from support.postgres import PrivatePostgres, fresh_database
+from support.standby import Bouncer, Pair
 
 HUBS = ("LCA.01", "LCA.02")
 PER_HUB = 10
@@ -80,8 +82,8 @@ class Ground:
     made: Installation
     router: Program
     gateways: list[Program]
-    postgres: PrivatePostgres | None
-    """The ledger's server; None: the ledger is SQLite."""
+    database: "Database"
+    """What the ledger lies in."""
     rng: random.Random = field(default_factory=random.Random)
     """The seed's."""
     accepted: dict[str, str] = field(default_factory=dict)
@@ -181,18 +183,36 @@ def organisation() -> list[Unit]:
     return [unit(code) for code in codes]
 
 
+class Kind(StrEnum):
+    """What the ledger of a ground lies in."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+    REPLICATED = "replicated"
+    POOLED = "pooled"
+
+
+@dataclass(slots=True)
+class Database:
+    """The ledger's servers, as far as there are any."""
+
+    url: str = ""
+    server: PrivatePostgres | None = None
+    pair: Pair | None = None
+    bouncer: Bouncer | None = None
+
+
 @contextlib.contextmanager
-def ground(directory: Path, node: PrivateNode, *, on_postgres: bool) -> Iterator[Ground]:
+def ground(directory: Path, node: PrivateNode, *, kind: Kind = Kind.SQLITE) -> Iterator[Ground]:
     """A running installation on an empty vhost of the node."""
     with (
         empty_vhost(node) as vhost,
-        _postgres(wanted=on_postgres) as server,
-        _ledger(server) as url,
-        installation(directory, vhost, organisation(), ledger_url=url) as made,
+        _database(kind) as database,
+        installation(directory, vhost, organisation(), ledger_url=database.url) as made,
     ):
         made.account(Role.ISSUER, "LCA.#")
         gateways = [made.gateway(f"{hub}.#", name=f"gateway-{hub}", gap_after=2, presence_interval=5) for hub in HUBS]
-        laid = Ground(node, made, made.router(**FAST), gateways, server)
+        laid = Ground(node, made, made.router(**FAST), gateways, database)
         laid.router.start()
         made.wait_until_ready()
         for gateway in gateways:
@@ -202,10 +222,21 @@ def ground(directory: Path, node: PrivateNode, *, on_postgres: bool) -> Iterator
 
 
 @contextlib.contextmanager
-def _postgres(*, wanted: bool) -> Iterator[PrivatePostgres | None]:
-    if not wanted:
-        yield None
-        return
+def _database(kind: Kind) -> Iterator[Database]:
+    match kind:
+        case Kind.SQLITE:
+            yield Database()
+        case Kind.REPLICATED:
+            with _pair() as pair:
+                yield Database(pair.url("postgres"), pair=pair)
+        case _:
+            with _server() as server, fresh_database(server.url) as url, _pooled(server, kind) as bouncer:
+                behind = bouncer.url(str(make_url(url).database)) if bouncer is not None else url
+                yield Database(behind, server, bouncer=bouncer)
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[PrivatePostgres]:
     server = PrivatePostgres()
     try:
         server.start()
@@ -215,12 +246,26 @@ def _postgres(*, wanted: bool) -> Iterator[PrivatePostgres | None]:
 
 
 @contextlib.contextmanager
-def _ledger(server: PrivatePostgres | None) -> Iterator[str]:
-    if server is None:
-        yield ""
+def _pair() -> Iterator[Pair]:
+    pair = Pair()
+    try:
+        pair.start()
+        yield pair
+    finally:
+        pair.remove()
+
+
+@contextlib.contextmanager
+def _pooled(server: PrivatePostgres, kind: Kind) -> Iterator[Bouncer | None]:
+    if kind is not Kind.POOLED:
+        yield None
         return
-    with fresh_database(server.url) as url:
-        yield url
+    bouncer = Bouncer(server)
+    bouncer.start()
+    try:
+        yield bouncer
+    finally:
+        bouncer.stop()
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,14 @@ import aiohttp
 import pika
 from sqlalchemy import update
 
-from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, submitting
+from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, Kind, submitting
+from faults.machines import (
+    database_failed_over,
+    database_frozen,
+    gateway_without_descriptors,
+    pooler_restarted,
+    router_without_descriptors,
+)
 from faults.people import peoples_receipts_wiped
 from faults.topology import deleted_topology
 from rig.clock import ENVIRONMENT, Clock
@@ -63,12 +70,13 @@ async def _kill_and_start(laid: Ground, victim: str) -> None:
 
 async def database_stopped(laid: Ground, seed: int) -> dict[str, object]:
     """PostgreSQL is stopped for 20 s while dispatches come in and receipts come back."""
-    assert laid.postgres is not None
+    server = laid.database.server
+    assert server is not None
     async with submitting(laid, _keys(seed, FEW), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
-        await asyncio.to_thread(laid.postgres.stop)
+        await asyncio.to_thread(server.stop)
         await asyncio.sleep(20)
-        laid.postgres.start()  # in this thread: the server ends with the thread that started it
+        server.start()  # in this thread: the server ends with the thread that started it
     await laid.settle()
     return {"stopped_s": 20}
 
@@ -376,12 +384,30 @@ SCENARIOS: dict[str, Scenario] = {
         content_disk_full,
         bits_rot,
         deleted_topology,
+        database_failed_over,
+        database_frozen,
+        pooler_restarted,
+        router_without_descriptors,
+        gateway_without_descriptors,
     )
 }
 
 
-ON_POSTGRES = {two_routers_killed.__name__, database_stopped.__name__}
+KINDS = {
+    two_routers_killed.__name__: Kind.POSTGRESQL,
+    database_stopped.__name__: Kind.POSTGRESQL,
+    database_frozen.__name__: Kind.POSTGRESQL,
+    database_failed_over.__name__: Kind.REPLICATED,
+    pooler_restarted.__name__: Kind.POOLED,
+}
 """The faults that are about PostgreSQL; the others have their ledger on SQLite."""
+LONG = {
+    database_failed_over.__name__,
+    database_frozen.__name__,
+    router_without_descriptors.__name__,
+    gateway_without_descriptors.__name__,
+}
+"""The faults that wait for half a minute and more with every seed."""
 WIPED = {broker_wiped.__name__, peoples_receipts_wiped.__name__}
 """The faults that wipe the broker: only the node's own vhost is there again afterwards."""
 

@@ -5,8 +5,8 @@ import random
 import tempfile
 from pathlib import Path
 
-from faults.ground import Count, ground
-from faults.scenarios import ON_POSTGRES, SCENARIOS
+from faults.ground import Count, Kind, ground
+from faults.scenarios import KINDS, SCENARIOS
 from router.broker.node import PrivateNode
 
 
@@ -15,7 +15,7 @@ def run(fault: str, seed: int) -> Count:
     with tempfile.TemporaryDirectory(prefix="congvan-fault-") as name:
         node = PrivateNode(Path(name) / "node")
         try:
-            with ground(Path(name), node, on_postgres=fault in ON_POSTGRES) as laid:
+            with ground(Path(name), node, kind=KINDS.get(fault, Kind.SQLITE)) as laid:
                 laid.rng = random.Random(seed)
                 notes = asyncio.run(SCENARIOS[fault](laid, seed))
                 count = laid.count(fault, seed)

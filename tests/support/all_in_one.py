@@ -18,6 +18,7 @@ class UpProcess:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.where: dict[str, Any] = {}
+        self.program = [sys.executable, "-m", "deploy.main"]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CONGVAN_")}
         self._environment = clean | {"CONGVAN_DATA_DIR": str(home), "CONGVAN_HTTP_PORT": "0", **settings}
         self._process: subprocess.Popen[str] | None = None
@@ -69,7 +70,7 @@ class UpProcess:
                 self._process.stdout.close()
 
     def _launch(self, *arguments: str) -> None:
-        command = [str(Path(sys.executable).with_name("congvan")), "up", "--json", *arguments]
+        command = [*self.program, "up", "--json", *arguments]
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 command,

@@ -6,9 +6,10 @@ It serves forms of a content, too, to who accepts their coding and holds their d
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -49,10 +50,12 @@ class ContentServer:
     """What is served and how.
 
     Attributes:
-        answers: statuses to answer next instead of the bytes.
+        answers: statuses to answer next instead of the bytes, as the router does.
+        foreign: makes what to answer next as somebody else who stands in the line.
+        end_after: bytes after which the next answers end as if that were all, one entry per answer; 0 lets it pass.
         cut_after: bytes after which the next answers are cut, one entry per answer; 0 lets it pass.
         forms: of the contents, by their name; the first that a request fits is sent.
-        problem: the title of the problem that a refusal carries; empty: it has no body.
+        problem: the title of the problem that a refusal carries; empty: as HTTP calls the status.
         always: send the first form whatever is accepted, as long as anything but the plain content is.
         swap: names whose bytes are replaced by others of the same length, this often.
         ranges: whether Range is understood.
@@ -68,7 +71,9 @@ class ContentServer:
     elsewhere: dict[str, str] = field(default_factory=dict)
     spools: list[str] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
+    foreign: deque[Callable[[], web.Response]] = field(default_factory=deque)
     cut_after: deque[int] = field(default_factory=deque)
+    end_after: deque[int] = field(default_factory=deque)
     swap: dict[str, int] = field(default_factory=dict)
     always: bool = False
     problem: str = ""
@@ -89,17 +94,14 @@ class ContentServer:
     async def list_units(self, request: web.Request) -> web.StreamResponse:
         """``GET /api/v1/units``."""
         self.tokens.append(request.headers.get("Authorization", ""))
+        if self.foreign:
+            return self.foreign.popleft()()
         if self.answers:
-            return web.Response(status=self.answers.popleft())
+            return problem(self.answers.popleft())
         spool = request.headers.get(HEADER_SPOOL, "")
         self.spools.append(spool)
         named = self.elsewhere.get(spool, self.elsewhere.get("", ""))
         return web.json_response(self.units, headers={HEADER_ELSEWHERE: named} if named else None)
-
-    def _refusal(self, status: int) -> web.Response:
-        if not self.problem:
-            return web.Response(status=status)
-        return web.json_response({"title": self.problem}, status=status, content_type="application/problem+json")
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """``GET /content/<sha256>``."""
@@ -116,11 +118,13 @@ class ContentServer:
         )
         self.requests.append(asked)
         self.tokens.append(request.headers.get("Authorization", ""))
+        if self.foreign:
+            return self.foreign.popleft()()
         if self.answers:
-            return self._refusal(self.answers.popleft())
+            return problem(self.answers.popleft(), self.problem)
         served = self._served(asked)
         if served is None:
-            return web.Response(status=404)
+            return problem(404)
         if asked.if_range and asked.if_range != f'"{served.etag}"':
             start = 0
         if self.swap.get(sha256):
@@ -144,7 +148,12 @@ class ContentServer:
             response.headers["Content-Encoding"] = served.encoding
         if start:
             response.headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        response.content_length = len(data) - start
+        end = self.end_after.popleft() if self.end_after else 0
+        if end:
+            response.enable_chunked_encoding()  # as a proxy does that does not know what it will get
+            data = data[: start + end]
+        else:
+            response.content_length = len(data) - start
         await response.prepare(request)
         stop = self.cut_after.popleft() if self.cut_after else 0
         for offset in range(start, len(data), CHUNK):
@@ -157,6 +166,12 @@ class ContentServer:
             await response.write(data[offset : offset + CHUNK])
             self.sent[sha256] = self.sent.get(sha256, 0) + len(data[offset : offset + CHUNK])
         return response
+
+
+def problem(status: int, title: str = "") -> web.Response:
+    """An error of the router's."""
+    told = {"title": title or HTTPStatus(status).phrase, "status": status}
+    return web.json_response(told, status=status, content_type="application/problem+json")
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """PostgreSQL for tests: a private cluster as a child process, or the server CONGVAN_TEST_POSTGRES_URL names."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import psycopg
 from sqlalchemy import make_url
 
@@ -24,15 +26,36 @@ _SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=60", "shared_buf
 
 
 class PrivatePostgres:
-    """A cluster in a directory of its own, on a Unix socket in it; it ends with the process that started it."""
+    """A cluster in a directory of its own, on a Unix socket in it; it ends with the process that started it.
 
-    def __init__(self) -> None:
+    Args:
+        settings: of the server, beside the usual ones.
+        copy_of: a running server that it is to follow as a standby; None: it is a new one.
+    """
+
+    def __init__(self, *, settings: tuple[str, ...] = (), copy_of: "PrivatePostgres | None" = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="congvan-pg-"))
+        self._settings = (*_SETTINGS, *settings)
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, _SYSTEM_USER, _SYSTEM_USER)
-        initdb = [program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
-        subprocess.run(self._as_owner(initdb), check=True, stdout=subprocess.DEVNULL, cwd="/")
+        if copy_of is not None:
+            self.follow(copy_of)
+            return
+        making = [program("initdb"), *_INITDB, *_LANGUAGE, "--pgdata", str(self._data)]
+        subprocess.run(self.as_owner(making), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def follow(self, other: "PrivatePostgres") -> None:
+        """Begin anew as a copy of a running server, its standby from the next start on."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        source = ["--host", str(other.directory), "--username", "postgres", "--pgdata", str(self._data)]
+        making = [program("pg_basebackup"), *source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        subprocess.run(self.as_owner(making), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    @property
+    def libpq(self) -> str:
+        """The administrator's database, as libpq has it."""
+        return f"host={self.directory} user=postgres dbname=postgres"
 
     @property
     def url(self) -> str:
@@ -41,10 +64,10 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        settings = [part for setting in self._settings for part in ("-c", setting)]
         server = [program("postgres"), "-D", str(self._data), "-k", str(self.directory), *settings]
         with (self.directory / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._as_owner(server), stdout=log, stderr=log, cwd="/")
+            self._process = subprocess.Popen(self.as_owner(server), stdout=log, stderr=log, cwd="/")
         _wait_for(self.url)
 
     def stop(self) -> None:
@@ -54,6 +77,14 @@ class PrivatePostgres:
     def kill(self) -> None:
         """Kill the server and all its processes, as a crash would."""
         self._end(signal.SIGQUIT)
+
+    def freeze(self, *, frozen: bool) -> None:
+        """SIGSTOP the server and all its processes, as a machine without time would; or let them go on."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        for process in [server, *server.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend() if frozen else process.resume()
 
     def remove(self) -> None:
         """Stop the server and delete its data."""
@@ -70,7 +101,7 @@ class PrivatePostgres:
             self._process.wait(30)
             self._process = None
 
-    def _as_owner(self, command: list[str]) -> list[str]:
+    def as_owner(self, command: list[str]) -> list[str]:
         """The command as the user the cluster belongs to: PostgreSQL refuses to run as root."""
         owner = ["--reuid", _SYSTEM_USER, "--regid", _SYSTEM_USER, "--clear-groups"] if os.geteuid() == 0 else []
         return ["setpriv", *owner, "--pdeathsig", "QUIT", *command]

@@ -25,7 +25,7 @@ class Operation:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-OF_ACCOUNTS = (e.UnauthorizedError, e.ForbiddenError, e.LedgerUnavailableError)
+OF_ACCOUNTS = (e.UnauthorizedError, e.ForbiddenError, e.LedgerUnavailableError, e.MachineTroubleError)
 """Of every operation that wants a token."""
 _PARAMETERS: tuple[Kind, ...] = (Invalid,)
 _BODY: tuple[Kind, ...] = (e.MalformedError, e.StalledError, e.TooLargeError, e.UnsupportedMediaError, Invalid)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumers import assembly
+from consumers import assembly, errand
 from consumers.content import ContentDir
 from consumers.errors import GatewaySettingsError, SpoolInUseError
 from consumers.fetch import FetchPolicy
@@ -85,9 +85,11 @@ async def test_what_cannot_be_delivered_is_parked_with_its_reason_and_the_next_g
     spool.close()
 
 
-async def test_an_error_of_our_own_parks_one_delivery_and_the_others_go_on(
+async def test_an_error_of_our_own_that_stays_parks_one_delivery_and_the_others_go_on(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(errand, "TROUBLE_PAUSE", 0.01)
+
     def broken(*_args: object) -> None:
         raise RuntimeError("a bug")
 
@@ -97,6 +99,7 @@ async def test_an_error_of_our_own_parks_one_delivery_and_the_others_go_on(
         (good,) = await origin.send(a_descriptor(), "LCA.02")
         await holds(lambda: bad in origin.said("parked") and good in origin.said("arrived"))
     assert "a bug" in origin.said("parked")[bad][0].reason
+    assert origin.said("parked")[bad][0].attempts == errand.OWN_ERROR_ATTEMPTS
 
 
 async def test_a_sink_that_recovers_gets_the_document_and_the_tries_are_counted(origin: Origin, tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ NOT_OVER_HTTP = {
     "LockedOutError": "of the console's login",
     "AccountExistsError": "of the commands",
     "DirectoryError": "of the commands",
+    "LedgerTroubleError": "said as the ledger that does not answer, whose kind it is",
     "LedgerRevisionError": "ends the router before it serves",
-    "UnavailableError": "its kind of the ledger is told",
+    "UnavailableError": "its kinds are told",
     "ToldProblemError": "what a command says of an answer",
 }
 

@@ -1,12 +1,14 @@
 """The supervisor keeps real processes: small Python programs stand in for the router and the gateways."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +132,30 @@ async def test_a_large_log_is_set_aside_at_a_start(tmp_path: Path, monkeypatch: 
     kept.start()
     await holds(lambda: kept.last_lines() == "new")
     assert kept.log_file.with_suffix(".log.1").read_text() == "old and long enough\n"
+    await kept.stop()
+
+
+async def test_a_child_that_cannot_be_started_again_now_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = child(tmp_path, "import time; time.sleep(60)")
+    kept.start()
+    await holds(lambda: kept.pid is not None)
+    first, spawn = kept.pid, asyncio.create_subprocess_exec
+    refused: list[OSError] = []
+
+    async def refusing(*given: Any, **named: Any) -> asyncio.subprocess.Process:
+        if len(refused) < 3:
+            refused.append(OSError(errno.EMFILE, "Too many open files"))
+            raise refused[-1]
+        return await spawn(*given, **named)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refusing)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await holds(lambda: kept.pid not in {None, first})
+    assert len(refused) == 3
+    assert kept.exits == 1
     await kept.stop()
 
 

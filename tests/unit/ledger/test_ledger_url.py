@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from router.errors import LedgerRevisionError
-from router.ledger.engine import default_url, is_unavailable, open_engine, require_current, upgrade
+from router.ledger.engine import default_url, open_engine, require_current, upgrade
+from router.ledger.postgres import connect_args
 from router.settings import RouterSettings
 
 
@@ -47,5 +49,22 @@ def test_looking_for_a_ledger_makes_no_file_and_an_upgrade_makes_it_with_its_dir
     engine.dispose()
 
 
-def test_an_error_that_is_not_the_databases_is_no_outage() -> None:
-    assert not is_unavailable(RuntimeError("ours"))
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@a:5432,b:5433/congvan?sslmode=require",
+        "postgresql://u:p@/congvan?sslmode=require&host=a:5432&host=b:5433",
+    ],
+)
+def test_several_hosts_are_read_as_libpq_writes_them_and_the_one_that_takes_writes_is_wanted(url: str) -> None:
+    engine = open_engine(url)
+    _, said = engine.dialect.create_connect_args(engine.url)
+    assert (said["host"], said["port"], said["user"], said["sslmode"]) == ("a,b", "5432,5433", "u", "require")
+    assert connect_args(engine.url.query)["target_session_attrs"] == "read-write"
+
+
+def test_what_the_url_says_of_the_connection_wins() -> None:
+    said = connect_args(make_url("postgresql://a/x?connect_timeout=9&target_session_attrs=any&host=a&host=b").query)
+    assert "connect_timeout" not in said
+    assert "target_session_attrs" not in said
+    assert "target_session_attrs" not in connect_args(make_url("postgresql://a/x").query)

@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -5,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import errors as postgres
 from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from router.broker import Delivered, Outcome, Outgoing
+from router.errors import ContentFullError, LedgerTroubleError, LedgerUnavailableError, RefusedError
 from router.intake.amqp import IntakeDoor
 from router.ledger import receipts
 from router.ledger.engine import open_engine, upgrade
@@ -17,10 +22,14 @@ from router.ledger.writer import Writer
 from router.recorder import Recorder
 from router.schedule import Silence
 from schemas.clock import iso
+from schemas.dispatch import Accepted
+from schemas.events import Event
 from schemas.ids import new_id
 from schemas.receipt import Burst, Receipt
 from schemas.states import Status
 from support.ledgers import START, Clerk, unit
+
+LETTER = b'{"notation":"1","subject":"x","issuer":"LCA","addressees":["LCA.#"]}'
 
 
 class Carrier:
@@ -110,10 +119,84 @@ async def test_one_submission_that_meets_an_error_of_ours_does_not_stop_the_othe
             raise ValueError("odd")
 
     carrier = Carrier()
-    door = IntakeDoor(Broken(), carrier)  # type: ignore[arg-type]
-    letter = b'{"notation":"1","subject":"x","issuer":"LCA","addressees":["LCA.#"]}'
-    assert not await door.handle([delivered(letter, type_="submission", user_id="issuer:LCA")])
+    door = IntakeDoor(Broken(), carrier, first_pause=0.001)  # type: ignore[arg-type]
+    assert not await door.handle([delivered(LETTER, type_="submission", user_id="issuer:LCA")])
     assert ["it could not be taken in: odd" in str(item.template.headers["reason"]) for item in carrier.dead] == [True]
+
+
+def of_postgresql(kind: type[postgres.Error]) -> DBAPIError:
+    return DBAPIError("INSERT", None, kind("as PostgreSQL says it"))
+
+
+PASSING = [
+    LedgerUnavailableError("the ledger did not answer within 30 s"),
+    LedgerTroubleError("the ledger's database failed with XX000"),
+    ContentFullError("the content store's disk is full"),
+    of_postgresql(postgres.ReadOnlySqlTransaction),
+    of_postgresql(postgres.InternalError_),
+    OSError(errno.EMFILE, "Too many open files"),
+    OSError(errno.EIO, "Input/output error"),
+    OSError(errno.EACCES, "Permission denied"),
+    MemoryError(),
+    ExceptionGroup("of several", [ValueError("odd"), OSError(errno.ENFILE, "Too many open files in system")]),
+]
+LASTING = [
+    RefusedError("read and understood"),
+    of_postgresql(postgres.CharacterNotInRepertoire),
+    of_postgresql(postgres.NotNullViolation),
+]
+
+
+class Failing:
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    async def accept(self, *_: Any, **__: Any) -> Accepted:
+        if self.errors:
+            raise self.errors.pop(0)
+        return Accepted(id=new_id(), addressees=1, duplicate=False)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+async def test_a_submission_that_something_else_stopped_goes_back_to_its_queue(error: Exception) -> None:
+    carrier = Carrier()
+    door = IntakeDoor(Failing(error), carrier)  # type: ignore[arg-type]
+    with pytest.raises(type(error)):
+        await door.handle([delivered(LETTER, type_="submission", user_id="issuer:LCA")])
+    assert carrier.dead == []
+
+
+@pytest.mark.parametrize("error", LASTING, ids=repr)
+async def test_a_submission_that_will_always_fail_ends_in_dead_at_once(error: Exception) -> None:
+    carrier = Carrier()
+    door = IntakeDoor(Failing(error), carrier)  # type: ignore[arg-type]
+    assert not await door.handle([delivered(LETTER, type_="submission", user_id="issuer:LCA")])
+    assert len(carrier.dead) == 1
+
+
+async def test_an_error_of_the_programs_own_that_passes_costs_a_submission_nothing() -> None:
+    carrier = Carrier()
+    door = IntakeDoor(Failing(ValueError("odd"), KeyError("odd")), carrier, first_pause=0.001)  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        assert not await door.handle([delivered(LETTER, type_="submission", user_id="issuer:LCA")])
+    assert carrier.dead == []
+    assert [entry["event"] for entry in logs] == [Event.MESSAGE_FAILED] * 2
+
+
+@pytest.mark.parametrize("error", [item for item in PASSING if not isinstance(item, ContentFullError)], ids=repr)
+async def test_receipts_that_something_else_stopped_go_back_to_their_queue(
+    error: Exception, ledger: Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, carrier = arrived(ledger, 2), Carrier()
+    recorder = Recorder(writer=writer, publisher=carrier, silence=Silence())  # type: ignore[arg-type]
+
+    async def failing(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(recorder, "tell", failing)
+    with pytest.raises(type(error)):
+        await recorder.handle(messages)
+    assert carrier.dead == []
 
 
 async def test_a_gateway_that_would_send_over_amqp_is_refused_before_its_submission_is_looked_at() -> None:

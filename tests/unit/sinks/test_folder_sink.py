@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from consumers.errors import SinkRefusedError, SinkRetryError
+from consumers.errors import SinkRefusedError, SinkRetryError, SinkTroubleError
 from consumers.sinks.folder import FolderSink, directory_name
 from schemas.clock import iso
 from support.documents import FILES, LETTER, make_document, visible
@@ -182,7 +182,7 @@ async def test_a_full_disk_is_named_and_nothing_half_written_stays(tmp_path: Pat
         document = make_document(tmp_path / "spool", files={"big.bin": b"x" * 900_000, "more.bin": b"y" * 90_000})
         ballast = mount / "ballast"
         ballast.write_bytes(b"z" * 500_000)
-        with pytest.raises(SinkRetryError, match="is full; free some space"):
+        with pytest.raises(SinkTroubleError, match="is full; free some space"):
             await sink.deliver(document)
         assert list((mount / "inbox" / "LCA.02.05").glob(".incoming-*")) == []
         ballast.unlink()
@@ -199,7 +199,7 @@ async def test_a_disk_that_fills_while_writing_leaves_nothing(tmp_path: Path, mo
         for place in (tmp_path, mount):  # copied from another file system, and within one
             document = make_document(place / "spool", files=files | {"c.bin": b"z" * (900_000 * (place is tmp_path))})
             before = shutil.disk_usage(mount).used
-            with pytest.raises(SinkRetryError, match="is full"):
+            with pytest.raises(SinkTroubleError, match="is full"):
                 await sink.deliver(document)
             assert list((mount / "inbox" / "LCA.02.05").glob(".incoming-*")) == []
             assert shutil.disk_usage(mount).used - before < 50_000
@@ -229,14 +229,14 @@ async def test_a_disk_that_fails_to_sync_is_no_success(
     sink: FolderSink, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _refuse_to_sync_directories(monkeypatch, errno.EIO)
-    with pytest.raises(SinkRetryError, match="Input/output error"):
+    with pytest.raises(SinkTroubleError, match="Input/output error"):
         await sink.deliver(make_document(tmp_path / "spool"))
     assert visible(root / "LCA.02.05") == []
 
 
 async def test_the_reserve_of_the_disk_stays_free(root: Path, tmp_path: Path) -> None:
     sink = FolderSink(root, reserve_bytes=1 << 60)
-    with pytest.raises(SinkRetryError, match="is full"):
+    with pytest.raises(SinkTroubleError, match="is full"):
         await sink.deliver(make_document(tmp_path / "spool"))
     await sink.close()
 

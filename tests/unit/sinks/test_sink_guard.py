@@ -1,6 +1,7 @@
 """The schedule, the circuit and the guard around a sink."""
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -8,12 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.errors import SinkParkedError, SinkRefusedError, SinkRetryError, SinkSettingsError, SinkWaitError
+from consumers.errors import (
+    SinkParkedError,
+    SinkRefusedError,
+    SinkRetryError,
+    SinkSettingsError,
+    SinkTroubleError,
+    SinkWaitError,
+)
 from consumers.settings import GatewaySettings
-from consumers.sinks import make_guarded_sink, make_sink
+from consumers.sinks import make_guarded_sink, make_sink, trouble
 from consumers.sinks.base import Document
 from consumers.sinks.circuit import FAILING_DOCUMENTS, Circuit, CircuitState
 from consumers.sinks.guard import GuardedSink, Park, Policy, RetryAt, next_step, schedule
+from router.process.fate import Fate, fate_of
 from schemas.reasons import ReasonCode
 from support.documents import make_document
 
@@ -131,12 +140,55 @@ async def test_a_refusal_parks_with_its_reason(guarded: GuardedSink, told: _Told
     assert caught.value.attempts == 1
 
 
-async def test_an_error_of_our_own_parks_at_once_and_is_told(
+async def test_an_error_of_our_own_is_tried_again_and_told(
     guarded: GuardedSink, told: _Told, document: Document
 ) -> None:
     told.outcome = lambda: KeyError("name")
-    with pytest.raises(SinkParkedError, match=r"in a way it should not: KeyError\('name'\)"):
+    with pytest.raises(SinkWaitError, match=r"in a way it should not: KeyError\('name'\)") as caught:
         await guarded.deliver(document, 0)
+    assert caught.value.attempts == 1
+    with pytest.raises(SinkParkedError):
+        await guarded.deliver(document, POLICY.attempts - 1)
+
+
+@pytest.mark.parametrize("local", [True, False])
+async def test_only_what_lasts_ends_a_document_and_a_machine_in_trouble_costs_it_no_try(
+    local: bool,  # noqa: FBT001 - a parameter of the test
+    guarded: GuardedSink,
+    told: _Told,
+    document: Document,
+) -> None:
+    for number in errno.errorcode:
+        error = OSError(number, "a reason")
+        told.outcome = lambda error=error: trouble.told(error, "a reason", local=local)  # type: ignore[misc]
+        with pytest.raises((SinkWaitError, SinkParkedError)) as caught:
+            await guarded.deliver(document, POLICY.attempts - 1)
+        fate = fate_of(error)
+        if fate is Fate.SHORT or (local and fate.passes):
+            assert isinstance(caught.value, SinkWaitError)
+            assert caught.value.attempts == POLICY.attempts - 1, "however often it was tried before"
+        else:
+            assert isinstance(caught.value, SinkParkedError), "the last of its tries"
+        guarded.circuits.succeeded(document.unit)
+
+
+async def test_trouble_of_the_machine_is_waited_for_with_growing_pauses_and_opens_no_circuit(
+    guarded: GuardedSink, told: _Told, document: Document
+) -> None:
+    told.outcome = lambda: SinkTroubleError("no descriptors")
+    pauses = []
+    for _ in range(4 * FAILING_DOCUMENTS):
+        with pytest.raises(SinkWaitError) as caught:
+            await guarded.deliver(document, 0)
+        pauses.append(caught.value.retry_at - told.now)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > pauses[0]
+    assert guarded.circuits.state(document.unit) is CircuitState.CLOSED
+    (shown,) = guarded.circuits.troubles()
+    assert (shown.unit, shown.reason) == (document.unit, "no descriptors"), "told all the same"
+    told.outcome = lambda: None
+    await guarded.deliver(document, 0)
+    assert guarded.circuits.troubles() == []
 
 
 async def test_while_the_circuit_is_open_documents_wait_and_it_costs_no_try(

@@ -15,7 +15,6 @@ from router.ledger.models import line, outage, unit
 from router.ledger.scope import within
 from router.outages import Changes, LineState, Outage, ToldBy, reconcile, settled_skew, up_since
 from schemas.clock import to_ms
-from schemas.deadlines import is_misset
 from schemas.line import MISSED, LineReport
 
 _MARGIN_MS = 3_600_000
@@ -79,7 +78,7 @@ _SILENT = (
 _NOW = bindparam("b_now", type_=BigInteger)
 _MISSET = (
     update(line)
-    .where(is_misset(line.c.silent_at, now=_NOW, longest=MISSED * line.c.every_ms))
+    .where(line.c.silent_at.is_not(None), line.c.heard_at > _NOW)
     .values(
         silent_at=_NOW + MISSED * line.c.every_ms,
         heard_at=_NOW,

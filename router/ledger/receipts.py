@@ -138,6 +138,8 @@ _STANDING = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
     *("arrived_at", "registered_at", "completed_at", "reason_code"),
 )
+_EFFECT, _CONTENT, _REASON, _REMARK = map(_RECEIPT.index, ("effect", "content_sha256", "reason", "remark"))
+_TOLD = [i for i, name in enumerate(_RECEIPT) if name not in {"id", "effect", "recorded_at", "content_sha256"}]
 _KNOWN = select(*(receipt.c[name] for name in _RECEIPT)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
 _BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
 _LONGEST_REMARK, _LONGEST_REASON = 500, 1200
@@ -201,7 +203,7 @@ class _Pages:
             key, step = _id_beside(item), _OTHER_CONTENT
             before = self._known.get(key)
         if before is not None:
-            return Recorded(item, Step(Effect(before[3]), before[-1]), age_ms, new=False)
+            return Recorded(item, Step(Effect(before[_EFFECT]), before[_REMARK]), age_ms, new=False)
         if step is None:
             judged = _judged(standing, item)
             step = Step(Effect.REFUSED, judged.refusal) if judged.refusal else _advance(standing, item, self._silence)
@@ -251,16 +253,16 @@ def _is_same(row: Row, item: Telling) -> bool:
     A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it tells
     later it is the same receipt.
     """
-    effect, hashes = Effect(row[3]), {row[7], item.content_sha256} - {None}
-    said = _row(item, item.id, Step(effect), row[-1])
-    if effect is Effect.REFUSED and not row[-1]:  # of a time when the ledger's words stood in the teller's alone
-        said = (*said[:8], row[8], *said[9:])
+    effect, hashes = Effect(row[_EFFECT]), {row[_CONTENT], item.content_sha256} - {None}
+    said = _row(item, item.id, Step(effect), row[_REMARK])
+    if effect is Effect.REFUSED and not row[_REMARK]:  # of a time when the ledger's words stood in the teller's alone
+        said = (*said[:_REASON], row[_REASON], *said[_REASON + 1 :])
     return _content(row) == _content(said) and len(hashes) <= 1
 
 
 def _content(row: Row) -> Row:
     """What was told: without when and how it was recorded, and without the content's hash."""
-    return (*row[1:3], *row[5:7], *row[8:])
+    return tuple(row[i] for i in _TOLD)
 
 
 def _id_beside(item: Telling) -> str:

@@ -81,11 +81,7 @@ class Clerk:
         self.now += 1000
         letter = {"issuer": issuer, "notation": "1-CV/TU", "subject": "Về việc kiểm tra", "addressees": ["LCA.#"]}
         new = new_dispatch(Submission.model_validate(letter | fields), units, self.now)
-        brought = [Brought(file.sha256, file.size, new.account, self.now) for file in new.submission.attachments]
-        if brought:
-            holders.note(self.conn, brought)
-        accepted = accept(self.conn, [new])
-        assert not isinstance(accepted[0], Exception)
+        accept_with_files(self.conn, new)
         rows = self.conn.execute(select(delivery.c.unit, delivery.c.id).where(delivery.c.dispatch_id == new.id))
         self.deliveries |= {(new.id, code): key for code, key in rows}
         return new.id
@@ -126,6 +122,15 @@ class Clerk:
         """The deliveries that were made due in the last minute of the clock on the wall."""
         now = now_ms()
         return set(self.conn.scalars(select(delivery.c.id).where(delivery.c.next_due_at.between(now - 60_000, now))))
+
+
+def accept_with_files(conn: Connection, new: NewDispatch) -> None:
+    """Accept a dispatch whose issuer has brought its attachments before."""
+    brought = [Brought(file.sha256, file.size, new.account, new.accepted_at) for file in new.submission.attachments]
+    if brought:
+        holders.note(conn, brought)
+    (accepted,) = accept(conn, [new])
+    assert not isinstance(accepted, Exception), accepted
 
 
 def attachment(content: bytes = b"content", name: str = "a.pdf") -> Attachment:

@@ -114,6 +114,12 @@ line = Table(
         sqlite_where=text("silent_at IS NOT NULL"),
         postgresql_where=text("silent_at IS NOT NULL"),
     ),
+    Index(
+        "ix_line_heard_at",
+        "heard_at",
+        sqlite_where=text("silent_at IS NOT NULL"),
+        postgresql_where=text("silent_at IS NOT NULL"),
+    ),
 )
 """What the router knows of a unit's line; no row for a unit whose gateway never said."""
 

@@ -109,7 +109,7 @@ def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
         .where(row.state.in_(OPEN), scope.sees_delivery())
     )
     undelivered, again, stopped, held, oldest = conn.execute(counts).one()
-    made = conn.scalar(select(row.created_at).where(row.id == oldest))
+    made = conn.scalar(select(row.created_at).where(row.id == oldest)) if oldest else None
     return Overview(
         undelivered=undelivered or 0,
         oldest_at=None if made is None else min(made, now_ms),

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, insert, update
 
-from router.ledger.acceptance import accept
 from router.ledger.backlog import Coming, backlog, holders, lines_of
 from router.ledger.engine import writing
 from router.ledger.models import delivery, line
 from schemas.attachment import Forms
 from schemas.dispatch import Submission
 from schemas.states import Status
-from support.ledgers import Clerk, attachment, new_dispatch, unit
+from support.ledgers import Clerk, accept_with_files, attachment, new_dispatch, unit
 
 NEAR, FAR = unit("LCA.02"), unit("LCA.03")
 BIG, SMALL = attachment(b"b" * 50_000), attachment(b"s" * 2999, "s.txt")
@@ -41,7 +40,7 @@ def test_the_smallest_form_counts_and_of_it_what_has_not_come(ledger: Engine) ->
     with writing(ledger) as conn:
         new = new_dispatch(Submission.model_validate(letter | {"attachments": [BIG.model_dump()]}), [NEAR, FAR], 1)
         forms = {BIG.sha256: Forms(zstd_size=20_000, dcz_size=2_000, dictionary="a" * 64)}
-        accept(conn, [replace(new, forms=forms, body=b"x" * 1000)])
+        accept_with_files(conn, replace(new, forms=forms, body=b"x" * 1000))
         held = update(delivery).where(delivery.c.unit == FAR.code).values(bytes_held=25_000, bytes_total=50_000)
         conn.execute(held)
         found = backlog(conn, [NEAR.code, FAR.code]).by_unit

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Engine
 
-from router.ledger.acceptance import accept
 from router.ledger.dictionaries import announced_forms, candidates
 from router.ledger.engine import reading, writing
 from schemas.attachment import Attachment, Forms
 from schemas.dispatch import Submission
 from schemas.states import Status
-from support.ledgers import Clerk, attachment, new_dispatch, unit
+from support.ledgers import Clerk, accept_with_files, attachment, new_dispatch, unit
 
 NEAR, FAR = unit("LCA.02"), unit("LCA.03")
 HERE = (Status.QUEUED, Status.TAKEN, Status.ARRIVED)
@@ -75,7 +74,7 @@ def test_the_forms_that_descriptors_tell_are_found_again(ledger: Engine) -> None
         for forms in ({}, {TWO.sha256: told}, {TWO.sha256: told}):
             files = [ONE.model_dump(), TWO.model_dump() | {"name": "b"}]
             new = new_dispatch(Submission.model_validate(letter | {"attachments": files}), [NEAR], 1)
-            accept(conn, [replace(new, forms=forms)])
+            accept_with_files(conn, replace(new, forms=forms))
     with reading(ledger) as conn:
         assert announced_forms(conn, TWO.sha256) == [told]
         assert announced_forms(conn, ONE.sha256) == []

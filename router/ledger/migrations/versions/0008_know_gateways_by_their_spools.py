@@ -35,6 +35,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["unit"], ["unit.code"], name="fk_unit_trouble_unit_unit", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("unit", name="pk_unit_trouble"),
     )
+    listening = sa.text("silent_at IS NOT NULL")
+    op.create_index("ix_line_heard_at", "line", ["heard_at"], sqlite_where=listening, postgresql_where=listening)
     op.add_column("delivery", sa.Column("reason_code", sa.String(40), nullable=False, server_default=""))
     op.add_column("receipt", sa.Column("code", sa.String(40), nullable=False, server_default=""))
 
@@ -42,5 +44,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("receipt", "code")
     op.drop_column("delivery", "reason_code")
+    op.drop_index("ix_line_heard_at", "line")
     op.drop_table("unit_trouble")
     op.drop_table("spool")

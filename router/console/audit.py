@@ -1,5 +1,6 @@
 """The audit log: who did what, when, from where and why; the acts of one redrive are one row that opens."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
@@ -38,13 +39,13 @@ async def show_audit(
     before: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
     opened: Id | None = None,
 ) -> Response:
-    """A page of the audit log, the newest first; ``opened`` is the redrive whose acts are listed."""
+    """A page of the audit log, the newest first; ``opened`` is the redrive whose fitting acts are listed."""
     chosen = act_of(act)
     scope = viewer.person.scope(Right.AUDIT)
     wanted = wanted_of(services, person, chosen, unit, (since, until))
 
     def query(conn: Connection) -> tuple[list[AuditRow], list[AuditRow]]:
-        parts = audit.find_entries(conn, scope, Wanted(job=opened), limit=MOST_OPENED) if opened else []
+        parts = audit.find_entries(conn, scope, replace(wanted, job=opened), limit=MOST_OPENED) if opened else []
         return audit.find_entries(conn, scope, wanted, before=before, limit=PAGE + 1, folded=True), parts
 
     found, parts = await look(services, query)

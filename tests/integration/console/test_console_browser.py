@@ -281,7 +281,7 @@ async def test_a_redrive_is_done_by_the_keyboard_alone(
     await page.screenshot(path=artifacts / f"redrive-job-{language}.png", full_page=True)
     assert await faults_of(page) == []
     await asyncio.to_thread(arrive_again, console)
-    await expect(page.locator("#job [role=status]")).to_contain_text("đã xong" if language == "vi" else "done")
+    await expect(page.locator("#job [role=status]")).to_contain_text("đã gửi hết" if language == "vi" else "done")
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
@@ -292,11 +292,11 @@ async def test_a_unit_is_paused_by_the_keyboard_alone_and_shows_it(
     await page.goto(f"{console.url}/console/units/LCA.02.12")
     await tab_to(page, "#acts summary")
     await page.keyboard.press("Enter")
-    await tab_to(page, "#why")
+    await tab_to(page, "#why-pause")
     await page.keyboard.type("trụ sở đang chuyển")
     await page.screenshot(path=artifacts / f"unit-acts-{language}.png", full_page=True)
     assert await faults_of(page) == []
-    await tab_to(page, '#acts button[value="pause"]')
+    await tab_to(page, "#act-pause button")
     await page.keyboard.press("Enter")
     await expect(page.locator("h1 .tag.warn")).to_have_text("tạm dừng" if language == "vi" else "paused")
     await page.screenshot(path=artifacts / f"unit-paused-{language}.png", full_page=True)
@@ -317,9 +317,9 @@ async def test_rows_are_chosen_by_the_keyboard_and_acted_on_together(console: Co
         await page.keyboard.press(key)
     await page.keyboard.press("p")
     await page.wait_for_url("**/units/acts?unit=*&unit=*")
-    await tab_to(page, "#why")
+    await tab_to(page, "#why-pause")
     await page.keyboard.type("mạng đang sửa")
-    await tab_to(page, 'button[value="pause"]')
+    await tab_to(page, "#act-pause button")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/units?open=*")
     await expect(page.locator("#tree .tag.warn")).to_have_count(2)

@@ -2,6 +2,7 @@
 
 import re
 from asyncio import gather
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -90,6 +91,10 @@ async def test_one_is_sent_then_the_rest_and_reason_and_audit_stay(console: Cons
         arrive(console)
         await stands(console, place, JobState.DONE)
         text = await admin.text("/console/audit?act=redriven&person=admin")
+        assert text.count(WHY) == 1
+        opened = re.search(r'href="(/console/audit\?[^"]*opened=[^"#]*)', text)
+        assert opened is not None
+        text = await admin.text(unescape(opened[1]))
         assert text.count(WHY) == 6
     with reading(console.engine) as conn:
         made = [row.entry for row in list_entries(conn, EVERYTHING, act=Act.REDRIVE_MADE)]

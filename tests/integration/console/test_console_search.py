@@ -101,7 +101,7 @@ async def test_an_error_page_speaks_the_pages_language_and_keeps_menu_and_search
         assert 'id="error-find"' in text
         main = text.partition("<main")[2]
         assert 'lang="en"' not in main
-        assert not re.search(r"Error|Exception|Input should|type=|integer|pydantic", main)
+        assert not re.search(r"Error|Exception|Input should|type=|integer|pydantic", re.sub(r"<[^>]*>", " ", main))
         await admin.post("/console/preferences", None, language="en")
         english = (await (await admin.get(path)).text()).partition("<main")[2]
         assert not re.search(r"[ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", english)

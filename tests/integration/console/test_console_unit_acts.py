@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from typing import Any
 
 from router.ledger.accounts import create_account
@@ -18,6 +19,7 @@ from support.ledgers import Clerk
 CODE = "LCA.02.12"
 PLACE = f"/console/units/{CODE}"
 WHY = "trụ sở đang chuyển"
+FULL_TOLD = "Ổ đĩa của hệ thống tại đơn vị đã đầy."
 
 
 async def act(browser: Browser, name: str, code: str | list[str] = CODE, **form: Any) -> int:
@@ -54,15 +56,24 @@ async def test_a_paused_unit_says_so_wherever_its_documents_are_and_goes_on_when
 
 async def test_a_muted_unit_leaves_the_overview_and_stays_among_the_stuck(console: Console) -> None:
     async with console.as_("admin") as admin:
+        assert FULL_TOLD in await admin.text("/console/")
         day = (datetime.now(UTC).date() + timedelta(days=3)).isoformat()
         for code in ("LCA.02.08", "LCA.02.10", "LCA.02.12", "LCA.02.13"):
             assert await act(admin, "mute", code, day=day) == 303
         overview = await admin.text("/console/")
         assert "HTTP 507" not in overview
+        assert FULL_TOLD not in overview
         assert "Các đơn vị tạm ngừng cảnh báo" in overview
         assert "is%3Aunmuted" in overview
         stuck = await admin.text("/console/stuck")
-        assert "HTTP 507" in stuck
+        assert FULL_TOLD in stuck
+        group = re.search(rf'href="(/console/deliveries\?[^"]*)">{re.escape(FULL_TOLD)}', stuck)
+        assert group is not None
+        listed = await admin.text(unescape(group[1]))
+        assert 'title="HTTP 507' in listed
+        one = re.search(r'href="(/console/deliveries/[^"]*)"', listed)
+        assert one is not None
+        assert '<code lang="en">HTTP 507' in await admin.text(one[1])
         assert "tạm ngừng cảnh báo</span>" in stuck
         assert await act(admin, "mute", day="2001-01-01") == 422
 

@@ -49,6 +49,7 @@ class ContentDir:
         self._right: dict[str, tuple[int, int, int, float]] = {}
         shutil.rmtree(self._inline, ignore_errors=True)
         self._inline.mkdir(mode=0o700, parents=True)
+        self._remove_what_a_crash_left()
 
     def path(self, sha256: str) -> Path:
         """Where a content is when it is whole."""
@@ -83,6 +84,15 @@ class ContentDir:
     def part(self, sha256: str, size: int) -> Part:
         """What has come so far of a content, open to be continued."""
         return Part(self.path(sha256), size, require_room=self.require_room)
+
+    def _remove_what_a_crash_left(self) -> None:
+        """Remove the parts of contents that are whole, so that :func:`files_of` may rely on there being none."""
+        for name, paths in _listed(self._root).items():
+            whole = self.path(name)
+            if whole in paths:
+                for path in paths:
+                    if path != whole:
+                        path.unlink(missing_ok=True)
 
     def require_room(self, size: int) -> None:
         """Check that so many bytes fit above the reserve.

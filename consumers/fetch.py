@@ -31,7 +31,7 @@ from consumers.errors import (
 )
 from consumers.line import Line, Span
 from consumers.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip
-from consumers.part import NO_DICTIONARY, Part
+from consumers.part import NO_DICTIONARY, Part, parts_of
 from router.process.fate import Fate, fate_of
 from schemas.encoding import Encoding
 from schemas.events import Event
@@ -238,7 +238,11 @@ class Fetcher:
     def _open(self, transfer: Transfer) -> Part | None:
         """What has come so far, or None when all of it has."""
         whole = self._directory.path(transfer.sha256)
-        if self._directory.has(transfer.sha256) or self._dictionaries.lend(whole, transfer.plain_size):
+        if self._directory.has(transfer.sha256):
+            return None
+        if self._dictionaries.lend(whole, transfer.plain_size):
+            for path in parts_of(whole):  # of a time before the dictionary came
+                path.unlink(missing_ok=True)
             return None
         part = self._directory.part(transfer.sha256, transfer.plain_size)
         if part.form.encoding is Encoding.DCZ and self._dictionaries.read(transfer.dictionary) is None:

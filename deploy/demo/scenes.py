@@ -79,7 +79,8 @@ async def send(http: aiohttp.ClientSession, scene: Scene) -> str:
     form.add_field("dispatch", json.dumps(scene.letter), content_type="application/json")
     with scene.file.open("rb") as file:
         form.add_field("file", file, filename=scene.file.name, content_type=scene.media_type)
-        headers = {"Idempotency-Key": f"demo-{scene.file.stem}"}
+        number, _, _ = scene.letter["notation"].partition("-")
+        headers = {"Idempotency-Key": f"demo-{number}"}
         async with http.post("/api/v1/dispatches", data=form, headers=headers) as answer:
             if answer.status != 202:  # noqa: PLR2004 - Accepted
                 raise DemoError(f"{scene.letter['notation']} was not accepted: {await answer.text()}")

@@ -156,6 +156,7 @@ class Channel:
         self._answers: list[frame.Method] = []
         self._wanted = 0
         self._answered: asyncio.Future[None] | None = None
+        self._closing = False
 
     async def open(self, inbox: Inbox | None = None) -> None:
         """Open the channel.
@@ -180,8 +181,8 @@ class Channel:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be used."""
-        return not self.closed.done()
+        """Whether it can be used: whatever follows the wish to close it would cost the whole connection (504)."""
+        return not self._closing and not self.closed.done()
 
     @property
     def answers(self) -> Sequence[frame.Method]:
@@ -215,7 +216,8 @@ class Channel:
 
     def begin_close(self) -> None:
         """Ask the broker to close the channel."""
-        if self.is_open and not self._pika.is_closing:
+        if self.is_open:
+            self._closing = True
             timer = self._deadline()
             self.closed.add_done_callback(lambda _: timer.cancel())
             self._pika.close()

@@ -79,7 +79,9 @@ class Subscription:
 
     def _stale(self, tags: Sequence[int]) -> bool:
         if not self.is_open:
-            log.info(Event.STALE_ACKS_DROPPED, messages=len(tags), reason=self.channel.closed.result())
+            closed = self.channel.closed
+            reason = closed.result() if closed.done() else "given up by this side"
+            log.info(Event.STALE_ACKS_DROPPED, messages=len(tags), reason=reason)
         return not self.is_open
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker, ProbableAccessDeniedError
 
 from support.broker import Vhost
 
@@ -38,13 +38,15 @@ class Login:
 
     def may(self, act: Callable[[BlockingChannel], object]) -> bool:
         """Whether the broker lets the account do something; any other failure is raised."""
-        with self.channel() as channel:
-            try:
+        try:
+            with self.channel() as channel:
                 act(channel)
-            except ChannelClosedByBroker as closed:
-                if closed.reply_code != REFUSED:
-                    raise
-                return False
+        except ProbableAccessDeniedError:  # the account has no right in the vhost at all
+            return False
+        except ChannelClosedByBroker as closed:
+            if closed.reply_code != REFUSED:
+                raise
+            return False
         return True
 
 

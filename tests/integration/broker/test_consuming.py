@@ -5,7 +5,7 @@ import pytest
 from pika import spec
 from structlog.testing import capture_logs
 
-from router.broker import Delivered, Outcome, Outgoing, Session, Template, Tuning, dead_letter
+from router.broker import Delivered, Outcome, Outgoing, Session, SessionState, Template, Tuning, dead_letter
 from schemas.events import Event
 from support.amqp import administrator, take
 from support.broker import Vhost
@@ -81,9 +81,10 @@ async def test_a_queue_rests_from_the_start_and_after_a_recovery(vhost: Vhost, s
     await fill(session, "unit.A", 4)
     consumer = session.consume(["unit.A", "unit.B"], keeper, prefetch=5, resting=["unit.A"])
     await consumer.attached.wait()
+    states: list[SessionState] = []
+    session.on_state(states.append)
     session.renew()
-    await holds(lambda: not consumer.attached.is_set())
-    await session.ready()
+    await holds(lambda: states[-1:] == [SessionState.UP])
     await fill(session, "unit.B", 1)
     await holds(lambda: keeper.ids == ["unit.B-0"])
     assert depth(vhost, "unit.A") == 4

@@ -103,7 +103,9 @@ def test_an_unknown_example_is_told_with_those_there_are(tmp_path: Path) -> None
 
 
 def test_a_start_that_waits_for_its_broker_can_be_broken_off(tmp_path: Path) -> None:
-    up = UpProcess(tmp_path / "home", CONGVAN_AMQP_URL="amqp://127.0.0.1:1/x", CONGVAN_MANAGEMENT_URL="http://nowhere")
+    up = UpProcess(
+        tmp_path / "home", CONGVAN_AMQP_URL="amqp://127.0.0.1:1/x", CONGVAN_MANAGEMENT_URL="http://127.0.0.1:1"
+    )
     up._launch()
     try:
         eventually(lambda: any("router" in item.cmdline() for item in up.family()))

@@ -25,6 +25,7 @@ async def origin(vhost: Vhost) -> AsyncIterator[Origin]:
 async def test_hello_says_the_last_receipt_number_of_each_unit(origin: Origin, tmp_path: Path) -> None:
     settings = settings_for(origin, tmp_path, sink="none")
     async with running(settings):
+        await holds(lambda: bool(origin.of_type("hello")))
         await origin.send(a_descriptor(), UNIT)
         await holds(lambda: len(origin.said("arrived")) == 1)
     assert "receipts" not in origin.of_type("hello")[0], "nothing was given yet, so nothing travels"

@@ -61,8 +61,9 @@ class Ground:
         """Units say ``taken`` and ``arrived`` of so many deliveries."""
         with writing(self.ledger) as conn:
             clerk = Clerk(conn)
-            for _ in range(count):
-                sent = clerk.dispatch(issuer, [unit("LCA.02")])
+            dispatches = [clerk.dispatch(issuer, [unit("LCA.02")]) for _ in range(count)]
+            clerk.publish()
+            for sent in dispatches:
                 for status in (Status.TAKEN, Status.ARRIVED):
                     self.seq += 1
                     told = clerk.telling(clerk.deliveries[sent, "LCA.02"], status, "LCA.02", self.seq)

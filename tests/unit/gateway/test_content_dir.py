@@ -116,3 +116,16 @@ def test_a_content_that_was_right_is_not_hashed_again_at_once_but_when_it_has_ch
     assert directory.has(path.name)
     path.write_bytes(UNUSED)
     assert not directory.has(path.name)
+
+
+def test_a_part_that_a_crash_left_of_a_whole_content_goes_at_the_start_and_no_other(tmp_path: Path) -> None:
+    whole = put(ContentDir(tmp_path, reserve_bytes=0), USED)
+    left = whole.with_name(f"{whole.name}.zstd.e.5.part")
+    coming = tmp_path / f"{'0' * 64}.zstd.e.5.part"
+    left.write_bytes(b"12345")
+    coming.write_bytes(b"123")
+    directory = ContentDir(tmp_path, reserve_bytes=0)
+    assert not left.exists()
+    assert whole.exists()
+    assert coming.exists()
+    assert directory.has(whole.name)

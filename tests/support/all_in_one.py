@@ -18,7 +18,7 @@ class UpProcess:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.where: dict[str, Any] = {}
-        self.program = [sys.executable, "-m", "deploy.main"]
+        self.program = [str(Path(sys.executable).with_name("congvan"))]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CONGVAN_")}
         self._environment = clean | {"CONGVAN_DATA_DIR": str(home), "CONGVAN_HTTP_PORT": "0", **settings}
         self._process: subprocess.Popen[str] | None = None

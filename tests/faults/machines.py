@@ -16,7 +16,9 @@ from router.ledger.engine import reading
 from router.ledger.models import dispatch
 from schemas.accounts import Role
 from schemas.dispatch import Submission
+from support.amqp import Login
 from support.installation import Program
+from support.sessions import depth
 
 FEW = 20
 FROZEN_SECONDS = 40
@@ -29,7 +31,7 @@ async def database_failed_over(laid: Ground, seed: int) -> dict[str, object]:
     assert pair is not None
     unpromoted = laid.rng.uniform(5, 15)
     over_amqp = [f"amqp{seed}-{number}" for number in range(8)]
-    dead = _depth(laid, "dead")
+    dead = depth(laid.made.vhost, "dead")
     async with submitting(laid, [f"seed{seed}-{number}" for number in range(FEW)], pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         await asyncio.to_thread(pair.primary.kill)
@@ -41,7 +43,7 @@ async def database_failed_over(laid: Ground, seed: int) -> dict[str, object]:
     await asyncio.to_thread(_note_accepted, laid, over_amqp)
     await laid.settle()
     await asyncio.to_thread(_wait_for_readiness, laid, 200)
-    assert _depth(laid, "dead") == dead, "an accepted submission went to dead"
+    assert depth(laid.made.vhost, "dead") == dead, "an accepted submission went to dead"
     laid.router.require_alive()
     pair.rebuild()  # in this thread: the server ends with the thread that started it
     return {"unpromoted_s": round(unpromoted, 1), "over_amqp": len(over_amqp)}
@@ -115,8 +117,7 @@ def _no_descriptors(pid: int) -> Iterator[None]:
 
 def _hand_in_over_amqp(laid: Ground, keys: Sequence[str]) -> None:
     user = "issuer:LCA.#"
-    with _channel(laid, user, laid.made.account(Role.ISSUER, "LCA.#")) as channel:
-        channel.confirm_delivery()
+    with Login(laid.made.vhost, user, laid.made.account(Role.ISSUER, "LCA.#")).channel() as channel:
         for key in keys:
             letter = Submission(notation="1-CV/TU", subject=key, issuer="LCA", addressees=("LCA.01.*", "LCA.02.*"))
             properties = pika.BasicProperties(message_id=key, type="submission", user_id=user, delivery_mode=2)
@@ -149,19 +150,3 @@ def _readiness(laid: Ground) -> int:
         return error.code
     except OSError:
         return 0
-
-
-@contextmanager
-def _channel(laid: Ground, user: str, password: str) -> Iterator[pika.adapters.blocking_connection.BlockingChannel]:
-    parameters = pika.URLParameters(laid.made.vhost.amqp_url)
-    parameters.credentials = pika.PlainCredentials(user, password)
-    connection = pika.BlockingConnection(parameters)
-    try:
-        yield connection.channel()
-    finally:
-        connection.close()
-
-
-def _depth(laid: Ground, queue: str) -> int:
-    with _channel(laid, laid.made.vhost.user, laid.made.vhost.password) as channel:
-        return int(channel.queue_declare(queue, passive=True).method.message_count)

@@ -30,8 +30,10 @@ from router.ledger.gateways import second_spools
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
+from support.amqp import Login, administrator
 from support.installation import CONGVAN, free_port
 from support.rot import rot
+from support.sessions import depth
 
 Scenario = Callable[[Ground, int], Coroutine[None, None, dict[str, object]]]
 """Hurts the ground while DISPATCHES are handed in; returns figures of its own. The seed varies time and choice."""
@@ -240,14 +242,14 @@ async def _restart(laid: Ground, clocks: Mapping[str, Mapping[str, str]], **sett
 async def poison_among_good(laid: Ground, seed: int) -> dict[str, object]:
     """Messages that nobody can read stand among good ones in the intake, in unit queues and among receipts."""
     poison = [b"", b"{", b'{"v":1}', b"\xff\xfe", b"[" * 3000, b'{"receipts":[]}', b"{" + b'"a":1,' * 20_000]
-    before = _depth(laid, "dead")
+    before = depth(laid.made.vhost, "dead")
     async with submitting(laid, _keys(seed, FEW), pause=0.05):
         await asyncio.sleep(0.3)
         await asyncio.to_thread(_publish_poison, laid, poison)
     await laid.settle()
     expected = before + len(poison) * 3 + len(ODD) * 2
-    await asyncio.to_thread(laid.made.wait, lambda: _depth(laid, "dead") >= expected, f"{expected} in dead")
-    return {"dead": _depth(laid, "dead") - before, "poison": expected - before}
+    await asyncio.to_thread(laid.made.wait, lambda: depth(laid.made.vhost, "dead") >= expected, f"{expected} in dead")
+    return {"dead": depth(laid.made.vhost, "dead") - before, "poison": expected - before}
 
 
 ODD: list[dict[str, Any]] = [
@@ -268,8 +270,7 @@ def _publish_poison(laid: Ground, bodies: list[bytes]) -> None:
         (gateway, "receipts", f"LCA.{HUBS[0]}.01.arrived", "receipts"),
     ]
     for user, exchange, key, kind in targets:
-        with _channel(laid, user) as channel:
-            channel.confirm_delivery()
+        with Login(laid.made.vhost, user, laid.made.tokens.get(user, laid.made.vhost.password)).channel() as channel:
             for number, body in enumerate(bodies):
                 properties = pika.BasicProperties(
                     message_id=f"poison-{number}", type=kind, user_id=user, delivery_mode=2
@@ -429,26 +430,9 @@ def _locked(database: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _channel(laid: Ground, user: str) -> Iterator[pika.adapters.blocking_connection.BlockingChannel]:
-    parameters = pika.URLParameters(laid.made.vhost.amqp_url)
-    password = laid.made.tokens.get(user, laid.made.vhost.password)
-    parameters.credentials = pika.PlainCredentials(user, password)
-    connection = pika.BlockingConnection(parameters)
-    try:
-        yield connection.channel()
-    finally:
-        connection.close()
-
-
-def _depth(laid: Ground, queue: str) -> int:
-    with _channel(laid, laid.made.vhost.user) as channel:
-        return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-
-@contextlib.contextmanager
 def _receipts_doubled(laid: Ground) -> Iterator[Callable[[], int]]:
     """A process that sends a second copy of every receipt, as the account that sent the first."""
-    with _channel(laid, laid.made.vhost.user) as channel:
+    with administrator(laid.made.vhost).channel() as channel:
         channel.queue_declare("echo", durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind("echo", "receipts", "#")
     counted = laid.made.directory / "echoes"

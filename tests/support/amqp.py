@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pika
 import pytest
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosedByBroker, ProbableAccessDeniedError
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ProbableAccessDeniedError
 
 from support.broker import Vhost
 
@@ -24,17 +24,25 @@ class Login:
     password: str
 
     @contextmanager
-    def channel(self) -> Iterator[BlockingChannel]:
-        """A channel in confirm mode on a connection of its own."""
+    def connection(self) -> Iterator[BlockingConnection]:
+        """A connection of its own, for as long as neither side ends it."""
         parameters = pika.URLParameters(self.vhost.amqp_url)
         parameters.credentials = pika.PlainCredentials(self.user, self.password)
-        connection = pika.BlockingConnection(parameters)
-        channel = connection.channel()
-        channel.confirm_delivery()
+        parameters.heartbeat = 0
+        connection = BlockingConnection(parameters)
         try:
-            yield channel
+            yield connection
         finally:
-            connection.close()
+            if connection.is_open:
+                connection.close()
+
+    @contextmanager
+    def channel(self) -> Iterator[BlockingChannel]:
+        """A channel in confirm mode on a connection of its own."""
+        with self.connection() as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            yield channel
 
     def may(self, act: Callable[[BlockingChannel], object]) -> bool:
         """Whether the broker lets the account do something; any other failure is raised."""
@@ -53,6 +61,15 @@ class Login:
 def administrator(vhost: Vhost) -> Login:
     """The login that may do all."""
     return Login(vhost, vhost.user, vhost.password)
+
+
+def is_open(connection: BlockingConnection) -> bool:
+    """Whether the broker still holds a connection."""
+    try:
+        connection.process_data_events(0.01)
+    except AMQPError:
+        return False
+    return bool(connection.is_open)
 
 
 def take(channel: BlockingChannel, queue: str) -> tuple[pika.BasicProperties, bytes]:

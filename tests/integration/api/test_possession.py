@@ -26,30 +26,33 @@ UNKNOWN = hashlib.sha256(b"nobody has ever had this").hexdigest()
 Door = Callable[[Api, str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-async def over_json(api: Api, account: str, body: dict[str, Any]) -> dict[str, Any]:
-    async with api.http.post("/api/v1/dispatches", headers=api.as_(account), json=body) as answer:
+async def posted(api: Api, account: str, to: str, **body: Any) -> dict[str, Any]:
+    async with api.http.post(f"/api/v1/{to}", headers=api.as_(account), **body) as answer:
         return cast("dict[str, Any]", await answer.json(content_type=None))
+
+
+def form_of(body: dict[str, Any]) -> FormData:
+    """The letter with a file that is not the one it names."""
+    form = FormData()
+    form.add_field("dispatch", json.dumps(body), content_type="application/json")
+    form.add_field("file", b"another", filename="b.bin", content_type="application/octet-stream")
+    return form
+
+
+async def over_json(api: Api, account: str, body: dict[str, Any]) -> dict[str, Any]:
+    return await posted(api, account, "dispatches", json=body)
 
 
 async def as_form(api: Api, account: str, body: dict[str, Any]) -> dict[str, Any]:
-    form = FormData()
-    form.add_field("dispatch", json.dumps(body), content_type="application/json")
-    form.add_field("file", b"another", filename="b.bin", content_type="application/octet-stream")
-    async with api.http.post("/api/v1/dispatches", headers=api.as_(account), data=form) as answer:
-        return cast("dict[str, Any]", await answer.json(content_type=None))
+    return await posted(api, account, "dispatches", data=form_of(body))
 
 
 async def as_plan(api: Api, account: str, body: dict[str, Any]) -> dict[str, Any]:
-    async with api.http.post("/api/v1/dispatches/plan", headers=api.as_(account), json=body) as answer:
-        return cast("dict[str, Any]", await answer.json(content_type=None))
+    return await posted(api, account, "dispatches/plan", json=body)
 
 
 async def as_planned_form(api: Api, account: str, body: dict[str, Any]) -> dict[str, Any]:
-    form = FormData()
-    form.add_field("dispatch", json.dumps(body), content_type="application/json")
-    form.add_field("file", b"another", filename="b.bin", content_type="application/octet-stream")
-    async with api.http.post("/api/v1/dispatches/plan", headers=api.as_(account), data=form) as answer:
-        return cast("dict[str, Any]", await answer.json(content_type=None))
+    return await posted(api, account, "dispatches/plan", data=form_of(body))
 
 
 async def over_amqp(api: Api, account: str, body: dict[str, Any]) -> dict[str, Any]:

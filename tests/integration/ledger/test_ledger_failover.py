@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -32,26 +32,6 @@ def put(connection: Connection, codes: Sequence[str]) -> list[str]:
 def codes_of(engine: Engine) -> set[str]:
     with reading(engine) as conn:
         return {item.code for item in list_units(conn)}
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    made = Pair()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture
-def server() -> Iterator[PrivatePostgres]:
-    made = PrivatePostgres()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
 
 
 async def test_a_change_waits_for_the_promotion_of_a_standby_and_is_made_once(pair: Pair) -> None:

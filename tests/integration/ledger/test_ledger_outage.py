@@ -1,6 +1,5 @@
 """A database that goes away is told as such, and is used again when it is back, by the same engine."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,6 @@ from router.ledger.engine import open_engine, reading, upgrade, writing
 from router.ledger.units import import_units, list_units
 from support.ledgers import START, unit
 from support.postgres import PrivatePostgres
-
-
-@pytest.fixture
-def server() -> Iterator[PrivatePostgres]:
-    server = PrivatePostgres()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 def write(engine: Engine, code: str) -> None:

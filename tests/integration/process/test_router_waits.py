@@ -4,10 +4,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from router.ledger.engine import upgrade
 from schemas.events import Event
@@ -16,26 +14,6 @@ from support.installation import Installation, installation
 from support.ledgers import unit
 from support.postgres import PrivatePostgres
 from support.standby import Pair
-
-
-@pytest.fixture
-def server() -> Iterator[PrivatePostgres]:
-    made = PrivatePostgres()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    made = Pair()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
 
 
 def asked(made: Installation, path: str) -> tuple[int, dict[str, object], str]:

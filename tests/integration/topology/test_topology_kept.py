@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pika
 import pytest
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from router.broker.management import Management
@@ -25,7 +24,7 @@ from router.settings import RouterSettings
 from schemas.accounts import Role, parse_account
 from schemas.clock import now_ms
 from schemas.ids import new_id
-from support.amqp import administrator
+from support.amqp import Login, administrator, is_open
 from support.broker import Vhost, call
 from support.installation import Installation, Program, installation
 from support.ledgers import unit
@@ -59,25 +58,8 @@ def stands(made: Installation) -> bool:
     return asyncio.run(compare())
 
 
-@contextmanager
-def connected(made: Installation, user: str) -> Iterator[BlockingConnection]:
-    parameters = pika.URLParameters(made.vhost.amqp_url)
-    parameters.credentials = pika.PlainCredentials(user, made.tokens[user])
-    parameters.heartbeat = 0
-    connection = BlockingConnection(parameters)
-    try:
-        yield connection
-    finally:
-        if connection.is_open:
-            connection.close()
-
-
-def is_open(connection: BlockingConnection) -> bool:
-    try:
-        connection.process_data_events(0.01)
-    except AMQPError:
-        return False
-    return bool(connection.is_open)
+def login(made: Installation, user: str) -> Login:
+    return Login(made.vhost, user, made.tokens[user])
 
 
 def readiness(made: Installation) -> dict[str, dict[str, object]]:
@@ -161,7 +143,7 @@ def test_a_revoked_and_a_rotated_token_are_cut_off_within_five_seconds_and_nobod
 ) -> None:
     with running(vhost, tmp_path, topology_interval=ONCE_AN_HOUR) as (made, _):
         made.wait(lambda: stands(made), "it stands")
-        with connected(made, GATEWAY) as rotated, connected(made, OTHER) as other:
+        with login(made, GATEWAY).connection() as rotated, login(made, OTHER).connection() as other:
             with writing(made.engine) as conn:
                 made.tokens[GATEWAY] = rotate(conn, GATEWAY, now_ms=now_ms())
             began = time.monotonic()
@@ -169,7 +151,7 @@ def test_a_revoked_and_a_rotated_token_are_cut_off_within_five_seconds_and_nobod
             assert time.monotonic() - began < 5
             assert is_open(other)
             made.wait(lambda: stands(made), "the new token is known")
-            with connected(made, GATEWAY):
+            with login(made, GATEWAY).connection():
                 with writing(made.engine) as conn:
                     revoke(conn, OTHER, now_ms=now_ms())
                 began = time.monotonic()
@@ -184,10 +166,10 @@ def test_a_token_that_expires_is_a_login_no_more(vhost: Vhost, tmp_path: Path) -
         with writing(made.engine) as conn:
             made.tokens[name] = create_account(conn, parse_account(name), now_ms=now_ms(), expires_at=ends)
         made.wait(lambda: stands(made), "the login is there")
-        with connected(made, name) as short:
+        with login(made, name).connection() as short:
             made.wait(lambda: not is_open(short), "its connection is ended")
             assert 0 <= now_ms() - ends < 5000
-        with pytest.raises(AMQPError), connected(made, name):
+        with pytest.raises(AMQPError), login(made, name).connection():
             pass
 
 

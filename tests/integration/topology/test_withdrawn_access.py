@@ -1,19 +1,15 @@
 """Access that is withdrawn at the broker: the login goes, and every connection that was opened by it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 
-import pika
 import pytest
-from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPConnectionError, AMQPError
 
 from router.broker.management import Management
 from router.broker.topology import Bounds, BrokerAccount, Topology, apply, plan, read, withdraw
 from router.ledger.tokens import NewToken, new_token
-from support.amqp import administrator
+from support.amqp import Login, administrator, is_open
 from support.broker import Vhost, call
 from support.conditions import holds
 from support.organisation import a_unit
@@ -30,27 +26,6 @@ def planned(vhost: Vhost, tokens: dict[str, NewToken], bounds: Bounds = BOUNDS) 
     return plan(UNITS, accounts, vhost=vhost.name, day=DAY, bounds=bounds)
 
 
-@contextmanager
-def connected(vhost: Vhost, user: str, token: NewToken) -> Iterator[BlockingConnection]:
-    parameters = pika.URLParameters(vhost.amqp_url)
-    parameters.credentials = pika.PlainCredentials(user, token.text)
-    parameters.heartbeat = 0
-    connection = BlockingConnection(parameters)
-    try:
-        yield connection
-    finally:
-        if connection.is_open:
-            connection.close()
-
-
-def is_open(connection: BlockingConnection) -> bool:
-    try:
-        connection.process_data_events(0.01)
-    except AMQPError:
-        return False
-    return bool(connection.is_open)
-
-
 @pytest.fixture
 def tokens() -> dict[str, NewToken]:
     return {GATEWAY: new_token(), OTHER: new_token()}
@@ -61,13 +36,16 @@ async def test_a_rotated_tokens_connection_is_ended_and_the_new_one_works(
 ) -> None:
     await apply(management, vhost.name, planned(vhost, tokens))
     rotated = tokens | {GATEWAY: new_token()}
-    with connected(vhost, GATEWAY, tokens[GATEWAY]) as old, connected(vhost, OTHER, tokens[OTHER]) as other:
+    with (
+        Login(vhost, GATEWAY, tokens[GATEWAY].text).connection() as old,
+        Login(vhost, OTHER, tokens[OTHER].text).connection() as other,
+    ):
         await withdraw(management, planned(vhost, rotated))
         await holds(lambda: not is_open(old), what="the old token's connection is ended")
         assert is_open(other), "nobody else is cut off"
-    with pytest.raises(AMQPConnectionError), connected(vhost, GATEWAY, tokens[GATEWAY]):
+    with pytest.raises(AMQPConnectionError), Login(vhost, GATEWAY, tokens[GATEWAY].text).connection():
         pass
-    with connected(vhost, GATEWAY, rotated[GATEWAY]) as new:
+    with Login(vhost, GATEWAY, rotated[GATEWAY].text).connection() as new:
         new.channel().queue_declare("unit.LCA.02.express", passive=True)
     assert await read(management, vhost.name) == planned(vhost, rotated)
 
@@ -76,7 +54,10 @@ async def test_a_revoked_tokens_connection_is_ended(
     vhost: Vhost, management: Management, tokens: dict[str, NewToken]
 ) -> None:
     await apply(management, vhost.name, planned(vhost, tokens))
-    with connected(vhost, GATEWAY, tokens[GATEWAY]) as old, connected(vhost, OTHER, tokens[OTHER]) as other:
+    with (
+        Login(vhost, GATEWAY, tokens[GATEWAY].text).connection() as old,
+        Login(vhost, OTHER, tokens[OTHER].text).connection() as other,
+    ):
         await withdraw(management, planned(vhost, {OTHER: tokens[OTHER]}))
         await holds(lambda: not is_open(old), what="the revoked token's connection is ended")
         assert is_open(other)
@@ -91,7 +72,7 @@ async def test_a_login_that_another_vhost_uses_keeps_its_access_there(
     call(vhost, "PUT", f"vhosts/{elsewhere}", b"{}")
     try:
         await management.put("permissions", elsewhere, GATEWAY, body={"configure": "", "write": "", "read": ".*"})
-        with connected(vhost, GATEWAY, tokens[GATEWAY]) as old:
+        with Login(vhost, GATEWAY, tokens[GATEWAY].text).connection() as old:
             left = {OTHER: tokens[OTHER]} if revoked else tokens | {GATEWAY: new_token()}
             await withdraw(management, planned(vhost, left))
             await holds(lambda: not is_open(old), what="the connection is ended")
@@ -114,10 +95,13 @@ async def test_a_login_may_open_no_more_connections_and_channels_than_its_bound(
     await apply(management, vhost.name, planned(vhost, tokens))
     changes = await apply(management, vhost.name, planned(vhost, tokens, Bounds(connections=1, channels=2)))
     assert {item.name for item in changes.create.users} == {GATEWAY, OTHER}
-    with connected(vhost, GATEWAY, tokens[GATEWAY]) as one:
-        with pytest.raises(AMQPConnectionError, match="limit"), connected(vhost, GATEWAY, tokens[GATEWAY]):
+    with Login(vhost, GATEWAY, tokens[GATEWAY].text).connection() as one:
+        with (
+            pytest.raises(AMQPConnectionError, match="limit"),
+            Login(vhost, GATEWAY, tokens[GATEWAY].text).connection(),
+        ):
             pass
-        with connected(vhost, OTHER, tokens[OTHER]):
+        with Login(vhost, OTHER, tokens[OTHER].text).connection():
             one.channel()
             one.channel()
             with pytest.raises(AMQPError, match="limit"):
@@ -131,7 +115,7 @@ async def test_upstream_systems_cannot_make_queues_without_end_and_cannot_keep_u
     wanted = planned(vhost, tokens)
     full = replace(wanted, limits=frozenset(replace(item, value=len(wanted.queues) + 1) for item in wanted.limits))
     await apply(management, vhost.name, full)
-    with connected(vhost, ISSUER, tokens[ISSUER]) as upstream:
+    with Login(vhost, ISSUER, tokens[ISSUER].text).connection() as upstream:
         upstream.channel().queue_declare("upstream.issuer:LCA.a", durable=True)
         with pytest.raises(AMQPError, match="limit"):
             upstream.channel().queue_declare("upstream.issuer:LCA.b", durable=True)

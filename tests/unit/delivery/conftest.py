@@ -1,5 +1,6 @@
 """A ledger, its writer, and a clock that the test sets."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from router.ledger.writer import Writer
 from router.recorder import Recorder
 from router.schedule import Silence
 from support.ledgers import sqlite_ledger
-from support.stand_ins import SetClock, StandInPublisher, impatient
+from support.stand_ins import SetClock, StandInPublisher, StandInSession, impatient
 
 
 @pytest.fixture
@@ -36,6 +37,18 @@ def clock() -> SetClock:
 @pytest.fixture
 def publisher() -> StandInPublisher:
     return StandInPublisher()
+
+
+@pytest.fixture
+def session() -> StandInSession:
+    return StandInSession()
+
+
+@pytest.fixture
+def steady() -> asyncio.Event:
+    made = asyncio.Event()
+    made.set()
+    return made
 
 
 @pytest.fixture

@@ -30,18 +30,6 @@ def organisation(ledger: Engine, clock: SetClock) -> Organisation:
 
 
 @pytest.fixture
-def session() -> StandInSession:
-    return StandInSession()
-
-
-@pytest.fixture
-def steady() -> asyncio.Event:
-    made = asyncio.Event()
-    made.set()
-    return made
-
-
-@pytest.fixture
 def asker(
     *,
     ledger: Engine,

@@ -39,18 +39,6 @@ def due(ledger: Engine, clock: SetClock) -> list[str]:
 
 
 @pytest.fixture
-def session() -> StandInSession:
-    return StandInSession()
-
-
-@pytest.fixture
-def steady() -> asyncio.Event:
-    made = asyncio.Event()
-    made.set()
-    return made
-
-
-@pytest.fixture
 def start(
     *,
     ledger: Engine,

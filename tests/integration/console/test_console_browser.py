@@ -378,8 +378,7 @@ async def test_the_strip_of_screens_is_scrolled_to_the_one_that_is_shown(console
     page = await log_in(chromium, console, width=360)
     for place in ("/audit", "/", "/statistics"):
         await page.goto(f"{console.url}/console{place}")
-        here = page.locator('.side [aria-current="page"]')
-        await expect(here).to_be_in_viewport(ratio=0.9)
+        await expect(page.locator('.side [aria-current="page"]')).to_be_in_viewport(ratio=0.9)
 
 
 async def test_who_logs_out_ends_the_live_log_of_the_other_tabs(console: Console, chromium: Browser) -> None:
@@ -395,9 +394,7 @@ async def test_who_logs_out_ends_the_live_log_of_the_other_tabs(console: Console
 async def test_times_have_their_labels_on_a_narrow_screen(console: Console, chromium: Browser) -> None:
     page = await log_in(chromium, console, width=360)
     await page.goto(f"{console.url}/console/documents/{console.story.district}")
-    said = await page.evaluate(
-        """[...document.querySelectorAll(".matrix td.time")].filter(cell => cell.textContent.trim()).map(
-            cell => getComputedStyle(cell, "::before").content)"""
-    )
+    cells = page.locator(".matrix td.time:not(:empty)")
+    said = await cells.evaluate_all("all => all.map(cell => getComputedStyle(cell, '::before').content)")
     assert said
     assert all(len(label) > len('""') for label in said)

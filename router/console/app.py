@@ -38,13 +38,13 @@ from router.console import (
 )
 from router.console.access import watcher_of
 from router.console.compression import Compression
+from router.console.error_words import word_of_error
 from router.console.errors import LoginNeededError
 from router.console.language import ENGLISH
 from router.console.login import login_page, way_to_login
 from router.console.newsroom import Newsroom
 from router.console.pages import ROOT, STATIC, page, preferences_of, version
 from router.console.safety import Safety, require_own
-from router.console.words import word_of_error
 from router.errors import RouterError, UnavailableError
 
 __all__ = ["PARTS", "ROOT", "create_console", "to_console"]

@@ -21,12 +21,12 @@ from router.console.access import (
     set_device,
     set_session,
 )
+from router.console.error_words import ERRORS
 from router.console.kept_form import KeptForm
 from router.console.language import N_
 from router.console.pages import CHOICES, COOKIES, ROOT, page
 from router.console.reads import change, look
 from router.console.safety import require_own
-from router.console.words import ERRORS
 from router.errors import LockedOutError, NotFoundError
 from router.ledger import audit, login_throttle, people, sessions
 from router.ledger.audit import Act, Entry

@@ -33,6 +33,7 @@ HUBS = ("LCA.01", "LCA.02")
 PER_HUB = 10
 DISPATCHES = 100
 """To 20 units each: 2,000 deliveries."""
+FEW = DISPATCHES // 5
 ACCEPTED = 202
 SETTLE_WITHIN = 240.0
 FAST: dict[str, Any] = {
@@ -266,6 +267,11 @@ def _pooled(server: PrivatePostgres, kind: Kind) -> Iterator[Bouncer | None]:
         yield bouncer
     finally:
         bouncer.stop()
+
+
+def keys_of(seed: int, count: int) -> list[str]:
+    """The idempotency keys of so many dispatches."""
+    return [f"seed{seed}-{number}" for number in range(count)]
 
 
 @contextlib.asynccontextmanager

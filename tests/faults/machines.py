@@ -11,7 +11,7 @@ from pathlib import Path
 import pika
 from sqlalchemy import select
 
-from faults.ground import Ground, submitting
+from faults.ground import FEW, Ground, keys_of, submitting
 from router.ledger.engine import reading
 from router.ledger.models import dispatch
 from schemas.accounts import Role
@@ -20,7 +20,6 @@ from support.amqp import Login
 from support.installation import Program
 from support.sessions import depth
 
-FEW = 20
 FROZEN_SECONDS = 40
 WITHOUT_SECONDS = 30
 
@@ -32,7 +31,7 @@ async def database_failed_over(laid: Ground, seed: int) -> dict[str, object]:
     unpromoted = laid.rng.uniform(5, 15)
     over_amqp = [f"amqp{seed}-{number}" for number in range(8)]
     dead = depth(laid.made.vhost, "dead")
-    async with submitting(laid, [f"seed{seed}-{number}" for number in range(FEW)], pause=0.2):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         await asyncio.to_thread(pair.primary.kill)
         await asyncio.to_thread(_hand_in_over_amqp, laid, over_amqp)
@@ -53,7 +52,7 @@ async def database_frozen(laid: Ground, seed: int) -> dict[str, object]:
     """PostgreSQL is stopped by SIGSTOP, so that its connections stand and nothing answers, and goes on after 40 s."""
     server = laid.database.server
     assert server is not None
-    async with submitting(laid, [f"seed{seed}-{number}" for number in range(FEW)], pause=0.2):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         server.freeze(frozen=True)
         try:
@@ -71,7 +70,7 @@ async def pooler_restarted(laid: Ground, seed: int) -> dict[str, object]:
     """The ledger lies behind PgBouncer in transaction mode, which is restarted again and again."""
     bouncer = laid.database.bouncer
     assert bouncer is not None
-    async with submitting(laid, [f"seed{seed}-{number}" for number in range(FEW)], pause=0.2):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.2):
         for _ in range(3):
             await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
             bouncer.stop()
@@ -93,7 +92,7 @@ async def gateway_without_descriptors(laid: Ground, seed: int) -> dict[str, obje
 
 
 async def _without_descriptors(laid: Ground, seed: int, victim: Program) -> dict[str, object]:
-    async with submitting(laid, [f"seed{seed}-{number}" for number in range(FEW)], pause=0.2):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         with _no_descriptors(victim.pid):
             await asyncio.sleep(WITHOUT_SECONDS)

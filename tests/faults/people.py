@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from consumers.inbox import Entry, add_person_receipt, list_inbox
 from consumers.spool import open_spool, outbox
-from faults.ground import Ground
+from faults.ground import Ground, keys_of
 from router.ledger.engine import reading
 from router.ledger.models import delivery, receipt
 from schemas.states import Status
@@ -17,7 +17,7 @@ _DOCUMENTS = 5
 
 async def peoples_receipts_wiped(laid: Ground, seed: int) -> dict[str, object]:
     """People register documents while the router is off; the broker confirms it, and loses its disk."""
-    await laid.submit([f"seed{seed}-{number}" for number in range(_DOCUMENTS)])
+    await laid.submit(keys_of(seed, _DOCUMENTS))
     await laid.settle()
     laid.router.stop()
     registered = _registered(laid)

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pika
 from sqlalchemy import update
 
-from faults.ground import ACCEPTED, DISPATCHES, FAST, HUBS, Ground, Kind, submitting
+from faults.ground import ACCEPTED, DISPATCHES, FAST, FEW, HUBS, Ground, Kind, keys_of, submitting
 from faults.machines import (
     database_failed_over,
     database_frozen,
@@ -24,20 +23,19 @@ from faults.machines import (
     router_without_descriptors,
 )
 from faults.people import peoples_receipts_wiped
+from faults.poison import poison_among_good
 from faults.topology import deleted_topology
 from rig.clock import ENVIRONMENT, Clock
 from router.ledger.gateways import second_spools
 from router.ledger.models import delivery
 from schemas.accounts import Role
 from schemas.clock import now_ms
-from support.amqp import Login, administrator
+from support.amqp import administrator
 from support.installation import CONGVAN, free_port
 from support.rot import rot
-from support.sessions import depth
 
 Scenario = Callable[[Ground, int], Coroutine[None, None, dict[str, object]]]
 """Hurts the ground while DISPATCHES are handed in; returns figures of its own. The seed varies time and choice."""
-FEW = DISPATCHES // 5
 _KILLS = 8
 _STORED = "[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"
 """The files of a content store's contents and forms."""
@@ -48,7 +46,7 @@ ECHO = Path(__file__).with_name("echo.py")
 async def killed_at_random(laid: Ground, seed: int) -> dict[str, object]:
     """kill -9 of router, gateways and broker at random points during 2,000 deliveries."""
     names: list[str] = []
-    async with submitting(laid, _keys(seed, DISPATCHES), pause=0.05):
+    async with submitting(laid, keys_of(seed, DISPATCHES), pause=0.05):
         for _ in range(_KILLS):
             await asyncio.sleep(laid.rng.uniform(0.2, 1.5))
             victim = laid.rng.choice(["router", "gateway", "gateway", "broker"])
@@ -74,7 +72,7 @@ async def database_stopped(laid: Ground, seed: int) -> dict[str, object]:
     """PostgreSQL is stopped for 20 s while dispatches come in and receipts come back."""
     server = laid.database.server
     assert server is not None
-    async with submitting(laid, _keys(seed, FEW), pause=0.2):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         await asyncio.to_thread(server.stop)
         await asyncio.sleep(20)
@@ -87,7 +85,7 @@ async def two_routers_killed(laid: Ground, seed: int) -> dict[str, object]:
     """Two routers share a PostgreSQL ledger; each is killed at random points while the other goes on."""
     other = laid.made.router(name="router-2", **(FAST | {"http_port": free_port()}))
     other.start()
-    async with submitting(laid, _keys(seed, DISPATCHES), pause=0.03):
+    async with submitting(laid, keys_of(seed, DISPATCHES), pause=0.03):
         for number in range(_KILLS // 2):
             await asyncio.sleep(laid.rng.uniform(0.5, 1.5))
             victim = (laid.router, other)[number % 2]
@@ -101,7 +99,7 @@ async def two_routers_killed(laid: Ground, seed: int) -> dict[str, object]:
 
 async def database_locked(laid: Ground, seed: int) -> dict[str, object]:
     """Another process holds the SQLite ledger's write lock for 20 s."""
-    async with submitting(laid, _keys(seed, FEW), pause=0.2):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         with _locked(laid.made.directory / "router" / "ledger.sqlite3"):
             await asyncio.sleep(20)
@@ -111,7 +109,7 @@ async def database_locked(laid: Ground, seed: int) -> dict[str, object]:
 
 async def broker_stopped(laid: Ground, seed: int) -> dict[str, object]:
     """The broker is stopped for 30 s at full intake; no submission may be refused meanwhile."""
-    async with submitting(laid, _keys(seed, DISPATCHES), pause=0.2):
+    async with submitting(laid, keys_of(seed, DISPATCHES), pause=0.2):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         await asyncio.to_thread(laid.node.stop)
         before = len(laid.accepted)
@@ -125,7 +123,7 @@ async def broker_stopped(laid: Ground, seed: int) -> dict[str, object]:
 
 async def broker_wiped(laid: Ground, seed: int) -> dict[str, object]:
     """The broker loses its disk with documents in its queues."""
-    async with submitting(laid, _keys(seed, FEW), pause=0.05):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.05):
         await asyncio.sleep(laid.rng.uniform(0.1, 1.0))
         for gateway in laid.gateways:
             gateway.kill()
@@ -141,7 +139,7 @@ async def broker_wiped(laid: Ground, seed: int) -> dict[str, object]:
 
 async def spool_wiped(laid: Ground, seed: int) -> dict[str, object]:
     """A gateway loses its spool, what it had taken included; its inbox is another disk and stays."""
-    async with submitting(laid, _keys(seed, FEW), pause=0.05):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.05):
         await asyncio.sleep(laid.rng.uniform(0.2, 1.0))
         victim = laid.rng.choice(laid.gateways)
         victim.kill()
@@ -171,7 +169,7 @@ async def two_gateways(laid: Ground, seed: int) -> dict[str, object]:
     before = len(list(inbox.glob("*/*/dispatch.json")))
     second.start()
     await asyncio.to_thread(laid.made.wait, lambda: _one_stands_by(laid), "the second has said hello and stands by")
-    keys = _keys(seed, FEW)
+    keys = keys_of(seed, FEW)
     await laid.submit(keys[: FEW // 2], pause=0.1)
     await laid.settle()
     assert len(list(inbox.glob("*/*/dispatch.json"))) == before, "the second handed over what is the first's"
@@ -190,7 +188,7 @@ def _one_stands_by(laid: Ground) -> bool:
 async def everything_twice(laid: Ground, seed: int) -> dict[str, object]:
     """Every delivery is published again and every receipt is sent twice."""
     with _receipts_doubled(laid) as doubled:
-        await laid.submit(_keys(seed, FEW))
+        await laid.submit(keys_of(seed, FEW))
         await laid.settle()
         with laid.made.engine.begin() as connection:
             again = connection.execute(update(delivery).values(next_due_at=now_ms())).rowcount
@@ -211,7 +209,7 @@ async def clocks_jump(laid: Ground, seed: int) -> dict[str, object]:
     jumps: list[str] = []
     # What a year ahead rightly does to a term of ninety days is no matter of this fault.
     await _restart(laid, {name: clock.environment for name, clock in clocks.items()}, expire_after=20 * _YEAR)
-    async with submitting(laid, _keys(seed, FEW), pause=0.3):
+    async with submitting(laid, keys_of(seed, FEW), pause=0.3):
         for _ in range(_KILLS):
             name, seconds = laid.rng.choice(sorted(clocks)), laid.rng.choice((-1, 1)) * laid.rng.choice((_DAY, _YEAR))
             clocks[name].jump(seconds)
@@ -239,52 +237,10 @@ async def _restart(laid: Ground, clocks: Mapping[str, Mapping[str, str]], **sett
         gateway.start()
 
 
-async def poison_among_good(laid: Ground, seed: int) -> dict[str, object]:
-    """Messages that nobody can read stand among good ones in the intake, in unit queues and among receipts."""
-    poison = [b"", b"{", b'{"v":1}', b"\xff\xfe", b"[" * 3000, b'{"receipts":[]}', b"{" + b'"a":1,' * 20_000]
-    before = depth(laid.made.vhost, "dead")
-    async with submitting(laid, _keys(seed, FEW), pause=0.05):
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(_publish_poison, laid, poison)
-    await laid.settle()
-    expected = before + len(poison) * 3 + len(ODD) * 2
-    await asyncio.to_thread(laid.made.wait, lambda: depth(laid.made.vhost, "dead") >= expected, f"{expected} in dead")
-    return {"dead": depth(laid.made.vhost, "dead") - before, "poison": expected - before}
-
-
-ODD: list[dict[str, Any]] = [
-    *({name: b"\xff" * 255} for name in ("message_id", "correlation_id", "reply_to", "app_id", "content_type")),
-    {"type": b"\xff" * 86},
-    {"timestamp": 2**64 - 1},
-    {"reply_to": "amq.rabbitmq.reply-to.a.b"},
-    {"headers": {"a": "x" * 120_000, "b": [{"c": None}]}},
-]
-"""Properties, one odd one in each."""
-
-
-def _publish_poison(laid: Ground, bodies: list[bytes]) -> None:
-    issuer, gateway = "issuer:LCA.#", f"gateway:{HUBS[0]}.#"
-    targets = [
-        (issuer, "intake", "intake", "submission"),
-        (laid.made.vhost.user, f"org.{HUBS[0]}", f"{HUBS[0]}.01.normal", "descriptor"),
-        (gateway, "receipts", f"LCA.{HUBS[0]}.01.arrived", "receipts"),
-    ]
-    for user, exchange, key, kind in targets:
-        with Login(laid.made.vhost, user, laid.made.tokens.get(user, laid.made.vhost.password)).channel() as channel:
-            for number, body in enumerate(bodies):
-                properties = pika.BasicProperties(
-                    message_id=f"poison-{number}", type=kind, user_id=user, delivery_mode=2
-                )
-                channel.basic_publish(exchange, key, body, properties, mandatory=True)
-            for odd in ODD if user != laid.made.vhost.user else ():
-                known = {"message_id": "odd", "type": kind, "user_id": user, "delivery_mode": 2}
-                channel.basic_publish(exchange, key, b"{", pika.BasicProperties(**(known | odd)), mandatory=True)
-
-
 async def content_disk_full(laid: Ground, seed: int) -> dict[str, object]:
     """The content store's disk has only its reserve left: uploads get 507, nothing half-written stays, and it heals."""
     store = laid.made.directory / "router" / "content"
-    await laid.submit(_keys(seed, FEW)[:3])
+    await laid.submit(keys_of(seed, FEW)[:3])
     before = sorted(store.rglob("*"))
     free = shutil.disk_usage(store).free
     laid.router.stop()
@@ -298,7 +254,7 @@ async def content_disk_full(laid: Ground, seed: int) -> dict[str, object]:
     del laid.router.environment["CONGVAN_CONTENT_RESERVE_BYTES"]
     laid.router.start()
     await asyncio.to_thread(laid.made.wait_until_ready)
-    await laid.submit(_keys(seed, FEW)[3:])
+    await laid.submit(keys_of(seed, FEW)[3:])
     await laid.settle()
     return {"refused_507": len(statuses)}
 
@@ -327,7 +283,7 @@ async def bits_rot(laid: Ground, seed: int) -> dict[str, object]:
     for gateway in laid.gateways:
         gateway.kill()
     before = set(store.glob(_STORED))
-    await laid.submit(_keys(seed, FEW))
+    await laid.submit(keys_of(seed, FEW))
     rotten = _rot(laid, set(store.glob(_STORED)) - before)
     for gateway in laid.gateways:
         gateway.start()
@@ -340,7 +296,7 @@ async def bits_rot(laid: Ground, seed: int) -> dict[str, object]:
     assert {item["sha256"] for item in told} == rotten, told
     assert all(item["dispatches"][0]["waiting"] for item in told), "it says who waits"
     assert laid.made.states().get("parked", 0) == 0, "no unit's own system is to blame"
-    await laid.submit(_keys(seed, FEW))
+    await laid.submit(keys_of(seed, FEW))
     await laid.settle()
     assert _damaged(store) == set()
     assert await asyncio.to_thread(_verified, laid) == []
@@ -411,10 +367,6 @@ LONG = {
 """The faults that wait for half a minute and more with every seed."""
 WIPED = {broker_wiped.__name__, peoples_receipts_wiped.__name__}
 """The faults that wipe the broker: only the node's own vhost is there again afterwards."""
-
-
-def _keys(seed: int, count: int) -> list[str]:
-    return [f"seed{seed}-{number}" for number in range(count)]
 
 
 @contextlib.contextmanager

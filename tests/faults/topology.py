@@ -4,7 +4,7 @@ import asyncio
 import urllib.error
 from urllib.parse import quote
 
-from faults.ground import DISPATCHES, HUBS, PER_HUB, Ground, submitting
+from faults.ground import DISPATCHES, HUBS, PER_HUB, Ground, keys_of, submitting
 from support.broker import call
 
 _DELETIONS = 12
@@ -14,7 +14,7 @@ _NOT_THERE = {401, 404}
 
 async def deleted_topology(laid: Ground, seed: int) -> dict[str, object]:
     """Twelve deletions at random, of which one takes all."""
-    keys = [f"seed{seed}-{number}" for number in range(DISPATCHES // 2)]
+    keys = keys_of(seed, DISPATCHES // 2)
     victims = [laid.rng.choice(_places(laid)) for _ in range(_DELETIONS - 1)]
     victims.insert(laid.rng.randrange(_DELETIONS), _vhost(laid))
     async with submitting(laid, keys, pause=0.1):

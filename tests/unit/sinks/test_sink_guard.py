@@ -13,15 +13,13 @@ from consumers.errors import (
     SinkParkedError,
     SinkRefusedError,
     SinkRetryError,
-    SinkSettingsError,
     SinkTroubleError,
     SinkWaitError,
 )
-from consumers.settings import GatewaySettings
-from consumers.sinks import make_guarded_sink, make_sink, trouble
+from consumers.sinks import trouble
 from consumers.sinks.base import Document
 from consumers.sinks.circuit import FAILING_DOCUMENTS, Circuit, CircuitState
-from consumers.sinks.guard import GuardedSink, Park, Policy, RetryAt, next_step, schedule
+from consumers.sinks.guard import GuardedSink, Policy
 from router.process.fate import Fate, fate_of
 from schemas.reasons import ReasonCode
 from support.documents import make_document
@@ -77,43 +75,6 @@ async def _open(guarded: GuardedSink, told: _Told, tmp_path: Path) -> None:
     for other in _others(tmp_path, FAILING_DOCUMENTS):
         with pytest.raises(SinkWaitError):
             await guarded.deliver(other, 0)
-
-
-def test_the_published_schedule_doubles_up_to_its_longest_pause() -> None:
-    assert schedule(Policy(first=1, longest=60, attempts=8)) == (1, 2, 4, 8, 16, 32, 60)
-    assert schedule(Policy(first=0.5, longest=2, attempts=5)) == (0.5, 1, 2, 2)
-    assert schedule(Policy(attempts=1)) == ()
-
-
-def test_the_documents_publish_the_schedule_of_the_default_settings(tmp_path: Path) -> None:
-    pauses = [f"{pause:g}" for pause in schedule(Policy.of(GatewaySettings(data_dir=tmp_path)))]
-    docs = Path(__file__).parents[3] / "docs"
-    assert f"{', '.join(pauses)} seconds" in (docs / "reference" / "sinks.md").read_text("utf-8")
-    assert f"{', '.join(pauses[:-1])} and {pauses[-1]} seconds" in (docs / "how-to" / "gateway.md").read_text("utf-8")
-
-
-@given(
-    first=st.floats(0.01, 100),
-    longest=st.floats(0.01, 1000),
-    attempts=st.integers(1, 100),
-    luck=st.floats(0, 1),
-    asked=st.none() | st.floats(0, 1e9),
-)
-def test_a_pause_is_within_half_of_the_schedule_and_the_longest(
-    first: float, longest: float, attempts: int, luck: float, asked: float | None
-) -> None:
-    policy = Policy(first, longest, attempts=1000)
-    step = next_step(policy, attempts, SinkRetryError("x", retry_after=asked), now=5000, luck=luck)
-    assert isinstance(step, RetryAt)
-    full = min(first * 2 ** (attempts - 1), longest)
-    lowest = max(full / 2, min(asked or 0.0, longest))
-    assert lowest - 0.001 <= (step.at - 5000) / 1000 <= longest + 0.001
-
-
-def test_the_last_try_parks_and_a_refusal_parks_at_once() -> None:
-    assert isinstance(next_step(POLICY, 7, FAILURE, now=0, luck=0), RetryAt)
-    assert next_step(POLICY, POLICY.attempts, FAILURE, now=0, luck=0) == Park()
-    assert next_step(POLICY, 1, SinkRefusedError("no"), now=0, luck=0) == Park()
 
 
 async def test_a_failure_is_counted_and_says_when_to_try_again(
@@ -394,30 +355,6 @@ async def test_an_expired_token_opens_the_circuit_at_once_and_parks_nothing(
 async def test_closing_the_guard_closes_the_sink(guarded: GuardedSink, told: _Told) -> None:
     await guarded.close()
     assert told.calls == -1
-
-
-async def test_each_sink_is_made_from_its_settings(tmp_path: Path, document: Document) -> None:
-    made = {
-        name: make_sink(GatewaySettings(sink=name, data_dir=tmp_path, webhook_url="https://x/", command=("true",)))
-        for name in ("folder", "webhook", "command", "none")
-    }
-    assert [type(sink).__name__ for sink in made.values()] == [
-        "FolderSink",
-        "WebhookSink",
-        "CommandSink",
-        "NoneSink",
-    ]
-    await made["folder"].deliver(document)
-    assert (tmp_path / "inbox" / document.unit).is_dir()
-    await made["none"].deliver(document)
-    for sink in made.values():
-        await sink.close()
-
-
-def test_settings_that_a_sink_needs_are_asked_for_at_the_start(tmp_path: Path) -> None:
-    for name in ("webhook", "command"):
-        with pytest.raises(SinkSettingsError):
-            make_guarded_sink(GatewaySettings(sink=name, data_dir=tmp_path))
 
 
 @pytest.mark.parametrize("back", [24 * 3_600_000, 365 * 24 * 3_600_000])

@@ -58,18 +58,22 @@ def damaged(path: Path, why: str) -> SpoolDamagedError:
 
 
 def put_aside(path: Path, *, at: datetime | None = None) -> Path:
-    """Rename a spool to a dated name beside it; where it is then."""
+    """Rename a spool to a dated name beside it; where it is then.
+
+    The file itself goes first: without its log it would be a sound spool that has forgotten what it took last, while a
+    log alone is nothing to SQLite.
+    """
     stamp = (at or datetime.now(UTC)).strftime("%Y-%m-%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}{_MARK}{stamp}")
     number = 1
     while aside.exists():
         number += 1
         aside = path.with_name(f"{path.name}{_MARK}{stamp}-{number}")
+    path.rename(aside)
     for ending in _BESIDE:
         beside = path.with_name(f"{path.name}{ending}")
         if beside.exists():
             beside.rename(aside.with_name(f"{aside.name}{ending}"))
-    path.rename(aside)
     _forget(path)
     return aside
 

@@ -129,6 +129,42 @@ def test_a_command_says_what_it_is_and_touches_nothing(tmp_path: Path, full: byt
     assert asides(tmp_path) == []
 
 
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_kill_while_a_spool_is_put_aside_leaves_none_that_has_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    live, here = tmp_path / "live", tmp_path / "here"
+    live.mkdir()
+    here.mkdir()
+    open_spool(live).close()
+    running = open_spool(live)
+    with running.writing() as conn:
+        take(conn, [([arriving(a_descriptor(), seq=1)], ONE_MINUTE)])
+    for name in (FILE_NAME, f"{FILE_NAME}-wal"):  # as a power cut leaves them: the taken one is in the log alone
+        shutil.copy(live / name, here / name)
+    running.close()
+    rename, left = Path.rename, iter(range(done))
+
+    def rename_until_killed(path: Path, to: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return rename(path, to)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "rename", rename_until_killed)
+        if done < 2:
+            with pytest.raises(KeyboardInterrupt):
+                put_aside(here / FILE_NAME)
+        else:
+            put_aside(here / FILE_NAME)
+    again = open_or_begin_anew(here)
+    with again.reading() as conn:
+        waiting = work.outlook(conn, Lane.NORMAL, limit=500, without=[])
+    assert (again.id == running.id) == (done == 0)
+    assert len(waiting.ready) == (1 if done == 0 else 0)
+    again.close()
+
+
 def test_a_newer_programs_spool_and_a_locked_one_are_not_put_aside(tmp_path: Path) -> None:
     open_spool(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:

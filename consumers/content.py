@@ -9,6 +9,7 @@ A name is not believed for long: a content may lie here for days until its sink 
 disks. It is hashed before it is used; what is something else by then is removed, and fetched again.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -66,6 +67,10 @@ class ContentDir:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             return False
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            found = "a place of the disk that cannot be read"
         if found == sha256:
             self._right[sha256] = (status.st_ino, status.st_size, status.st_mtime_ns, time.monotonic())
             return True

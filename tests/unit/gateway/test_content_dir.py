@@ -1,9 +1,11 @@
 """The directory of contents: what is kept, what is removed, what rides inside."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,22 @@ def test_a_content_that_rotted_on_the_disk_is_removed_to_be_fetched_again(tmp_pa
     directory = ContentDir(tmp_path, reserve_bytes=0)
     assert not directory.has(path.name)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(("code", "is_removed"), [(errno.EIO, True), (errno.ENFILE, False)])
+def test_a_content_on_a_bad_place_of_the_disk_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, *, is_removed: bool
+) -> None:
+    path = put(ContentDir(tmp_path, reserve_bytes=0), USED)
+    directory = ContentDir(tmp_path, reserve_bytes=0)
+
+    def fails(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(hashlib, "file_digest", fails)
+    with nullcontext() if is_removed else pytest.raises(OSError, match="files"):
+        assert not directory.has(path.name)
+    assert path.exists() != is_removed
 
 
 def test_a_content_that_was_right_is_not_hashed_again_at_once_but_when_it_has_changed(tmp_path: Path) -> None:

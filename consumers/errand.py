@@ -22,7 +22,7 @@ from consumers.errors import (
     WrongContentError,
 )
 from consumers.sinks import Document, DocumentFile, GuardedSink
-from consumers.sinks.reason import one_line
+from consumers.sinks.reason import MAX_REASON, one_line
 from consumers.spool import Writer, work
 from consumers.spool.taking import Content
 from consumers.spool.work import Arrived, Expanded, Parked, Postponed, Waiting
@@ -44,7 +44,6 @@ TROUBLE_PAUSE, LONGEST_TROUBLE_PAUSE = 5.0, 60.0
 """Seconds before a delivery is tried again when this machine was in the way; they double from one try to the next."""
 OWN_ERROR_ATTEMPTS = 8
 """How often a delivery is tried that meets an error of the gateway's own, before it is parked: for some 4 minutes."""
-MAX_REASON = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,7 @@ class Errands:
             try:
                 await self._bring_unless_recalled(errand)
             except (ContentGoneError, WrongContentError, InvalidError, UndeliverableError) as error:
+                self._tries.pop(item.delivery_id, None)
                 await self._park(errand, Parked(item, item.attempts, str(error), code=_code_of(error)))
             except Exception as error:  # noqa: BLE001 - told where it is settled
                 await self._settle(errand, error)
@@ -169,10 +169,6 @@ class Errands:
     async def release(self, contents: Collection[str]) -> None:
         """Remove contents from the disk that no delivery uses any more."""
         await self._note(self._directory.release, await asyncio.to_thread(self._directory.files_of, contents))
-
-    async def _release(self, contents: Collection[str]) -> None:
-        files = await asyncio.to_thread(self._directory.files_of, contents)
-        await self._writer.run(self._directory.release, files)
 
     async def _bring_unless_recalled(self, errand: Errand) -> None:
         try:
@@ -208,7 +204,7 @@ class Errands:
         self._on_said(errand.lane)
         log.info(Event.DELIVERY_ARRIVED, dispatch_id=descriptor.id, attempts=attempts, age_ms=now_ms() - item.taken_at)
         if contents and not self._keeps_all:
-            await self._release([content.sha256 for content in contents])
+            await self.release([content.sha256 for content in contents])
 
     async def _expand(self, errand: Errand, stub: Descriptor) -> None:
         """Put the full descriptor in the place of a stub; the delivery is then found waiting again.
@@ -230,7 +226,7 @@ class Errands:
         expanded = Expanded(errand.item, body, content_digest(full.attachments), contents_of(full))
         _require(await self._writer.run(work.expand, expanded))
         if not errand.item.complete_letter:
-            await self._release([record[0].sha256])
+            await self.release([record[0].sha256])
 
     async def _fetch(self, contents: Collection[Content], want: Want) -> None:
         """Have all contents on disk; the first that cannot be had ends the others.

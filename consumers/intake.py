@@ -84,11 +84,11 @@ class Intake:
             self._room.require()
             taken = await self._writer.run(take, (arriving, self._gaps))
             self._room.took()
-            await self._forget([key for item in arriving for key in item.letter.recalls])
             self._note_progress(arriving)
             recalled = len(taken.recalled.positions)
             log.info(Event.DELIVERIES_TAKEN, new=taken.new, known=taken.known, waiting=taken.waiting, recalled=recalled)
             self._on_taken(set(Lane) if recalled else {lane_of(item.letter.urgency) for item in arriving}, taken)
+            await self._forget([key for item in arriving for key in item.letter.recalls])
         return refused
 
     async def _forget(self, called_back: Collection[str]) -> None:

@@ -128,7 +128,7 @@ async def require_no_trouble(response: aiohttp.ClientResponse) -> None:
     Raises:
         ServerTroubleError: it said so.
     """
-    if response.status != HTTPStatus.SERVICE_UNAVAILABLE or response.content_type != "application/problem+json":
+    if response.status != HTTPStatus.SERVICE_UNAVAILABLE or not is_problem(response.headers):
         return
     body = await response.content.read(_PROBLEM_BYTES)
     try:

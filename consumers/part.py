@@ -5,7 +5,6 @@ A part is named after what it is a part of: ``<sha256>.part`` of the content as 
 crash, is never continued with another.
 """
 
-import errno
 import hashlib
 import os
 import threading
@@ -18,9 +17,9 @@ from pathlib import Path
 from consumers.decode import decode
 from consumers.errors import DiskFullError, WrongContentError
 from consumers.sinks.disk import sync_directory
+from consumers.trouble import FULL
 from schemas.encoding import Encoding
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _ENDING = ".part"
 _UNPACKED = ".unpacked"
 NO_DICTIONARY = ("", b"")
@@ -270,6 +269,6 @@ def disk_full_told(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         raise DiskFullError(f"the disk took no more bytes of content {name}") from error

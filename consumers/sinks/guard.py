@@ -22,7 +22,7 @@ from consumers.errors import (
 from consumers.settings import GatewaySettings
 from consumers.sinks.base import Document, Sink
 from consumers.sinks.circuits import SURELY_NOT_THE_DOCUMENT, Circuits
-from consumers.sinks.reason import one_line
+from consumers.sinks.reason import MAX_REASON, one_line
 from consumers.trouble import code_of_trouble
 from router.process.fate import fate_of
 from schemas.clock import now_ms
@@ -30,7 +30,6 @@ from schemas.events import Event
 from schemas.reasons import ReasonCode
 
 log = structlog.get_logger()
-_REASON_CHARACTERS = 1000
 _SHORTEST_SHARE = 0.5
 _MOST_DOUBLINGS = 30
 
@@ -161,11 +160,11 @@ class GuardedSink:
         if retry_at is not None:
             code, said = self.circuits.why(unit)
             reason = f"the sink of {unit} is left in peace after repeated failures: {said}"
-            raise SinkWaitError(one_line(reason, _REASON_CHARACTERS), attempts=attempts, retry_at=retry_at, code=code)
+            raise SinkWaitError(one_line(reason, MAX_REASON), attempts=attempts, retry_at=retry_at, code=code)
 
     def _in_trouble(self, document: Document, error: SinkTroubleError, attempts: int) -> SinkWaitError:
         """It says nothing of the document nor of the unit's system: neither a try nor a failure is counted."""
-        reason = one_line(error.reason, _REASON_CHARACTERS)
+        reason = one_line(error.reason, MAX_REASON)
         now = self._clock()
         times = self.circuits.troubled(document.unit, document.delivery_id, reason, error.code, now=now)
         pause = pause_after(self._policy, min(times, _MOST_DOUBLINGS))
@@ -175,7 +174,7 @@ class GuardedSink:
         return SinkWaitError(reason, attempts=attempts, retry_at=now + round(pause * 1000), code=error.code)
 
     def _decision(self, document: Document, attempts: int, error: SinkError) -> SinkWaitError | SinkParkedError:
-        reason = one_line(error.reason, _REASON_CHARACTERS) or type(error).__name__
+        reason = one_line(error.reason, MAX_REASON) or type(error).__name__
         if error.code in SURELY_NOT_THE_DOCUMENT and not isinstance(error, SinkRefusedError):
             at = max(self.circuits.until(document.unit), self._clock())
             return SinkWaitError(reason, attempts=attempts, retry_at=at, code=error.code)

@@ -4,6 +4,8 @@ import unicodedata
 
 from schemas.text import is_seen
 
+MAX_REASON = 1000
+"""Characters of the reason that a receipt takes."""
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from sqlalchemy import func, select, update
@@ -224,8 +223,3 @@ def _hook(data: Path, *, up: bool) -> None:
     with contextlib.suppress(Exception):  # a hook knows nothing of a gateway that is not there
         if (data / FILE_NAME).exists():
             tell(data, up=up)
-
-
-def port_of(url: str) -> int:
-    """The port of a URL."""
-    return urlsplit(url).port or 0

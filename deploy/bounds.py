@@ -1,14 +1,14 @@
 """The page of bounds: what one caller may cost at the doors, each figure taken from the code that keeps to it."""
 
 from consumers.upward.document import MAX_LETTER_BYTES
-from router import wire_guard
 from router.api import multipart
 from router.api.body import MAX_JSON_BYTES
 from router.api.submissions import OFF_THE_LOOP_BYTES
 from router.console import passwords
-from router.console.safety import MAX_FORM_BYTES
-from router.ledger import login_throttle
+from router.ledger.people import login_throttle
+from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings
+from router.web import wire_guard
 from schemas.accounts import Role
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.dispatch import MAX_ATTACHMENTS, MAX_FLASH_BYTES, MAX_RULES

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Engine
 from deploy.errors import StartError
 from router.directory import load_csv
 from router.errors import AccountExistsError
-from router.ledger import audit, people
-from router.ledger.accounts import authenticate, create_account, rotate
-from router.ledger.audit import Act, Entry
 from router.ledger.engine import reading
-from router.ledger.people import Grant, PersonRole
+from router.ledger.people import audit, persons
+from router.ledger.people.accounts import authenticate, create_account, rotate
+from router.ledger.people.audit import Act, Entry
+from router.ledger.people.persons import Grant, PersonRole
 from router.ledger.scope import Scope
-from router.ledger.units import import_units, list_seen, list_units
+from router.ledger.units.unit_list import import_units, list_seen, list_units
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 
@@ -70,11 +70,11 @@ def ensure_tokens(engine: Engine, accounts: Sequence[Account], directory: Path) 
 def invite_first(engine: Engine, roots: Sequence[str]) -> str:
     """A one-time token for the console's first administrator; empty when somebody can log in already."""
     with engine.begin() as conn:
-        if not roots or any(row.has_password for row in people.list_people(conn)):
+        if not roots or any(row.has_password for row in persons.list_people(conn)):
             return ""
         now = now_ms()
         audit.record(conn, *(Entry(now, "up (command)", Act.INVITED, FIRST_PERSON, root) for root in roots))
-        return people.invite(conn, FIRST_PERSON, [Grant(PersonRole.ADMIN, f"{root}.#") for root in roots], now_ms=now)
+        return persons.invite(conn, FIRST_PERSON, [Grant(PersonRole.ADMIN, f"{root}.#") for root in roots], now_ms=now)
 
 
 def token_file(directory: Path, account: Account) -> Path:

@@ -9,49 +9,49 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from router.api.app import create_app
-from router.api.services import PartHealth, Services
-from router.asking import Asker
 from router.broker import Consumer, Handler, Session, SessionState
 from router.broker.dead import DEAD
 from router.broker.topology import Topology
 from router.content import ContentStore
 from router.content.collecting import Collector
 from router.content.doubts import Doubts
+from router.content.encoding import Encoder, forms
+from router.content.encoding.restoring import restore
 from router.content.possession import Possession
 from router.content.scrub import SLICE_SECONDS, Scrub
+from router.content.uploads import UploadLimits, UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
+from router.delivery.expired_traces import OutageRetention, UploadExpiry
 from router.delivery.expiry import Expiry
 from router.delivery.line_watch import LineWatch
 from router.delivery.managed_broker import ManagedBroker
+from router.delivery.missing_receipts import Asker
 from router.delivery.organisation import Organisation
 from router.delivery.periodic import periodically
-from router.delivery.retention import OutageRetention, UploadExpiry
-from router.encoding import Encoder, forms
-from router.encoding.restoring import restore
+from router.delivery.recorded import RecordedPublisher
+from router.delivery.recorder import QUEUE as RECEIPTS_QUEUE
+from router.delivery.recorder import Recorder
+from router.delivery.redriver import LOOK_EVERY, Redriver
+from router.delivery.relay import Relay, RelayPolicy
+from router.delivery.retention import Kept, Retention
+from router.delivery.topology_sync import Keeper, TopologyState
 from router.errors import ContentFullError, UnavailableError
+from router.faces import PartHealth, Services
 from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.amqp import IntakeDoor
 from router.intake.rights import RightsBook
-from router.keeper import Keeper, TopologyState
 from router.ledger.engine import reading
-from router.ledger.holders import UnnamedLimits
-from router.ledger.receipts import Result
-from router.ledger.righting import Waits
+from router.ledger.way.holders import UnnamedLimits
+from router.ledger.way.receipts import Result
+from router.ledger.way.righting import Waits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.process.parts import Start
-from router.recorded import RecordedPublisher
-from router.recorder import QUEUE as RECEIPTS_QUEUE
-from router.recorder import Recorder
-from router.redriver import LOOK_EVERY, Redriver
-from router.relay import Relay, RelayPolicy
-from router.retention import Kept, Retention
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from router.settings import RouterSettings
-from router.uploads import UploadLimits, UploadStore
 from schemas.clock import now_ms
 from schemas.events import Event
 

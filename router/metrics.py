@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from router.errors import LedgerUnavailableError
 from router.ledger.engine import reading
 from router.ledger.figures import figures
-from router.ledger.receipts import Recorded, Result
+from router.ledger.way.receipts import Recorded, Result
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.states import Effect, Status

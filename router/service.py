@@ -18,7 +18,6 @@ import uvicorn
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
-from router import waiting
 from router.assembly import Parts
 from router.broker import Session, Tuning
 from router.broker.backoff import Backoff, sleep_unless
@@ -29,8 +28,9 @@ from router.metrics import Metrics
 from router.process.fate import code_of, may_pass
 from router.process.parts import Tended, end
 from router.settings import RouterSettings
-from router.waiting import QuietServer
-from router.wire_guard import ConnectionLimit, guarded
+from router.web import waiting
+from router.web.waiting import QuietServer
+from router.web.wire_guard import ConnectionLimit, guarded
 from schemas.events import Event
 
 log = structlog.get_logger()

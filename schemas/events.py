@@ -76,12 +76,12 @@ class Event(StrEnum):
     CONTENT_SCRUBBED = "content_scrubbed"
     """All stored contents were hashed once more: how many, and how many were damaged."""
 
-    # router.uploads
+    # router.content.uploads
     UPLOAD_FINISHED = "upload_finished"
     """All bytes of an upload have come and were verified; they are content now."""
     UPLOADS_EXPIRED = "uploads_expired"
     """Unfinished uploads that nothing came for in too long were removed."""
-    # router.encoding
+    # router.content.encoding
     CONTENT_ENCODED = "content_encoded"
     """A content has forms that are smaller; they were made once and are kept beside it."""
     CONTENT_NOT_ENCODED = "content_not_encoded"
@@ -119,7 +119,7 @@ class Event(StrEnum):
     MESSAGE_DEAD = "message_dead"
     """Messages that cannot be used were moved to the queue `dead` with their reasons."""
 
-    # router.relay, router.recorder, router.delivery
+    # router.delivery.relay, router.delivery.recorder, router.delivery
     PUBLISH_FAILED = "publish_failed"
     """The broker did not confirm some deliveries; they are tried again."""
     RELAY_RESTS = "relay_rests"

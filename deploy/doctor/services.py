@@ -20,11 +20,11 @@ from router.broker.topology.capacity import handles_for
 from router.content import ContentStore
 from router.delivery.broker_plan import planned
 from router.delivery.managed_broker import management_of
-from router.ledger import gateways as ledger_gateways
-from router.ledger.accounts import authenticate
 from router.ledger.engine import default_url, open_engine, reading, require_current
+from router.ledger.people.accounts import authenticate
 from router.ledger.queries.contents import contents_on_the_way
-from router.ledger.units import list_units
+from router.ledger.units import gateways as ledger_gateways
+from router.ledger.units.unit_list import list_units
 from router.settings import RouterSettings, vhost_of
 from schemas.clock import now_ms
 

@@ -1,1 +1,1 @@
-"""The web API: ``create_app`` makes it over :class:`router.api.services.Services`."""
+"""The web API: ``create_app`` makes it over :class:`router.faces.Services`."""

@@ -23,9 +23,9 @@ from router.api import (
 from router.api.auth import Authenticator
 from router.api.document import complete, operation_id
 from router.api.guard import Guard
-from router.api.services import Services
 from router.api.tus import Tus
 from router.console.app import ROOT, create_console, to_console
+from router.faces import Services
 from router.problem import Problem
 from schemas.dispatch import Submission
 

@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Send
 
-from router.api.services import Services
 from router.errors import ForbiddenError, LedgerUnavailableError, UnauthorizedError
-from router.ledger import accounts
+from router.faces import Services
 from router.ledger.engine import reading
+from router.ledger.people import accounts
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 

@@ -17,17 +17,17 @@ from router.api.body import chunks_of, length_of, media_type_of
 from router.api.negotiation import VARY
 from router.api.problems import answer
 from router.api.ranges import ByteRange, UnsatisfiableError
-from router.api.services import Services
-from router.api.view import View
-from router.encoding import forms
-from router.encoding.restoring import restore
+from router.content.encoding import forms
+from router.content.encoding.restoring import restore
 from router.errors import ContentDamagedError, MalformedError, NotFoundError
-from router.ledger.dictionaries import announced_forms
+from router.faces import Services
 from router.ledger.engine import reading
 from router.ledger.queries import may_fetch
 from router.ledger.queries.contents import was_removed
 from router.ledger.scope import scope_of
+from router.ledger.way.dictionaries import announced_forms
 from router.problem import problem
+from router.words.view import View
 from schemas.accounts import Account
 from schemas.encoding import Encoding
 

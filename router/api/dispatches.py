@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from router.api.auth import Author, Parts
-from router.api.services import Services
 from router.api.views import DispatchPage, DispatchSummary, DispatchView, ReceiptPage, ReceiptView
 from router.errors import NotFoundError
+from router.faces import Services
 from router.ledger import queries
 from router.ledger.engine import reading
 from router.ledger.queries import Filter

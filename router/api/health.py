@@ -8,8 +8,8 @@ import prometheus_client
 from fastapi import APIRouter, Query, Request, Response
 
 from router.api.auth import Parts, account_of
-from router.api.view import View
 from router.errors import ForbiddenError
+from router.words.view import View
 from schemas.accounts import Role
 
 router = APIRouter(tags=["service"])

@@ -6,7 +6,7 @@ always to be had: a caller that rules it out gets it all the same rather than no
 
 from collections.abc import Collection, Mapping
 
-from router.encoding.forms import StoredForm
+from router.content.encoding.forms import StoredForm
 from schemas.encoding import Encoding, read_available_dictionary
 
 VARY = "Accept-Encoding, Available-Dictionary"

@@ -8,12 +8,13 @@ from pydantic import Field
 
 from router.api.auth import Author, Caller, Parts
 from router.api.body import json_of
-from router.api.services import Services
 from router.api.unit_views import ListedUnitView, ResolutionView, UnitDetailView
 from router.errors import ForbiddenIssuerError, NotFoundError
-from router.ledger import gateways, queries
+from router.faces import Services
+from router.ledger import queries
 from router.ledger.engine import reading
 from router.ledger.scope import Scope
+from router.ledger.units import gateways
 from schemas.accounts import Role
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, UnitPattern, covers, is_code

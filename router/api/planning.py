@@ -5,15 +5,15 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from router.api.auth import Author, Parts
-from router.api.services import Services
 from router.api.submissions import SUBMISSION_BODY, read_submission
 from router.api.unit_views import LeftOutView, NoteView, ResolutionView
-from router.api.view import Instant, View
 from router.directory import Resolution
-from router.ledger.acceptance import NewDispatch
+from router.faces import Services
 from router.ledger.engine import reading
 from router.ledger.scope import Scope, scope_of
+from router.ledger.way.acceptance import NewDispatch
 from router.planning import Plan, Remark, Rollup, UnitPlan, draft_in, make_plan, roll_up
+from router.words.view import Instant, View
 from schemas.attachment import TravellingAttachment
 from schemas.clock import iso, now_ms
 from schemas.codes import covers

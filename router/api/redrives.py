@@ -11,11 +11,8 @@ from sqlalchemy import Connection, Engine
 
 from router.api.auth import Operator, Parts
 from router.api.body import json_of
-from router.api.redrive_views import DryRunView, RedriveItemPage, RedriveItemView, RedrivePage, RedriveView
-from router.api.services import Services
-from router.console.filters import MAX_LENGTH, FilterError
-from router.console.filters import parse as parse_filter
 from router.errors import MalformedError
+from router.faces import Services
 from router.ledger.engine import reading, writing
 from router.ledger.queries import Filter
 from router.ledger.redrives.acting import Wish, act_on
@@ -24,6 +21,9 @@ from router.ledger.redrives.decisions import JobAct, JobState, Outcome, Pace
 from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
 from router.ledger.redrives.reading import Job, find_job, list_items, list_jobs
 from router.ledger.scope import Scope, scope_of
+from router.words.filters import MAX_LENGTH, FilterError
+from router.words.filters import parse as parse_filter
+from router.words.redrive_views import DryRunView, RedriveItemPage, RedriveItemView, RedrivePage, RedriveView
 from schemas.accounts import Account
 from schemas.clock import Moment, now_ms, to_ms
 from schemas.errors import FieldProblem, InvalidError

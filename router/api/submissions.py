@@ -9,9 +9,9 @@ from fastapi import APIRouter, Header, Request, Response
 from router.api.auth import Author, Parts
 from router.api.body import chunks_of, json_of, media_type_of
 from router.api.form import Keep, read_form
-from router.api.services import Services
 from router.content import ContentStore, ContentWriter
 from router.errors import RouterError, UnsupportedMediaError
+from router.faces import Services
 from schemas.dispatch import Accepted, Submission
 from schemas.errors import InvalidError
 from schemas.model import parse

@@ -13,9 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.api import problems
+from router.content.uploads import Upload
 from router.errors import MalformedError, UnsupportedMediaError, VersionError
 from router.problem import problem_of
-from router.uploads import Upload
 
 ROOT = "/api/v1/uploads"
 VERSION = "1.0.0"

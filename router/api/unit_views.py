@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from router.api.view import Instant, View
 from router.directory import Resolution
 from router.ledger.queries import LineRow, OutageRow
-from router.outages import LineState, ToldBy
+from router.rules.outages import LineState, ToldBy
+from router.words.view import Instant, View
 from schemas.clock import iso
 from schemas.unit import Link, Unit
 

@@ -9,10 +9,10 @@ from starlette.datastructures import Headers
 from router.api import tus
 from router.api.auth import Author, Parts
 from router.api.body import chunks_of, gathered, length_of
-from router.api.services import Services
+from router.content.uploads import Appender, Upload
+from router.content.uploads.records import Announced
 from router.errors import MalformedError, TooLargeError
-from router.uploads import Appender, Upload
-from router.uploads.records import Announced
+from router.faces import Services
 from schemas.accounts import Account
 
 PIECE_BYTES = 256 * 1024

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from router.api.view import Identifier, Instant, View
 from router.ledger.queries import Addressee, DispatchDetail, DispatchRow, LogEntry
+from router.words.view import Identifier, Instant, View
 from schemas.clock import iso
 from schemas.dispatch import Kind, Lane, Submission, Urgency
 from schemas.states import Effect, Status

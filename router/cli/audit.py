@@ -8,7 +8,7 @@ import typer
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
 
 if TYPE_CHECKING:
-    from router.ledger.audit import Entry
+    from router.ledger.people.audit import Entry
 
 app = typer.Typer(add_completion=False)
 
@@ -30,8 +30,8 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Show the acts of people, the newest first."""
-    from router.ledger import audit as acts
     from router.ledger.engine import reading
+    from router.ledger.people import audit as acts
     from router.ledger.scope import EVERYTHING
 
     if act and act not in set(acts.Act):

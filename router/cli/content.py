@@ -49,9 +49,9 @@ def verify(as_json: JsonOption = False) -> None:
     """Hash every stored content; what is damaged is put aside, so that nobody gets it, until its bytes come again."""
     from functools import partial
 
+    from router.content.encoding import forms
+    from router.content.encoding.restoring import restore
     from router.content.verifying import verify_all
-    from router.encoding import forms
-    from router.encoding.restoring import restore
     from router.ledger.engine import reading
     from router.ledger.queries.contents import named_contents
 

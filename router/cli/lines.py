@@ -54,7 +54,7 @@ def lines(
     from router.ledger.engine import reading
     from router.ledger.queries import Span
     from router.ledger.scope import EVERYTHING
-    from router.outages import LineState
+    from router.rules.outages import LineState
 
     units, now = require_pattern(unit), now_ms()
     when = Span(now - HOURS[span] * _HOUR_MS, now, now)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from router.ledger.queries import Group, Overview
-    from router.outages import LineState
+    from router.rules.outages import LineState
 
 app = typer.Typer(add_completion=False)
 

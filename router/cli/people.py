@@ -13,8 +13,8 @@ from schemas.clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from router.ledger.audit import Act, Entry
-    from router.ledger.people import Grant, PersonRow
+    from router.ledger.people.audit import Act, Entry
+    from router.ledger.people.persons import Grant, PersonRow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -58,31 +58,31 @@ def invite(
     name: NameArgument, role: RoleOption = "", on: OnOption = "", email: EmailOption = "", as_json: JsonOption = False
 ) -> None:
     """Print a one-time link by which a person sets a password; with a role, grant it."""
-    from router.ledger import audit, identities, people
-    from router.ledger.audit import Act
     from router.ledger.engine import writing
+    from router.ledger.people import audit, identities, persons
+    from router.ledger.people.audit import Act
 
     grant = _grant(role, on)
     with open_ledger(begin=True) as engine, writing(engine) as conn:
         now = now_ms()
-        token = people.invite(conn, _checked(name), [grant] if grant else [], now_ms=now)
+        token = persons.invite(conn, _checked(name), [grant] if grant else [], now_ms=now)
         if email:
             with _as_parameter():
                 identities.set_email(conn, name, email)
         audit.record(conn, _entry(Act.INVITED, name, grant, now))
     link = link_of(token)
     if as_json:
-        print_json([{"person": name, "link": link, "expires_at": now + people.INVITED_FOR_MS}])
+        print_json([{"person": name, "link": link, "expires_at": now + persons.INVITED_FOR_MS}])
         return
     print(link)
-    print(f"{name} sets a password there, once, until {local_time(now + people.INVITED_FOR_MS)}", file=sys.stderr)
+    print(f"{name} sets a password there, once, until {local_time(now + persons.INVITED_FOR_MS)}", file=sys.stderr)
 
 
 @app.command("list", epilog=f"Example: `congvan people list --json`\n\n{EXIT_CODES}")
 def list_(as_json: JsonOption = False) -> None:
     """List the people, those whose access has ended too."""
     from router.ledger.engine import reading
-    from router.ledger.people import list_people
+    from router.ledger.people.persons import list_people
 
     with open_ledger() as engine, reading(engine) as conn:
         rows = list_people(conn)
@@ -98,17 +98,17 @@ def list_(as_json: JsonOption = False) -> None:
 @app.command(epilog=_REVOKE_EPILOG)
 def revoke(name: NameArgument, role: RoleOption = "", on: OnOption = "", as_json: JsonOption = False) -> None:
     """End a person's access at once, or take one role back."""
-    from router.ledger import audit, people
-    from router.ledger.audit import Act
     from router.ledger.engine import writing
+    from router.ledger.people import audit, persons
+    from router.ledger.people.audit import Act
 
     grant = _grant(role, on)
     with open_ledger() as engine, writing(engine) as conn:
         now = now_ms()
         if grant:
-            people.withdraw(conn, name, grant)
+            persons.withdraw(conn, name, grant)
         else:
-            people.revoke(conn, name, now_ms=now)
+            persons.revoke(conn, name, now_ms=now)
         audit.record(conn, _entry(Act.WITHDRAWN if grant else Act.REVOKED, name, grant, now))
     if as_json:
         print_json([{"person": name, "revoked": on or "everything"}])
@@ -124,7 +124,7 @@ def link_of(token: str) -> str:
 
 
 def _grant(role: str, on: str) -> "Grant | None":
-    from router.ledger.people import check_grant
+    from router.ledger.people.persons import check_grant
 
     if not role and not on:
         return None
@@ -143,7 +143,7 @@ def _as_parameter() -> "Iterator[None]":
 
 
 def _checked(name: str) -> str:
-    from router.ledger.people import check_name
+    from router.ledger.people.persons import check_name
 
     try:
         return check_name(name)
@@ -152,7 +152,7 @@ def _checked(name: str) -> str:
 
 
 def _entry(act: "Act", name: str, grant: "Grant | None", now: int) -> "Entry":
-    from router.ledger.audit import Entry
+    from router.ledger.people.audit import Entry
 
     subject = f"{name} {grant.role} {grant.pattern}" if grant else name
     unit = grant.pattern.removesuffix(".#") if grant else ""

@@ -115,7 +115,7 @@ def ending(job: "Job") -> int:
 
 def as_object(job: "Job") -> dict[str, object]:
     """The same form as the web API's answer."""
-    from router.api.redrive_views import RedriveView
+    from router.words.redrive_views import RedriveView
 
     return RedriveView.of(job).model_dump()
 
@@ -123,8 +123,8 @@ def as_object(job: "Job") -> dict[str, object]:
 def _read(wanted: str, cut_at: int) -> "Filter":
     from zoneinfo import ZoneInfo
 
-    from router.console.filters import FilterError, parse
     from router.settings import RouterSettings
+    from router.words.filters import FilterError, parse
 
     try:
         return parse(wanted, now_ms=cut_at, zone=ZoneInfo(RouterSettings().timezone)).wanted
@@ -197,7 +197,7 @@ def _show(job: "Job", *, as_json: bool) -> None:
 
 def _show_run(run: "DryRun", cut_at: int, *, as_json: bool) -> None:
     if as_json:
-        from router.api.redrive_views import DryRunView
+        from router.words.redrive_views import DryRunView
 
         print_json([DryRunView.of(run, cut_at)])
         return

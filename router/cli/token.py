@@ -19,7 +19,7 @@ from schemas.clock import now_ms
 from schemas.rights import DEFAULTS, MAX_ALLOWED
 
 if TYPE_CHECKING:
-    from router.ledger.accounts import AccountRow
+    from router.ledger.people.accounts import AccountRow
     from schemas.accounts import Account
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -105,9 +105,9 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make an account and print its token, this once."""
-    from router.ledger import rights
-    from router.ledger.accounts import create_account
     from router.ledger.engine import writing
+    from router.ledger.people import rights
+    from router.ledger.people.accounts import create_account
 
     account = _account(f"{name}:{label}" if label else name)
     expires_at = future_moment(expires) if expires else None
@@ -123,8 +123,8 @@ def create(
 @app.command("list", epilog=f"Example: `congvan token list --json`\n\n{EXIT_CODES}")
 def list_(as_json: JsonOption = False) -> None:
     """List the accounts, those that have ended too."""
-    from router.ledger.accounts import list_accounts
     from router.ledger.engine import reading
+    from router.ledger.people.accounts import list_accounts
 
     with open_ledger() as engine, reading(engine) as conn:
         rows = list_accounts(conn)
@@ -150,9 +150,9 @@ def grant(
     as_json: JsonOption = False,
 ) -> None:
     """Change what an account may send: whom to, how urgently, how much, and whose dispatches it may change."""
-    from router.ledger import rights
-    from router.ledger.accounts import find_account
     from router.ledger.engine import writing
+    from router.ledger.people import rights
+    from router.ledger.people.accounts import find_account
 
     account = _account(name)
     amounts = dispatches_per_hour, deliveries_per_hour, bytes_per_hour
@@ -170,9 +170,9 @@ def grant(
 @app.command(epilog=_EPILOG % "show gateway:LCA.02.#")
 def show(name: NameArgument, as_json: JsonOption = False) -> None:
     """Show what an account may send, and how much of it it has sent in this hour."""
-    from router.ledger import rights
-    from router.ledger.accounts import find_account
     from router.ledger.engine import reading
+    from router.ledger.people import rights
+    from router.ledger.people.accounts import find_account
 
     account = _account(name)
     with open_ledger() as engine, reading(engine) as conn:
@@ -184,8 +184,8 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
 @app.command(epilog=_EPILOG % "rotate issuer:LCA.VP:erp")
 def rotate(name: NameArgument, expires: ExpiresOption = "", as_json: JsonOption = False) -> None:
     """Replace an account's token by another and print it, this once; the one before is good no more."""
-    from router.ledger.accounts import rotate as replace
     from router.ledger.engine import writing
+    from router.ledger.people.accounts import rotate as replace
 
     account = _account(name)
     expires_at = future_moment(expires) if expires else None
@@ -197,8 +197,8 @@ def rotate(name: NameArgument, expires: ExpiresOption = "", as_json: JsonOption 
 @app.command(epilog=_EPILOG % "revoke issuer:LCA.VP:erp")
 def revoke(name: NameArgument, as_json: JsonOption = False) -> None:
     """End an account at once, at the web API and at the broker."""
-    from router.ledger.accounts import revoke as end
     from router.ledger.engine import writing
+    from router.ledger.people.accounts import revoke as end
 
     account = _account(name)
     with open_ledger() as engine, writing(engine) as conn:

@@ -108,10 +108,10 @@ def _show_capacity(planned: int, capacity: "Capacity | None", as_json: bool) -> 
 
 
 def _make_due_again(created: "Sequence[str]") -> None:
+    from router.delivery.topology_sync import lost_units, make_due_again
     from router.directory import Directory
-    from router.keeper import lost_units, make_due_again
     from router.ledger.engine import writing
-    from router.ledger.units import list_units
+    from router.ledger.units.unit_list import list_units
     from schemas.clock import now_ms
 
     if created:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from router.ledger.leftovers import Settled
-    from router.ledger.unit_acts import By, Done
+    from router.ledger.units.unit_acts import By, Done
+    from router.ledger.way.leftovers import Settled
 
 _SHOWN = 20
 _CODES = f"{EXIT_CODES} Here 3: there is no such unit."
@@ -81,7 +81,7 @@ ReasonOption = Annotated[str, typer.Option(help="Why; kept in the audit log. Req
 
 def pause(units: UnitsArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
     """Send nothing new to units: their documents wait, visibly, until they are opened."""
-    from router.ledger import unit_acts
+    from router.ledger.units import unit_acts
 
     def act(conn: "Connection", by: "By") -> "Done":
         return unit_acts.pause(conn, unit_acts.named(conn, units), by)
@@ -91,7 +91,7 @@ def pause(units: UnitsArgument, reason: ReasonOption = "", as_json: JsonOption =
 
 def open_again(units: UnitsArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
     """End the pause and the mute of units; what waited is sent."""
-    from router.ledger import unit_acts
+    from router.ledger.units import unit_acts
 
     def act(conn: "Connection", by: "By") -> "Done":
         return unit_acts.open_again(conn, unit_acts.named(conn, units), by)
@@ -106,7 +106,7 @@ def mute(
     as_json: JsonOption = False,
 ) -> None:
     """Have units call for nobody's attention for a while; their documents go on and stay listed."""
-    from router.ledger import unit_acts
+    from router.ledger.units import unit_acts
 
     until_ms = future_moment(until)
 
@@ -124,7 +124,7 @@ def retire(
     as_json: JsonOption = False,
 ) -> None:
     """Let a unit exist up to a day that is still to come; its history stays. Says what hangs on the unit."""
-    from router.ledger import unit_acts
+    from router.ledger.units import unit_acts
 
     day, today = _day(last_day), _today()
 
@@ -145,7 +145,7 @@ def retire(
 def waiting(code: CodeArgument, as_json: JsonOption = False) -> None:
     """List what a unit has not got yet: what is on its way, parked or expired."""
     from router.ledger.engine import reading
-    from router.ledger.leftovers import leftovers
+    from router.ledger.way.leftovers import leftovers
 
     with open_ledger() as engine, reading(engine) as conn:
         found = leftovers(conn, code)
@@ -166,14 +166,14 @@ def hand_on(
     as_json: JsonOption = False,
 ) -> None:
     """Send what waits for a unit that exists no more to the unit that took over from it."""
-    from router.ledger.leftovers import hand_on as send_on
+    from router.ledger.way.leftovers import hand_on as send_on
 
     _settle(lambda conn, by, day: send_on(conn, code, to, by, day=day), reason, as_json=as_json)
 
 
 def give_up(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
     """End what waits for a unit that exists no more; nobody gets it."""
-    from router.ledger.leftovers import give_up as end
+    from router.ledger.way.leftovers import give_up as end
 
     _settle(lambda conn, by, day: end(conn, code, by, day=day), reason, as_json=as_json)
 
@@ -200,7 +200,7 @@ def _settle(act: "Callable[[Connection, By, date], Settled]", reason: str, *, as
 def _warn_of_waiting(code: str, successor: str) -> None:
     """What is on its way to a unit that will be gone, on the error stream so that the output stays what it was."""
     from router.ledger.engine import reading
-    from router.ledger.leftovers import leftovers
+    from router.ledger.way.leftovers import leftovers
 
     with open_ledger() as engine, reading(engine) as conn:
         found = leftovers(conn, code)
@@ -217,7 +217,7 @@ def _warn_of_waiting(code: str, successor: str) -> None:
 
 def keep(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
     """Take a unit's retirement back, as long as its last day has not passed."""
-    from router.ledger import unit_acts
+    from router.ledger.units import unit_acts
 
     today = _today()
     _do(
@@ -261,7 +261,7 @@ def take_over(
     as_json: JsonOption = False,
 ) -> None:
     """Let a unit's second gateway work for it in the place of the first, which stands by from then on."""
-    from router.ledger import unit_acts
+    from router.ledger.units import unit_acts
 
     _do(
         lambda conn, by: unit_acts.take_over(conn, code, spool, by),
@@ -290,7 +290,7 @@ def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: st
 
 
 def _by(reason: str) -> "By":
-    from router.ledger.unit_acts import MAX_REASON, By
+    from router.ledger.units.unit_acts import MAX_REASON, By
 
     why = reason.strip()
     if not why or len(why) > MAX_REASON:

@@ -12,7 +12,7 @@ from router.cli.stats import took
 from schemas.clock import now_ms, start_of_day
 
 if TYPE_CHECKING:
-    from router.ledger.accounts import AccountRow
+    from router.ledger.people.accounts import AccountRow
     from router.ledger.queries import LineSheet, UnitSheet
 
 SHOW_EPILOG = f"""Examples:

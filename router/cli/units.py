@@ -99,7 +99,7 @@ def import_list(
     """Merge a list of units into the ledger, all of it or nothing; a running router takes it over by itself."""
     from router.directory import load_file, require_whole
     from router.ledger.engine import reading, writing
-    from router.ledger.units import import_units, list_units
+    from router.ledger.units.unit_list import import_units, list_units
     from schemas.clock import now_ms
 
     last_day = _day(retire_missing, "--retire-missing") if retire_missing else None
@@ -139,7 +139,7 @@ def _directory(file: Path | None) -> "Directory":
     if file is not None:
         return Directory(load_file(file))
     from router.ledger.engine import reading
-    from router.ledger.units import list_units
+    from router.ledger.units.unit_list import list_units
 
     with open_ledger() as engine, reading(engine) as conn:
         return Directory(list_units(conn))

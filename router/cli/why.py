@@ -14,8 +14,8 @@ from schemas.reasons import WORDS, known_code
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from router.console.journey import Step
     from router.ledger.queries import DeliveryDetail, DeliveryRow
+    from router.words.journey import Step
 
 app = typer.Typer(add_completion=False)
 
@@ -55,12 +55,12 @@ def why(key: IdArgument, unit: UnitArgument = "", as_json: JsonOption = False) -
 def explain(conn: "Connection", key: str, unit: str) -> dict[str, Any] | None:
     """All that is to be said of a delivery, in English; None when there is no such delivery."""
     from router.console.deliveries import drops_of
-    from router.console.journey import journey_of
-    from router.console.verdict import verdict_of
-    from router.console.words import STATES
-    from router.ledger.chain import links_of
     from router.ledger.queries import find_delivery
     from router.ledger.scope import EVERYTHING
+    from router.ledger.way.chain import links_of
+    from router.words.journey import journey_of
+    from router.words.terms import STATES
+    from router.words.verdict import verdict_of
 
     now, delivery_id = now_ms(), _delivery_of(conn, key, unit) if unit else key
     detail = find_delivery(conn, EVERYTHING, delivery_id) if delivery_id else None

@@ -12,14 +12,12 @@ from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from router.api.services import Services
 from router.console import (
     audit,
     certificate,
     deliveries,
     documents,
     help,  # noqa: A004 - a page is called so
-    kept_form,
     lines,
     live,
     log,
@@ -37,15 +35,17 @@ from router.console import (
     units,
 )
 from router.console.access import watcher_of
-from router.console.compression import Compression
-from router.console.error_words import word_of_error
 from router.console.errors import LoginNeededError
-from router.console.language import ENGLISH
 from router.console.login import login_page, way_to_login
 from router.console.newsroom import Newsroom
 from router.console.pages import ROOT, STATIC, page, preferences_of, version
-from router.console.safety import Safety, require_own
 from router.errors import RouterError, UnavailableError
+from router.faces import Services
+from router.pages import kept_form
+from router.pages.compression import Compression
+from router.pages.language import ENGLISH
+from router.pages.safety import Safety, require_own
+from router.words.errors import word_of_error
 
 __all__ = ["PARTS", "ROOT", "create_console", "to_console"]
 PARTS = (

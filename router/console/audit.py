@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import Auditing, Parts
 from router.console.pages import page
 from router.console.reads import look
-from router.ledger import audit
-from router.ledger.audit import Act, AuditRow, Wanted
-from router.ledger.people import Right
+from router.faces import Services
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, AuditRow, Wanted
+from router.ledger.people.persons import Right
 from schemas.codes import UnitPattern
 from schemas.ids import Id
 

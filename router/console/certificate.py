@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import Looking, Parts, Viewer
 from router.console.pages import page
 from router.console.reads import look
 from router.errors import NotFoundError
+from router.faces import Services
 from router.ledger import queries
-from router.ledger.chain import links_of
 from router.ledger.queries import Addressee, DeliveryDetail, DispatchDetail
+from router.ledger.way.chain import links_of
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.dispatch import Submission

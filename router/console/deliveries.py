@@ -6,17 +6,17 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 
 from router.console.access import FilterText, Looking, Parts
-from router.console.filters import FilterError, Parsed, parse
-from router.console.journey import journey_of, travels_until
 from router.console.pages import page
 from router.console.reads import look
-from router.console.verdict import verdict_of
 from router.errors import NotFoundError
 from router.ledger import queries
-from router.ledger.people import Right
+from router.ledger.people.persons import Right
 from router.ledger.queries import DeliveryDetail, DeliveryRow, DispatchDetail, Filter, OutageRow
 from router.ledger.queries.contents import needed_by
 from router.ledger.scope import Scope
+from router.words.filters import FilterError, Parsed, parse
+from router.words.journey import journey_of, travels_until
+from router.words.verdict import verdict_of
 from schemas.clock import now_ms
 from schemas.ids import Id
 

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts, Viewer
-from router.console.filters import token
 from router.console.pages import page
 from router.console.reads import look
 from router.directory import Directory, LeftOut, resolve
 from router.errors import AddressingError, NotFoundError
 from router.ledger import queries
 from router.ledger.queries import Addressee, DispatchDetail
+from router.words.filters import token
 from schemas.codes import UnitCode, covers, is_within, parent_of
 from schemas.dispatch import Submission
 from schemas.ids import Id

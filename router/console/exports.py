@@ -11,16 +11,16 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from router.api.services import Services
-from router.console import words
 from router.console.access import Viewer
-from router.console.language import N_, translations
 from router.console.pages import preferences_of
 from router.console.reads import change
-from router.ledger import audit
-from router.ledger.audit import Act, Entry
+from router.faces import Services
 from router.ledger.engine import reading
-from router.ledger.reasons import Cause, cause_of
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, Entry
+from router.ledger.way.reasons import Cause, cause_of
+from router.pages.language import N_, translations
+from router.words import terms
 from schemas.clock import now_ms, to_ms
 from schemas.states import Status
 
@@ -68,18 +68,18 @@ class Writer:
 
     def state(self, status: Status) -> str:
         """A state in words."""
-        return self.say(words.STATES[status].label)
+        return self.say(terms.STATES[status].label)
 
     def urgency(self, degree: int) -> str:
         """An urgency in words."""
-        return self.say(words.URGENCIES[degree].label)
+        return self.say(terms.URGENCIES[degree].label)
 
     def reason(self, text: str) -> str:
         """A reason in words where there are some, as it was told where not."""
-        if text in words.REASONS:
-            return self.say(words.REASONS[text])
+        if text in terms.REASONS:
+            return self.say(terms.REASONS[text])
         cause = cause_of(text)
-        return text if cause is Cause.OTHER else f"{self.say(words.CAUSES_TOLD[cause].label)} ({text})"
+        return text if cause is Cause.OTHER else f"{self.say(terms.CAUSES_TOLD[cause].label)} ({text})"
 
 
 @dataclass(frozen=True, slots=True)

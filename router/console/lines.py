@@ -11,10 +11,10 @@ from router.console.access import Looking, Parts
 from router.console.charts import Stretch, stretches, ticks
 from router.console.pages import page, shown_to
 from router.console.reads import look
-from router.console.shown import Shown
 from router.ledger import queries
 from router.ledger.queries import LineBoard, OutageRow, Span
-from router.outages import LineState
+from router.pages.shown import Shown
+from router.rules.outages import LineState
 from schemas.clock import now_ms
 from schemas.codes import UnitPattern
 

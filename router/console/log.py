@@ -10,17 +10,17 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from router.api.services import Services
-from router.console import words
 from router.console.access import FilterText, Looking, Parts, Viewer
 from router.console.exports import AT_ONCE, Sheet, Writer, note, pages, send, writer_for
-from router.console.filters import FilterError, Parsed, parse
 from router.console.pages import page
 from router.console.reads import look
 from router.errors import MalformedError
+from router.faces import Services
 from router.ledger import queries
 from router.ledger.queries import Filter, LogEntry
 from router.ledger.scope import Scope
+from router.words import terms
+from router.words.filters import FilterError, Parsed, parse
 from schemas.clock import iso, now_ms
 
 PAGE = 100
@@ -104,7 +104,7 @@ def _sheet(write: Writer, entries: Iterator[LogEntry]) -> tuple[list[str], Itera
     rows = (
         (
             *(entry.pos, write.at(entry.recorded_at), write.told(entry.at), write.state(entry.status)),
-            *(write.say(words.EFFECTS[entry.effect]), entry.unit, write.name(entry.unit)),
+            *(write.say(terms.EFFECTS[entry.effect]), entry.unit, write.name(entry.unit)),
             *(entry.issuer, write.name(entry.issuer), entry.notation, entry.subject, write.urgency(entry.urgency)),
             *(write.reason(entry.reason), entry.person, entry.register_number, entry.attempts),
             *(entry.dispatch_id, entry.delivery_id),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console import kept_form, passwords
+from router.console import passwords
 from router.console.access import (
     Looking,
     Parts,
@@ -21,17 +21,18 @@ from router.console.access import (
     set_device,
     set_session,
 )
-from router.console.error_words import ERRORS
-from router.console.kept_form import KeptForm
-from router.console.language import N_
 from router.console.pages import CHOICES, COOKIES, ROOT, page
 from router.console.reads import change, look
-from router.console.safety import require_own
 from router.errors import LockedOutError, NotFoundError
-from router.ledger import audit, login_throttle, people, sessions
-from router.ledger.audit import Act, Entry
-from router.ledger.login_throttle import Attempt
-from router.ledger.people import Person
+from router.ledger.people import audit, login_throttle, persons, sessions
+from router.ledger.people.audit import Act, Entry
+from router.ledger.people.login_throttle import Attempt
+from router.ledger.people.persons import Person
+from router.pages import kept_form
+from router.pages.kept_form import KeptForm
+from router.pages.language import N_
+from router.pages.safety import require_own
+from router.words.errors import ERRORS
 from schemas.clock import now_ms
 from schemas.hidden import hide
 from schemas.ids import new_id
@@ -81,7 +82,7 @@ async def log_in(
 
     def begin(conn: Connection) -> str | None:
         login_throttle.begin(conn, attempt, now_ms=now_ms())
-        return people.password_of(conn, login)
+        return persons.password_of(conn, login)
 
     try:
         async with passwords.turn(attempt.address):
@@ -95,7 +96,7 @@ async def log_in(
     new_hash = await passwords.hash_password(password) if right and stored and passwords.is_outdated(stored) else ""
 
     def finish(conn: Connection) -> tuple[str, str]:
-        person = people.end_login(conn, login, stored, new_hash=new_hash) if right and stored else None
+        person = persons.end_login(conn, login, stored, new_hash=new_hash) if right and stored else None
         if person is None:
             # A name that nobody has may be a password typed into the wrong field: it is not kept.
             known = login if stored else ""
@@ -120,7 +121,7 @@ async def show_welcome(
 ) -> Response:
     """The page of a one-time link: its person chooses a password."""
     try:
-        person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
+        person = await look(services, lambda conn: persons.invited(conn, token, now_ms=now_ms()))
     except NotFoundError:
         return page(
             request, None, "error.html", status=404, code=404, said=ERRORS["link-ended"], fields=(), details=[], back=""
@@ -132,7 +133,7 @@ async def show_welcome(
 async def welcome(request: Request, services: Parts, token: Text, password: Text, again: Text) -> Response:
     """Set the password and open a session."""
     hide([token, password, again])
-    person = await look(services, lambda conn: people.invited(conn, token, now_ms=now_ms()))
+    person = await look(services, lambda conn: persons.invited(conn, token, now_ms=now_ms()))
     problem = _problem_of(password, again, person.name)
     if problem:
         context = {"person": person, "token": token, "problem": problem, "least": passwords.MIN_LENGTH}
@@ -141,7 +142,7 @@ async def welcome(request: Request, services: Parts, token: Text, password: Text
 
     def finish(conn: Connection) -> str:
         return begin_session(
-            conn, people.set_password(conn, token, hashed, now_ms=now_ms()), Act.PASSWORD_SET, address_of(request)
+            conn, persons.set_password(conn, token, hashed, now_ms=now_ms()), Act.PASSWORD_SET, address_of(request)
         )
 
     return enter(request, await change(services, finish), "")

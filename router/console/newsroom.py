@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from router.api.services import Services
 from router.console.pages import environment_of
 from router.console.reads import look
 from router.errors import LedgerUnavailableError
+from router.faces import Services
 from router.ledger.queries import Filter, LogEntry, log_tail
 from router.ledger.queries.log_tail import Fresh, LogTail
 from router.ledger.scope import Scope
-from router.spans import Heard
+from router.rules.number_ranges import Heard
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the log's end, while somebody watches."""

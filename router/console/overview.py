@@ -4,15 +4,15 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts
-from router.console.filters import token
 from router.console.pages import link, page
 from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, Today, UnitRow
-from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
-from router.outages import LineState
+from router.ledger.way.reasons import Cause
+from router.rules.outages import LineState
+from router.words.filters import token
 from schemas.clock import now_ms, start_of_day
 
 router = APIRouter()

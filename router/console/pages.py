@@ -13,14 +13,14 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from router.console import words
 from router.console.access import Viewer, services_of
-from router.console.filter_words import FLAG_WORDS
-from router.console.filters import token
-from router.console.language import ENGLISH, LANGUAGES, translations
-from router.console.shown import Shown
 from router.ledger.queries import REDRIVABLE
-from router.ledger.reasons import cause_of
+from router.ledger.way.reasons import cause_of
+from router.pages.language import ENGLISH, LANGUAGES, translations
+from router.pages.shown import Shown
+from router.words import terms
+from router.words.filter_words import FLAG_WORDS
+from router.words.filters import token
 from schemas.reasons import WORDS, known_code
 
 ROOT = "/console"
@@ -96,7 +96,7 @@ def environment_of(language: str, timezone: str) -> Environment:
         "token": token,
         "version": version(),
         "vietnamese": translations(LANGUAGES[0]).gettext,
-        "words": words,
+        "words": terms,
     }
     return environment
 

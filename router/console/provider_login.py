@@ -6,16 +6,16 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import Parts, address_of, is_secure
-from router.console.language import N_
 from router.console.login import begin_session, enter, login_page
 from router.console.pages import ROOT
 from router.console.reads import change
 from router.errors import NotFoundError
+from router.faces import Services
 from router.identity import Identity, Provider, ProviderDownError, ProviderRefusedError, flow
-from router.ledger import audit, identities
-from router.ledger.audit import Act, Entry
+from router.ledger.people import audit, identities
+from router.ledger.people.audit import Act, Entry
+from router.pages.language import N_
 from schemas.clock import now_ms
 
 _COOKIE = "congvan-provider"

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from router.api.services import Services
+from router.faces import Services
 from router.ledger.engine import reading, writing
 
 T = TypeVar("T")

@@ -7,19 +7,19 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import FilterText, Looking, Parts, Viewer
-from router.console.filters import MAX_LENGTH, FilterError, Parsed, parse, token
 from router.console.pages import MOST_CHOSEN, link, page
 from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError
-from router.ledger.people import Right
+from router.faces import Services
+from router.ledger.people.persons import Right
 from router.ledger.queries import Filter
 from router.ledger.redrives.acting import Wish, act_on, may_act_on
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, Outcome, Pace
 from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
 from router.ledger.redrives.reading import Item, Job, find_job, list_items, list_jobs
+from router.words.filters import MAX_LENGTH, FilterError, Parsed, parse, token
 from schemas.clock import now_ms
 from schemas.ids import Id, new_id
 from schemas.retry import WATCH_SECONDS, longest_until_parked

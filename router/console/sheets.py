@@ -4,19 +4,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from router.console import words
 from router.console.access import Auditing, FilterText, Looking, Parts
 from router.console.audit import PersonText, Unit, act_of, wanted_of
 from router.console.exports import AT_ONCE, Sheet, pages, send, writer_for
-from router.console.filters import FilterError, parse
 from router.console.lines import Reach
 from router.errors import MalformedError
-from router.ledger import audit, queries
+from router.ledger import queries
 from router.ledger.engine import reading
-from router.ledger.people import Right
+from router.ledger.people import audit
+from router.ledger.people.persons import Right
 from router.ledger.queries import Filter
 from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
+from router.words import terms
+from router.words.filters import FilterError, parse
 from schemas.clock import now_ms
 from schemas.codes import UnitPattern
 from schemas.ids import Id
@@ -131,8 +132,8 @@ async def export_units(request: Request, services: Parts, viewer: Looking) -> Re
     ]
     cells = (
         (
-            *(row.code, row.name, write.say(words.LINKS[row.link].label)),  # type: ignore[index]  # a Link is its text
-            write.say(words.LINE_STATES[row.line_state].label) if row.line_state else "",
+            *(row.code, row.name, write.say(terms.LINKS[row.link].label)),  # type: ignore[index]  # a Link is its text
+            write.say(terms.LINE_STATES[row.line_state].label) if row.line_state else "",
             *(write.at(row.last_seen_at), write.at(row.paused_at), write.at(row.muted_until)),
             *(row.valid_to.isoformat() if row.valid_to else "", row.successor or ""),
         )
@@ -161,7 +162,7 @@ async def export_lines(
     ]
     cells = (
         (
-            *(row.line.unit, row.line.name, write.say(words.LINE_STATES[row.line.state].label)),
+            *(row.line.unit, row.line.name, write.say(terms.LINE_STATES[row.line.state].label)),
             *(write.at(row.line.since), row.downtime.outages, row.downtime.down_ms // 1000, row.observed_ms // 1000),
         )
         for row in board.rows
@@ -181,7 +182,7 @@ async def export_stuck(request: Request, services: Parts, viewer: Looking) -> Re
     ]
     cells = (
         (
-            *(write.state(group.state), write.say(words.CAUSES_TOLD[group.why].label), group.reason),
+            *(write.state(group.state), write.say(terms.CAUSES_TOLD[group.why].label), group.reason),
             *(group.parent, group.parent_name, group.units, group.deliveries, write.at(group.since)),
         )
         for group in groups
@@ -202,7 +203,7 @@ async def export_redrives(request: Request, services: Parts, viewer: Looking) ->
     ]
     cells = (
         (
-            *(write.at(job.made_at), write.say(words.JOBS[job.state].label), job.maker.name, job.reason),
+            *(write.at(job.made_at), write.say(terms.JOBS[job.state].label), job.maker.name, job.reason),
             *(job.tally.total, job.tally.sent, job.tally[Outcome.ARRIVED], job.tally.failed, job.id),
         )
         for job in jobs
@@ -231,7 +232,7 @@ async def export_redrive(
     ]
     cells = (
         (
-            *(write.say(words.OUTCOMES_OF_ITEMS[item.outcome].label), write.state(item.state)),
+            *(write.say(terms.OUTCOMES_OF_ITEMS[item.outcome].label), write.state(item.state)),
             *(item.unit, item.unit_name, item.notation, write.at(item.sent_at), item.note, item.delivery_id),
         )
         for item in rows
@@ -265,7 +266,7 @@ async def export_audit(
     ]
     cells = (
         (
-            *(write.at(row.entry.at), row.entry.person, write.say(words.ACTS[row.entry.act]), row.entry.subject),
+            *(write.at(row.entry.at), row.entry.person, write.say(terms.ACTS[row.entry.act]), row.entry.subject),
             *(row.entry.detail, row.entry.unit, write.name(row.entry.unit), row.entry.reason),
             *(row.entry.address, row.entry.job),
         )

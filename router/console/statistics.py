@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import Looking, Parts, Viewer
 from router.console.charts import bars, level
 from router.console.pages import ROOT, link, page, shown_to
 from router.console.reads import look
-from router.console.shown import Shown
+from router.faces import Services
 from router.ledger import queries
 from router.ledger.queries import Measured, MonthlyStatistics, Stage
+from router.pages.shown import Shown
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.months import MONTH_REGEX, Month

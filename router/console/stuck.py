@@ -6,15 +6,15 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts
-from router.console.filters import token
 from router.console.overview import why_tokens
 from router.console.pages import page
 from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import Flag, StuckGroup
-from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
+from router.ledger.way.reasons import Cause
+from router.words.filters import token
 from schemas.clock import now_ms, today
 from schemas.states import Status
 

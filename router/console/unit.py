@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts
-from router.console.filters import token
 from router.console.lines import Reach, frame_of
 from router.console.pages import page, shown_to
 from router.console.reads import look
@@ -15,6 +14,7 @@ from router.console.unit_acts import offered
 from router.errors import NotFoundError
 from router.ledger import queries
 from router.ledger.queries import LineSheet, UnitSheet
+from router.words.filters import token
 from schemas.clock import now_ms, start_of_day
 from schemas.codes import UnitCode
 

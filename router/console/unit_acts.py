@@ -10,15 +10,16 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import Looking, Parts, Viewer
 from router.console.pages import MOST_CHOSEN, link, page
 from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError, NotFoundError
-from router.ledger import queries, unit_acts
-from router.ledger.people import Right
+from router.faces import Services
+from router.ledger import queries
+from router.ledger.people.persons import Right
 from router.ledger.queries import UnitRow
-from router.ledger.unit_acts import MAX_REASON, By, Done
+from router.ledger.units import unit_acts
+from router.ledger.units.unit_acts import MAX_REASON, By, Done
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, ancestors_of, covers
 from schemas.text import Line

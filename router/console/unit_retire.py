@@ -7,17 +7,18 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.api.services import Services
 from router.console.access import Looking, Parts, Viewer
-from router.console.language import N_
 from router.console.pages import link, page
 from router.console.reads import change, look
 from router.console.unit_acts import day_of, require_right
 from router.errors import ActRefusedError, DirectoryError, MalformedError, NotFoundError
-from router.ledger import queries, unit_acts
-from router.ledger.people import Right
+from router.faces import Services
+from router.ledger import queries
+from router.ledger.people.persons import Right
 from router.ledger.queries import Retiring, UnitRow
-from router.ledger.unit_acts import MAX_REASON, By
+from router.ledger.units import unit_acts
+from router.ledger.units.unit_acts import MAX_REASON, By
+from router.pages.language import N_
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.text import Line

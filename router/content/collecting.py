@@ -17,9 +17,9 @@ import structlog
 from sqlalchemy import Engine
 
 from router.content.store import ContentStore
-from router.ledger import holders
 from router.ledger.engine import reading, writing
 from router.ledger.queries.contents import unnamed
+from router.ledger.way import holders
 from schemas.events import Event
 
 log = structlog.get_logger()

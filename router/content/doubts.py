@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from router.content.store import ContentStore
-from router.ledger.receipts import Recorded, Result
+from router.ledger.way.receipts import Recorded, Result
 from schemas.events import Event
 from schemas.states import Effect, Status
 

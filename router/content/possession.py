@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 from router.content.store import ContentStore
 from router.content.writer import ContentWriter, Stored
 from router.errors import UnknownAttachmentError
-from router.ledger import holders
 from router.ledger.engine import reading
-from router.ledger.holders import Brought, UnnamedLimits
+from router.ledger.way import holders
+from router.ledger.way.holders import Brought, UnnamedLimits
 from router.ledger.writer import Writer
 from schemas.accounts import Account
 from schemas.attachment import Attachment

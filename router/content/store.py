@@ -3,7 +3,7 @@
 ::
 
     <root>/ab/cd/<sha256>     content; read-only, and only ever replaced whole by bytes that were hashed
-    <root>/ab/cd/<sha256>.…   its smaller forms, see router.encoding.forms
+    <root>/ab/cd/<sha256>.…   its smaller forms, see router.content.encoding.forms
     <root>/incoming           what is being written
     <root>/damaged/<sha256>   what lay under a name and was something else; empty when nothing did
     <root>/lock               held while a name is given or taken

@@ -7,8 +7,8 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from router.ledger.lines import Aligned, align
-from router.ledger.righting import Waits, put_right
+from router.ledger.units.lines import Aligned, align
+from router.ledger.way.righting import Waits, put_right
 from router.ledger.writer import Writer
 from schemas.clock import Clock, now_ms
 from schemas.events import Event

@@ -6,8 +6,8 @@ from datetime import date
 from sqlalchemy import Connection
 
 from router.broker.topology import Bounds, BrokerAccount, Topology, plan
-from router.ledger.accounts import list_accounts
-from router.ledger.units import list_units
+from router.ledger.people.accounts import list_accounts
+from router.ledger.units.unit_list import list_units
 from router.settings import RouterSettings, vhost_of
 from schemas.clock import day_at
 from schemas.unit import Unit

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import Engine, select
 
+from router.delivery.recorder import Recorder
 from router.ledger.engine import reading
 from router.ledger.models import delivery
-from router.ledger.receipts import Telling
-from router.recorder import Recorder
+from router.ledger.way.receipts import Telling
 from schemas.clock import Clock, iso, now_ms
 from schemas.events import Event
 from schemas.ids import new_id

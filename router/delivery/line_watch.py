@@ -7,8 +7,8 @@ import structlog
 from sqlalchemy import Connection
 
 from router.broker import SessionState
-from router.ledger import presence
-from router.ledger.presence import Listening
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening
 from router.ledger.writer import Writer
 from schemas.clock import Clock, now_ms
 from schemas.events import Event

@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import Connection, Engine, func, select
 
 from router.directory import Directory
-from router.ledger import units
 from router.ledger.engine import reading
 from router.ledger.models import account, unit
+from router.ledger.units import unit_list
 from schemas.clock import Clock, day_at, now_ms
 from schemas.events import Event
 
@@ -65,7 +65,7 @@ class Organisation:
             stamp = _stamp(connection, self._clock(), self.today)
             if stamp == self._stamp:
                 return False
-            self.directory = Directory(units.list_units(connection))
+            self.directory = Directory(unit_list.list_units(connection))
         self._stamp = stamp
         log.info(Event.DIRECTORY_READ, units=stamp.units, accounts=stamp.accounts, day=stamp.day.isoformat())
         return True

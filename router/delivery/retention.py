@@ -1,38 +1,63 @@
-"""Removes what nobody asks for any more: unfinished uploads, and the outages of long ago."""
+"""What is removed by time: contents that no dispatch names, and what the settings say of dispatches long ended."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from router.ledger import presence
+import structlog
+from sqlalchemy import Connection
+
+from router.content.collecting import Collector
+from router.ledger.way import retention
 from router.ledger.writer import Writer
-from router.uploads import UploadStore
-from schemas.clock import Clock, now_ms
+from schemas.clock import now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
 
 
-class UploadExpiry:
-    """Removes unfinished uploads for which nothing came in too long."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long what belongs to ended dispatches is kept, in seconds; 0: for ever."""
 
-    def __init__(self, uploads: UploadStore) -> None:
-        self._uploads = uploads
-
-    async def sweep(self) -> None:
-        """Remove all that have expired."""
-        await asyncio.to_thread(self._uploads.sweep)
+    receipts: float = 0.0
+    attempts: float = 0.0
+    contents: float = 0.0
 
 
-class OutageRetention:
-    """Forgets when lines were down long ago: a line that drops every two minutes would fill the ledger.
+class Retention:
+    """Forgets what is too old.
 
     Args:
-        writer: the ledger's.
-        kept: seconds that an outage is remembered after its end.
-        clock: the present.
+        writer: the ledger's group commit.
+        collector: removes contents.
+        kept: how long what is kept.
     """
 
-    def __init__(self, writer: Writer, *, kept: float, clock: Clock = now_ms) -> None:
+    def __init__(self, writer: Writer, collector: Collector, kept: Kept) -> None:
         self._writer = writer
+        self._collector = collector
         self._kept = kept
-        self._clock = clock
 
-    async def prune(self) -> None:
+    async def look(self) -> None:
         """Forget what is too old now."""
-        await self._writer.run(presence.forget_outages, self._clock() - round(self._kept * 1000))
+        forgotten = {
+            "receipts": await self._forget(retention.forget_receipts, self._kept.receipts),
+            "attempts": await self._forget(retention.forget_attempts, self._kept.attempts),
+            "contents": await self._forget(retention.let_go_of_contents, self._kept.contents),
+        }
+        if any(forgotten.values()):
+            log.info(Event.LEDGER_PRUNED, **forgotten)
+        try:
+            await asyncio.to_thread(self._collector.run)
+        except OSError as error:
+            log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
+
+    async def _forget(self, some: Callable[[Connection, Sequence[int]], Sequence[int]], kept: float) -> int:
+        """All of a kind, some at a time, so that no transaction is long; how many."""
+        if not kept:
+            return 0
+        total, before = 0, now_ms() - round(kept * 1000)
+        while count := await self._writer.run(some, before):
+            total += count
+        return total

@@ -9,8 +9,8 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from router.errors import RightsError
-from router.ledger import rights as kept
 from router.ledger.engine import reading
+from router.ledger.people import rights as kept
 from schemas.accounts import Account
 from schemas.dispatch import Submission
 from schemas.errors import FieldProblem

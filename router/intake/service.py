@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 import structlog
 
 from router.content import ContentStore
+from router.content.encoding import Encoder
 from router.content.possession import Possession
 from router.directory import Directory, Recall, Resolution, resolve, resolve_recall
-from router.encoding import Encoder
 from router.errors import (
     AddressingError,
     ForbiddenIssuerError,
@@ -24,8 +24,8 @@ from router.errors import (
     UnknownAttachmentError,
 )
 from router.intake.rights import ByRole, RightsOf, judge
-from router.ledger import acceptance, recalls
-from router.ledger.acceptance import NewDispatch, Question
+from router.ledger.way import acceptance, recalls
+from router.ledger.way.acceptance import NewDispatch, Question
 from router.ledger.writer import Writer
 from router.planning.draft import take_over
 from schemas.accounts import Account, Role

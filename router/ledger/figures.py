@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from router.ledger.models import line, unit
 from router.ledger.queries import undelivered
 from router.ledger.scope import EVERYTHING
-from router.outages import LineState
+from router.rules.outages import LineState
 from schemas.states import Status
 
 

@@ -14,8 +14,8 @@ from router.ledger.models import delivery, dispatch_word
 from schemas.text import words_of
 
 if TYPE_CHECKING:
-    from router.ledger.acceptance import NewDispatch
-    from router.ledger.receipts import Telling
+    from router.ledger.way.acceptance import NewDispatch
+    from router.ledger.way.receipts import Telling
 
 MOST_WORDS, MAX_LENGTH = 100, 64
 """Words of one text that are kept, and characters of each: a SHA-256 in hexadecimal is as long."""

@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from router.ledger import recalls
-from router.ledger.acceptance import NewDispatch, paused_units
-from router.ledger.backlog import Backlog, KnownLine, backlog, holders, lines_of
+from router.ledger.way import recalls
+from router.ledger.way.acceptance import NewDispatch, paused_units
+from router.ledger.way.backlog import Backlog, KnownLine, backlog, holders, lines_of
 from router.planning.arrival import ASSUMED_RATES, Piece, ahead_of, arrival
-from router.schedule import is_reachable
+from router.rules.schedule import is_reachable
 from schemas.attachment import TravellingAttachment
 from schemas.clock import to_ms
 from schemas.descriptor import Descriptor, full_descriptor

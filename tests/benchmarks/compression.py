@@ -21,7 +21,7 @@ TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from router.content import ContentStore  # noqa: E402 - the folders above have to be importable first
-from router.encoding.maker import Maker  # noqa: E402
+from router.content.encoding.maker import Maker  # noqa: E402
 from support.commit import commit  # noqa: E402
 
 LINE = 4035

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, func, select
 from benchmarks.console_screens import log_in
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt
-from router.ledger.receipts import Telling, apply
-from router.schedule import Silence
+from router.ledger.way.receipts import Telling, apply
+from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
 from schemas.states import Status

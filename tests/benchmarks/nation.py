@@ -10,7 +10,7 @@ from hashlib import sha256
 from random import Random
 from typing import Any
 
-from router.ledger.acceptance import NO_LINE
+from router.ledger.way.acceptance import NO_LINE
 from schemas.clock import iso
 from schemas.dispatch import Submission, lane_of
 from schemas.states import Status

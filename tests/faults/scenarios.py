@@ -26,8 +26,8 @@ from faults.people import peoples_receipts_wiped
 from faults.poison import poison_among_good
 from faults.topology import deleted_topology
 from rig.clock import ENVIRONMENT, Clock
-from router.ledger.gateways import second_spools
 from router.ledger.models import delivery
+from router.ledger.units.gateways import second_spools
 from schemas.accounts import Role
 from schemas.clock import now_ms
 from support.amqp import administrator

@@ -14,20 +14,20 @@ from aiohttp import ClientSession
 from sqlalchemy import Engine
 
 from router.api.app import create_app
-from router.api.services import PartHealth, Services
 from router.content import ContentStore
+from router.content.encoding import Encoder
 from router.content.possession import Possession
+from router.content.uploads import UploadLimits, UploadStore
 from router.directory import Directory
-from router.encoding import Encoder
+from router.faces import PartHealth, Services
 from router.intake import Intake
 from router.intake.rights import RightsBook
-from router.ledger.accounts import create_account
 from router.ledger.engine import open_engine, upgrade, writing
-from router.ledger.holders import UnnamedLimits
-from router.ledger.units import import_units
+from router.ledger.people.accounts import create_account
+from router.ledger.units.unit_list import import_units
+from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
-from router.uploads import UploadLimits, UploadStore
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.unit import Link

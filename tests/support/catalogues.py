@@ -1,11 +1,12 @@
-"""The messages of the console as they stand in its code and templates."""
+"""The messages of the pages as they stand in code and templates."""
 
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 
-CONSOLE = Path(__file__).parents[2] / "router" / "console"
+ROUTER = Path(__file__).parents[2] / "router"
+_ROOMS = ("console", "pages", "words")
 _METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 _KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 _OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
@@ -14,7 +15,8 @@ _OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true"
 def extracted() -> Catalog:
     """A catalogue without translations."""
     catalogue = Catalog()
-    for file, line, message, _, _ in extract_from_dir(CONSOLE, _METHODS, _OPTIONS, _KEYWORDS):
-        if message:
-            catalogue.add(message, locations=[(file, line)])
+    for room in _ROOMS:
+        for file, line, message, _, _ in extract_from_dir(ROUTER / room, _METHODS, _OPTIONS, _KEYWORDS):
+            if message:
+                catalogue.add(message, locations=[(f"{room}/{file}", line)])
     return catalogue

@@ -13,25 +13,26 @@ from aiohttp import ClientResponse, ClientSession, CookieJar
 from sqlalchemy import Connection, Engine
 
 from deploy.groundwork import EXAMPLES
-from router.api.services import Services
 from router.console.passwords import hash_password
 from router.content import ContentStore
+from router.content.encoding import Encoder
 from router.content.possession import Possession
+from router.content.uploads import UploadLimits, UploadStore
 from router.delivery.periodic import periodically
+from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.directory import Directory, load_csv
-from router.encoding import Encoder
+from router.faces import Services
 from router.identity import Provider
 from router.intake import Intake
-from router.ledger import people, presence
 from router.ledger.engine import writing
-from router.ledger.holders import UnnamedLimits
-from router.ledger.people import check_grant
-from router.ledger.presence import Listening, Report
-from router.ledger.units import import_units, record_seen
+from router.ledger.people import persons
+from router.ledger.people.persons import check_grant
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.units.unit_list import import_units, record_seen
+from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
-from router.redriver import LOOK_EVERY, Redriver
-from router.uploads import UploadLimits, UploadStore
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
 from schemas.line import LineReport, Outage
@@ -169,8 +170,8 @@ def _fill(engine: Engine, units: list[Unit]) -> Story:
         import_units(conn, units, now_ms=now - 30 * _DAY)
         record_seen(conn, [unit.code for unit in units[:40]], now - 5 * _MINUTE, new_id(), "0.1.0")
         for name, (role, pattern) in PEOPLE.items():
-            token = people.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
-            people.set_password(conn, token, _password_hash(), now_ms=now)
+            token = persons.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
+            persons.set_password(conn, token, _password_hash(), now_ms=now)
         _tell_lines(conn, units, now)
         return _Teller(Clerk(conn), {unit.code: unit for unit in units}, now).tell()
 

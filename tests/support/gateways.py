@@ -16,7 +16,7 @@ from consumers.settings import GatewaySettings
 from router.broker import Delivered, Outcome, Outgoing, Publisher, Session, Template
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, apply, plan
-from router.ledger.tokens import NewToken, new_token
+from router.ledger.people.tokens import NewToken, new_token
 from schemas.descriptor import Descriptor, encode
 from schemas.dispatch import lane_of
 from schemas.ids import new_id

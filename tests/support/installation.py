@@ -15,11 +15,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from router.ledger.accounts import create_account
 from router.ledger.engine import open_engine, reading, upgrade
 from router.ledger.models import delivery
 from router.ledger.models import unit as unit_table
-from router.ledger.units import import_units
+from router.ledger.people.accounts import create_account
+from router.ledger.units.unit_list import import_units
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 from schemas.unit import Unit

@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, select
 
-from router.ledger import holders
-from router.ledger.acceptance import NewDispatch, accept
 from router.ledger.engine import upgrade
-from router.ledger.holders import Brought
 from router.ledger.models import delivery
-from router.ledger.outbox import Claim, claim
-from router.ledger.receipts import Telling, apply
-from router.ledger.units import import_units
-from router.schedule import Silence
+from router.ledger.units.unit_list import import_units
+from router.ledger.way import holders
+from router.ledger.way.acceptance import NewDispatch, accept
+from router.ledger.way.holders import Brought
+from router.ledger.way.outbox import Claim, claim
+from router.ledger.way.receipts import Telling, apply
+from router.rules.schedule import Silence
 from schemas.attachment import Attachment, content_digest
 from schemas.clock import iso, now_ms
 from schemas.dispatch import Submission

@@ -69,7 +69,7 @@ person_role = Table(
     Column("pattern", String(110), primary_key=True),  # the units it is granted on
 )
 
-# Logins that failed, by what they count against: see router.ledger.login_throttle.
+# Logins that failed, by what they count against: see router.ledger.people.login_throttle.
 login_attempt = Table(
     "login_attempt",
     metadata,

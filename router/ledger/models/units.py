@@ -97,7 +97,7 @@ line = Table(
     "line",
     metadata,
     Column("unit", Code, ForeignKey("unit.code", ondelete="CASCADE"), primary_key=True),
-    Column("state", String(8), nullable=False),  # up, down: see router.outages
+    Column("state", String(8), nullable=False),  # up, down: see router.rules.outages
     Column("since", BigInteger, nullable=False),
     Column("known_since", BigInteger, nullable=False, server_default="0"),  # when its gateway first reported
     Column("heard_at", BigInteger, nullable=False),  # by a report or any receipt
@@ -130,7 +130,7 @@ outage = Table(
     Column("unit", Code, nullable=False),
     Column("began_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),  # NULL: it lasts
-    Column("told_by", String(8), nullable=False),  # gateway, silence: see router.outages
+    Column("told_by", String(8), nullable=False),  # gateway, silence: see router.rules.outages
     Column("gateway_began_at", BigInteger),  # by the gateway's own clock: tells a report that comes twice
     Index(None, "unit", "ended_at"),
     Index(None, "ended_at"),

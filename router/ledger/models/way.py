@@ -158,7 +158,7 @@ unit_receipts = Table(
     Column("unit", Code, primary_key=True),
     Column("spool_id", String(36), nullable=False),  # whose numbers these are; empty until the first hello
     Column("through", BigInteger, nullable=False),  # every receipt up to this one is recorded
-    Column("ahead", Text, nullable=False),  # recorded above it, as 7-9,12: see router.spans
+    Column("ahead", Text, nullable=False),  # recorded above it, as 7-9,12: see router.rules.number_ranges
     Column("told", BigInteger, nullable=False),  # the highest number known to have been given
     Column("asked", BigInteger, nullable=False),  # what misses up to this one was asked for
     Column("ask_at", BigInteger),  # when the gateway is asked for what misses; NULL: nothing does

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, FromClause, and_, func, select
 from router.ledger.models import delivery, dispatch, line
 from router.ledger.queries.filters import OPEN
 from router.ledger.scope import Scope
-from router.outages import LineState
+from router.rules.outages import LineState
 from schemas.states import BY_UNIT, UNDELIVERED, Status
 
 ARRIVED = (BY_UNIT | {Status.TAKE_BACK_REQUESTED}) - {Status.TAKEN, Status.PARKED, Status.RECALLED}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, case, func, select
 from router.ledger.models import delivery, dispatch, line, receipt, unit, unit_trouble
 from router.ledger.queries.filters import EVERYTHING_WANTED, NOT_SENT, Filter
 from router.ledger.scope import Scope, within
-from router.outages import LineState
+from router.rules.outages import LineState
 from schemas.clock import iso
 from schemas.states import Effect, Status
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, func, or_, select
 
-from router.ledger.correlation import Down, Together, correlate, heads_of
 from router.ledger.models import outage
 from router.ledger.queries.lines import (
     Downtime,
@@ -19,7 +18,8 @@ from router.ledger.queries.lines import (
     outages,
 )
 from router.ledger.scope import Scope
-from router.outages import LineState
+from router.rules.correlation import Down, Together, correlate, heads_of
+from router.rules.outages import LineState
 
 MOST_CORRELATED = 5000
 """Outages that are looked at for a common cause, the latest."""

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_,
 
 from router.ledger.models import line, outage, unit
 from router.ledger.scope import Scope, within
-from router.outages import LineState, ToldBy
+from router.rules.outages import LineState, ToldBy
 
 MAX_ROWS = 1000
 _TOGETHER = 3

@@ -13,7 +13,7 @@ from router.ledger.queries.delivery_log import place_of
 from router.ledger.queries.filters import ESCAPE, OPEN
 from router.ledger.queries.words import is_named
 from router.ledger.scope import Scope, within
-from router.outages import LineState
+from router.rules.outages import LineState
 from schemas.codes import ancestors_of
 from schemas.states import Effect, Status
 

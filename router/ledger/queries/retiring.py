@@ -6,8 +6,8 @@ from datetime import date
 
 from sqlalchemy import Connection, func, or_, select
 
-from router.ledger import accounts
 from router.ledger.models import delivery, unit
+from router.ledger.people import accounts
 from router.ledger.queries.filters import OPEN
 from router.ledger.scope import Scope, within
 from schemas.states import Status

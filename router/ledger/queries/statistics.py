@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from router.ledger.dialect import place_in
 from router.ledger.models import delivery, dispatch
-from router.ledger.percentiles import percentiles_of, read
+from router.ledger.queries.percentiles import percentiles_of, read
 from router.ledger.scope import Scope, within
 from schemas.states import Status
 

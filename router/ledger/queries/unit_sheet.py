@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from router.ledger import accounts, gateways
-from router.ledger.accounts import AccountRow
-from router.ledger.gateways import SpoolRow, TroubleRow
+from router.ledger.people import accounts
+from router.ledger.people.accounts import AccountRow
 from router.ledger.queries.deliveries import DeliveryRow
 from router.ledger.queries.delivery_log import LogEntry, read_log
 from router.ledger.queries.filters import Filter, Flag
@@ -16,6 +15,8 @@ from router.ledger.queries.line_board import Band, Span, bands
 from router.ledger.queries.lines import Downtime, LineRow, OutageRow, downtimes, find_line, outages
 from router.ledger.queries.organisation import UnitRow, add_loads, children, find_unit, not_registered
 from router.ledger.scope import Scope
+from router.ledger.units import gateways
+from router.ledger.units.gateways import SpoolRow, TroubleRow
 
 _SHOWN = 25
 

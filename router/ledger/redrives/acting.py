@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, update
 
 from router.errors import ForbiddenError
-from router.ledger import audit
-from router.ledger.audit import Act, Entry
 from router.ledger.models import redrive
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, Entry
 from router.ledger.redrives.authority import Authority, acting_scope
 from router.ledger.redrives.decisions import JobAct, JobState, after_act
 from router.ledger.redrives.reading import Job, find_job, tallies_of

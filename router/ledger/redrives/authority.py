@@ -6,8 +6,8 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from router.errors import NotFoundError
-from router.ledger.accounts import find_account
-from router.ledger.people import Right, find_person
+from router.ledger.people.accounts import find_account
+from router.ledger.people.persons import Right, find_person
 from router.ledger.scope import EVERYTHING, Scope
 from schemas.accounts import Role
 

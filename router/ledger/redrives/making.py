@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, func, insert, literal, select
 
 from router.errors import ActRefusedError, ConflictError, ForbiddenError
-from router.ledger import audit
-from router.ledger.audit import Act, Entry
 from router.ledger.dialect import insert_of
 from router.ledger.models import redrive, redrive_item
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, Entry
 from router.ledger.queries import REDRIVABLE, DeliveryRow, Filter, count_by_state, find_deliveries, redrivable
 from router.ledger.redrives.authority import Authority, acting_scope
 from router.ledger.redrives.decisions import JobState, Outcome, Pace, first_allowed

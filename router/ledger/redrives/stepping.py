@@ -10,15 +10,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, literal, or_, select, update
 
-from router.ledger import audit
-from router.ledger.acts import redrive as send_again
-from router.ledger.audit import Act, Entry
 from router.ledger.models import delivery, redrive, redrive_item, unit
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, Entry
 from router.ledger.queries import REDRIVABLE
 from router.ledger.redrives.authority import acting_scope
 from router.ledger.redrives.decisions import BATCH, ENDED, WINDOW, JobState, Move, Outcome, Tally, decide, settle
 from router.ledger.redrives.reading import Job, read_job, tallies_of
 from router.ledger.scope import EVERYTHING, Scope
+from router.ledger.way.acts import redrive as send_again
 from schemas.clock import day_at
 from schemas.codes import covers
 from schemas.states import Status

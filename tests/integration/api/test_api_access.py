@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from router.api import auth
-from router.api.services import PartHealth
 from router.errors import LedgerUnavailableError, UnauthorizedError
-from router.ledger.accounts import create_account, revoke
+from router.faces import PartHealth
 from router.ledger.engine import writing
+from router.ledger.people.accounts import create_account, revoke
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.events import Event

@@ -16,8 +16,8 @@ from aiohttp import ClientPayloadError, ClientResponse
 
 from router.api import auth
 from router.content import ContentStore
-from router.ledger import accounts
 from router.ledger.engine import writing
+from router.ledger.people import accounts
 from schemas.clock import now_ms
 from support.api_server import (
     DISTRICT_OPERATOR,

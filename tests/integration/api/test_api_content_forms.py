@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession
 from sqlalchemy import select, update
 
-from router.encoding import forms
+from router.content.encoding import forms
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, dispatch
 from schemas.descriptor import Descriptor

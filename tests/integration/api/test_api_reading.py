@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from router.directory import Directory
-from router.ledger import presence
 from router.ledger.engine import reading, writing
-from router.ledger.presence import Listening, Report
-from router.ledger.progress import note_held
 from router.ledger.queries import addressees
-from router.ledger.receipts import Telling, apply
 from router.ledger.scope import EVERYTHING
-from router.schedule import Silence
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.way.progress import note_held
+from router.ledger.way.receipts import Telling, apply
+from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
 from schemas.line import Held, LineReport

@@ -6,10 +6,10 @@ import pytest
 
 from router.ledger.engine import reading, writing
 from router.ledger.queries import addressees
-from router.ledger.receipts import Telling, apply
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
-from router.schedule import Silence
+from router.ledger.way.receipts import Telling, apply
+from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
 from schemas.states import Status

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, FormData, MultipartWriter
 
-from router.ledger.accounts import create_account
 from router.ledger.engine import writing
+from router.ledger.people.accounts import create_account
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.api_server import GATEWAY, ISSUER, OPERATOR, OTHER_ISSUER, Api, letter, running_api

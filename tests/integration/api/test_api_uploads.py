@@ -16,7 +16,7 @@ from aiohttp import ClientResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.uploads import UploadLimits
+from router.content.uploads import UploadLimits
 from support.api_server import GATEWAY, ISSUER, OPERATOR, OTHER_GATEWAY, OTHER_ISSUER, Api, letter, running_api
 from support.conditions import holds
 

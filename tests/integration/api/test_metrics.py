@@ -5,11 +5,11 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
-from router.ledger import presence
 from router.ledger.engine import writing
-from router.ledger.presence import Listening, Report
-from router.ledger.receipts import Recorded, Telling, Unknown
-from router.ledger.units import import_units
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.units.unit_list import import_units
+from router.ledger.way.receipts import Recorded, Telling, Unknown
 from router.metrics import METRICS, Kind, Metrics
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id

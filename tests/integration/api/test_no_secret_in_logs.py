@@ -19,7 +19,8 @@ from deploy.logs import configure_logs
 from deploy.settings import LogSettings
 from router.console import passwords
 from router.identity import Provider, ProviderClient
-from router.ledger import accounts, queries, sessions
+from router.ledger import queries
+from router.ledger.people import accounts, sessions
 from router.settings import RouterSettings
 from support.api_server import ISSUER, Api
 from support.consoles import PASSWORD, Console, running_console
@@ -107,7 +108,7 @@ async def test_a_password_of_the_login(
 
 
 async def test_a_one_time_link(console: Console, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.ledger.people.invited", failing())
+    monkeypatch.setattr("router.ledger.people.persons.invited", failing())
     async with ClientSession(console.url) as http, http.get("/console/welcome?token=einmal-und-nie-wieder") as answer:
         assert answer.status == 500
     require_clean(logs, "einmal-und-nie-wieder")

@@ -14,8 +14,8 @@ from router.broker import Delivered, Publisher
 from router.intake import Intake
 from router.intake.amqp import IntakeDoor
 from router.ledger.engine import writing
-from router.ledger.holders import UnnamedLimits
 from router.ledger.models import delivery
+from router.ledger.way.holders import UnnamedLimits
 from schemas.ids import new_id
 from schemas.states import Status
 from support.api_server import GATEWAY, ISSUER, OTHER_ISSUER, Api, letter, running_api

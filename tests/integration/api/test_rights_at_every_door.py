@@ -19,9 +19,9 @@ from consumers.upward import tus
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, apply, plan
 from router.intake.amqp import QUEUE, IntakeDoor
-from router.ledger import rights
-from router.ledger.accounts import create_account, list_accounts
 from router.ledger.engine import reading, writing
+from router.ledger.people import rights
+from router.ledger.people.accounts import create_account, list_accounts
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.rights import DEFAULTS, HOUR_MS, Allowance, Rights

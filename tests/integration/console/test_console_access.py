@@ -6,10 +6,10 @@ from asyncio import gather
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from router.ledger import people
-from router.ledger.audit import Act, list_entries
 from router.ledger.engine import reading, writing
-from router.ledger.people import check_grant
+from router.ledger.people import persons
+from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.persons import check_grant
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
@@ -113,7 +113,7 @@ async def test_a_browser_that_its_person_has_logged_in_with_passes_a_lock_of_the
 @pytest.mark.parametrize("password", [" " * 12, "password123456", "matkhau123456", "aaaaaaaaaaaa", "qwertyuiop12"])
 async def test_a_password_that_is_guessed_first_is_refused(console: Console, password: str) -> None:
     with writing(console.engine) as conn:
-        token = people.invite(conn, "moi", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
+        token = persons.invite(conn, "moi", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
     async with ClientSession(console.url) as http:
         for chosen, status in ((password, 422), (PASSWORD, 303)):
             answer = await Browser(http).post("/console/welcome", token=token, password=chosen, again=chosen)
@@ -182,7 +182,7 @@ async def test_no_page_lets_anything_foreign_run(console: Console) -> None:
 
 async def test_a_one_time_link_sets_a_password_once_and_lets_in(console: Console) -> None:
     with writing(console.engine) as conn:
-        token = people.invite(conn, "moi", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
+        token = persons.invite(conn, "moi", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
     async with ClientSession(console.url, cookie_jar=CookieJar(unsafe=True)) as http:
         browser = Browser(http)
         assert "moi" in await browser.text(f"/console/welcome?token={token}")

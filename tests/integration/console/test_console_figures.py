@@ -10,7 +10,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import line
 from router.ledger.queries import Filter, Flag, count_lines, find_deliveries, overview, undelivered
 from router.ledger.scope import EVERYTHING, Scope
-from router.outages import LineState
+from router.rules.outages import LineState
 from schemas.clock import now_ms
 from schemas.states import UNDELIVERED, Status
 from support.consoles import Browser, Console

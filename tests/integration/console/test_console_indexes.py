@@ -16,9 +16,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection, Engine, event
 
 from router.console.app import PARTS
-from router.ledger.accounts import create_account
 from router.ledger.engine import reading, writing
 from router.ledger.models import metadata
+from router.ledger.people.accounts import create_account
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.consoles import Console

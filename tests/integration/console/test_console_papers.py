@@ -8,8 +8,8 @@ from html import unescape
 
 import pytest
 
-from router.ledger.audit import Act, Wanted, find_entries
 from router.ledger.engine import reading, writing
+from router.ledger.people.audit import Act, Wanted, find_entries
 from router.ledger.queries import Filter, find_deliveries
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms

@@ -16,10 +16,10 @@ from sqlalchemy import Engine, select
 
 from router.errors import RefusedError
 from router.identity import Provider, ProviderClient
-from router.ledger import identities, people
 from router.ledger.engine import reading, writing
-from router.ledger.login_throttle import FREE_BY_NAME, Attempt, begin
 from router.ledger.models import audit, person
+from router.ledger.people import identities, persons
+from router.ledger.people.login_throttle import FREE_BY_NAME, Attempt, begin
 from schemas.clock import now_ms
 from support.consoles import PASSWORD, Browser, Console, running_console
 from support.identity_provider import CLIENT_ID, SECRET, UNSIGNED, Account, IdentityProvider, new_key, running_provider
@@ -65,7 +65,7 @@ async def provider() -> AsyncIterator[IdentityProvider]:
 async def ground(provider: IdentityProvider, ledger: Engine, tmp_path: Path) -> AsyncIterator[Ground]:
     client = ProviderClient(provider.url, CLIENT_ID, SECRET)
     with writing(ledger) as conn:
-        people.invite(conn, "district", now_ms=now_ms())
+        persons.invite(conn, "district", now_ms=now_ms())
     async with (
         running_console(ledger, tmp_path, provider=Provider(client)) as console,
         ClientSession(console.url, cookie_jar=CookieJar(unsafe=True)) as http,
@@ -113,7 +113,7 @@ async def test_who_guesses_a_password_locks_nobody_out_of_the_providers_way_and_
             begin(conn, Attempt("district", f"10.0.0.{number}"), now_ms=now_ms())
     assert (await ground.go()).status == 303
     with writing(ground.console.engine) as conn:
-        people.revoke(conn, "district", now_ms=now_ms())
+        persons.revoke(conn, "district", now_ms=now_ms())
     assert (await ground.go()).status == 403
     assert not await ground.is_in()
 
@@ -215,7 +215,7 @@ async def test_without_a_provider_there_is_no_button_and_no_way_to_one(ledger: E
 def test_an_address_is_one_persons_and_a_new_one_frees_the_account(ledger: Engine) -> None:
     with writing(ledger) as conn:
         for name in ("a", "b"):
-            people.invite(conn, name, now_ms=1)
+            persons.invite(conn, name, now_ms=1)
         identities.set_email(conn, "a", " A@Example.vn ")
         with pytest.raises(RefusedError):
             identities.set_email(conn, "b", "a@example.vn")

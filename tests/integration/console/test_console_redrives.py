@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from aiohttp import ClientResponse
 
-from router.ledger import people
-from router.ledger.audit import Act, list_entries
 from router.ledger.engine import reading, writing
-from router.ledger.people import Grant, PersonRole, check_grant
+from router.ledger.people import persons
+from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.persons import Grant, PersonRole, check_grant
 from router.ledger.queries import Filter, find_deliveries
 from router.ledger.redrives.decisions import JobState
 from router.ledger.redrives.reading import Job, find_job, list_jobs
@@ -190,7 +190,7 @@ async def test_who_lost_the_role_lets_nothing_more_go(console: Console) -> None:
         place = await begun(district, "is:parked")
         await holds(lambda: job(console, place).tally.sent == 1)
         with writing(console.engine) as conn:
-            people.withdraw(conn, "district", Grant(PersonRole.OPERATOR, "LCA.02.#"))
-            people.invite(conn, "district", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
+            persons.withdraw(conn, "district", Grant(PersonRole.OPERATOR, "LCA.02.#"))
+            persons.invite(conn, "district", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
         assert await act(district, place, "ten") == 403
         assert job(console, place).tally.sent == 1

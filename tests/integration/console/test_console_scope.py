@@ -7,11 +7,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from router.ledger import presence, queries
-from router.ledger.people import Grant, Person, PersonRole, Right
-from router.ledger.presence import Listening, Report
+from router.ledger import queries
+from router.ledger.people.persons import Grant, Person, PersonRole, Right
 from router.ledger.queries import Filter, Flag, Follower, Span
-from router.ledger.units import import_units
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.units.unit_list import import_units
 from schemas.clock import iso
 from schemas.codes import covers
 from schemas.line import LineReport

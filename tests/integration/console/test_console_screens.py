@@ -9,15 +9,15 @@ from html import unescape
 import pytest
 
 from router.directory import Directory
-from router.ledger import presence
-from router.ledger.accounts import create_account
-from router.ledger.audit import Act, list_entries
-from router.ledger.chain import links_of
 from router.ledger.engine import reading, writing
-from router.ledger.presence import Listening, Report
-from router.ledger.progress import note_held
+from router.ledger.people.accounts import create_account
+from router.ledger.people.audit import Act, list_entries
 from router.ledger.queries import Filter, addressees, find_deliveries, find_delivery
 from router.ledger.scope import EVERYTHING
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.way.chain import links_of
+from router.ledger.way.progress import note_held
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.line import Held, LineReport

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from typing import Any
 
-from router.ledger.accounts import create_account
-from router.ledger.audit import Act, list_entries
 from router.ledger.engine import reading, writing
+from router.ledger.people.accounts import create_account
+from router.ledger.people.audit import Act, list_entries
 from router.ledger.queries import Filter, Flag, find_deliveries, find_units
 from router.ledger.scope import EVERYTHING
-from router.ledger.units import list_units
+from router.ledger.units.unit_list import list_units
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.consoles import Browser, Console

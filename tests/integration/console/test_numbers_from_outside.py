@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute
 
 from router.api import content, dispatches, health, organisation, planning, redrives, submissions, uploads
 from router.console.app import PARTS, ROOT
-from router.ledger.accounts import create_account
 from router.ledger.engine import writing
+from router.ledger.people.accounts import create_account
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.consoles import Console

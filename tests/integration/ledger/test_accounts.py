@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine
 
 from router.errors import AccountExistsError, NotFoundError, RefusedError
-from router.ledger.accounts import authenticate, create_account, find_account, list_accounts, revoke, rotate
 from router.ledger.engine import reading, writing
-from router.ledger.tokens import matches
+from router.ledger.people.accounts import authenticate, create_account, find_account, list_accounts, revoke, rotate
+from router.ledger.people.tokens import matches
 from schemas.accounts import Account, Role, parse_account
 from support.ledgers import START
 

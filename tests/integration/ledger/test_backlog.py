@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, insert, update
 
-from router.ledger.backlog import Coming, backlog, holders, lines_of
 from router.ledger.engine import writing
 from router.ledger.models import delivery, line
+from router.ledger.way.backlog import Coming, backlog, holders, lines_of
 from schemas.attachment import Forms
 from schemas.dispatch import Submission
 from schemas.states import Status

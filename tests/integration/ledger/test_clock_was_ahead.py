@@ -11,24 +11,26 @@ import pytest
 from sqlalchemy import Connection, Engine, select, update
 
 from router.delivery.expiry import Expiry
+from router.delivery.relay import RelayPolicy, claim_now
 from router.errors import LockedOutError, NotFoundError
-from router.ledger import heard, lines, login_throttle, outbox, people, presence, receipts, sessions
-from router.ledger.acts import redrive
 from router.ledger.engine import writing
 from router.ledger.figures import figures
-from router.ledger.heard import Wish
-from router.ledger.login_throttle import Attempt
 from router.ledger.models import delivery, line
-from router.ledger.outbox import Claim, Failed
-from router.ledger.presence import Listening, Report
+from router.ledger.people import login_throttle, persons, sessions
+from router.ledger.people.login_throttle import Attempt
 from router.ledger.queries import Filter, attention, overview, stuck, undelivered
 from router.ledger.redrives.decisions import BATCH, Course, JobState, Outcome, Pace, Tally, decide, settle
 from router.ledger.redrives.making import dry_run
-from router.ledger.righting import Waits, put_right
 from router.ledger.scope import EVERYTHING
+from router.ledger.units import heard, lines, presence
+from router.ledger.units.heard import Wish
+from router.ledger.units.presence import Listening, Report
+from router.ledger.way import outbox, receipts
+from router.ledger.way.acts import redrive
+from router.ledger.way.outbox import Claim, Failed
+from router.ledger.way.righting import Waits, put_right
 from router.ledger.writer import Writer
-from router.relay import RelayPolicy, claim_now
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from schemas.clock import now_ms
 from schemas.line import LineReport
 from schemas.states import Status
@@ -171,14 +173,14 @@ ATTEMPT = Attempt("lan", "192.0.2.7")
 
 
 def fail_to_log_in(conn: Connection, now: int) -> None:
-    token = people.invite(conn, "lan", now_ms=now)
-    people.set_password(conn, token, "hash", now_ms=now)
+    token = persons.invite(conn, "lan", now_ms=now)
+    persons.set_password(conn, token, "hash", now_ms=now)
     for _ in range(login_throttle.FREE_AT_ADDRESS):
         login_throttle.begin(conn, ATTEMPT, now_ms=now)
 
 
 def open_session(conn: Connection, now: int) -> str:
-    people.invite(conn, "lan", now_ms=now)
+    persons.invite(conn, "lan", now_ms=now)
     return sessions.open_session(conn, "lan", now_ms=now)
 
 
@@ -188,8 +190,8 @@ KEPT = {
         lambda conn, _, now: raises(lambda: login_throttle.begin(conn, ATTEMPT, now_ms=now), LockedOutError),
     ),
     "an invitation": Kept(
-        lambda conn, now: people.invite(conn, "lan", now_ms=now),
-        lambda conn, token, now: not raises(lambda: people.invited(conn, token, now_ms=now), NotFoundError),
+        lambda conn, now: persons.invite(conn, "lan", now_ms=now),
+        lambda conn, token, now: not raises(lambda: persons.invited(conn, token, now_ms=now), NotFoundError),
     ),
     "a session": Kept(
         open_session, lambda conn, token, now: sessions.find_session(conn, token, now_ms=now) is not None

@@ -13,14 +13,14 @@ from sqlalchemy import Engine, func, select, update
 from router.content import ContentStore
 from router.content.collecting import Collector
 from router.content.possession import Possession
+from router.delivery.retention import Kept, Retention
 from router.errors import UnknownAttachmentError
-from router.ledger import holders
-from router.ledger.acceptance import accept
 from router.ledger.engine import reading, writing
-from router.ledger.holders import Brought, UnnamedLimits
 from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
+from router.ledger.way import holders
+from router.ledger.way.acceptance import accept
+from router.ledger.way.holders import Brought, UnnamedLimits
 from router.ledger.writer import Writer
-from router.retention import Kept, Retention
 from schemas.accounts import parse_account
 from schemas.attachment import Attachment
 from schemas.clock import now_ms

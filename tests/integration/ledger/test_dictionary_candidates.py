@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Engine
 
-from router.ledger.dictionaries import announced_forms, candidates
 from router.ledger.engine import reading, writing
+from router.ledger.way.dictionaries import announced_forms, candidates
 from schemas.attachment import Attachment, Forms
 from schemas.dispatch import Submission
 from schemas.states import Status

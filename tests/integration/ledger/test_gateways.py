@@ -8,16 +8,17 @@ import pytest
 from sqlalchemy import Connection, Engine, select
 
 from router.broker import Delivered
+from router.delivery.hellos import Greeting, note
+from router.delivery.recorder import _read
 from router.errors import ActRefusedError, NotFoundError
-from router.greeting import Greeting, note
-from router.ledger import gateways, queries, unit_acts
+from router.ledger import queries
 from router.ledger.models import delivery, spool, unit, unit_trouble
 from router.ledger.queries import Flag
-from router.ledger.receipts import Telling, apply
 from router.ledger.scope import EVERYTHING
-from router.ledger.unit_acts import By
-from router.recorder import _read
-from router.schedule import Silence
+from router.ledger.units import gateways, unit_acts
+from router.ledger.units.unit_acts import By
+from router.ledger.way.receipts import Telling, apply
+from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
 from schemas.health import HEADER_HEALTH, Health, Trouble

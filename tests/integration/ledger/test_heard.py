@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Engine, select
 
-from router import greeting
-from router.greeting import Greeting
-from router.ledger import heard
+from router.delivery import hellos
+from router.delivery.hellos import Greeting
+from router.delivery.recorder import Signs, _apply
 from router.ledger.engine import reading
-from router.ledger.heard import Question, Wish
 from router.ledger.models import unit_receipts
-from router.recorder import Signs, _apply
-from router.schedule import Silence
+from router.ledger.units import heard
+from router.ledger.units.heard import Question, Wish
+from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
@@ -140,7 +140,7 @@ def test_receipts_are_noted_with_what_they_record_even_when_the_delivery_is_unkn
         told = clerk.deliveries[dispatch, UNIT], new_id()
         tellings = [clerk.telling(key, Status.TAKEN, UNIT, seq) for seq, key in enumerate(told, 1)]
         _apply(Silence(), 0, Signs(), conn, [tellings])
-        greeting.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
+        hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
     assert ask(ledger, now_ms()) == ((3, 3),)
 
 
@@ -148,7 +148,7 @@ def test_receipts_are_noted_with_what_they_record_even_when_the_delivery_is_unkn
 def test_a_recall_goes_again_to_a_new_spool_with_what_it_recalls(ledger: Engine, state: Status) -> None:
     def say_hello(spool: str) -> int:
         hello = Hello.model_validate({"units": (UNIT,), "spool_id": spool, "at": iso(now_ms())})
-        return greeting.note(0, conn, [Greeting(hello, GATEWAY)])[0]
+        return hellos.note(0, conn, [Greeting(hello, GATEWAY)])[0]
 
     with ledger.begin() as conn:
         clerk = Clerk(conn)

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from router.errors import ConflictError, LedgerUnavailableError
-from router.ledger import acceptance, outbox, receipts
-from router.ledger.acceptance import NewDispatch
 from router.ledger.models import attempt, delivery, dispatch, receipt
-from router.ledger.outbox import Claim, Claimed, Failed
-from router.ledger.receipts import Recorded, Telling, Unknown
+from router.ledger.way import acceptance, outbox, receipts
+from router.ledger.way.acceptance import NewDispatch
+from router.ledger.way.outbox import Claim, Claimed, Failed
+from router.ledger.way.receipts import Recorded, Telling, Unknown
 from router.ledger.writer import Writer
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from schemas.clock import iso
 from schemas.dispatch import Accepted, Submission
 from schemas.ids import new_id

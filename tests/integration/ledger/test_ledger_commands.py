@@ -23,9 +23,9 @@ from router.errors import (
     LedgerUnavailableError,
     NotFoundError,
 )
-from router.ledger.accounts import authenticate
-from router.ledger.audit import list_entries
 from router.ledger.engine import open_engine, reading, writing
+from router.ledger.people.accounts import authenticate
+from router.ledger.people.audit import list_entries
 from router.ledger.queries import find_delivery
 from router.ledger.redrives.reading import Job, list_jobs
 from router.ledger.redrives.stepping import step

@@ -14,7 +14,7 @@ from router.errors import LedgerTroubleError, LedgerUnavailableError
 from router.ledger import writer as writers
 from router.ledger.engine import open_engine, reading, upgrade, writing
 from router.ledger.models import unit as unit_table
-from router.ledger.units import import_units, list_units
+from router.ledger.units.unit_list import import_units, list_units
 from router.ledger.writer import Writer
 from support.conditions import holds
 from support.ledgers import START, unit

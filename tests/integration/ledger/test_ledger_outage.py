@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from router.errors import LedgerUnavailableError
 from router.ledger import engine as engines
 from router.ledger.engine import open_engine, reading, upgrade, writing
-from router.ledger.units import import_units, list_units
+from router.ledger.units.unit_list import import_units, list_units
 from support.ledgers import START, unit
 from support.postgres import PrivatePostgres
 

@@ -9,10 +9,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select
 
 from router.errors import LedgerRevisionError, LedgerTroubleError, LedgerUnavailableError
-from router.ledger.accounts import create_account
 from router.ledger.engine import BASE, downgrade, open_engine, reading, require_current, upgrade, writing
 from router.ledger.models import account, content_holder, dispatch, metadata, unit
-from router.ledger.units import import_units, list_units
+from router.ledger.people.accounts import create_account
+from router.ledger.units.unit_list import import_units, list_units
 from schemas.accounts import parse_account
 from schemas.ids import new_id
 from schemas.unit import OtherCode

@@ -8,11 +8,7 @@ from sqlalchemy import Engine, select
 
 from router.directory import Directory, resolve_recall
 from router.errors import ActRefusedError, AddressingError
-from router.ledger import recalls
-from router.ledger.acceptance import accept
-from router.ledger.acts import redrive
 from router.ledger.engine import writing
-from router.ledger.leftovers import give_up, hand_on, leftovers
 from router.ledger.models import audit, delivery, dispatch
 from router.ledger.queries import Filter, stuck
 from router.ledger.redrives.authority import Authority, AuthorityKind
@@ -21,7 +17,11 @@ from router.ledger.redrives.making import NewRedrive, make
 from router.ledger.redrives.reading import list_items
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
-from router.ledger.unit_acts import By
+from router.ledger.units.unit_acts import By
+from router.ledger.way import recalls
+from router.ledger.way.acceptance import accept
+from router.ledger.way.acts import redrive
+from router.ledger.way.leftovers import give_up, hand_on, leftovers
 from schemas.clock import day_at
 from schemas.dispatch import Accepted, Submission
 from schemas.errors import AddressingError as RuleError

@@ -7,8 +7,8 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import line, outage
 from router.ledger.queries import Downtime, LineBoard, Span, line_board
 from router.ledger.scope import EVERYTHING, Scope
-from router.ledger.units import record_seen
-from router.outages import LineState
+from router.ledger.units.unit_list import record_seen
+from router.rules.outages import LineState
 from schemas.ids import new_id
 from support.ledgers import START, Clerk, unit
 

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from router.broker import SessionState
+from router.delivery.hellos import Greeting, note
 from router.delivery.line_watch import LineWatch, _note_silent
-from router.greeting import Greeting, note
-from router.ledger import presence, queries
+from router.ledger import queries
 from router.ledger.engine import reading
-from router.ledger.presence import Listening, Report
-from router.ledger.progress import note_held
 from router.ledger.queries import Downtime, LineRow, OutageRow, Transfers
 from router.ledger.scope import EVERYTHING, Scope
-from router.outages import LineState, ToldBy
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.way.progress import note_held
+from router.rules.outages import LineState, ToldBy
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 
-from router.ledger.acts import redrive
 from router.ledger.engine import writing
-from router.ledger.evidence import CLOCKS_DIFFER_MS, LATEST_MS
 from router.ledger.models import delivery, dispatch, receipt
-from router.ledger.receipts import Recorded, Result, Telling, Unknown, apply
-from router.schedule import Silence
+from router.ledger.way.acts import redrive
+from router.ledger.way.receipts import Recorded, Result, Telling, Unknown, apply
+from router.rules.evidence import CLOCKS_DIFFER_MS, LATEST_MS
+from router.rules.schedule import Silence
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.states import BY_UNIT, Effect, Status, follow

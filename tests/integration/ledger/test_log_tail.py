@@ -11,7 +11,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.queries import Filter, log_tail, read_log
 from router.ledger.queries.log_tail import Fresh, LogTail
 from router.ledger.scope import EVERYTHING, Scope
-from router.spans import Heard
+from router.rules.number_ranges import Heard
 from schemas.clock import now_ms
 from schemas.states import Status
 from support.ledgers import Clerk, unit

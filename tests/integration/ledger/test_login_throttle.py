@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 
 from router.errors import LockedOutError
-from router.ledger import login_throttle as throttle
-from router.ledger import people
 from router.ledger.engine import writing
-from router.ledger.login_throttle import Attempt
 from router.ledger.models import login_attempt
+from router.ledger.people import login_throttle as throttle
+from router.ledger.people import persons
+from router.ledger.people.login_throttle import Attempt
 from support.ledgers import START
 
 HERE = "10.0.0.1"
@@ -30,7 +30,7 @@ def test_the_fifth_failure_at_an_address_locks_and_each_further_one_for_twice_as
     ledger: Engine, name: str
 ) -> None:
     with writing(ledger) as conn:
-        people.invite(conn, "lan", now_ms=START)
+        persons.invite(conn, "lan", now_ms=START)
         attempt = Attempt(name, HERE)
         assert [lock(conn, attempt) for _ in range(6)] == [0, 0, 0, 0, 0, 30]
         assert lock(conn, attempt, START + 30_000) == 0
@@ -54,7 +54,7 @@ def test_an_address_that_tries_many_names_is_locked_for_all(ledger: Engine) -> N
 
 def test_a_known_browser_passes_a_lock_by_name_and_by_address_and_has_a_count_of_its_own(ledger: Engine) -> None:
     with writing(ledger) as conn:
-        people.invite(conn, "lan", now_ms=START)
+        persons.invite(conn, "lan", now_ms=START)
         device = throttle.remember_device(conn, "lan", now_ms=START)
         for number in range(throttle.FREE_BY_NAME):
             lock(conn, Attempt("lan", f"10.0.1.{number}"))
@@ -69,11 +69,11 @@ def test_a_known_browser_passes_a_lock_by_name_and_by_address_and_has_a_count_of
 
 def test_a_person_has_so_many_browsers_and_a_new_password_forgets_them(ledger: Engine) -> None:
     with writing(ledger) as conn:
-        invitation = people.invite(conn, "lan", now_ms=START)
+        invitation = persons.invite(conn, "lan", now_ms=START)
         devices = [throttle.remember_device(conn, "lan", now_ms=START + number) for number in range(12)]
         known = [throttle.knows_device(conn, "lan", device, now_ms=START) for device in devices]
         assert known == [False] * 2 + [True] * throttle.MAX_DEVICES
-        people.set_password(conn, invitation, "hash", now_ms=START)
+        persons.set_password(conn, invitation, "hash", now_ms=START)
         assert not any(throttle.knows_device(conn, "lan", device, now_ms=START) for device in devices)
 
 

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from router.errors import NotFoundError, RefusedError
-from router.ledger import audit, login_throttle, people, sessions
-from router.ledger.audit import Act, Entry
 from router.ledger.engine import reading, writing
-from router.ledger.login_throttle import Attempt
 from router.ledger.models import person, web_session
-from router.ledger.people import Grant, Person, PersonRole, Right
+from router.ledger.people import audit, login_throttle, persons, sessions
+from router.ledger.people.audit import Act, Entry
+from router.ledger.people.login_throttle import Attempt
+from router.ledger.people.persons import Grant, Person, PersonRole, Right
 from router.ledger.scope import EVERYTHING, Scope
 from support.ledgers import START
 
@@ -20,33 +20,33 @@ GRANT = Grant(PersonRole.OPERATOR, "LCA.02.#")
 
 def make(ledger: Engine, name: str = "lan", *grants: Grant) -> None:
     with writing(ledger) as conn:
-        token = people.invite(conn, name, grants or [GRANT], now_ms=START)
-        people.set_password(conn, token, "the hash", now_ms=START)
+        token = persons.invite(conn, name, grants or [GRANT], now_ms=START)
+        persons.set_password(conn, token, "the hash", now_ms=START)
 
 
 def log_in(ledger: Engine, now: int) -> str | None:
     with writing(ledger) as conn:
         login_throttle.begin(conn, Attempt("lan", "10.0.0.1"), now_ms=now)
-        return people.password_of(conn, "lan")
+        return persons.password_of(conn, "lan")
 
 
 def test_an_invitation_lets_in_once_and_only_for_a_day(ledger: Engine) -> None:
     with writing(ledger) as conn:
-        first = people.invite(conn, "lan", [GRANT], now_ms=START)
-        second = people.invite(conn, "lan", now_ms=START)
+        first = persons.invite(conn, "lan", [GRANT], now_ms=START)
+        second = persons.invite(conn, "lan", now_ms=START)
         with pytest.raises(NotFoundError):
-            people.invited(conn, first, now_ms=START)
+            persons.invited(conn, first, now_ms=START)
         with pytest.raises(NotFoundError):
-            people.invited(conn, second, now_ms=START + people.INVITED_FOR_MS)
-        assert people.set_password(conn, second, "hash", now_ms=START) == Person("lan", (GRANT,))
+            persons.invited(conn, second, now_ms=START + persons.INVITED_FOR_MS)
+        assert persons.set_password(conn, second, "hash", now_ms=START) == Person("lan", (GRANT,))
         with pytest.raises(NotFoundError):
-            people.set_password(conn, second, "another", now_ms=START)
+            persons.set_password(conn, second, "another", now_ms=START)
 
 
 def test_the_ledger_keeps_neither_the_one_time_token_nor_the_cookies(ledger: Engine) -> None:
     make(ledger)
     with writing(ledger) as conn:
-        invitation = people.invite(conn, "lan", now_ms=START)
+        invitation = persons.invite(conn, "lan", now_ms=START)
         cookie = sessions.open_session(conn, "lan", now_ms=START)
         kept = f"{conn.execute(select(person)).all()} {conn.execute(select(web_session)).all()}"
     assert invitation not in kept
@@ -56,7 +56,7 @@ def test_the_ledger_keeps_neither_the_one_time_token_nor_the_cookies(ledger: Eng
 def test_nobody_logs_in_who_is_unknown_or_has_no_password_yet(ledger: Engine) -> None:
     assert log_in(ledger, START) is None
     with writing(ledger) as conn:
-        people.invite(conn, "lan", [GRANT], now_ms=START)
+        persons.invite(conn, "lan", [GRANT], now_ms=START)
     assert log_in(ledger, START) is None
 
 
@@ -65,9 +65,9 @@ def test_a_success_forgets_the_failures(ledger: Engine) -> None:
     for _ in range(4):
         log_in(ledger, START)
     with writing(ledger) as conn:
-        assert people.end_login(conn, "lan", "the hash", new_hash="better") == Person("lan", (GRANT,))
+        assert persons.end_login(conn, "lan", "the hash", new_hash="better") == Person("lan", (GRANT,))
         login_throttle.succeed(conn, Attempt("lan", "10.0.0.1"), now_ms=START)
-        assert people.end_login(conn, "lan", "the hash") is None
+        assert persons.end_login(conn, "lan", "the hash") is None
     for _ in range(5):
         assert log_in(ledger, START) == "better"
 
@@ -77,9 +77,9 @@ def test_an_invitation_ends_the_lock_of_a_name(ledger: Engine) -> None:
     with writing(ledger) as conn:
         for number in range(login_throttle.FREE_BY_NAME):
             login_throttle.begin(conn, Attempt("lan", f"10.0.1.{number}"), now_ms=START)
-        assert people.list_people(conn)[0].locked_until > START
-        people.invite(conn, "lan", now_ms=START)
-        assert people.list_people(conn)[0].locked_until == 0
+        assert persons.list_people(conn)[0].locked_until > START
+        persons.invite(conn, "lan", now_ms=START)
+        assert persons.list_people(conn)[0].locked_until == 0
         login_throttle.begin(conn, Attempt("lan", "10.0.2.1"), now_ms=START)
 
 
@@ -100,26 +100,26 @@ def test_a_session_ends_by_idleness_by_age_by_logout_by_a_new_password_and_by_re
         sessions.close_session(conn, cookie)
         assert sessions.find_session(conn, cookie, now_ms=at) is None
         cookie = sessions.open_session(conn, "lan", now_ms=at)
-        people.set_password(conn, people.invite(conn, "lan", now_ms=at), "new", now_ms=at)
+        persons.set_password(conn, persons.invite(conn, "lan", now_ms=at), "new", now_ms=at)
         assert sessions.find_session(conn, cookie, now_ms=at) is None
         cookie = sessions.open_session(conn, "lan", now_ms=at)
-        people.revoke(conn, "lan", now_ms=at)
+        persons.revoke(conn, "lan", now_ms=at)
         assert sessions.find_session(conn, cookie, now_ms=at) is None
-        assert people.password_of(conn, "lan") is None
+        assert persons.password_of(conn, "lan") is None
 
 
 def test_a_role_taken_back_counts_from_the_next_request_on(ledger: Engine) -> None:
     make(ledger, "lan", GRANT, Grant(PersonRole.AUDITOR, "LCA.03"))
     with writing(ledger) as conn:
         cookie = sessions.open_session(conn, "lan", now_ms=START)
-        people.withdraw(conn, "lan", GRANT)
+        persons.withdraw(conn, "lan", GRANT)
         found = sessions.find_session(conn, cookie, now_ms=START)
         assert found is not None
         assert found[0].grants == (Grant(PersonRole.AUDITOR, "LCA.03"),)
         with pytest.raises(RefusedError):
-            people.withdraw(conn, "lan", GRANT)
+            persons.withdraw(conn, "lan", GRANT)
         with pytest.raises(NotFoundError):
-            people.revoke(conn, "nobody", now_ms=START)
+            persons.revoke(conn, "nobody", now_ms=START)
 
 
 def test_roles_give_what_they_say_on_the_units_they_are_granted_on() -> None:

@@ -10,10 +10,10 @@ from typer.testing import CliRunner, Result
 
 from router.cli import people as command
 from router.errors import NotFoundError, RefusedError
-from router.ledger import identities, login_throttle, people
-from router.ledger.audit import Act, list_entries
 from router.ledger.engine import open_engine, reading, writing
-from router.ledger.login_throttle import Attempt
+from router.ledger.people import identities, login_throttle, persons
+from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.login_throttle import Attempt
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 
@@ -39,7 +39,7 @@ def test_the_first_administrator_may_be_invited_before_any_router_ran(run: Run, 
     assert link.startswith("https://congvan.example/console/welcome?token=")
     engine = open_engine(ledger_url)
     with writing(engine) as conn:
-        person = people.set_password(conn, link.partition("token=")[2], "hash", now_ms=now_ms())
+        person = persons.set_password(conn, link.partition("token=")[2], "hash", now_ms=now_ms())
     assert [(grant.role, grant.pattern) for grant in person.grants] == [("admin", "LCA.#")]
     engine.dispose()
 
@@ -56,7 +56,7 @@ def test_people_are_listed_with_their_state_and_no_secret(run: Run, ledger: Engi
     }
     assert made["link"].partition("token=")[2] not in listed.stdout
     with writing(ledger) as conn:
-        people.set_password(conn, made["link"].partition("token=")[2], "hash", now_ms=now_ms())
+        persons.set_password(conn, made["link"].partition("token=")[2], "hash", now_ms=now_ms())
         for number in range(login_throttle.FREE_BY_NAME):
             login_throttle.begin(conn, Attempt("lan", f"10.0.0.{number}"), now_ms=now_ms())
     assert "locked out" in run("list").stdout

@@ -7,7 +7,6 @@ from sqlalchemy import Engine
 
 from router.errors import MalformedError
 from router.ledger.engine import reading, writing
-from router.ledger.outbox import Failed, record_failures
 from router.ledger.queries import (
     Filter,
     Follower,
@@ -23,7 +22,8 @@ from router.ledger.queries import (
     undelivered,
 )
 from router.ledger.scope import EVERYTHING, Scope
-from router.ledger.units import import_units
+from router.ledger.units.unit_list import import_units
+from router.ledger.way.outbox import Failed, record_failures
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from schemas.states import Effect, Status

@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, insert, literal, select, update
 
-from router.ledger import outbox, presence, queries
-from router.ledger.acceptance import paused_units
-from router.ledger.accounts import authenticate, gateways_of
-from router.ledger.backlog import backlog, holders, lines_of
-from router.ledger.dictionaries import announced_forms, candidates
+from router.ledger import queries
 from router.ledger.engine import open_engine, reading, writing
-from router.ledger.lines import align
 from router.ledger.models import (
     account,
     delivery,
@@ -28,15 +23,22 @@ from router.ledger.models import (
     redrive_item,
     unit,
 )
-from router.ledger.outbox import Claim
-from router.ledger.presence import Listening, Report
+from router.ledger.people.accounts import authenticate, gateways_of
+from router.ledger.people.sessions import find_session
+from router.ledger.people.tokens import new_token
 from router.ledger.queries import Filter, Flag
 from router.ledger.redrives import stepping
 from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import list_items, list_jobs
 from router.ledger.scope import EVERYTHING, Scope
-from router.ledger.sessions import find_session
-from router.ledger.tokens import new_token
+from router.ledger.units import presence
+from router.ledger.units.lines import align
+from router.ledger.units.presence import Listening, Report
+from router.ledger.way import outbox
+from router.ledger.way.acceptance import paused_units
+from router.ledger.way.backlog import backlog, holders, lines_of
+from router.ledger.way.dictionaries import announced_forms, candidates
+from router.ledger.way.outbox import Claim
 from schemas.dispatch import Urgency
 from schemas.ids import new_id
 from schemas.line import LineReport

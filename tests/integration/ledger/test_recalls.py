@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from router.errors import AddressingError, ReferencesError
-from router.ledger import outbox
-from router.ledger.acceptance import accept
 from router.ledger.models import delivery, dispatch, receipt
-from router.ledger.outbox import Claim
+from router.ledger.way import outbox
+from router.ledger.way.acceptance import accept
+from router.ledger.way.outbox import Claim
 from schemas.dispatch import Accepted, Submission
 from schemas.ids import new_id
 from schemas.states import Status

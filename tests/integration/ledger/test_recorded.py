@@ -4,10 +4,10 @@ import threading
 
 from sqlalchemy import Connection, Engine, select
 
-from router.ledger import recorded
 from router.ledger.engine import reading, writing
 from router.ledger.models import publication
-from router.ledger.recorded import Claim, Entry, Step
+from router.ledger.way import recorded
+from router.ledger.way.recorded import Claim, Entry, Step
 from schemas.states import Status
 from support.ledgers import POSTGRESQL, Clerk, unit
 

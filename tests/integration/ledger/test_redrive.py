@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Connection, Engine, select, update
 
 from router.errors import ActRefusedError, ConflictError, ForbiddenError, NotFoundError
-from router.ledger import people
-from router.ledger.audit import Act, list_entries
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt, redrive_item
-from router.ledger.people import Grant, PersonRole, check_grant
+from router.ledger.people import persons
+from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.persons import Grant, PersonRole, check_grant
 from router.ledger.queries import Filter, find_delivery
 from router.ledger.redrives.acting import Wish, act_on
 from router.ledger.redrives.afterwards import settle as settle_late
@@ -216,7 +216,7 @@ def test_a_filter_that_takes_nothing_makes_no_redrive(ledger: Engine) -> None:
 
 
 def person(conn: Connection, name: str, pattern: str, now: int, role: str = "operator") -> Authority:
-    people.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
+    persons.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
     return Authority(AuthorityKind.PERSON, name)
 
 
@@ -225,17 +225,17 @@ def test_roles_are_asked_at_the_making_and_at_every_step(ledger: Engine) -> None
         clerk = Clerk(conn)
         ids = parked(clerk, UNITS[:4])
         who = person(conn, "hoa", "LCA.01.#", clerk.now)
-        people.invite(conn, "hoa", [check_grant("operator", "LCA.02.#")], now_ms=clerk.now)
+        persons.invite(conn, "hoa", [check_grant("operator", "LCA.02.#")], now_ms=clerk.now)
         viewer = person(conn, "vien", "LCA.#", clerk.now, "viewer")
         with pytest.raises(ForbiddenError):
             make(conn, wanted(clerk, who=viewer), now_ms=clerk.now)
         key = make(conn, wanted(clerk, Pace.HAND, who=who), now_ms=clerk.now)
         assert find_job(conn, EVERYTHING, key).course.total == 2, "what is not one's own is not taken"
-        people.withdraw(conn, "hoa", Grant(PersonRole.OPERATOR, "LCA.01.#"))
+        persons.withdraw(conn, "hoa", Grant(PersonRole.OPERATOR, "LCA.01.#"))
         assert steps(conn, clerk, key).sent == 0
         skipped = list_items(conn, EVERYTHING, key, outcomes=[Outcome.SKIPPED])
         assert [(item.delivery_id, item.note) for item in skipped] == [(ids[0], "hoa may not act on LCA.01 any more")]
-        people.revoke(conn, "hoa", now_ms=clerk.now)
+        persons.revoke(conn, "hoa", now_ms=clerk.now)
         stopped = steps(conn, clerk, key)
         assert (stopped.state, stopped.note) == (JobState.STOPPED, "hoa may not act any more")
         assert redriven(conn) == []

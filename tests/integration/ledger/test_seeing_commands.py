@@ -17,15 +17,15 @@ from typer.testing import CliRunner, Result
 from router.cli import audit, content, lines, overview, search, stats, stuck, units, watch, why
 from router.content import ContentStore
 from router.errors import ActRefusedError
-from router.ledger import presence
-from router.ledger.accounts import create_account
-from router.ledger.audit import Act, Entry, record
-from router.ledger.chain import links_of
 from router.ledger.engine import reading, writing
 from router.ledger.models import unit as unit_row
-from router.ledger.presence import Listening, Report
+from router.ledger.people.accounts import create_account
+from router.ledger.people.audit import Act, Entry, record
 from router.ledger.queries import find_delivery, read_log
 from router.ledger.scope import EVERYTHING
+from router.ledger.units import presence
+from router.ledger.units.presence import Listening, Report
+from router.ledger.way.chain import links_of
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 from schemas.line import LineReport

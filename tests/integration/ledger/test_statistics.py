@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, func, select
 
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt
-from router.ledger.percentiles import percentiles_of, ranked, read
 from router.ledger.queries import monthly
+from router.ledger.queries.percentiles import percentiles_of, ranked, read
 from router.ledger.queries.statistics import Measured, Period, Spread, Stage, measure, measure_spans
-from router.ledger.receipts import Telling, apply
 from router.ledger.scope import EVERYTHING, Scope
-from router.schedule import Silence
+from router.ledger.way.receipts import Telling, apply
+from router.rules.schedule import Silence
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.months import Month

@@ -7,16 +7,17 @@ from sqlalchemy import Connection, Engine, select
 
 from router.directory import Directory, Reason, resolve
 from router.errors import ActRefusedError, DirectoryError, NotFoundError
-from router.ledger import outbox, queries
-from router.ledger.audit import Act, list_entries
+from router.ledger import queries
 from router.ledger.engine import writing
-from router.ledger.lines import align
 from router.ledger.models import delivery
-from router.ledger.outbox import Claim
+from router.ledger.people.audit import Act, list_entries
 from router.ledger.queries import Filter, Flag
 from router.ledger.scope import EVERYTHING
-from router.ledger.unit_acts import By, keep, mute, named, open_again, pause, retire
-from router.ledger.units import import_units, list_units
+from router.ledger.units.lines import align
+from router.ledger.units.unit_acts import By, keep, mute, named, open_again, pause, retire
+from router.ledger.units.unit_list import import_units, list_units
+from router.ledger.way import outbox
+from router.ledger.way.outbox import Claim
 from schemas.states import Status
 from schemas.unit import Link
 from support.ledgers import Clerk, unit

@@ -5,10 +5,10 @@ from datetime import date
 from sqlalchemy import Engine, select
 
 from router.ledger.engine import reading, writing
-from router.ledger.lines import align
 from router.ledger.models import delivery
 from router.ledger.scope import EVERYTHING, Scope
-from router.ledger.units import ImportResult, import_units, list_seen, list_units, record_seen
+from router.ledger.units.lines import align
+from router.ledger.units.unit_list import ImportResult, import_units, list_seen, list_units, record_seen
 from schemas.states import Status
 from schemas.unit import Link, OtherCode, Unit
 from support.ledgers import START, Clerk, unit

@@ -3,16 +3,16 @@
 import pytest
 from sqlalchemy import Connection, Engine, select, update
 
-from router.ledger.audit import Act, Wanted, find_entries
 from router.ledger.engine import downgrade, reading, upgrade, writing
 from router.ledger.models import dispatch_word, line
-from router.ledger.presence import Report, note_report
+from router.ledger.people.audit import Act, Wanted, find_entries
 from router.ledger.queries import Filter, list_dispatches
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import Pace
 from router.ledger.redrives.making import NewRedrive, make
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
+from router.ledger.units.presence import Report, note_report
 from router.ledger.words import MOST_WORDS, kept
 from schemas.ids import new_id
 from schemas.line import LineReport

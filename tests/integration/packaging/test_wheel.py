@@ -32,6 +32,7 @@ def test_the_wheel_holds_schemas_migrations_and_the_example_but_no_large_files(w
         *ROOT.glob("router/ledger/migrations/**/*.py"),
         *ROOT.glob("consumers/spool/migrations/**/*"),
         *ROOT.glob("router/console/*/*"),
+        *ROOT.glob("router/pages/*/*"),
         ROOT / "deploy/examples/lao-cai/units.csv",
         ROOT / "router/broker/_keeper.py",
         ROOT / "router/broker/_preload.eval",

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from router.broker import Session
+from router.delivery.recorded import RecordedPublisher
 from router.ledger.engine import reading, writing
 from router.ledger.models import publication, receipt
-from router.ledger.receipts import apply
+from router.ledger.way.receipts import apply
 from router.ledger.writer import Writer
-from router.recorded import RecordedPublisher
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from schemas.model import parse
 from schemas.receipt import Burst
 from schemas.states import Status
@@ -137,7 +137,7 @@ async def test_one_that_died_before_it_noted_what_it_published_costs_a_repetitio
 ) -> None:
     ground.tell(300)
     with monkeypatch.context() as dying:
-        dying.setattr("router.ledger.recorded.advance", _dies)
+        dying.setattr("router.ledger.way.recorded.advance", _dies)
         async with ground.publishing():
             await holds(lambda: len(ground.receive()) >= 500)
     assert ground.through() == 0
@@ -166,8 +166,8 @@ async def test_two_routers_publish_by_turns_and_leave_out_nothing(ground: Ground
 async def test_a_full_queue_of_one_issuer_does_not_hold_up_the_others(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.recorded._PAUSE_FIRST", 0.01)
-    monkeypatch.setattr("router.recorded._PAUSE_LONGEST", 0.05)
+    monkeypatch.setattr("router.delivery.recorded._PAUSE_FIRST", 0.01)
+    monkeypatch.setattr("router.delivery.recorded._PAUSE_LONGEST", 0.05)
     for _ in range(5):
         ground.tell(1, issuer="LCA.BTC")
         ground.tell(10)

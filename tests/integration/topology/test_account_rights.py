@@ -11,7 +11,7 @@ from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError, 
 
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, apply, may_be_answered_at, plan
-from router.ledger.tokens import NewToken, new_token
+from router.ledger.people.tokens import NewToken, new_token
 from support.amqp import Login, administrator, take
 from support.broker import Vhost
 from support.organisation import a_unit

@@ -10,7 +10,7 @@ from router.broker.errors import ManagementError, ManagementForbiddenError, Mana
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, Changes, Topology, apply, definitions, diff, plan, read
 from router.broker.topology.planning import MAX_DEAD_BYTES, MAX_UNIT_QUEUE_BYTES
-from router.ledger.tokens import new_token
+from router.ledger.people.tokens import new_token
 from schemas.unit import Link, Unit
 from support.amqp import administrator, take
 from support.broker import Vhost

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from deploy.exits import ExitCode
-from router.ledger.accounts import create_account, revoke
 from router.ledger.engine import open_engine, upgrade, writing
-from router.ledger.units import import_units
+from router.ledger.people.accounts import create_account, revoke
+from router.ledger.units.unit_list import import_units
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.unit import Link, Unit

@@ -18,8 +18,8 @@ from pika.exceptions import AMQPError
 from router.broker.management import Management
 from router.broker.topology import diff, read
 from router.delivery.broker_plan import planned
-from router.ledger.accounts import create_account, revoke, rotate
 from router.ledger.engine import reading, writing
+from router.ledger.people.accounts import create_account, revoke, rotate
 from router.settings import RouterSettings
 from schemas.accounts import Role, parse_account
 from schemas.clock import now_ms

@@ -10,7 +10,7 @@ from router.broker.errors import ManagementError, ManagementUnreachableError
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, Making, Topology, apply, plan, read
 from router.broker.topology.capacity import handles_for
-from router.ledger.tokens import new_token
+from router.ledger.people.tokens import new_token
 from schemas.unit import Unit
 from support.amqp import administrator, take
 from support.broker import Vhost

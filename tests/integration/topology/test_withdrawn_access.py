@@ -8,7 +8,7 @@ from pika.exceptions import AMQPConnectionError, AMQPError
 
 from router.broker.management import Management
 from router.broker.topology import Bounds, BrokerAccount, Topology, apply, plan, read, withdraw
-from router.ledger.tokens import NewToken, new_token
+from router.ledger.people.tokens import NewToken, new_token
 from support.amqp import Login, administrator, is_open
 from support.broker import Vhost, call
 from support.conditions import holds

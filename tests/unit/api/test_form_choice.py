@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.api.negotiation import accepted, choose, held_dictionary
-from router.encoding import StoredForm
+from router.content.encoding import StoredForm
 from schemas.encoding import Encoding, as_available_dictionary, read_available_dictionary
 
 A, B = "a" * 64, "b" * 64

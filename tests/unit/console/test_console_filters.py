@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.console.filters import FilterError, parse, token
 from router.ledger.queries import Filter, Flag
+from router.words.filters import FilterError, parse, token
 from schemas.clock import to_ms
 from schemas.states import Status
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from router.console.language import ENGLISH, LOCALE, VIETNAMESE, translations
-from router.console.words import ACTS, FLAGS, ROLES, STATES
-from router.ledger.audit import Act
-from router.ledger.people import PersonRole
+from router.ledger.people.audit import Act
+from router.ledger.people.persons import PersonRole
 from router.ledger.queries import Flag
+from router.pages.language import ENGLISH, LOCALE, VIETNAMESE, translations
+from router.words.terms import ACTS, FLAGS, ROLES, STATES
 from schemas.states import Status
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +45,8 @@ OLD_WORDS = {
 """What is written no more, and what stands in its place."""
 _PERCENT = re.compile(r"%%")
 _READ_BY_PEOPLE = (
-    *("router/console/**/*.html", "router/console/**/*.py", "docs/**/*.md", "router/cli/*.py", "consumers/**/*.py"),
+    *("router/console/**/*.html", "router/console/**/*.py", "router/pages/**/*.py", "router/words/**/*.py"),
+    *("docs/**/*.md", "router/cli/*.py", "consumers/**/*.py"),
 )
 
 

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.pofile import read_po
 
-from router.console.language import LANGUAGES, LOCALE, VIETNAMESE, translations
-from router.console.shown import Shown
-from router.console.words import ACTS, FLAGS, KINDS, LINE_STATES, LINKS, ROLES, STATES, TOLD_BY, URGENCIES
-from router.ledger.audit import Act
-from router.ledger.people import PersonRole
+from router.ledger.people.audit import Act
+from router.ledger.people.persons import PersonRole
 from router.ledger.queries import CAUSES
-from router.outages import LineState, ToldBy
+from router.pages.language import LANGUAGES, LOCALE, VIETNAMESE, translations
+from router.pages.shown import Shown
+from router.rules.outages import LineState, ToldBy
+from router.words.terms import ACTS, FLAGS, KINDS, LINE_STATES, LINKS, ROLES, STATES, TOLD_BY, URGENCIES
 from schemas.dispatch import Kind, Urgency
 from schemas.states import Status
 from schemas.unit import Link

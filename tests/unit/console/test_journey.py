@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.console.journey import Sort, journey_of, travels_until
-from router.console.verdict import verdict_of
-from router.console.words import FLAGS, STATES
 from router.ledger.queries import AttemptRow, DeliveryDetail, DeliveryRow, Flag, OutageRow, ReceiptRow
 from router.ledger.queries.deliveries import pause_reason
-from router.outages import ToldBy
+from router.rules.outages import ToldBy
+from router.words.journey import Sort, journey_of, travels_until
+from router.words.terms import FLAGS, STATES
+from router.words.verdict import verdict_of
 from schemas.states import UNDELIVERED, Effect, Status
 
 

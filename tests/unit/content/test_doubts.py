@@ -6,7 +6,7 @@ import pytest
 
 from router.content import ContentStore
 from router.content.doubts import Doubts
-from router.ledger.receipts import Recorded, Telling
+from router.ledger.way.receipts import Recorded, Telling
 from schemas.states import Effect, Status, Step
 from support.conditions import holds
 from support.rot import rot

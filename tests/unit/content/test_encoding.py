@@ -18,11 +18,11 @@ from sqlalchemy import Engine
 
 from consumers.decode import decode
 from router.content import ContentStore
-from router.encoding import Encoder, StoredForm, forms
-from router.encoding import encoder as encoder_module
-from router.encoding import maker as maker_module
-from router.encoding.compress import LateError, compressed, most_worth
-from router.encoding.maker import Maker
+from router.content.encoding import Encoder, StoredForm, forms
+from router.content.encoding import encoder as encoder_module
+from router.content.encoding import maker as maker_module
+from router.content.encoding.compress import LateError, compressed, most_worth
+from router.content.encoding.maker import Maker
 from router.errors import ContentFullError
 from router.ledger.engine import open_engine, upgrade
 from schemas.attachment import Attachment, Forms
@@ -242,7 +242,7 @@ async def test_a_router_killed_while_it_makes_a_form_leaves_nothing_after_its_ne
     file = await put(store, TEXT)
     code = (
         "import sys, time; from pathlib import Path; from router.content import ContentStore\n"
-        "from router.encoding import forms; from schemas.encoding import Encoding\n"
+        "from router.content.encoding import forms; from schemas.encoding import Encoding\n"
         "def pieces():\n"
         "    yield b'x' * 1000; print('half', flush=True); time.sleep(60)\n"
         "store = ContentStore(Path(sys.argv[1]), reserve_bytes=0)\n"

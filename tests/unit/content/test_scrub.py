@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from router.content import ContentStore, State
+from router.content.encoding import forms
+from router.content.encoding.maker import Maker
+from router.content.encoding.restoring import restore
 from router.content.scrub import Pace, Scrub, StoppedError
-from router.encoding import forms
-from router.encoding.maker import Maker
-from router.encoding.restoring import restore
 from router.ledger.engine import open_engine
 from support.ledgers import sqlite_ledger
 from support.packing import letter_bytes

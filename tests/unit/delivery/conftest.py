@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from router.delivery.recorder import Recorder
 from router.ledger.engine import open_engine
 from router.ledger.writer import Writer
-from router.recorder import Recorder
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from support.ledgers import sqlite_ledger
 from support.stand_ins import SetClock, StandInPublisher, StandInSession, impatient
 

@@ -6,11 +6,11 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from router.asking import Asker
 from router.broker import Outcome
+from router.delivery.missing_receipts import Asker
 from router.delivery.organisation import Organisation
-from router.ledger import heard
 from router.ledger.engine import reading
+from router.ledger.units import heard
 from router.ledger.writer import Writer
 from support.conditions import holds
 from support.ledgers import Clerk, unit

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from router.delivery.expiry import Expiry
+from router.delivery.recorder import Recorder
 from router.ledger.engine import reading
 from router.ledger.models import delivery, receipt
 from router.ledger.writer import Writer
-from router.recorder import Recorder
 from schemas.states import Status
 from support.conditions import holds
 from support.ledgers import Clerk, unit

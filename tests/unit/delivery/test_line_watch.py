@@ -7,12 +7,12 @@ from sqlalchemy import Engine, select
 
 from router.broker import SessionState
 from router.delivery.line_watch import LineWatch
-from router.ledger import presence
 from router.ledger.engine import reading
 from router.ledger.models import line
-from router.ledger.presence import Report
+from router.ledger.units import presence
+from router.ledger.units.presence import Report
 from router.ledger.writer import Writer
-from router.outages import LineState
+from router.rules.outages import LineState
 from schemas.line import LineReport
 from support.conditions import holds
 from support.ledgers import Clerk, unit

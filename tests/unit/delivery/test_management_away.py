@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer
 from router.broker import SessionState
 from router.broker.topology import plan
 from router.delivery.managed_broker import ManagedBroker
+from router.delivery.topology_sync import Keeper, TopologyState
 from router.directory import Directory
-from router.keeper import Keeper, TopologyState
 from router.ledger.engine import open_engine
 from router.ledger.writer import Writer
 from router.settings import RouterSettings

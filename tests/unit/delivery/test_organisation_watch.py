@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 
 from router.delivery.organisation import Organisation
 from router.errors import LedgerUnavailableError
-from router.ledger.accounts import create_account, revoke, rotate
 from router.ledger.engine import open_engine, writing
-from router.ledger.units import import_units
+from router.ledger.people.accounts import create_account, revoke, rotate
+from router.ledger.units.unit_list import import_units
 from schemas.accounts import parse_account
 from schemas.unit import Unit
 from support.ledgers import unit

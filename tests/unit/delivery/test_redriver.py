@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import Engine, select
 
+from router.delivery.redriver import Redriver
 from router.ledger.engine import reading, writing
 from router.ledger.models import receipt
 from router.ledger.queries import Filter
@@ -14,7 +15,6 @@ from router.ledger.redrives.making import NewRedrive, make
 from router.ledger.redrives.reading import find_job
 from router.ledger.scope import EVERYTHING
 from router.ledger.writer import Writer
-from router.redriver import Redriver
 from schemas.ids import new_id
 from schemas.states import Status
 from support.conditions import holds

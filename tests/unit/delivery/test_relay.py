@@ -10,11 +10,11 @@ from sqlalchemy import Engine, select
 
 from router.broker import Outcome
 from router.delivery.organisation import Organisation
+from router.delivery.recorder import Recorder
+from router.delivery.relay import BATCHES_IN_FLIGHT, Relay, RelayPolicy
 from router.ledger.engine import reading
 from router.ledger.models import attempt, delivery, receipt
 from router.ledger.writer import Writer
-from router.recorder import Recorder
-from router.relay import BATCHES_IN_FLIGHT, Relay, RelayPolicy
 from schemas.descriptor import HEADER_UNIT
 from schemas.states import Status
 from support.conditions import holds

@@ -11,9 +11,9 @@ from router.broker import SessionState
 from router.broker.errors import ManagementForbiddenError, ManagementUnreachableError
 from router.broker.topology import BrokerAccount, Topology, plan
 from router.broker.topology.values import Queue
+from router.delivery.topology_sync import Keeper
 from router.directory import Directory
 from router.errors import LedgerUnavailableError
-from router.keeper import Keeper
 from router.ledger.engine import reading
 from router.ledger.models import delivery
 from router.ledger.writer import Writer

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from router.cli.units import app
 from router.content import ContentStore
+from router.content.encoding import Encoder
 from router.content.possession import Possession
 from router.directory import Directory
-from router.encoding import Encoder
 from router.intake import Intake
 from router.ledger.writer import Writer
 from router.settings import RouterSettings

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ledger.correlation import FEWEST, SHORTEST_MS, WITHIN_MS, Down, Together, correlate, heads_of
+from router.rules.correlation import FEWEST, SHORTEST_MS, WITHIN_MS, Down, Together, correlate, heads_of
 
 HOUR = 3_600_000
 DISTRICT = [f"A.02.{number:02}" for number in range(17)]

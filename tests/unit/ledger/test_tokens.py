@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ledger.tokens import hash_of, key_of, matches, new_token
+from router.ledger.people.tokens import hash_of, key_of, matches, new_token
 
 
 def test_a_token_has_the_published_form_and_its_key_is_the_middle_part() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.gaps import _MOST, EVERY_MS, Gaps
+from router.delivery.gaps import _MOST, EVERY_MS, Gaps
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * EVERY_MS), st.lists(st.integers(1, 9), max_size=30)), max_size=30))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from router.broker import Delivered, Outcome, Outgoing
 from router.broker.wire import Line, encode
+from router.delivery.recorder import Recorder
 from router.intake.amqp import IntakeDoor
-from router.recorder import Recorder
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from schemas.receipt import TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS
 
 LINE = Line(channel=1, user="congvan-router", frame_max=4096)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.outages import Changes, LineState, Outage, ToldBy, settled_skew, up_since
-from router.outages import reconcile as reconcile_within
+from router.rules.outages import Changes, LineState, Outage, ToldBy, settled_skew, up_since
+from router.rules.outages import reconcile as reconcile_within
 
 HEARD = 1_000_000
 

@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ledger.recorded import Entry
-from router.recorded import messages_of
+from router.delivery.recorded import messages_of
+from router.ledger.way.recorded import Entry
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.receipt import MAX_BURST, MAX_SAID_BYTES, Burst

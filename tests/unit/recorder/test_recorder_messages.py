@@ -12,15 +12,15 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from router.broker import Delivered, Outcome, Outgoing
+from router.delivery.recorder import Recorder
 from router.errors import ContentFullError, LedgerTroubleError, LedgerUnavailableError, RefusedError
 from router.intake.amqp import IntakeDoor
-from router.ledger import receipts
 from router.ledger.engine import open_engine, upgrade
 from router.ledger.models import delivery
-from router.ledger.receipts import Result, Telling
+from router.ledger.way import receipts
+from router.ledger.way.receipts import Result, Telling
 from router.ledger.writer import Writer
-from router.recorder import Recorder
-from router.schedule import Silence
+from router.rules.schedule import Silence
 from schemas.clock import iso
 from schemas.dispatch import Accepted
 from schemas.events import Event

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.spans import MOST_SPANS, Heard, read, write
+from router.rules.number_ranges import MOST_SPANS, Heard, read, write
 
 batches = st.lists(st.lists(st.integers(1, 60), max_size=20), max_size=8)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from router.content import ContentStore
+from router.content.uploads import Appender, UploadLimits, UploadStore
+from router.content.uploads.records import Announced
 from router.errors import NotFoundError, OffsetConflictError, TooLargeError, UploadExpiredError, UploadMismatchError
-from router.uploads import Appender, UploadLimits, UploadStore
-from router.uploads.records import Announced
 from support.rot import rot
 
 ACCOUNTS = ("gateway:LCA.02.05", "issuer:LCA.VP:records")

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from router.content import ContentStore, Verified
+from router.content.uploads import Appender, UploadLimits, UploadStore
+from router.content.uploads.records import Announced
 from router.errors import (
     ContentFullError,
     NotFoundError,
@@ -21,8 +23,6 @@ from router.errors import (
     UploadMismatchError,
     UploadQuotaError,
 )
-from router.uploads import Appender, UploadLimits, UploadStore
-from router.uploads.records import Announced
 
 ACCOUNT, OTHER = "gateway:LCA.02.05", "issuer:LCA.VP:records"
 DATA = bytes(range(256)) * 40

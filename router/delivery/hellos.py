@@ -1,0 +1,84 @@
+"""What a gateway's hello does to the ledger: who is there, what it lost, what it misses, how its line stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from router.ledger.units import gateways, heard, presence, unit_list
+from router.ledger.units.gateways import Said
+from router.ledger.units.presence import Report
+from router.ledger.way import outbox, progress, recalls
+from schemas.accounts import Account
+from schemas.clock import now_ms, to_ms
+from schemas.health import Health
+from schemas.receipt import Hello
+from schemas.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A hello, whose it is, and what came beside it; ``since_ms`` is since when this router hears hellos (UTC ms).
+
+    ``replaces`` is the spool that lay in its spool's place before; empty when none is known.
+    """
+
+    hello: Hello
+    sender: Account
+    health: Health | None = None
+    since_ms: int = 0
+    replaces: str = ""
+
+
+def note(grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -> list[int]:
+    """Note greetings; how many deliveries each made due.
+
+    Args:
+        grace_ms: how long receipts may be overtaken before those that miss are asked for.
+        connection: a transaction that writes.
+        greetings: in the order in which they came.
+    """
+    return [_note(grace_ms, connection, item) for item in greetings]
+
+
+def _note(grace_ms: int, connection: Connection, greeting: Greeting) -> int:
+    """A hello that only repeats itself and names a spool that we know changes nothing but the line."""
+    hello, now = greeting.hello, now_ms()
+    there: Sequence[str] = hello.units
+    due, contested = 0, None
+    if hello.again:
+        there = presence.units_of_spool(connection, hello.spool_id, greeting.sender.pattern)
+    if not hello.again or hello.units[0] not in there:
+        elsewhere = gateways.held_elsewhere(
+            connection,
+            hello.units,
+            {hello.spool_id, greeting.replaces or hello.spool_id},
+            now_ms=now,
+            since_ms=greeting.since_ms,
+        )
+        welcome = [code for code in hello.units if code not in elsewhere]
+        contested = bool(elsewhere)
+        due = _welcome(connection, hello, welcome, now, ask_at=now + grace_ms)
+        there = sorted({*welcome, *there}.difference(elsewhere)) if hello.again else welcome
+    gateways.note_said(connection, _said(greeting, now), contested=contested)
+    if hello.line is not None:
+        presence.note_report(connection, there, Report(hello.line, to_ms(hello.at), now))
+    if greeting.health is not None:
+        gateways.note_health(connection, there, greeting.health, now)
+    progress.note_held(connection, greeting.sender.pattern, hello.held, now)
+    return due
+
+
+def _said(greeting: Greeting, now: int) -> Said:
+    hello = greeting.hello
+    every_ms = hello.line.every * 1000 if hello.line is not None else 0
+    return Said(hello.spool_id, greeting.sender.name, now, every_ms, hello.gateway_version, greeting.health)
+
+
+def _welcome(connection: Connection, hello: Hello, welcome: Sequence[str], now: int, *, ask_at: int) -> int:
+    """What a new spool never got becomes due; what it has given and we have not is asked for at ``ask_at``."""
+    renewed = unit_list.record_seen(connection, welcome, now, hello.spool_id, hello.gateway_version)
+    given = dict(zip(hello.units, hello.receipts or [0] * len(hello.units), strict=True))
+    heard.greet(connection, hello.spool_id, {code: given[code] for code in welcome}, ask_at=ask_at)
+    recalls.send_again(connection, renewed, now)
+    return outbox.make_due(connection, renewed, [Status.QUEUED, Status.TAKEN], now)

@@ -1,0 +1,241 @@
+"""Publishes what units said after the ledger has recorded it, to ``receipts.recorded``, for issuers' own queues.
+
+At least once, and in the order of the log for each delivery. A crash between publishing and noting it repeats at most
+one batch; nothing is written per receipt.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+import structlog
+from sqlalchemy import Engine
+
+from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker.backoff import Backoff
+from router.broker.topology.grants import RECORDED
+from router.errors import UnavailableError
+from router.ledger.engine import reading
+from router.ledger.way import recorded
+from router.ledger.way.recorded import Claim, Entry, Step
+from router.ledger.writer import Writer
+from router.process.fate import may_pass
+from schemas.clock import now_ms
+from schemas.events import Event
+from schemas.ids import new_id
+from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, TYPE_RECEIPTS, receipt_key
+from schemas.states import Status
+
+log = structlog.get_logger()
+BATCH = 500
+_LEASE_MS = 15_000
+_REFUSALS = 5
+"""Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
+_REFUSING_MS = 600_000
+_RELEASE_WITHIN = 1.0
+_SOLE = "router"
+"""On SQLite there is one router, which need not wait for the claim that it held before it was killed."""
+_PAUSE_FIRST, _PAUSE_LONGEST = 0.2, 5.0
+_OPTIONAL = (
+    *("content_sha256", "reason", "person", "department", "register_number"),
+    *("attempts", "gateway_version", "traceparent"),
+)
+
+
+class Burst(NamedTuple):
+    """A message of receipts and whose dispatches they are of."""
+
+    issuer: str
+    message: Outgoing
+
+
+class RecordedPublisher:
+    """Tells issuers what is recorded; of the routers of one ledger one at a time does so.
+
+    Args:
+        engine: the ledger.
+        writer: its group commit, for the place that has been reached.
+        session: waited for while it is down.
+        publisher: of its own, so that nothing here closes a channel that others use.
+        steady: set while the broker is known to stand as planned.
+        poll: seconds between looks when nobody knocks: what another router has recorded is found so.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        writer: Writer,
+        session: Session,
+        publisher: Publisher,
+        steady: asyncio.Event,
+        poll: float = 1.0,
+    ) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._session = session
+        self._publisher = publisher
+        self._steady = steady
+        self._poll = poll
+        self._owner = new_id() if engine.dialect.name == "postgresql" else _SOLE
+        self._knocked = asyncio.Event()
+        self._through = 0
+        self._settled = 0
+        self._refusing: dict[str, int] = {}  # issuers whose queue is not waited for, and until when
+
+    def knock(self) -> None:
+        """Something was recorded."""
+        self._knocked.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._publish_all()
+                except Exception as error:
+                    if not may_pass(error):
+                        raise
+                    log.warning(Event.CLOCK_SKIPPED, clock="receipts.recorded", error=str(error))
+                await self._wait_for_knock()
+        finally:
+            with contextlib.suppress(TimeoutError, UnavailableError):
+                async with asyncio.timeout(_RELEASE_WITHIN):
+                    await self._writer.run(recorded.release, self._owner)
+
+    async def _wait_for_knock(self) -> None:
+        try:
+            await asyncio.wait_for(self._knocked.wait(), self._poll)
+        except TimeoutError:
+            return
+        finally:
+            self._knocked.clear()
+
+    async def _publish_all(self) -> None:
+        """Publish all that is recorded and not published yet."""
+        if await asyncio.to_thread(self._end) <= self._through:
+            return
+        await self._steady.wait()
+        await self._session.ready()
+        now = now_ms()
+        place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + _LEASE_MS))
+        while place is not None:
+            self._through = place
+            entries, waiting = await asyncio.to_thread(self._following)
+            if entries:
+                place = await self._publish(entries)
+            elif not waiting or not await self._settle():
+                return
+
+    async def _publish(self, entries: Sequence[Entry]) -> int | None:
+        """Publish entries and note it; the place reached, or None when another router has taken over."""
+        messages = messages_of([entry for entry in entries if entry.is_told])
+        if not await self._until_taken(messages):
+            return None
+        place = entries[-1].pos
+        noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + _LEASE_MS))
+        if messages:
+            log.debug(Event.RECORDED_PUBLISHED, messages=len(messages), receipts=len(entries), through=place)
+        return place if noted else None
+
+    async def _until_taken(self, messages: Sequence[Burst]) -> bool:
+        """Publish messages in order, those from the first failed one on again; False: we were too long at it."""
+        backoff = Backoff(_PAUSE_FIRST, _PAUSE_LONGEST)
+        until = now_ms() + _LEASE_MS
+        rest, tries = messages, 0
+        while rest:
+            outcomes = await self._publisher.publish([item.message for item in rest])
+            tries += 1
+            failed = (
+                place
+                for place, (item, outcome) in enumerate(zip(rest, outcomes, strict=True))
+                if self._must_repeat(item, outcome, tries)
+            )
+            if (first := next(failed, None)) is None:
+                return True
+            rest = rest[first:]
+            await asyncio.sleep(backoff.pause())
+            await self._session.ready()
+            if now_ms() > until:
+                return False
+        return True
+
+    def _must_repeat(self, item: Burst, outcome: Outcome, tries: int) -> bool:
+        """Whether a message has to be published again: a queue that refuses for good must not hold up the others."""
+        if outcome is not Outcome.NACKED:
+            return outcome in {Outcome.LOST, Outcome.TIMED_OUT}
+        now = now_ms()
+        if self._refusing.get(item.issuer, 0) > now:
+            return False
+        if tries < _REFUSALS:
+            return True
+        self._refusing[item.issuer] = now + _REFUSING_MS
+        log.error(Event.RECORDED_REFUSED, issuer=item.issuer, routing_key=item.message.routing_key)
+        return False
+
+    async def _settle(self) -> bool:
+        settled = await asyncio.to_thread(recorded.settle, self._engine)
+        self._settled = max(self._settled, settled or 0)
+        return settled is not None
+
+    def _end(self) -> int:
+        with reading(self._engine) as connection:
+            return recorded.end(connection)
+
+    def _following(self) -> tuple[list[Entry], bool]:
+        with reading(self._engine) as connection:
+            return recorded.following(connection, after=self._through, settled=self._settled, limit=BATCH)
+
+
+def messages_of(entries: Sequence[Entry]) -> list[Burst]:
+    """The bursts that carry entries: of one issuer, unit and status each, and no delivery's receipts out of order."""
+    groups: list[_Group] = []
+    open_at: dict[str, int] = {}
+    last_of: dict[str, int] = {}
+    for entry in entries:
+        key = receipt_key(entry.issuer, entry.unit, Status(entry.status))
+        part = encode(entry)
+        place = open_at.get(key, -1)
+        if place < last_of.get(entry.delivery_id, 0) or not groups[place].takes(part):
+            place = open_at[key] = len(groups)
+            groups.append(_Group(entry.issuer, key))
+        groups[place].add(part)
+        last_of[entry.delivery_id] = place
+    return [group.burst() for group in groups]
+
+
+@dataclass(slots=True)
+class _Group:
+    issuer: str
+    key: str
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def takes(self, part: bytes) -> bool:
+        return len(self.parts) < MAX_BURST and self.size + len(part) <= MAX_BURST_BYTES
+
+    def add(self, part: bytes) -> None:
+        self.parts.append(part)
+        self.size += len(part) + 1
+
+    def burst(self) -> Burst:
+        body = b'{"receipts":[' + b",".join(self.parts) + b"]}"
+        template = Template(RECORDED, TYPE_RECEIPTS, body, mandatory=False)
+        return Burst(self.issuer, Outgoing(template, self.key, new_id()))
+
+
+def encode(entry: Entry) -> bytes:
+    """A receipt as it was recorded (:class:`schemas.receipt.Receipt`)."""
+    shown = {
+        "id": entry.id,
+        "delivery_id": entry.delivery_id,
+        "dispatch_id": entry.dispatch_id,
+        "unit": entry.unit,
+        "status": entry.status,
+        "at": entry.at,
+        "seq": entry.seq,
+    }
+    return orjson.dumps(shown | {name: value for name in _OPTIONAL if (value := getattr(entry, name))})

@@ -1,0 +1,278 @@
+"""Records what units say: receipts into the ledger, gaps and new spools into the outbox; bad messages into `dead`."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from router.broker import Delivered, Publisher, dead_letter
+from router.delivery import hellos
+from router.delivery.gaps import Gaps
+from router.delivery.hellos import Greeting
+from router.errors import UnavailableError
+from router.ledger.units import heard, presence
+from router.ledger.way import outbox, receipts
+from router.ledger.way.receipts import Result, Telling, Unknown
+from router.ledger.writer import Writer
+from router.process.fate import may_pass
+from router.rules.schedule import Silence
+from schemas.accounts import Account, Role, parse_account
+from schemas.clock import now_ms
+from schemas.errors import InvalidError
+from schemas.events import Event
+from schemas.health import HEADER_HEALTH, HEADER_REPLACED, read_health
+from schemas.ids import is_id
+from schemas.model import parse
+from schemas.reasons import HEADER_CODE, ReasonCode, known_code
+from schemas.receipt import MAX_SAID_BYTES, TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
+from schemas.states import Effect
+
+log = structlog.get_logger()
+QUEUE = "receipts.ledger"
+_NAMED = 5
+"""Receipts of a burst that its reason names."""
+_SIGNS_EVERY_MS = 5000
+"""Receipts are signs of life; of each unit at most one in this time is written down."""
+
+
+class UnacceptableError(ValueError):
+    """A message from a unit that cannot be used: it goes to `dead` with this as its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One message of a batch, read: the tellings in it, or the gap or greeting it is."""
+
+    index: int
+    tellings: Sequence[Telling] = ()
+    gap: Gap | None = None
+    hello: Greeting | None = None
+
+
+class Recorder:
+    """Consumes ``receipts.ledger``; a batch is acknowledged after the commit that holds it.
+
+    Args:
+        writer: the ledger's group commit.
+        publisher: for what ends in ``dead``.
+        silence: when an undelivered document is sent again.
+        grace: seconds that a receipt may be overtaken by later ones before it is asked for.
+        knock: called when something became due by a gap or a new spool.
+        on_recorded: told what was recorded, for the metrics.
+    """
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        publisher: Publisher,
+        silence: Silence,
+        grace: float = 30.0,
+        knock: Callable[[], None] = lambda: None,
+        on_recorded: Callable[[Sequence[Result]], None] = lambda _results: None,
+    ) -> None:
+        self._writer = writer
+        self._publisher = publisher
+        grace_ms = round(grace * 1000)
+        self._apply = partial(_apply, silence, grace_ms, Signs())
+        self._note_hello = partial(hellos.note, grace_ms)
+        self._gaps = Gaps()
+        self._since_ms = now_ms()
+        self._knock = knock
+        self._on_recorded = on_recorded
+
+    async def tell(self, tellings: Sequence[Telling]) -> list[Result]:
+        """Record tellings of this router's own or of units; returns after the commit."""
+        results = await self._writer.run(self._apply, tellings, weight=len(tellings))
+        self._on_recorded(results)
+        return results
+
+    async def handle(self, batch: Sequence[Delivered]) -> Collection[int]:
+        """Record a batch of messages; what cannot be used is put into ``dead``, once for each message.
+
+        Returns:
+            The indexes of what ``dead`` does not take now: the broker keeps those for it.
+        """
+        read: list[_Read] = []
+        bad: dict[int, str] = {}
+        for index, message in enumerate(batch):
+            try:
+                read.append(_read(index, message, self._since_ms))
+            except (UnacceptableError, InvalidError) as error:
+                bad[index] = str(error)
+        bad |= await self._record_all(read)
+        if not bad:
+            return ()
+        first = next(iter(bad))
+        log.warning(Event.MESSAGE_DEAD, count=len(bad), reason=bad[first], user_id=batch[first].user_id)
+        left = await dead_letter(self._publisher, [(batch[index], reason) for index, reason in bad.items()])
+        return [list(bad)[place] for place in left]
+
+    async def _record_all(self, read: Sequence[_Read]) -> dict[int, str]:
+        """Record together; when that fails though the ledger answers, each message alone, so that one cannot stop all.
+
+        Returns:
+            Why some cannot be used, by their index.
+
+        Raises:
+            UnavailableError: the ledger is away; the batch goes back to the queue, as after any other failure that
+                may pass.
+        """
+        try:
+            bad = await self._record(read)
+            for item in read:
+                await self._resend(item)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            if may_pass(error):
+                raise
+            log.exception(Event.MESSAGE_FAILED, messages=len(read))
+            if len(read) > 1:
+                return {index: why for item in read for index, why in (await self._record_all([item])).items()}
+            return {item.index: f"it could not be recorded: {error}" for item in read}
+        return bad
+
+    async def _record(self, read: Sequence[_Read]) -> dict[int, str]:
+        tellings = [telling for item in read for telling in item.tellings]
+        if not tellings:
+            return {}
+        results = await self.tell(tellings)
+        _log_refused(results)
+        following = iter(results)
+        unknown = {
+            item.index: [found for _ in item.tellings if isinstance(found := next(following), Unknown)] for item in read
+        }
+        return {index: _why_unknown(found) for index, found in unknown.items() if found}
+
+    async def _resend(self, item: _Read) -> None:
+        """What a unit misses, or had taken into a spool that is gone, becomes due at once."""
+        if item.gap is not None:
+            await self._answer_gap(item.gap)
+        if item.hello is not None:
+            due = await self._writer.run(self._note_hello, item.hello)
+            hello = item.hello.hello
+            note = log.debug if hello.again else log.info
+            note(Event.GATEWAY_SEEN, unit=hello.units[0], units=len(hello.units), due=due)
+            self._knock()
+
+    async def _answer_gap(self, gap: Gap) -> None:
+        """Each number once in an interval, however often it is asked for."""
+        fresh = self._gaps.fresh(gap.unit, gap.missing, now_ms())
+        due = await self._writer.run(_requeue_gap, gap.model_copy(update={"missing": fresh})) if fresh else 0
+        self._gaps.answered(gap.unit, fresh, now_ms())
+        log.info(Event.GAP_REPORTED, unit=gap.unit, missing=len(gap.missing), fresh=len(fresh), due=due)
+        if due:
+            self._knock()
+
+
+class Signs:
+    """Which units' signs of life are worth a write: memory alone, so a new process begins anew."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, int] = {}
+
+    def worth_noting(self, units: Iterable[str], now: int) -> list[str]:
+        """Those of which none was written down lately."""
+        found = [code for code in units if now - self._noted.get(code, 0) >= _SIGNS_EVERY_MS]
+        self._noted.update(dict.fromkeys(found, now))
+        return found
+
+
+def _apply(
+    silence: Silence, grace_ms: int, signs: Signs, connection: Connection, batches: Sequence[Sequence[Telling]]
+) -> list[list[Result]]:
+    tellings = [item for batch in batches for item in batch]
+    results = iter(receipts.apply(connection, tellings, silence))
+    numbers: dict[str, list[int]] = {}
+    for item in tellings:
+        if item.seq is not None:
+            numbers.setdefault(item.unit, []).append(item.seq)
+    if numbers:
+        now = now_ms()
+        heard.note(connection, numbers, ask_at=now + grace_ms)
+        if there := signs.worth_noting(numbers, now):
+            presence.note_heard(connection, there, now)
+    return [[next(results) for _ in batch] for batch in batches]
+
+
+def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
+    return [outbox.make_due_by_sequence(connection, gap.unit, gap.missing, now_ms()) for gap in gaps]
+
+
+def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
+    sender = _sender(message)
+    if message.type == TYPE_RECEIPTS:
+        burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
+        _require_own(sender, {receipt.unit for receipt in burst.receipts})
+        return _Read(index, tellings=list(_tellings(burst, known_code(message.headers.get(HEADER_CODE)))))
+    if message.type == TYPE_GAP:
+        gap = parse(Gap, message.body, what="gap message", most=MAX_SAID_BYTES)
+        _require_own(sender, {gap.unit})
+        return _Read(index, gap=gap)
+    if message.type == TYPE_HELLO:
+        hello = parse(Hello, message.body, what="hello message", most=MAX_SAID_BYTES)
+        _require_own(sender, set(hello.units))
+        health = read_health(message.headers.get(HEADER_HEALTH))
+        before = message.headers.get(HEADER_REPLACED)
+        replaces = before if isinstance(before, str) and is_id(before) else ""
+        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces))
+    raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")
+
+
+def _sender(message: Delivered) -> Account:
+    if not message.user_id:
+        raise UnacceptableError("the message has no user_id, so nobody vouches for its sender")
+    try:
+        account = parse_account(message.user_id)
+    except ValueError as error:
+        raise UnacceptableError(str(error)) from error
+    if account.role is not Role.GATEWAY:
+        raise UnacceptableError(f"{message.user_id} is no gateway")
+    return account
+
+
+def _require_own(sender: Account, codes: set[str]) -> None:
+    foreign = sorted(code for code in codes if not sender.stands_for(code))
+    if foreign:
+        raise UnacceptableError(f"{sender.name} does not stand for {', '.join(foreign[:5])}")
+
+
+def _tellings(burst: Burst, code: ReasonCode | None) -> Iterator[Telling]:
+    recorded_at = now_ms()
+    return (_telling(receipt, recorded_at, code or "") for receipt in burst.receipts)
+
+
+def _telling(receipt: Receipt, recorded_at: int, code: str) -> Telling:
+    return Telling(
+        receipt.id,
+        receipt.delivery_id,
+        receipt.status,
+        receipt.at.isoformat(),
+        recorded_at,
+        receipt.unit,
+        receipt.seq,
+        receipt.content_sha256,
+        receipt.reason,
+        receipt.person,
+        receipt.department,
+        receipt.register_number,
+        receipt.attempts,
+        receipt.gateway_version,
+        code=code,
+    )
+
+
+def _why_unknown(found: Sequence[Unknown]) -> str:
+    """One reason for a burst, however many of its receipts nobody knows."""
+    named = "; ".join(f"{item.telling.id}: {item.reason}" for item in found[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{len(found)} of its receipts cannot be recorded: {named}{more}"
+
+
+def _log_refused(results: Sequence[Result]) -> None:
+    for result in results:
+        if not isinstance(result, Unknown) and result.new and result.step.effect is Effect.REFUSED:
+            log.warning(Event.RECEIPT_REFUSED, delivery_id=result.telling.delivery_id, reason=result.step.reason)

@@ -1,9 +1,0 @@
-"""The forms of a content: compressed once after it was stored, kept beside it, served to who can read them.
-
-Nothing is ever compressed on the fly, so a byte of a form stays where it is and a transfer is resumed at it.
-"""
-
-from router.encoding.encoder import Encoder
-from router.encoding.forms import StoredForm
-
-__all__ = ["Encoder", "StoredForm"]

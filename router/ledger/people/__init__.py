@@ -1,0 +1,1 @@
+"""Who may act: accounts, persons, sessions, rights, and the log of what they did."""

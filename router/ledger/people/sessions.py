@@ -1,0 +1,68 @@
+"""Sessions of the console: made at login, found by the cookie's token, ended by logout, by idleness and by age.
+
+The cookie's token is 256 random bits; the ledger keeps its hash alone, so who reads the ledger cannot log in by it.
+"""
+
+import secrets
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, not_, or_, select, update
+
+from router.ledger.models import person, person_role, web_session
+from router.ledger.people.persons import Grant, Person, PersonRole, hash_of
+from schemas.deadlines import is_over
+
+IDLE_MS = 4 * 3_600_000
+"""A session ends when its person has done nothing for so long; what pages ask by themselves is nothing."""
+LONGEST_MS = 12 * 3_600_000
+"""It ends so long after the login in any case: a working day."""
+_CLOCKS_DIFFER_MS = 60_000
+"""How far the clocks of two routers on one ledger may be apart."""
+_NOTED_EVERY_MS = 60_000
+"""Its use is written down at most so often."""
+
+
+def open_session(conn: Connection, name: str, *, now_ms: int) -> str:
+    """Begin a session of a person who has just logged in; the token for the cookie. Ended ones are tidied up."""
+    conn.execute(delete(web_session).where(_has_ended(now_ms)))
+    token = secrets.token_urlsafe(32)
+    row = {"token_hash": hash_of(token), "person": name, "opened_at": now_ms, "used_at": now_ms}
+    conn.execute(insert(web_session).values(row))
+    return token
+
+
+def _has_ended(now_ms: int) -> ColumnElement[bool]:
+    """By idleness or by age; one that a clock opened that was ahead has, too."""
+    return or_(
+        is_over(web_session.c.used_at + IDLE_MS, now=now_ms, longest=IDLE_MS + _CLOCKS_DIFFER_MS),
+        is_over(web_session.c.opened_at + LONGEST_MS, now=now_ms, longest=LONGEST_MS + _CLOCKS_DIFFER_MS),
+    )
+
+
+def find_session(conn: Connection, token: str, *, now_ms: int) -> tuple[Person, bool] | None:
+    """Whose session a token names, with the grants of now; None when it has ended or never was.
+
+    Returns:
+        The person, and whether the use is to be noted by :func:`note_use`.
+    """
+    joined = web_session.join(person).outerjoin(person_role, person_role.c.person == person.c.name)
+    good = (
+        web_session.c.token_hash == hash_of(token),
+        not_(_has_ended(now_ms)),
+        person.c.revoked_at.is_(None),
+    )
+    columns = person.c.name, web_session.c.used_at, person_role.c.role, person_role.c.pattern
+    rows = conn.execute(select(*columns).select_from(joined).where(*good)).all()
+    if not rows:
+        return None
+    grants = sorted(Grant(PersonRole(row.role), row.pattern) for row in rows if row.role is not None)
+    return Person(rows[0].name, tuple(grants)), rows[0].used_at <= now_ms - _NOTED_EVERY_MS
+
+
+def note_use(conn: Connection, token: str, *, now_ms: int) -> None:
+    """The person has done something: the time of idleness begins anew."""
+    conn.execute(update(web_session).where(web_session.c.token_hash == hash_of(token)).values(used_at=now_ms))
+
+
+def close_session(conn: Connection, token: str) -> None:
+    """End a session."""
+    conn.execute(delete(web_session).where(web_session.c.token_hash == hash_of(token)))

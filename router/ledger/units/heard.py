@@ -1,0 +1,156 @@
+"""What the ledger has of each unit's receipts, by the numbers that its spool gave them; what misses is asked for.
+
+A receipt that the broker confirmed and lost with its disk is missed in one of two ways: a later one comes and leaves a
+gap, or the gateway's next hello says how many it has given. Missing numbers get a grace, because the two lanes overtake
+each other; then they are asked for, once until the next hello: a question stays in the unit's queue until it is taken.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, exists, select, update
+
+from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
+from router.ledger.models import unit_receipts as table
+from router.rules.number_ranges import Heard, Span, read, write
+from schemas.deadlines import is_over
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A wish for questions that are due: the present, until when they are claimed (both UTC ms), how many at most."""
+
+    now_ms: int
+    until_ms: int
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Numbers that miss of a unit, none above ``told``; claimed until ``until_ms``."""
+
+    unit: str
+    missing: tuple[Span, ...]
+    told: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The row of a unit."""
+
+    unit: str
+    spool_id: str = ""
+    heard: Heard = Heard()  # noqa: RUF009 - a frozen value
+    told: int = 0
+    asked: int = 0
+    ask_at: int | None = None
+
+    def due_at(self, ask_at: int) -> "_Standing":
+        """The same, to be asked for what misses at ``ask_at`` unless nothing does."""
+        missing = self.heard.missing(above=self.asked, told=self.told)
+        return replace(self, ask_at=ask_at if missing else None)
+
+
+_COLUMNS = ("unit", "spool_id", "through", "ahead", "told", "asked", "ask_at")
+_ROWS = select(*(table.c[name] for name in _COLUMNS))
+_OF_UNITS = _ROWS.where(table.c.unit.in_(bindparam("units", expanding=True)))
+FURTHEST_MS = 3_600_000
+"""How far ahead a question is put off at most: by the grace for receipts that overtake each other, or by a claim."""
+
+
+def _is_due(now: Any) -> Any:
+    return is_over(table.c.ask_at, now=now, longest=FURTHEST_MS)
+
+
+_DUE = _ROWS.where(_is_due(bindparam("now", type_=BigInteger))).order_by(table.c.unit).limit(bindparam("limit"))
+_SETTLE = (
+    update(table)
+    .where(table.c.unit == bindparam("b_unit"), table.c.ask_at == bindparam("b_until"))
+    .values(ask_at=None, asked=bindparam("b_told"))
+)
+
+
+def note(connection: Connection, numbers: Mapping[str, Sequence[int]], *, ask_at: int) -> None:
+    """Note that receipts with these numbers, by unit, are recorded; what then misses is asked for at ``ask_at``."""
+    before = _standings(connection, numbers)
+    after = []
+    for unit, new in numbers.items():
+        old = before.get(unit) or _Standing(unit)
+        heard = replace(old, heard=old.heard.and_also(new), told=max(old.told, *new))
+        after.append(heard.due_at(old.ask_at or ask_at))
+    _store(connection, before, after)
+
+
+def greet(connection: Connection, spool_id: str, given: Mapping[str, int], *, ask_at: int) -> None:
+    """Note how many receipts a spool has given, by unit; numbers of another spool than before begin anew."""
+    before = _standings(connection, given)
+    after = []
+    for unit, last in given.items():
+        old = before.get(unit)
+        known = old if old is not None and old.spool_id in {"", spool_id} else _Standing(unit)
+        told = replace(known, spool_id=spool_id, told=max(known.told, last), asked=0)
+        after.append(told.due_at(ask_at))
+    _store(connection, before, after)
+
+
+def is_due(connection: Connection, now_ms: int) -> bool:
+    """Whether somebody is to be asked."""
+    return bool(connection.scalar(select(exists().where(_is_due(now_ms)))))
+
+
+def claim(connection: Connection, wishes: Sequence[Wish]) -> list[list[Question]]:
+    """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
+    return [list(_claim(connection, wish)) for wish in wishes]
+
+
+def settle(connection: Connection, batches: Sequence[Sequence[Question]]) -> list[None]:
+    """Note questions that were put: the same numbers are not asked for again before the next hello."""
+    asked = [item for batch in batches for item in batch]
+    if asked:
+        rows = [{"b_unit": item.unit, "b_until": item.until_ms, "b_told": item.told} for item in asked]
+        connection.execute(_SETTLE, rows)
+    return [None] * len(batches)
+
+
+def _claim(connection: Connection, wish: Wish) -> Iterator[Question]:
+    statement = _DUE.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _DUE
+    rows = connection.execute(statement, {"now": wish.now_ms, "limit": wish.limit}).all()
+    found = [_standing(row) for row in rows]
+    update_rows(connection, table, ("unit", "ask_at"), [(item.unit, wish.until_ms) for item in found])
+    for item in found:
+        yield Question(item.unit, item.heard.missing(above=item.asked, told=item.told), item.told, wish.until_ms)
+
+
+def _standings(connection: Connection, units: Mapping[str, object]) -> dict[str, _Standing]:
+    statement = _OF_UNITS
+    if connection.dialect.name == "postgresql":
+        statement = statement.order_by(table.c.unit).with_for_update()
+    some = chunks(sorted(units))
+    rows = (row for codes in some for row in rows_at_once(connection, statement, {"units": codes}))
+    return {row[0]: _standing(row) for row in rows}
+
+
+def _standing(row: Sequence[object]) -> _Standing:
+    unit, spool_id, through, ahead, told, asked, ask_at = row
+    return _Standing(unit, spool_id, Heard(through, read(ahead)), told, asked, ask_at)  # type: ignore[arg-type]
+
+
+def _store(connection: Connection, before: Mapping[str, _Standing], after: Sequence[_Standing]) -> None:
+    new = [_row(item) for item in after if item.unit not in before]
+    changed = [_row(item) for item in after if item.unit in before and item != before[item.unit]]
+    insert_rows(connection, table, _COLUMNS, new, key="unit")
+    update_rows(connection, table, _COLUMNS, changed)
+
+
+def _row(item: _Standing) -> Row:
+    return (
+        item.unit,
+        item.spool_id,
+        item.heard.through,
+        write(item.heard.ahead),
+        item.told,
+        item.asked,
+        item.ask_at,
+    )

@@ -1,0 +1,1 @@
+"""The way of a dispatch through the ledger: accepted, due, received, recalled, kept."""

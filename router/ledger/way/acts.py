@@ -1,0 +1,48 @@
+"""What an operator does to deliveries by hand: have them sent again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from router.ledger.way.receipts import Recorded, Result, Telling, apply
+from router.rules.schedule import Silence
+from schemas.clock import iso
+from schemas.ids import new_id
+from schemas.states import Effect, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """What became of a redrive: ids of the deliveries that go again, and of the others the reason why not."""
+
+    redriven: tuple[str, ...]
+    refused: Mapping[str, str]
+
+
+def redrive(conn: Connection, delivery_ids: Sequence[str], *, who: str, reason: str, now_ms: int) -> Redriven:
+    """Have parked or expired deliveries sent again, due at once; the receipt says who asked for it and why.
+
+    Args:
+        conn: a transaction that writes.
+        delivery_ids: which; the caller has checked that they are its own to act on.
+        who: the operator.
+        reason: why it may work now.
+        now_ms: the present, UTC milliseconds.
+    """
+    tellings = [
+        Telling(new_id(), key, Status.REDRIVEN, iso(now_ms), now_ms, reason=reason, person=who) for key in delivery_ids
+    ]
+    results = {item.telling.delivery_id: _refusal(item) for item in apply(conn, tellings, Silence())}
+    return Redriven(
+        redriven=tuple(key for key, refusal in results.items() if not refusal),
+        refused={key: refusal for key, refusal in results.items() if refusal},
+    )
+
+
+def _refusal(result: Result) -> str:
+    if not isinstance(result, Recorded):
+        return result.reason
+    if result.step.effect is Effect.ADVANCE:
+        return ""
+    return result.step.reason or "it is redriven already"

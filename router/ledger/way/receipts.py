@@ -1,0 +1,362 @@
+"""Records receipts: the one place where a delivery's state changes.
+
+Whatever changes a delivery (the relay's confirm, a gateway's or a person's receipt, an operator's act, a clock) is told
+here as a :class:`Telling`. Each that is new becomes a row, and the state what :func:`schemas.states.follow` makes of
+the rows: whoever reads the log alone comes to the same states.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, bindparam, literal, select
+
+from router.ledger import words
+from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
+from router.ledger.models import delivery, dispatch, receipt
+from router.rules.evidence import BELIEVED, Judged, judge
+from router.rules.schedule import Silence, next_due
+from schemas.clock import iso
+from schemas.ids import new_id
+from schemas.states import Effect, Status, Step, follow
+
+
+class Telling(NamedTuple):
+    """One receipt as the ledger takes it; ``at`` is the teller's time with its offset, ``recorded_at`` ours (ms).
+
+    ``unit``, when given, has to be the delivery's. ``confirmed`` counts a publish that the broker confirmed.
+    """
+
+    id: str
+    delivery_id: str
+    status: Status
+    at: str
+    recorded_at: int
+    unit: str = ""
+    seq: int | None = None
+    content_sha256: str | None = None
+    reason: str = ""
+    person: str = ""
+    department: str = ""
+    register_number: str = ""
+    attempts: int = 0
+    gateway_version: str = ""
+    confirmed: bool = False
+    code: str = ""
+    """Of the reason, see :mod:`schemas.reasons`; empty: none was told."""
+
+
+@dataclass(slots=True)
+class _Standing:
+    """A delivery while tellings are applied to it."""
+
+    state: Status
+    unit: str
+    link: str
+    urgency: int
+    published: int
+    reason: str
+    state_at: int
+    created_at: int
+    next_due_at: int | None
+    recalled_by: str | None
+    paused: int
+    arrived_at: int | None
+    registered_at: int | None
+    completed_at: int | None
+    reason_code: str
+    claimed: int
+    redriven_at: int | None
+    content: str
+    changed: bool = False
+
+
+class Recorded(NamedTuple):
+    """What one telling did, and what the metrics want to know of it; ``new``: it was not told before."""
+
+    telling: Telling
+    step: Step
+    age_ms: int
+    """Since the delivery was made."""
+    new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A telling of a delivery that this ledger does not have, or that belongs to another unit."""
+
+    telling: Telling
+    reason: str
+
+
+Result = Recorded | Unknown
+
+_SELECT = select(
+    delivery.c.id,
+    delivery.c.state,
+    delivery.c.unit,
+    delivery.c.link,
+    delivery.c.urgency,
+    delivery.c.published,
+    delivery.c.reason,
+    delivery.c.state_at,
+    delivery.c.created_at,
+    delivery.c.next_due_at,
+    delivery.c.recalled_by,
+    delivery.c.paused,
+    delivery.c.arrived_at,
+    delivery.c.registered_at,
+    delivery.c.completed_at,
+    delivery.c.reason_code,
+    delivery.c.claimed,
+    delivery.c.redriven_at,
+)
+_OF_DELIVERIES = delivery.c.id.in_(bindparam("ids", expanding=True))
+_TOLD_HERE = _SELECT.add_columns(literal("")).where(_OF_DELIVERIES)
+_TOLD_BY_UNITS = _SELECT.add_columns(dispatch.c.content_sha256).join(dispatch).where(_OF_DELIVERIES)
+
+_RECEIPT = (
+    "id",
+    "delivery_id",
+    "status",
+    "effect",
+    "recorded_at",
+    "at",
+    "seq",
+    "content_sha256",
+    "reason",
+    "person",
+    "department",
+    "register_number",
+    "attempts",
+    "gateway_version",
+    "remark",
+    "code",
+)
+_STANDING = (
+    *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
+    *("arrived_at", "registered_at", "completed_at", "reason_code"),
+)
+_EFFECT, _CONTENT, _REASON, _REMARK = map(_RECEIPT.index, ("effect", "content_sha256", "reason", "remark"))
+_TOLD = [i for i, name in enumerate(_RECEIPT) if name not in {"id", "effect", "recorded_at", "content_sha256"}]
+_KNOWN = select(*(receipt.c[name] for name in _RECEIPT)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
+_BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
+_LONGEST_REMARK, _LONGEST_REASON = 500, 1200
+_OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
+
+
+def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence) -> list[Result]:
+    """Record tellings in their order and move their deliveries: the log decides.
+
+    What is new becomes a row, and only such a row moves its delivery. A telling that is in the log already is answered
+    with what it did then. One whose id is in the log with other content becomes a refused row of its own, under an id
+    made of both, so that its repetition adds nothing either. One of an unknown delivery, or of another unit's, is not
+    recorded. What arrives although its dispatch was recalled on its way is asked for at once.
+    """
+    known: dict[str, Row] = {}
+    while True:
+        pages = _Pages(_standings(connection, tellings), dict(known), silence)
+        results = [pages.enter(item) for item in tellings]
+        # Almost always all rows are new, and then nobody has to be asked which are.
+        attempt = connection.begin_nested()
+        if insert_rows(connection, receipt, _RECEIPT, pages.rows, key="id") == len(pages.rows):
+            attempt.commit()
+            words.keep_said(connection, [done.telling for done in results if isinstance(done, Recorded) and done.new])
+            update_rows(connection, delivery, _STANDING, _changed(pages.standings))
+            update_rows(connection, delivery, ("id", "redriven_at"), pages.redriven)
+            return results
+        attempt.rollback()
+        known |= _recorded(connection, tellings)
+
+
+def take_back(delivery_id: str, recall_id: str, at_ms: int, status: Status = Status.TAKE_BACK_REQUESTED) -> Telling:
+    """What a recall tells of a delivery: that its unit is to give it back, or that it ended on its way."""
+    return Telling(new_id(), delivery_id, status, iso(at_ms), at_ms, reason=f"recalled by dispatch {recall_id}")
+
+
+class _Pages:
+    """What tellings write into the log, one after the other, and what becomes of their deliveries.
+
+    Args:
+        standings: the deliveries, changed as they are told of.
+        known: what is in the log, by the ids of the tellings; completed by what is entered.
+        silence: when an undelivered document is sent again.
+    """
+
+    def __init__(self, standings: dict[str, _Standing], known: dict[str, Row], silence: Silence) -> None:
+        self.standings = standings
+        self.rows: list[Row] = []
+        self.redriven: list[Row] = []
+        self._known = known
+        self._silence = silence
+
+    def enter(self, item: Telling) -> Result:
+        """Enter a telling, unless the log has it."""
+        standing = self.standings.get(item.delivery_id)
+        if standing is None or (item.unit and item.unit != standing.unit):
+            owner = "is not in this ledger" if standing is None else f"belongs to {standing.unit}, not to {item.unit}"
+            return Unknown(item, f"delivery {item.delivery_id} {owner}")
+        age_ms, judged, before = max(item.recorded_at - standing.created_at, 0), BELIEVED, self._known.get(item.id)
+        key, step = item.id, None
+        if before is not None and not _is_same(before, item):
+            key, step = _id_beside(item), _OTHER_CONTENT
+            before = self._known.get(key)
+        if before is not None:
+            return Recorded(item, Step(Effect(before[_EFFECT]), before[_REMARK]), age_ms, new=False)
+        if step is None:
+            judged = _judged(standing, item)
+            step = Step(Effect.REFUSED, judged.refusal) if judged.refusal else _advance(standing, item, self._silence)
+        self._write(item, key, step, judged.mark)
+        if step.effect is Effect.ADVANCE and item.status is Status.ARRIVED and standing.recalled_by:
+            self._add(take_back(item.delivery_id, standing.recalled_by, item.recorded_at))
+        if judged.refusal and item.status is Status.ARRIVED:
+            self._add(_parked(item, judged.refusal))
+        return Recorded(item, step, age_ms)
+
+    def _add(self, item: Telling) -> None:
+        """What follows from a telling by itself, if the delivery's state allows it."""
+        standing = self.standings[item.delivery_id]
+        if follow(standing.state, item.status).effect is Effect.ADVANCE:
+            self._write(item, item.id, _advance(standing, item, self._silence), "")
+
+    def _write(self, item: Telling, key: str, step: Step, mark: str) -> None:
+        row = _row(item, key, step, step.reason or mark)
+        self._known[key] = row
+        self.rows.append(row)
+        if item.status is Status.REDRIVEN and step.effect is Effect.ADVANCE:
+            before = self.standings[item.delivery_id].redriven_at or 0
+            self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
+
+
+def _standings(connection: Connection, tellings: Sequence[Telling]) -> dict[str, _Standing]:
+    statement = _TOLD_BY_UNITS if any(item.unit for item in tellings) else _TOLD_HERE
+    if connection.dialect.name == "postgresql":
+        statement = statement.order_by(delivery.c.id).with_for_update(of=delivery)
+    found: dict[str, _Standing] = {}
+    for some in chunks(sorted({item.delivery_id for item in tellings})):
+        for row in rows_at_once(connection, statement, {"ids": some}):
+            found[row[0]] = _Standing(Status(row[1]), *row[2:])
+    return found
+
+
+def _recorded(connection: Connection, tellings: Sequence[Telling]) -> dict[str, Row]:
+    """What the log has under the ids of tellings, and under those that it gives to what has another content."""
+    ids = {item.id for item in tellings} | {_id_beside(item) for item in tellings}
+    found = (row for some in chunks(sorted(ids)) for row in rows_at_once(connection, _KNOWN, {"ids": some}))
+    return {row[0]: tuple(row) for row in found}
+
+
+def _is_same(row: Row, item: Telling) -> bool:
+    """Whether a row of the log says what a telling says.
+
+    A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it tells
+    later it is the same receipt.
+    """
+    effect, hashes = Effect(row[_EFFECT]), {row[_CONTENT], item.content_sha256} - {None}
+    said = _row(item, item.id, Step(effect), row[_REMARK])
+    if effect is Effect.REFUSED and not row[_REMARK]:  # of a time when the ledger's words stood in the teller's alone
+        said = (*said[:_REASON], row[_REASON], *said[_REASON + 1 :])
+    return _content(row) == _content(said) and len(hashes) <= 1
+
+
+def _content(row: Row) -> Row:
+    """What was told: without when and how it was recorded, and without the content's hash."""
+    return tuple(row[i] for i in _TOLD)
+
+
+def _id_beside(item: Telling) -> str:
+    """The id under which a telling is kept whose own id is another's: the same for the same content."""
+    told = (item.id, item.content_sha256, *_content(_row(item, "", Step(Effect.REFUSED), "")))
+    return str(uuid5(_BESIDE, "\n".join(map(str, told))))
+
+
+def _judged(standing: _Standing, item: Telling) -> Judged:
+    if not item.unit:
+        return BELIEVED
+    return judge(
+        item.status,
+        item.at,
+        item.content_sha256,
+        sent=standing.claimed + standing.published > 0,
+        content=standing.content,
+        accepted_at=standing.created_at,
+        now_ms=item.recorded_at,
+    )
+
+
+def _parked(item: Telling, why: str) -> Telling:
+    """An arrival that cannot be believed calls for somebody: by itself it would only be told again."""
+    reason = f"its gateway says that it arrived, and is not believed: {why}"
+    return Telling(new_id(), item.delivery_id, Status.PARKED, iso(item.recorded_at), item.recorded_at, reason=reason)
+
+
+def _advance(standing: _Standing, item: Telling, silence: Silence) -> Step:
+    step = follow(standing.state, item.status)
+    if item.confirmed:
+        standing.published += 1
+        standing.changed = True
+    if step.effect is Effect.ADVANCE:
+        standing.state = item.status
+        standing.state_at = item.recorded_at
+        standing.reason, standing.reason_code = item.reason, item.code
+        standing.changed = True
+        _note_first(standing, item)
+    if step.effect is Effect.ADVANCE or item.confirmed:
+        standing.next_due_at = next_due(
+            standing.state,
+            link=standing.link,
+            urgency=standing.urgency,
+            published=standing.published,
+            now_ms=item.recorded_at,
+            silence=silence,
+            paused=bool(standing.paused),
+        )
+    return step
+
+
+def _note_first(standing: _Standing, item: Telling) -> None:
+    """Keep when a state of the statistics was reached first."""
+    if item.status is Status.ARRIVED:
+        standing.arrived_at = standing.arrived_at or item.recorded_at
+    elif item.status is Status.REGISTERED:
+        standing.registered_at = standing.registered_at or item.recorded_at
+    elif item.status is Status.COMPLETED:
+        standing.completed_at = standing.completed_at or item.recorded_at
+
+
+def _row(item: Telling, key: str, step: Step, remark: str) -> Row:
+    reason = item.reason
+    if remark:
+        remark = remark[:_LONGEST_REMARK]
+        reason = f"{remark}; {reason}"[:_LONGEST_REASON] if reason else remark
+    return (
+        key,
+        item.delivery_id,
+        item.status.value,
+        step.effect.value,
+        item.recorded_at,
+        item.at,
+        item.seq,
+        item.content_sha256,
+        reason,
+        item.person,
+        item.department,
+        item.register_number,
+        item.attempts,
+        item.gateway_version,
+        remark,
+        item.code,
+    )
+
+
+def _changed(standings: dict[str, _Standing]) -> list[Row]:
+    return [
+        (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it), it.reason_code)
+        for key, it in standings.items()
+        if it.changed
+    ]
+
+
+def _milestones(standing: _Standing) -> tuple[int | None, ...]:
+    return standing.arrived_at, standing.registered_at, standing.completed_at

@@ -1,0 +1,1 @@
+"""The rules that the router decides by: pure functions of values, tested without a ledger or a broker."""

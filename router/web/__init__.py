@@ -1,0 +1,1 @@
+"""What answers over HTTP: one server for the web API and the console, guarded from its first byte."""

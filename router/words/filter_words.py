@@ -1,0 +1,133 @@
+"""The words of a filter as people say them, in both languages, with accents or without; and the nearest to a word."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+from router.ledger.queries import Flag
+from router.ledger.way.reasons import Cause
+from router.pages.language import N_, VIETNAMESE, translations
+from router.words.terms import CAUSES_TOLD, FLAGS, STATES, URGENCIES
+from schemas.dispatch import Urgency
+from schemas.states import Effect, Status
+from schemas.text import fold
+
+T = TypeVar("T")
+_APART = re.compile(r"[\s_\-.]+")
+_CLOSE = 0.6
+"""How alike two words have to be so that one is offered for the other."""
+
+KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "donvi": "unit",
+        "noinhan": "unit",
+        "trangthai": "state",
+        "dokhan": "urgency",
+        "tu": "since",
+        "den": "until",
+        "tuluc": "since",
+        "tungay": "since",
+        "denngay": "until",
+        "truoc": "until",
+        "noidung": "text",
+        "trichyeu": "text",
+        "soky": "text",
+        "sokyhieu": "text",
+        "coquan": "issuer",
+        "coquanbanhanh": "issuer",
+        "lydo": "reason",
+        "vanban": "document",
+        "luotchuyen": "delivery",
+        "luot": "delivery",
+        "la": "is",
+        "tinhtrang": "is",
+        "nguyennhan": "why",
+        "cause": "why",
+        "ketqua": "effect",
+    }
+)
+"""A filter's keys by what they are called in Vietnamese, as :func:`bare` writes it."""
+FLAG_WORDS: Mapping[Flag, str] = MappingProxyType(
+    {flag: word.label for flag, word in FLAGS.items()}
+    | {
+        Flag.UNDELIVERED: N_("Undelivered"),
+        Flag.RETRYING: N_("Retrying"),
+        Flag.MUTED: N_("Alerts off"),
+        Flag.UNMUTED: N_("Alerts on"),
+    }
+)
+
+
+def bare(text: str) -> str:
+    """A word as it is compared: small, without accents, its parts together: ``Bị giữ lại`` is ``bigiulai``."""
+    return _APART.sub("", fold(text.strip()))
+
+
+def key_of(word: str) -> str:
+    """A key by its word in either language; one that is none stays as it is."""
+    return KEYS.get(bare(word), bare(word))
+
+
+def state_of(word: str) -> Status | None:
+    """A state by its code or its word."""
+    return _STATES.get(bare(word))
+
+
+def flag_of(word: str) -> Flag | None:
+    """A way of standing by its code or its word."""
+    return _FLAGS.get(bare(word))
+
+
+def urgency_of(word: str) -> int | None:
+    """An urgency by its word."""
+    return _URGENCIES.get(bare(word))
+
+
+def effect_of(word: str) -> Effect | None:
+    """What a receipt did, by its code."""
+    return _EFFECTS.get(bare(word))
+
+
+def cause_of_word(word: str) -> Cause | None:
+    """What reasons mean, by its code or its word."""
+    return _CAUSES.get(bare(word))
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """The option that is most like a word; empty: none is."""
+    bares = {bare(option): option for option in options}
+    found = difflib.get_close_matches(bare(word), bares, n=1, cutoff=_CLOSE)
+    return bares[found[0]] if found else ""
+
+
+def token_for(word: str) -> str:
+    """The token that somebody may have meant who wrote a word without a key; empty: it is a word like any other."""
+    if (state := state_of(word)) is not None:
+        return f"state:{state.value}"
+    if (flag := flag_of(word)) is not None:
+        return f"is:{flag.value}"
+    degree = urgency_of(word)
+    return f"urgency:{degree}" if degree is not None else ""
+
+
+def _said(words: Mapping[T, str]) -> dict[str, T]:
+    """By the words in both languages; of two things of one word the first."""
+    vietnamese = translations(VIETNAMESE).gettext
+    found: dict[str, T] = {}
+    for thing, label in words.items():
+        for text in (label, vietnamese(label)):
+            found.setdefault(bare(text), thing)
+    return found
+
+
+_STATES = {bare(status.value): status for status in Status} | _said(
+    {status: word.label for status, word in STATES.items()}
+)
+_FLAGS = {bare(flag.value): flag for flag in Flag} | _said(FLAG_WORDS)
+_URGENCIES = _said({int(degree): URGENCIES[degree].label for degree in Urgency})
+_CAUSES = {bare(cause.value): cause for cause in Cause} | _said({it: word.label for it, word in CAUSES_TOLD.items()})
+_EFFECTS = {bare(effect.value): effect for effect in Effect}
+STATE_OPTIONS = tuple({**{status.value: None for status in Status}, **dict.fromkeys(_STATES)})
+FLAG_OPTIONS = tuple({**{flag.value: None for flag in Flag}, **dict.fromkeys(_FLAGS)})

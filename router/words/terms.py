@@ -1,0 +1,377 @@
+"""What the console calls things: each state, urgency, line and act with its word, icon, tone and meaning.
+
+A tone is a colour with a meaning: ``act`` (red) alone says that somebody has to do something.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from router.directory import Reason
+from router.ledger.people.audit import Act
+from router.ledger.people.persons import PersonRole
+from router.ledger.queries import Flag
+from router.ledger.redrives.decisions import JobState, Outcome, Pace
+from router.ledger.way.acceptance import NO_LINE
+from router.ledger.way.reasons import Cause
+from router.pages.language import N_
+from router.rules.outages import LineState, ToldBy
+from schemas.clock import to_ms
+from schemas.dispatch import Kind
+from schemas.states import Effect, Status
+from schemas.unit import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as it is shown, with its meaning and what can be done."""
+
+    label: str
+    meaning: str = ""
+    advice: str = ""
+    icon: str = ""
+    tone: str = ""
+
+
+_WAIT = N_("Nothing: it goes by itself.")
+_PEOPLE = N_("Nothing here: the unit's people act.")
+_ENDED = N_("Nothing more is expected.")
+
+STATES: dict[Status, Word] = {
+    Status.PENDING: Word(
+        N_("waiting to be sent"), N_("Accepted; the broker does not have it yet."), _WAIT, "clock", "wait"
+    ),
+    Status.QUEUED: Word(
+        N_("queued"),
+        N_("The broker keeps it for the unit; the unit's gateway has not taken it yet."),
+        N_("If it stays so for long, see whether the unit's line and gateway are up."),
+        "queue",
+        "move",
+    ),
+    Status.TAKEN: Word(
+        N_("taken"),
+        N_("It is safe in the unit's gateway, which fetches the attachments."),
+        N_("Nothing: a large file on a thin line takes its time."),
+        "gateway",
+        "move",
+    ),
+    Status.ARRIVED: Word(
+        N_("arrived"),
+        N_("Every byte is at the unit, verified; nobody has acted yet."),
+        _PEOPLE,
+        "arrived",
+        "ok",
+    ),
+    Status.REFUSED: Word(N_("refused"), N_("The unit did not accept it and said why."), _ENDED, "refused", "warn"),
+    Status.REGISTERED: Word(
+        N_("registered"), N_("Accepted and entered in the unit's register."), _PEOPLE, "registered", "ok"
+    ),
+    Status.ASSIGNED: Word(N_("assigned"), N_("A leader has assigned it."), _PEOPLE, "registered", "ok"),
+    Status.PROCESSING: Word(N_("in work"), N_("The unit works on it."), _PEOPLE, "registered", "ok"),
+    Status.COMPLETED: Word(N_("completed"), N_("The unit is done with it."), _ENDED, "completed", "ok"),
+    Status.TAKE_BACK_REQUESTED: Word(
+        N_("asked back"), N_("The issuer asks this unit to give it back."), _PEOPLE, "recalled", "warn"
+    ),
+    Status.CHANGE_ACCEPTED: Word(
+        N_("change accepted"), N_("The unit agreed to give it back or to update it."), _ENDED, "completed", "ok"
+    ),
+    Status.CHANGE_REFUSED: Word(
+        N_("change refused"), N_("The unit did not agree to give it back or to update it."), _PEOPLE, "refused", "warn"
+    ),
+    Status.RECALLED: Word(N_("recalled"), N_("The issuer took it back."), _ENDED, "recalled", "wait"),
+    Status.EXPIRED: Word(
+        N_("expired"),
+        N_("It did not arrive in the time the service allows and is no longer sent."),
+        N_("Decide whether it is still needed; if so, redrive it."),
+        "expired",
+        "act",
+    ),
+    Status.PARKED: Word(
+        N_("parked"),
+        N_("The unit's own system refused it, or failed too often; it waits for somebody."),
+        N_("Mend what the reason names, then redrive it."),
+        "parked",
+        "act",
+    ),
+    Status.REDRIVEN: Word(N_("redriven"), N_("Somebody has it sent again."), _WAIT, "redrive", "move"),
+}
+
+URGENCIES: tuple[Word, ...] = (
+    Word(N_("normal")),
+    Word(N_("urgent"), tone="warn"),
+    Word(N_("very urgent"), tone="warn"),
+    Word(N_("express"), tone="strong"),
+    Word(N_("express at a set time"), tone="strong"),
+)
+
+LINKS: dict[Link, Word] = {
+    Link.LAN: Word(N_("local network"), icon="line"),
+    Link.WAN: Word(N_("wide-area network"), icon="line"),
+    Link.DIALUP: Word(N_("dial-up line"), icon="line"),
+    Link.NONE: Word(N_("no line"), N_("Documents wait, visibly, until the unit gets a line."), icon="noline"),
+    Link.EXCLUDED: Word(N_("network of its own"), N_("Never an addressee."), icon="noline"),
+}
+
+LINE_STATES: dict[LineState, Word] = {
+    LineState.UP: Word(N_("line up"), N_("Its gateway reports."), icon="line", tone="ok"),
+    LineState.DOWN: Word(N_("line down"), N_("Nothing is heard from its gateway."), icon="noline", tone="warn"),
+}
+
+TOLD_BY: dict[ToldBy, str] = {
+    ToldBy.GATEWAY: N_("told by the gateway"),
+    ToldBy.SILENCE: N_("noticed by its silence"),
+}
+
+KINDS: dict[Kind, Word] = {
+    Kind.NEW: Word(N_("new")),
+    Kind.RECALL: Word(N_("recall")),
+    Kind.UPDATE: Word(N_("update")),
+    Kind.REPLACE: Word(N_("replacement")),
+}
+
+FLAGS: dict[Flag, Word] = {
+    Flag.PARKED: Word(
+        N_("Parked"),
+        N_("The unit's own system refused it, or failed too often; it waits for somebody."),
+        N_("Mend what the reason names, then redrive it."),
+        "parked",
+        "act",
+    ),
+    Flag.EXPIRED: Word(
+        N_("Expired"),
+        N_("It did not arrive in the time the service allows and is no longer sent."),
+        N_("Decide whether it is still needed; if so, redrive it."),
+        "expired",
+        "act",
+    ),
+    Flag.LINE_DOWN: Word(
+        N_("Line down"),
+        N_("Nothing is heard from the unit's gateway; the documents wait and go by themselves when the line is back."),
+        N_("If it lasts, ask the unit or its telephone company; nothing is lost meanwhile."),
+        "noline",
+        "warn",
+    ),
+    Flag.NOT_HANDED_OVER: Word(
+        N_("Not handed over"),
+        N_("The unit's gateway has them and cannot hand them over: its folder, its system or its disk fails."),
+        N_("Mend what the reason names at the unit; what waits then goes by itself."),
+        "gateway",
+        "act",
+    ),
+    Flag.NOT_COLLECTED: Word(
+        N_("Not collected"),
+        N_("The broker keeps them and the line is not known to be down, but the gateway has taken nothing for long."),
+        N_("See whether the gateway runs at the unit; nothing is lost meanwhile."),
+        "noline",
+        "warn",
+    ),
+    Flag.NOT_CONFIRMED: Word(
+        N_("Not confirmed by the broker"),
+        N_("The broker did not take them; they are tried again by themselves."),
+        N_("On the router's machine, congvan doctor tells what is wrong."),
+        "retry",
+        "warn",
+    ),
+    Flag.OVERDUE: Word(
+        N_("Overdue"),
+        N_("The deadline for the answer has passed and the unit has not completed it."),
+        N_("Ask the unit."),
+        "overdue",
+        "warn",
+    ),
+    Flag.NO_LINE: Word(
+        N_("No line"),
+        N_("No line leads to the unit; the documents wait and go by themselves as soon as it has one."),
+        N_("Carry them, or enter the unit's line when it gets one."),
+        "noline",
+        "wait",
+    ),
+    Flag.PAUSED: Word(
+        N_("Paused"),
+        N_("Somebody paused the unit; the documents wait and go as soon as it is opened again."),
+        N_("Open the unit on its page when it is ready."),
+        "clock",
+        "wait",
+    ),
+}
+
+JOBS: dict[JobState, Word] = {
+    JobState.RUNNING: Word(N_("running"), N_("It goes on by itself."), icon="redrive", tone="move"),
+    JobState.WAITING: Word(N_("waits for you"), N_("The step is done; somebody says what is next."), icon="clock"),
+    JobState.PAUSED: Word(N_("paused"), N_("Nothing more is sent until somebody lets it go on."), icon="clock"),
+    JobState.STOPPED: Word(
+        N_("stopped"), N_("One came back, or who let it go may act no more."), icon="parked", tone="act"
+    ),
+    JobState.DONE: Word(N_("done"), N_("Nothing is left to send."), icon="completed", tone="ok"),
+    JobState.CANCELLED: Word(
+        N_("cancelled"), N_("What was not sent yet stays as it is."), icon="recalled", tone="wait"
+    ),
+}
+
+OUTCOMES_OF_ITEMS: dict[Outcome, Word] = {
+    Outcome.WAITING: Word(N_("not sent yet"), icon="clock", tone="wait"),
+    Outcome.WATCHED: Word(N_("watched"), N_("Sent again; nothing is known yet."), icon="queue", tone="move"),
+    Outcome.ARRIVED: Word(N_("arrived"), icon="arrived", tone="ok"),
+    Outcome.UNDER_WAY: Word(
+        N_("under way"), N_("The time of watching is over without bad news."), icon="gateway", tone="move"
+    ),
+    Outcome.RECALLED: Word(N_("recalled"), icon="recalled", tone="wait"),
+    Outcome.FAILED: Word(N_("failed"), N_("It came back, or the broker did not take it."), icon="parked", tone="act"),
+    Outcome.FAILED_LATER: Word(
+        N_("failed later"), N_("It came back after the time of watching was over."), icon="parked", tone="act"
+    ),
+    Outcome.SKIPPED: Word(N_("skipped"), icon="refused", tone="wait"),
+}
+
+PACES: dict[Pace, str] = {
+    Pace.HAND: N_("one, then as you say"),
+    Pace.CANARY: N_("one, then ten, then the rest"),
+    Pace.RATE: N_("so many per minute"),
+    Pace.ALL: N_("all at once"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Who paused a unit, since when (UTC ms) and why."""
+
+    who: str
+    since: int
+    why: str
+
+
+_PAUSE = re.compile(r"paused by (\S+) since (\S+): (.*)")
+
+
+def pause_of(reason: str) -> Pause | None:
+    """The pause that a delivery's reason tells of: :func:`router.ledger.queries.deliveries.pause_reason`, read."""
+    match = _PAUSE.fullmatch(reason)
+    try:
+        return match and Pause(match[1], to_ms(datetime.fromisoformat(match[2])), match[3])
+    except ValueError:  # somebody's own words that only look so
+        return None
+
+
+_RECALLED = re.compile(r"recalled by dispatch ([0-9a-f-]{36})")
+
+
+def recall_of(reason: str) -> str | None:
+    """The id of the dispatch that recalls, as :func:`router.ledger.way.receipts.take_back` wrote it."""
+    match = _RECALLED.fullmatch(reason)
+    return match and match[1]
+
+
+CAUSES_TOLD: dict[Cause, Word] = {
+    Cause.DISK_FULL: Word(
+        N_("The disk of the unit's system is full."), advice=N_("Free space at the unit, then redrive.")
+    ),
+    Cause.NOT_WRITABLE: Word(
+        N_("The unit's folder or file cannot be read or written."),
+        advice=N_("See to the rights of the folder at the unit, then redrive."),
+    ),
+    Cause.LOGIN: Word(
+        N_("The unit's system refuses the gateway's login."),
+        advice=N_("Give the gateway a valid token for that system, then redrive."),
+    ),
+    Cause.REDIRECTED: Word(
+        N_("The unit's system has another address now."),
+        advice=N_("Set the final address at the gateway, then redrive."),
+    ),
+    Cause.UNREACHABLE: Word(
+        N_("The unit's system does not answer."), advice=N_("Have it started at the unit, then redrive.")
+    ),
+    Cause.WRONG_CONTENT: Word(
+        N_("The content is not what was announced."),
+        advice=N_("See whether the router's store is sound (congvan doctor), then redrive."),
+    ),
+    Cause.CONTENT_GONE: Word(
+        N_("What was asked for is not there."), advice=N_("See to the address and the content, then redrive.")
+    ),
+    Cause.TOO_LARGE: Word(
+        N_("The document is larger than the unit takes."),
+        advice=N_("Raise the limit at the unit or send it in parts, then redrive."),
+    ),
+    Cause.CERTIFICATE: Word(
+        N_("The server's certificate is not trusted."), advice=N_("Renew or install the certificate, then redrive.")
+    ),
+    Cause.GATEWAY_ERROR: Word(
+        N_("The gateway met an error of its own."), advice=N_("See the gateway's log; tell who maintains it.")
+    ),
+    Cause.PROGRAM: Word(
+        N_("The program at the unit failed."), advice=N_("Mend the program at the unit, then redrive.")
+    ),
+    Cause.REFUSED: Word(
+        N_("The unit's system refused the document."),
+        advice=N_("Ask who runs that system what it refuses, then redrive."),
+    ),
+    Cause.SYSTEM_ERROR: Word(N_("The unit's system failed."), advice=N_("Have it mended at the unit, then redrive.")),
+    Cause.EXPIRED: Word(N_("It did not arrive in the time the service allows.")),
+    Cause.OTHER: Word(N_("another reason")),
+}
+"""What machines' reasons mean."""
+PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
+"""What papers say in both languages, Vietnamese first, that show a part only."""
+LEFT_OUT: dict[Reason, str] = {
+    Reason.EXCLUDED_BY_RULE: N_("a rule of the document leaves it out"),
+    Reason.NOT_YET: N_("it did not exist yet on that day"),
+    Reason.ABOLISHED: N_("its last day was past; its successor, if there is one, was looked at instead"),
+    Reason.OWN_NETWORK: N_("it is on a network of its own"),
+}
+EFFECTS: dict[Effect, str] = {
+    Effect.ADVANCE: N_("taken into account"),
+    Effect.STALE: N_("too late"),
+    Effect.REFUSED: N_("not allowed"),
+}
+REASONS: dict[str, str] = {NO_LINE: N_("no line leads to the unit")}
+"""Reasons that are words of the service's own; all others are shown as they were told."""
+
+OUTCOMES: dict[str, str] = {
+    "returned": N_("no queue is bound for it; the broker gave it back"),
+    "nacked": N_("the broker refused it"),
+    "timed_out": N_("the broker did not confirm it in time"),
+    "lost": N_("the connection to the broker was lost"),
+}
+
+ACTS: dict[Act, str] = {
+    Act.LOGGED_IN: N_("logged in"),
+    Act.LOGIN_FAILED: N_("login failed"),
+    Act.LOGGED_OUT: N_("logged out"),
+    Act.PASSWORD_SET: N_("set a password"),
+    Act.INVITED: N_("invited"),
+    Act.REVOKED: N_("ended the access of"),
+    Act.WITHDRAWN: N_("took a role from"),
+    Act.REDRIVEN: N_("redrove"),
+    Act.REDRIVE_MADE: N_("began a redrive"),
+    Act.REDRIVE_LET_GO: N_("let a redrive go on"),
+    Act.REDRIVE_PAUSED: N_("paused a redrive"),
+    Act.REDRIVE_CANCELLED: N_("cancelled a redrive"),
+    Act.UNIT_PAUSED: N_("paused a unit"),
+    Act.UNIT_MUTED: N_("muted a unit"),
+    Act.UNIT_OPENED: N_("opened a unit"),
+    Act.UNIT_RETIRED: N_("retired a unit"),
+    Act.HANDED_ON: N_("handed on what waited for a unit"),
+    Act.WAITING_ENDED: N_("gave up what waited for a unit"),
+    Act.UNIT_KEPT: N_("took a unit's retirement back"),
+    Act.GATEWAY_CHANGED: N_("let another gateway work for"),
+    Act.EXPORTED: N_("exported the log"),
+}
+
+ROLES: dict[PersonRole, str] = {
+    PersonRole.VIEWER: N_("viewer"),
+    PersonRole.OPERATOR: N_("operator"),
+    PersonRole.AUDITOR: N_("auditor"),
+    PersonRole.ADMIN: N_("administrator"),
+}
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    (N_("dispatch"), N_("An official document on its way from one issuer to its addressees.")),
+    (N_("unit"), N_("A node of the organisation that documents are addressed to.")),
+    (N_("delivery"), N_("One dispatch on its way to one unit; it has one id for ever.")),
+    (N_("receipt"), N_("A statement of what became of a delivery; receipts are never changed.")),
+    (N_("gateway"), N_("The small computer at a unit that takes what is addressed to it.")),
+    (N_("retrying"), N_("On the way and sent more than once, because nobody confirmed it in time.")),
+    (N_("stuck"), N_("It will not get there unless somebody acts: parked or expired, or its unit exists no more.")),
+    (N_("redrive"), N_("Have a stuck delivery sent again: same content, same id, with a reason.")),
+    (N_("overdue"), N_("The deadline for the answer has passed and the unit has not completed it.")),
+    (N_("no line"), N_("No line leads to the unit; the documents wait and go by themselves as soon as it has one.")),
+)

@@ -3,33 +3,33 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from consumers.content import DIRECTORY_NAME, ContentDir
-from consumers.courier import Courier
-from consumers.dictionaries import DIRECTORY_NAME as DICTIONARIES
-from consumers.dictionaries import Dictionaries
-from consumers.errand import Errands
-from consumers.fetch import Fetcher, FetchPolicy, Transfer
-from consumers.health import health_of
-from consumers.hosting import Hosting
-from consumers.intake import Intake
-from consumers.line import Line
-from consumers.openings import Openings
-from consumers.origin import Clients
-from consumers.outages import Outages
-from consumers.pace import Pace
-from consumers.precedence import Precedence, Side
-from consumers.presence import Presence
-from consumers.progress import Progress
-from consumers.reporter import Reporter
-from consumers.room import Room
+from consumers.delivering.courier import Courier
+from consumers.delivering.errand import Errands
+from consumers.fetching.content import DIRECTORY_NAME, ContentDir
+from consumers.fetching.dictionaries import DIRECTORY_NAME as DICTIONARIES
+from consumers.fetching.dictionaries import Dictionaries
+from consumers.fetching.fetch import Fetcher, FetchPolicy, Transfer
+from consumers.fetching.origin import Clients
+from consumers.fetching.traffic import Traffic
+from consumers.line.openings import Openings
+from consumers.line.outages import Outages
+from consumers.line.pace import Pace
+from consumers.line.precedence import Precedence, Side
+from consumers.line.state import Line
+from consumers.reporting.health import health_of
+from consumers.reporting.presence import Presence
+from consumers.reporting.progress import Progress
+from consumers.reporting.reporter import Reporter
+from consumers.sending.assembly import Upward, assemble_upward
 from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Taken
 from consumers.status import Standing, last_rate
-from consumers.taking import Taking
-from consumers.traffic import Traffic
-from consumers.upward.assembly import Upward, assemble_upward
+from consumers.taking.hosting import Hosting
+from consumers.taking.intake import Intake
+from consumers.taking.queues import Taking
+from consumers.taking.room import Room
 from router.broker import Publisher, Session, Tuning
 from schemas.clock import now_ms
 from schemas.dispatch import Lane

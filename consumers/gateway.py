@@ -23,10 +23,10 @@ from consumers.errors import (
     SpoolUnavailableError,
     UnitsUnknownError,
 )
-from consumers.hook import listening
 from consumers.last_run import remember
+from consumers.line.hook import listening
 from consumers.lock import locked
-from consumers.reporter import watch_commands
+from consumers.reporting.reporter import watch_commands
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer, retention, sending
 from consumers.spool.damage import put_aside

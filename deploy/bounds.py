@@ -1,6 +1,6 @@
 """The page of bounds: what one caller may cost at the doors, each figure taken from the code that keeps to it."""
 
-from consumers.upward.document import MAX_LETTER_BYTES
+from consumers.sending.document import MAX_LETTER_BYTES
 from router.api import multipart
 from router.api.body import MAX_JSON_BYTES
 from router.api.submissions import OFF_THE_LOOP_BYTES

@@ -64,8 +64,8 @@ def run(
 
     from consumers.cli.options import settings_with
     from consumers.gateway import Gateway
-    from consumers.scrub import forget_secrets
     from router.process.ending import end_within, ending
+    from router.process.secrets import forget_secrets
     from schemas.settings import PREFIX
 
     settings = settings_with(
@@ -119,7 +119,7 @@ def receipt(
     """
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.showing import say_written
-    from consumers.inbox import add_person_receipt
+    from consumers.reading.inbox import add_person_receipt
 
     with opened_spool(data_dir) as spool:
         entry = add_person_receipt(

@@ -40,8 +40,8 @@ def inbox(
     from consumers.cli.options import opened_spool
     from consumers.cli.showing import show_entries
     from consumers.cli.watching import watch_inbox
-    from consumers.coming import coming, line_now
-    from consumers.inbox import list_inbox
+    from consumers.reading.coming import coming, line_now
+    from consumers.reading.inbox import list_inbox
 
     with opened_spool(data_dir, to_read=True) as spool:
         if watch:
@@ -67,8 +67,8 @@ def show(
     """Show one document: its letter, its files and what was said of it."""
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.showing import show_document
-    from consumers.coming import coming, line_now
-    from consumers.inbox import descriptor_of, receipts_of
+    from consumers.reading.coming import coming, line_now
+    from consumers.reading.inbox import descriptor_of, receipts_of
 
     with opened_spool(data_dir, to_read=True) as spool:
         entry = the_one(spool, document, unit=unit)
@@ -93,7 +93,7 @@ def save(
     """Copy a document's files out of the spool, where the sink `none` leaves them."""
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.saving import save_files
-    from consumers.inbox import descriptor_of
+    from consumers.reading.inbox import descriptor_of
 
     with opened_spool(data_dir, to_read=True) as spool:
         descriptor = descriptor_of(spool, the_one(spool, document, unit=unit).delivery_id)

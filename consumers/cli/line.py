@@ -31,6 +31,6 @@ def line(
     content. Without hooks the gateway finds out by itself, some seconds later.
     """
     from consumers.cli.options import settings_with
-    from consumers.hook import tell
+    from consumers.line.hook import tell
 
     tell(settings_with(data_dir=data_dir).data_dir, up=state is Said.UP)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # for names alone: the help must not wait for the database's library
-    from consumers.inbox import Entry
+    from consumers.reading.inbox import Entry
     from consumers.settings import GatewaySettings
     from consumers.spool import Spool
 
@@ -59,7 +59,7 @@ def the_one(spool: Spool, text: str, *, unit: str) -> Entry:
         AmbiguousDeliveryError: several fit.
     """
     from consumers.errors import AmbiguousDeliveryError, UnknownDeliveryError
-    from consumers.inbox import find_entries
+    from consumers.reading.inbox import find_entries
 
     found = find_entries(spool, text, unit=unit)
     if not found:

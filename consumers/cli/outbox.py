@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consumers.cli.options import AsJson, DataDir
-from consumers.stages import Stage
+from schemas.stages import Stage
 
 if TYPE_CHECKING:  # for names alone: the help must not wait for the database's library
     from consumers.spool.sending import Listed

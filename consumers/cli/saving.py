@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from consumers.content import DIRECTORY_NAME
 from consumers.errors import ContentNotKeptError
+from consumers.fetching.content import DIRECTORY_NAME
 from consumers.sinks.disk import copy_file, write_file
 from consumers.sinks.record import file_names
 from consumers.spool import Spool

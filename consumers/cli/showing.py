@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumers.coming import Coming
-from consumers.inbox import Entry, Told
-from consumers.openings import local_clock
+from consumers.line.openings import local_clock
+from consumers.reading.coming import Coming
+from consumers.reading.inbox import Entry, Told
 from schemas.clock import iso
 from schemas.descriptor import Descriptor
 from schemas.states import Status

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.cli.options import settings_with
-from consumers.coming import STALE_SECONDS
 from consumers.errors import GatewayStoppedError, SecondGatewayError, SpoolMissingError
+from consumers.reading.coming import STALE_SECONDS
 from consumers.status import status_path
 
 

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.cli.showing import URGENCY_WORDS, entry_fields, how_far, print_json, size_words
-from consumers.coming import Coming, LineNow, coming, line_now
 from consumers.errors import UnknownDeliveryError
-from consumers.inbox import Entry, get_entry
+from consumers.reading.coming import Coming, LineNow, coming, line_now
+from consumers.reading.inbox import Entry, get_entry
 from consumers.spool import Spool
 from schemas.dispatch import Lane, lane_of
 from schemas.states import Status

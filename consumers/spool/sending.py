@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, selec
 
 from consumers.spool.models import outgoing, outgoing_file
 from consumers.spool.sets import among, as_list, insert_rows
-from consumers.stages import Stage
 from schemas.clock import now_ms
 from schemas.deadlines import is_over
+from schemas.stages import Stage
 
 BATCH = 500
 """Documents forgotten in one transaction."""

@@ -64,7 +64,7 @@ def send(
     """
     from consumers.cli.options import settings_with
     from consumers.last_run import completed
-    from consumers.upward.assembly import rules_of
+    from consumers.sending.assembly import rules_of
 
     settings = completed(settings_with(data_dir=data_dir))
     letter = letter_of(
@@ -94,11 +94,11 @@ def send(
 
 def _put_out(settings: "GatewaySettings", letter: bytes, files: list[Any]) -> dict[str, Any]:
     from consumers.cli.options import opened_spool
+    from consumers.sending.assembly import outbox_of, rules_of
+    from consumers.sending.folder import OutboxFolder
+    from consumers.sending.watch import taken
+    from consumers.sending.writing import write_out
     from consumers.spool import sending
-    from consumers.upward.assembly import outbox_of, rules_of
-    from consumers.upward.folder import OutboxFolder
-    from consumers.upward.watch import taken
-    from consumers.upward.writing import write_out
 
     with opened_spool(settings.data_dir) as spool:
         claimed, document = write_out(OutboxFolder(outbox_of(settings)), rules_of(settings), letter, files)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
-from consumers.inbox import Entry, add_person_receipt, list_inbox
+from consumers.reading.inbox import Entry, add_person_receipt, list_inbox
 from consumers.spool.store import open_spool
 from deploy.allinone import Running
 from deploy.demo.errors import DemoError

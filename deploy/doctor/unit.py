@@ -16,13 +16,13 @@ import aiohttp
 import orjson
 from sqlalchemy import text
 
-from consumers.coming import STALE_SECONDS
-from consumers.hosting import units_url
+from consumers.reading.coming import STALE_SECONDS
+from consumers.sending.assembly import outbox_of
 from consumers.settings import GatewaySettings
 from consumers.sinks import make_sink
 from consumers.spool.store import FILE_NAME, open_to_read
 from consumers.status import backlog, status_path
-from consumers.upward.assembly import outbox_of
+from consumers.taking.hosting import units_url
 from deploy.doctor.findings import Answer, Check, Finding, failed, nearest_existing, note, ok, room, run
 from deploy.exits import ExitCode
 from router.broker import Session

@@ -1,6 +1,6 @@
 """When something arrives over a line: pure decisions over what else has to come, the line's rate and its hours.
 
-The order is the gateway's courier's (``consumers.order``): strict priority by urgency; inside a class the one with the
+The order is the gateway's (``consumers.fetching.order``): strict priority by urgency; inside a class the one with the
 least to come goes first, and the largest earns one byte for every five of the others. Outside of a line's hours only
 what travels express is fetched. What will be sent later is not known: nobody can know when it overtakes.
 """

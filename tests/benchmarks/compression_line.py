@@ -21,7 +21,7 @@ TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from benchmarks.compression import docx, pdf, text  # noqa: E402 - the folders above have to be importable first
-from consumers.inbox import list_inbox  # noqa: E402
+from consumers.reading.inbox import list_inbox  # noqa: E402
 from consumers.spool import Spool, open_spool  # noqa: E402
 from rig.namespaces import NoNamespacesError  # noqa: E402
 from rig.profiles import PROFILES  # noqa: E402

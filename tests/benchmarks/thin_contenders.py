@@ -19,7 +19,7 @@ import pika
 
 from benchmarks import whole_message
 from benchmarks.thin_trial import Plan, Seen, Sent
-from consumers.inbox import Entry, descriptor_of, list_inbox, receipts_of
+from consumers.reading.inbox import Entry, descriptor_of, list_inbox, receipts_of
 from consumers.spool import Spool, open_spool
 from rig.emulator import Change
 from rig.site import AMQP_PORT, amqp_url, gateway_at, hook_at, origin_url

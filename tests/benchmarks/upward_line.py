@@ -27,12 +27,12 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 from benchmarks.thin_contenders import Congvan, Trial  # noqa: E402 - the folders come first
 from benchmarks.thin_trial import Figures, Plan, Sent, figures_of  # noqa: E402
 from consumers.spool import sending  # noqa: E402
-from consumers.stages import Stage  # noqa: E402
 from rig.namespaces import NoNamespacesError  # noqa: E402
 from rig.profiles import PROFILES  # noqa: E402
 from rig.site import site  # noqa: E402
 from rig.tun import tun_rig  # noqa: E402
 from schemas.clock import now_ms  # noqa: E402
+from schemas.stages import Stage  # noqa: E402
 from schemas.unit import Link  # noqa: E402
 from support.commit import commit  # noqa: E402
 from support.ledgers import unit  # noqa: E402

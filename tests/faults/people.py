@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from consumers.inbox import Entry, add_person_receipt, list_inbox
+from consumers.reading.inbox import Entry, add_person_receipt, list_inbox
 from consumers.spool import open_spool, outbox
 from faults.ground import Ground, keys_of
 from router.ledger.engine import reading

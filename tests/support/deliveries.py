@@ -4,8 +4,8 @@ import base64
 import hashlib
 from typing import Any
 
-from consumers.descriptors import read_letter
 from consumers.spool.taking import Arriving, Gaps
+from consumers.taking.descriptors import read_letter
 from router.broker import Delivered
 from schemas.attachment import TravellingAttachment
 from schemas.descriptor import Descriptor, encode

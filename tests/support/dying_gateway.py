@@ -10,13 +10,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
+import consumers.fetching.part
 import consumers.gateway
-import consumers.part
-from consumers.intake import Intake
-from consumers.part import Part
+from consumers.fetching.part import Part
 from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink
 from consumers.spool import Writer, outbox, work
+from consumers.taking.intake import Intake
 
 
 def die(*_args: Any, **_kwargs: Any) -> NoReturn:
@@ -37,13 +37,13 @@ def dies_after(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
 
 def dies_behind(name: str) -> None:
     """Die when a part's content has been through this function."""
-    function = getattr(consumers.part, name)
+    function = getattr(consumers.fetching.part, name)
 
     def fatal(*args: Any, **kwargs: Any) -> Any:
         function(*args, **kwargs)
         die()
 
-    setattr(consumers.part, name, fatal)
+    setattr(consumers.fetching.part, name, fatal)
 
 
 def dies_behind_commit_of(handler: Callable[..., Any]) -> None:

@@ -4,12 +4,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from consumers.content import ContentDir
-from consumers.dictionaries import Dictionaries
-from consumers.fetch import Fetcher, FetchPolicy, Transfer
-from consumers.line import Line
-from consumers.origin import Clients
-from consumers.pace import Pace
+from consumers.fetching.content import ContentDir
+from consumers.fetching.dictionaries import Dictionaries
+from consumers.fetching.fetch import Fetcher, FetchPolicy, Transfer
+from consumers.fetching.origin import Clients
+from consumers.line.pace import Pace
+from consumers.line.state import Line
 from support.content_server import ContentServer
 
 QUICK = FetchPolicy(first=0.01, longest=0.05, gone_tries=3, wrong_tries=3)

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from consumers.inbox import Entry, get_entry
+from consumers.reading.inbox import Entry, get_entry
 from consumers.spool import Spool, open_spool
 from consumers.spool.taking import Arriving, Gaps, Letter, take
 from consumers.spool.work import Arrived, Parked, arrive, outlook, park

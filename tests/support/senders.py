@@ -14,17 +14,17 @@ from typing import Any
 import orjson
 from pydantic import SecretStr
 
-from consumers.line import Line
-from consumers.openings import Openings
-from consumers.origin import Clients
-from consumers.pace import Pace
-from consumers.precedence import Precedence
+from consumers.fetching.origin import Clients
+from consumers.line.openings import Openings
+from consumers.line.pace import Pace
+from consumers.line.precedence import Precedence
+from consumers.line.state import Line
+from consumers.sending.assembly import Upward, assemble_upward, outbox_of
+from consumers.sending.folder import OutboxFolder
+from consumers.sending.submit import Submitter
+from consumers.sending.upload import Uploader
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer, open_spool, sending
-from consumers.upward.assembly import Upward, assemble_upward, outbox_of
-from consumers.upward.folder import OutboxFolder
-from consumers.upward.submit import Submitter
-from consumers.upward.upload import Uploader
 from router.broker import SessionState
 from support.dying_gateway import die, dies_after, dies_behind_commit_of
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from consumers.fetch import Transfer
+from consumers.fetching.fetch import Transfer
+from consumers.fetching.traffic import Traffic, Want
 from consumers.spool.taking import Content
-from consumers.traffic import Traffic, Want
 
 
 class Fetches:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from consumers.gateway import Gateway
-from consumers.hook import FILE_NAME, tell
+from consumers.line.hook import FILE_NAME, tell
 from consumers.settings import GatewaySettings
 from faults.thin_line.ground import PATIENT
 from rig.profiles import PROFILES

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from sqlalchemy import func, select, update
 
-from consumers.hook import FILE_NAME, tell
+from consumers.line.hook import FILE_NAME, tell
 from rig.clock import Clock
 from rig.profiles import PROFILES
 from rig.proxy import Proxy

@@ -15,7 +15,7 @@ import pika
 import pytest
 from aiohttp import FormData
 
-from consumers.upward import tus
+from consumers.sending import tus
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, apply, plan
 from router.intake.amqp import QUEUE, IntakeDoor

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from consumers.inbox import add_person_receipt, get_entry
+from consumers.reading.inbox import add_person_receipt, get_entry
 from consumers.spool import open_spool
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Kind, Urgency

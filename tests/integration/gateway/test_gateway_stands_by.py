@@ -6,12 +6,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from consumers import room
 from consumers.cli.standing import show_standing
 from consumers.errors import SecondGatewayError
-from consumers.inbox import list_inbox
+from consumers.reading.inbox import list_inbox
 from consumers.spool import open_spool
 from consumers.status import status_path
+from consumers.taking import room
 from rig.proxy import Proxy
 from support.broker import Vhost
 from support.conditions import holds

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from consumers import assembly, errand
-from consumers.content import ContentDir
+from consumers import assembly
+from consumers.delivering import errand
 from consumers.errors import GatewaySettingsError, SpoolInUseError
-from consumers.fetch import FetchPolicy
+from consumers.fetching.content import ContentDir
+from consumers.fetching.fetch import FetchPolicy
 from consumers.gateway import Gateway
-from consumers.inbox import get_entry, list_inbox
+from consumers.reading.inbox import get_entry, list_inbox
 from consumers.settings import GatewaySettings
 from consumers.spool import open_spool
 from consumers.status import backlog

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.inbox import add_person_receipt, list_inbox
+from consumers.reading.inbox import add_person_receipt, list_inbox
 from consumers.spool import open_spool
 from schemas.attachment import content_digest
 from schemas.dispatch import Urgency

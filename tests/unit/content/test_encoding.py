@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from consumers.decode import decode
+from consumers.fetching.decode import decode
 from router.content import ContentStore
 from router.content.encoding import Encoder, StoredForm, forms
 from router.content.encoding import encoder as encoder_module

@@ -8,10 +8,10 @@ from sqlalchemy.exc import OperationalError
 
 from consumers.cli.showing import how_far, time_words
 from consumers.cli.watching import Look, _print_changes, picture
-from consumers.coming import STALE_SECONDS, Coming, LineNow, coming, line_now
-from consumers.content import DIRECTORY_NAME
 from consumers.errors import SpoolRevisionError
-from consumers.inbox import get_entry
+from consumers.fetching.content import DIRECTORY_NAME
+from consumers.reading.coming import STALE_SECONDS, Coming, LineNow, coming, line_now
+from consumers.reading.inbox import get_entry
 from consumers.spool import Spool, open_spool
 from consumers.spool import outages as kept
 from consumers.spool.outages import Edge

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from consumers.content import ContentDir
 from consumers.errors import DiskFullError
-from consumers.part import sync_after
+from consumers.fetching.content import ContentDir
+from consumers.fetching.part import sync_after
 from consumers.spool import Writer
 from consumers.spool.taking import take
 from support.deliveries import ONE_MINUTE, a_descriptor, arriving, by_reference, inside

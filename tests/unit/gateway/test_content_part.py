@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.errors import WrongContentError
-from consumers.part import Part, part_path
+from consumers.fetching.part import Part, part_path
 
 DATA = bytes(range(256)) * 40
 

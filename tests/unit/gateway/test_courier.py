@@ -6,14 +6,14 @@ from typing import cast
 
 import pytest
 
-from consumers import courier
-from consumers.courier import WINDOW, Courier
-from consumers.errand import Errand, Errands
-from consumers.fetch import Transfer
+from consumers.delivering import courier
+from consumers.delivering.courier import WINDOW, Courier
+from consumers.delivering.errand import Errand, Errands
+from consumers.fetching.fetch import Transfer
+from consumers.fetching.traffic import Traffic
 from consumers.spool import Spool, Writer, work
 from consumers.spool.taking import take
 from consumers.spool.work import Arrived
-from consumers.traffic import Traffic
 from schemas.dispatch import Lane
 from support.conditions import holds
 from support.deliveries import ONE_MINUTE, arriving

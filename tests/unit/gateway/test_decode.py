@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.decode import decode
 from consumers.errors import WrongContentError
+from consumers.fetching.decode import decode
 from schemas.encoding import Encoding, dcz_header, zstd
 from support.packing import dcz_form, letter_bytes, zstd_form
 

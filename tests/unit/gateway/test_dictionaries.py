@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.dictionaries import Came, Dictionaries
+from consumers.fetching.dictionaries import Came, Dictionaries
 from consumers.spool import Writer
 from consumers.spool.taking import take
 from schemas.dispatch import Kind

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from consumers.errand import LONGEST_TROUBLE_PAUSE, OWN_ERROR_ATTEMPTS, Errand, Errands, after_failure
+from consumers.delivering.errand import LONGEST_TROUBLE_PAUSE, OWN_ERROR_ATTEMPTS, Errand, Errands, after_failure
 from consumers.errors import DiskFullError, SpoolUnavailableError
 from consumers.spool import Spool, Writer, work
 from consumers.spool.taking import take

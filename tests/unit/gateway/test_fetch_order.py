@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.order import QUANTUM, SMALL_PER_LARGE, Job, Share, Waiter, account, choose, seconds_left
+from consumers.fetching.order import QUANTUM, SMALL_PER_LARGE, Job, Share, Waiter, account, choose, seconds_left
 
 jobs = st.lists(
     st.builds(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from consumers import line as line_module
-from consumers.content import ContentDir
 from consumers.errors import ContentGoneError, DiskFullError, WrongContentError
-from consumers.fetch import FetchPolicy, Transfer
-from consumers.line import LineState
+from consumers.fetching.content import ContentDir
+from consumers.fetching.fetch import FetchPolicy, Transfer
+from consumers.line import state as line_module
+from consumers.line.state import LineState
 from rig.proxy import Proxy
 from support.conditions import holds
 from support.content_server import content_server

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from consumers import line as line_module
-from consumers.dictionaries import Dictionaries
 from consumers.errors import WrongContentError
-from consumers.fetch import Transfer
-from consumers.part import Form, part_path
+from consumers.fetching.dictionaries import Dictionaries
+from consumers.fetching.fetch import Transfer
+from consumers.fetching.part import Form, part_path
+from consumers.line import state as line_module
 from schemas.encoding import Encoding, as_available_dictionary
 from support.content_server import Served, content_server
 from support.fetching import Bench, bench_in

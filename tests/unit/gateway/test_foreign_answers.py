@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from consumers import line as line_module
-from consumers.answers import GONE, REFUSED, Meaning, meaning
 from consumers.errors import ContentGoneError
-from consumers.fetch import FetchPolicy, Transfer
+from consumers.fetching.answers import GONE, REFUSED, Meaning, meaning
+from consumers.fetching.fetch import FetchPolicy, Transfer
+from consumers.line import state as line_module
 from support.content_server import ContentServer, content_server
 from support.fetching import Bench, bench_in
 

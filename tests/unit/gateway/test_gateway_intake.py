@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from consumers.errors import SpoolUnavailableError
-from consumers.inbox import list_inbox
-from consumers.intake import Intake
-from consumers.room import Room
+from consumers.reading.inbox import list_inbox
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Taken
+from consumers.taking.intake import Intake
+from consumers.taking.room import Room
 from schemas.dispatch import Lane, Urgency
 from schemas.ids import new_id
 from schemas.states import Status

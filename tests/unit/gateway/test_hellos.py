@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers import reporter
-from consumers.errand import Errand
-from consumers.fetch import Transfer
-from consumers.hello import line_words, short_hello
-from consumers.line import LineState
-from consumers.outages import Outages
-from consumers.pace import SENT_BYTES, Pace
-from consumers.presence import Presence
-from consumers.progress import Progress, held_of, worth_telling
+from consumers.delivering.errand import Errand
+from consumers.fetching.fetch import Transfer
+from consumers.line.outages import Outages
+from consumers.line.pace import SENT_BYTES, Pace
+from consumers.line.state import LineState
+from consumers.reporting import reporter
+from consumers.reporting.hello import line_words, short_hello
+from consumers.reporting.presence import Presence
+from consumers.reporting.progress import Progress, held_of, worth_telling
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Content

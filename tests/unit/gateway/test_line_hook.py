@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.errors import GatewayStoppedError
-from consumers.hook import FILE_NAME, listening, tell
+from consumers.line.hook import FILE_NAME, listening, tell
 from schemas.events import Event
 from support.conditions import holds
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 
 from consumers.cli.showing import how_far
-from consumers.coming import LineNow, coming
-from consumers.openings import Openings, UnitHours
+from consumers.fetching.traffic import Traffic, Want
+from consumers.line.openings import Openings, UnitHours
+from consumers.reading.coming import LineNow, coming
 from consumers.spool import Spool, work
 from consumers.spool.taking import take
 from consumers.spool.units import Hosted, keep_hosted
-from consumers.traffic import Traffic, Want
 from schemas.dispatch import Lane, Urgency
 from support.deliveries import ONE_MINUTE, a_descriptor, arriving, by_reference
 from support.transfers import Fetches, wanting

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from consumers import line as line_module
-from consumers import outages as outages_module
 from consumers.errors import SpoolUnavailableError
-from consumers.line import Line, LineState
-from consumers.outages import EdgeFinder, Outages
+from consumers.line import outages as outages_module
+from consumers.line import state as line_module
+from consumers.line.outages import EdgeFinder, Outages
+from consumers.line.state import Line, LineState
 from consumers.spool import Spool, Writer, open_spool
 from consumers.spool import outages as kept
 from consumers.spool.outages import MAX_KEPT, Down, Edge

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace, wider
+from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace, wider
 
 
 class Clock:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from consumers import line as line_module
 from consumers.errors import LineError
-from consumers.line import Line, LineState
+from consumers.line import state as line_module
+from consumers.line.state import Line, LineState
 from router.broker import SessionState
 
 

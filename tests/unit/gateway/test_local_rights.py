@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from consumers.sending.folder import OutboxFolder
 from consumers.sinks.folder import FolderSink
 from consumers.spool import open_spool
-from consumers.upward.folder import OutboxFolder
 from deploy.main import PRIVATE
 from support.documents import make_document
 
 _PARENT = """
 import os, subprocess, sys
-from consumers.scrub import forget_secrets
+from router.process.secrets import forget_secrets
 token = os.environ["CONGVAN_GATEWAY_TOKEN"]
 forget_secrets([name for name in os.environ if name.startswith("CONGVAN_")])
 assert "CONGVAN_GATEWAY_TOKEN" not in os.environ
@@ -42,7 +42,7 @@ def test_a_program_that_the_gateway_starts_finds_no_token_in_any_environment() -
 def test_a_process_of_the_same_user_may_not_look_into_it() -> None:
     code = """
 import os, subprocess, sys
-from consumers.scrub import forget_secrets
+from router.process.secrets import forget_secrets
 os.setgid(65534); os.setuid(65534)
 forget_secrets([])
 look = "import os; open(f'/proc/{os.getppid()}/mem', 'rb')"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.reporter import bursts, encode
+from consumers.reporting.reporter import bursts, encode
 from consumers.spool.outbox import Unsent
 from schemas.ids import new_id
 from schemas.model import parse

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from consumers.intake import Intake
-from consumers.room import Room
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.outbox import Unsent
 from consumers.spool.taking import Arriving, take
+from consumers.taking.intake import Intake
+from consumers.taking.room import Room
 from router.broker import Delivered
 from schemas.dispatch import Lane, Urgency
 from schemas.receipt import Ask

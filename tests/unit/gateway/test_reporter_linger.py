@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.reporter import linger_of
+from consumers.reporting.reporter import linger_of
 
 SECONDS = st.floats(0, 1000)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
-from consumers.inbox import add_person_receipt, list_inbox
-from consumers.reporter import bursts
+from consumers.reading.inbox import add_person_receipt, list_inbox
+from consumers.reporting.reporter import bursts
 from consumers.spool import open_spool, outbox, retention, work
 from consumers.spool.models import inbox, receipt
 from consumers.spool.outbox import Unsent

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import func, select, update
 
-from consumers.content import DIRECTORY_NAME, ContentDir
-from consumers.inbox import add_person_receipt, get_entry, receipts_of
+from consumers.fetching.content import DIRECTORY_NAME, ContentDir
+from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
 from consumers.spool import Spool, open_spool, outbox, retention, work
 from consumers.spool.models import inbox, recall
 from consumers.spool.recalls import Recalled

@@ -7,8 +7,8 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from consumers.inbox import get_entry, list_inbox, receipts_of
-from consumers.reporter import encode
+from consumers.reading.inbox import get_entry, list_inbox, receipts_of
+from consumers.reporting.reporter import encode
 from consumers.spool import Spool, gaps, outbox, work
 from consumers.spool.gaps import Asked, LaneProgress, passed
 from consumers.spool.models import content_use, gap, letter

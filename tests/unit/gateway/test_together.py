@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from consumers.errors import FetchError
-from consumers.together import together
+from router.process.together import together
 
 
 async def fail(error: Exception) -> None:

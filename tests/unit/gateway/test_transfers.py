@@ -6,9 +6,9 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from consumers.errors import ContentGoneError
-from consumers.order import QUANTUM, SMALL_PER_LARGE
+from consumers.fetching.order import QUANTUM, SMALL_PER_LARGE
+from consumers.fetching.traffic import Traffic, Want
 from consumers.spool.taking import Content
-from consumers.traffic import Traffic, Want
 from support.conditions import holds
 from support.transfers import Fetches, wanting
 

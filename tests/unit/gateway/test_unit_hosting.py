@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from consumers import hosting as hosting_module
 from consumers.errors import UnitsUnknownError
-from consumers.hosting import Hosting, queues_of
-from consumers.openings import Openings
-from consumers.origin import open_http
+from consumers.fetching.origin import open_http
+from consumers.line.openings import Openings
 from consumers.spool import Spool, Writer
 from consumers.status import Standing, backlog, status_path, write_status
+from consumers.taking import hosting as hosting_module
+from consumers.taking.hosting import Hosting, queues_of
 from support.content_server import ContentServer, content_server
 
 PATTERN = "LCA.02.#"

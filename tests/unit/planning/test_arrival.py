@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from consumers.order import SMALL_PER_LARGE as COURIERS_SHARE
+from consumers.fetching.order import SMALL_PER_LARGE as COURIERS_SHARE
 from router.planning.arrival import SMALL_PER_LARGE, Ahead, Piece, ahead_of, arrival
 from schemas.dispatch import Lane, lane_of
 from schemas.opening import Hours, Windows, is_open, parse_opening

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from consumers.errors import OutgoingRejectedError
-from consumers.upward.document import DocumentRules, read_document
-from consumers.upward.upload import GONE, Place, Sources
+from consumers.sending.document import DocumentRules, read_document
+from consumers.sending.upload import GONE, Place, Sources
 
 LETTER = b'{"notation":"1","subject":"x","issuer":"LCA.02","addressees":["LCA.#"]}'
 RULES = DocumentRules(issuer="LCA.02", hosts=lambda _code: True, max_bytes=2**20)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import OutgoingRejectedError
-from consumers.upward import folder as module
-from consumers.upward.document import Document, DocumentRules, read_document
-from consumers.upward.folder import Claimed, OutboxFolder
-from consumers.upward.litter import is_litter
-from consumers.upward.notes import OURS, reason_note
+from consumers.sending import folder as module
+from consumers.sending.document import Document, DocumentRules, read_document
+from consumers.sending.folder import Claimed, OutboxFolder
+from consumers.sending.litter import is_litter
+from consumers.sending.notes import OURS, reason_note
 from support.outboxes import put_out
 
 RULES = DocumentRules(issuer="LCA.02.05", hosts=lambda code: code.startswith("LCA.02"), max_bytes=10_000)

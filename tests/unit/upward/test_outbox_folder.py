@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from consumers.errors import OutgoingRejectedError
-from consumers.upward.document import DocumentRules, read_document
-from consumers.upward.folder import OutboxFolder
-from consumers.upward.notes import reason_note
-from consumers.upward.writing import write_out
+from consumers.sending.document import DocumentRules, read_document
+from consumers.sending.folder import OutboxFolder
+from consumers.sending.notes import reason_note
+from consumers.sending.writing import write_out
 from schemas.dispatch import Submission
 from schemas.model import parse
 from support.outboxes import put_out

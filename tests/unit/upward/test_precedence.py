@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.fetch import Transfer
-from consumers.order import Job, Share, choose
-from consumers.precedence import NOTHING, Precedence, Side
+from consumers.fetching.fetch import Transfer
+from consumers.fetching.order import Job, Share, choose
+from consumers.fetching.traffic import Traffic, Want
+from consumers.line.precedence import NOTHING, Precedence, Side
 from consumers.spool.taking import Content
-from consumers.traffic import Traffic, Want
 
 
 class Direction:

@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from consumers.spool import Spool, open_spool, sending
 from consumers.spool.sending import Progress, Rejected, SendingFile, Sent, Taken
-from consumers.stages import Stage
 from consumers.status import backlog
 from schemas.clock import now_ms
 from schemas.ids import new_id
+from schemas.stages import Stage
 
 
 @pytest.fixture

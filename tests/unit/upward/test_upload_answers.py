@@ -13,8 +13,8 @@ from consumers.errors import (
     UploadsLostError,
     UploadSpoiltError,
 )
-from consumers.upward import tus
-from consumers.upward.upload import LEAST_PATCH, MOST_PATCH, patch_bytes
+from consumers.sending import tus
+from consumers.sending.upload import LEAST_PATCH, MOST_PATCH, patch_bytes
 
 
 def problem(slug: str, **said: object) -> bytes:

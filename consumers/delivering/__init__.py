@@ -1,0 +1,1 @@
+"""The way of one delivery: from the spool to the unit's sink."""

@@ -1,0 +1,245 @@
+"""The router's web side as a gateway sees it: the client, and what an answer means for a content."""
+
+import asyncio
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp.base_protocol import BaseProtocol
+
+from consumers.errors import (
+    ContentGoneError,
+    FetchError,
+    ForeignAnswerError,
+    ServerTroubleError,
+    WrongContentError,
+)
+from consumers.fetching.answers import GONE, Meaning, foreign, is_problem, meaning
+from consumers.fetching.part import Form, Part
+from schemas.encoding import Encoding, as_available_dictionary
+
+USER_TIMEOUT = 25_000
+"""Milliseconds after which sent data without the other side's acknowledgement ends a connection."""
+KEPT_SECONDS = 4.0
+"""An idle connection is used again so long: less than a redial takes, and less than the router keeps it."""
+_ETAG = re.compile(r'"[A-Za-z0-9_-]{1,64}"')
+"""A strong validator that can be a part of a file's name."""
+_PROBLEM_BYTES = 4096
+_MIN_RTT = slice(148, 152)
+"""Where ``struct tcp_info`` has the shortest round trip, in microseconds (linux/tcp.h, since 4.9)."""
+_BYTES_ACKED = slice(120, 128)
+"""Where it has the bytes that were acknowledged (since 4.1)."""
+
+
+class Clients:
+    """The HTTP clients of a gateway, one per window, so that no kept connection is used that was made with another.
+
+    Args:
+        token: sent as a bearer token; empty for none.
+        no_progress: seconds without a byte.
+    """
+
+    def __init__(self, *, token: str, no_progress: float) -> None:
+        self._token = token
+        self._no_progress = no_progress
+        self._open: dict[int, aiohttp.ClientSession] = {}
+
+    def get(self, window: int) -> aiohttp.ClientSession:
+        """The client whose connections have this window."""
+        if window not in self._open:
+            self._open[window] = open_http(token=self._token, no_progress=self._no_progress, window=window)
+        return self._open[window]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for client in self._open.values():
+            await client.close()
+
+
+def open_http(*, token: str, no_progress: float, window: int) -> aiohttp.ClientSession:
+    """An HTTP client without a limit on total time: it gives up a connection when nothing has come for a while.
+
+    Args:
+        token: sent as a bearer token; empty for none.
+        no_progress: seconds without a byte.
+        window: bytes that the kernel may take ahead of us per connection; 0 leaves it to the kernel. On a thin line
+            8 kB: else a paused transfer goes on filling the line for half a minute. It has to be set before the
+            connection is made, which aiohttp lets us do: the reason for this client.
+    """
+
+    def make_socket(address: tuple[Any, ...]) -> socket.socket:
+        made = socket.socket(*address[:3])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+        if window:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, window)  # what goes up does not fill the line either
+        return made
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(socket_factory=make_socket, limit=0, keepalive_timeout=KEPT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=no_progress, sock_read=no_progress),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        auto_decompress=False,  # what comes packed is resumed packed, and unpacked within limits
+    )
+
+
+def round_trip(stream: BaseProtocol | None) -> float:
+    """The shortest round trip that a connection has seen, in seconds; 0 when that is not known."""
+    made = stream.transport.get_extra_info("socket") if stream is not None and stream.transport is not None else None
+    if made is None:
+        return 0.0
+    info = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _MIN_RTT.stop)
+    return int.from_bytes(info[_MIN_RTT], sys.byteorder) / 1_000_000
+
+
+def acknowledged(transport: asyncio.BaseTransport) -> int:
+    """The bytes that the other side has acknowledged since the connection was made; 0 when that is not known."""
+    made = transport.get_extra_info("socket")
+    if made is None:
+        return 0
+    info = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
+    return int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
+
+
+def refusal(status: int, reason: str | None, headers: Mapping[str, str]) -> FetchError:
+    """What a status other than 200 and 206 means for a content."""
+    answer = f"the server answered {status} {reason or ''}".rstrip()
+    match meaning(status, ours=is_problem(headers), final={*GONE, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}):
+        case Meaning.FOREIGN:
+            return ForeignAnswerError(foreign(status, headers))
+        case Meaning.FINAL if status in GONE:
+            return ContentGoneError(answer)
+        case Meaning.FINAL:
+            return WrongContentError(f"{answer}: it has fewer bytes than the descriptor says")
+        case _:
+            return ServerTroubleError(answer)
+
+
+async def require_no_trouble(response: aiohttp.ClientResponse) -> None:
+    """Tell the trouble that a router says it has itself, in its own words: a damaged copy, a ledger that is away.
+
+    Raises:
+        ServerTroubleError: it said so.
+    """
+    if response.status != HTTPStatus.SERVICE_UNAVAILABLE or not is_problem(response.headers):
+        return
+    body = await response.content.read(_PROBLEM_BYTES)
+    try:
+        title = str(orjson.loads(body)["title"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return
+    raise ServerTroubleError(f"the server answered {response.status}: {title}")
+
+
+def place(response: aiohttp.ClientResponse, part: Part) -> None:
+    """Set the part to the byte where the answer begins, and to the form of the content that it brings.
+
+    Raises:
+        FetchError: the answer has no bytes of the content, or begins elsewhere.
+    """
+    if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        error = refusal(response.status, response.reason, response.headers)
+        if isinstance(error, WrongContentError):
+            part.restart()
+        raise error
+    _require_ours(response, part)
+    _require_size(response, part)
+    if response.status == HTTPStatus.OK:
+        form = form_of(response.headers, part.plain)
+        if part.position or form != part.form:
+            part.begin(form)
+        return
+    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    if start != str(part.position) or encoding_of(response.headers) != part.form.encoding:
+        raise ServerTroubleError(f"the server answered bytes from {start or '?'} on, not from {part.position}")
+
+
+def _require_ours(response: aiohttp.ClientResponse, part: Part) -> None:
+    """Check that bytes are the router's: named by their hash, or in a form that was asked for.
+
+    Raises:
+        ForeignAnswerError: they are somebody else's, as the page of a captive portal is.
+    """
+    etag, encoding = response.headers.get("ETag", ""), encoding_of(response.headers)
+    if encoding == Encoding.IDENTITY:
+        ours = etag.removeprefix("W/") == f'"{part.plain.etag}"'  # a proxy may weaken it; the hash decides at the end
+    else:
+        ours = encoding in set(Encoding) and _ETAG.fullmatch(etag) is not None
+    if not ours:
+        raise ForeignAnswerError(foreign(response.status, response.headers))
+
+
+def _require_size(response: aiohttp.ClientResponse, part: Part) -> None:
+    """Check that what the answer is a part of has the size that is known; an answer need not tell it.
+
+    Raises:
+        WrongContentError: it has another; the part begins again from nothing.
+    """
+    whole = response.headers.get("Content-Length", "")
+    known = part.plain.size
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
+        whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+        known = part.form.size
+    elif encoding_of(response.headers) != Encoding.IDENTITY:
+        return
+    if whole.isdecimal() and int(whole) != known:
+        part.restart()
+        raise WrongContentError(f"the server has {whole} bytes of it, not {known}")
+
+
+def form_of(headers: Mapping[str, str], plain: Form) -> Form:
+    """What an answer with a whole content brings.
+
+    Args:
+        headers: of the answer.
+        plain: the content as it is.
+
+    Raises:
+        WrongContentError: a form that cannot be resumed, or that has more bytes than the content itself.
+    """
+    encoding = encoding_of(headers)
+    if encoding == Encoding.IDENTITY:
+        return plain
+    etag = headers.get("ETag", "")
+    size = headers.get("Content-Length", "")
+    if encoding not in set(Encoding) or not _ETAG.fullmatch(etag) or not size.isdecimal() or int(size) > plain.size:
+        raise WrongContentError(
+            f"the server sent a form that cannot be taken: {encoding}, ETag {etag or 'none'}, {size or '?'} bytes"
+        )
+    return Form(Encoding(encoding), etag.strip('"'), int(size))
+
+
+def encoding_of(headers: Mapping[str, str]) -> str:
+    """The content coding of an answer."""
+    return headers.get("Content-Encoding", "").strip().lower() or Encoding.IDENTITY
+
+
+def asking(part: Part, *, dictionary: str, plain_only: bool, doubted: bool = False) -> dict[str, str]:
+    """The headers of a request for what is missing of a content, in the form that the part is of.
+
+    Args:
+        part: what has come.
+        dictionary: the SHA-256 of the one that is at hand; empty: none.
+        plain_only: a smaller form came wrong before.
+        doubted: what came before was not what the name says.
+    """
+    headers = {"Accept-Encoding": Encoding.IDENTITY.value}
+    if not plain_only and not (part.position and part.form.is_plain):
+        headers = {"Accept-Encoding": Encoding.ZSTD.value}
+        if dictionary and part.form.encoding is not Encoding.ZSTD:
+            headers = {
+                "Accept-Encoding": f"{Encoding.DCZ}, {Encoding.ZSTD}",
+                "Available-Dictionary": as_available_dictionary(dictionary),
+            }
+    if doubted:
+        headers |= {"Cache-Control": "no-cache"}
+    if part.position:
+        headers |= {"Range": f"bytes={part.position}-", "If-Range": f'"{part.form.etag}"'}
+    return headers

@@ -1,0 +1,1 @@
+"""What the gateway says: receipts, and that it is there."""

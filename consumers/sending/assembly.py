@@ -1,0 +1,111 @@
+"""The parts that send, made and connected to each other; nothing runs yet."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumers.fetching.fetch import FetchPolicy, Transfer
+from consumers.fetching.origin import Clients
+from consumers.fetching.traffic import Traffic
+from consumers.line.openings import Openings
+from consumers.line.pace import Pace
+from consumers.line.precedence import Side
+from consumers.line.state import Line
+from consumers.sending.courier import UpwardCourier
+from consumers.sending.document import DocumentRules
+from consumers.sending.folder import OutboxFolder
+from consumers.sending.submit import Submitter
+from consumers.sending.upload import Sources, Uploader
+from consumers.sending.watch import OutboxWatch
+from consumers.settings import GatewaySettings
+from consumers.spool import Spool, Writer
+from schemas.codes import covers
+
+
+@dataclass(frozen=True, slots=True)
+class Upward:
+    """What sends."""
+
+    watch: OutboxWatch
+    courier: UpwardCourier
+    pace: Pace
+
+    async def run(self) -> None:
+        """Take and send until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run(), name="outbox")
+            group.create_task(self.courier.run(), name="upward")
+            group.create_task(self.courier.run_notes(), name="upward notes")
+
+
+def outbox_of(settings: GatewaySettings) -> Path:
+    """Where people put what the unit sends."""
+    return settings.outbox_dir or settings.data_dir / "outbox"
+
+
+def rules_of(settings: GatewaySettings) -> DocumentRules:
+    """What this gateway sends: for the units that it hosts."""
+    return DocumentRules(
+        issuer="" if settings.units.endswith(".#") else settings.units,
+        hosts=lambda code: covers(settings.units, code),
+        max_bytes=settings.max_document_bytes,
+    )
+
+
+def assemble_upward(
+    settings: GatewaySettings,
+    spool: Spool,
+    writer: Writer,
+    clients: Clients,
+    *,
+    line: Line,
+    side: Side,
+    openings: Openings,
+) -> Upward:
+    """Make the parts.
+
+    Args:
+        settings: the gateway's.
+        spool: what was taken and what became of it.
+        writer: of that spool.
+        clients: for the router.
+        line: shared with what comes down.
+        side: the upward side of that line.
+        openings: the hours of the line.
+
+    Raises:
+        OSError: the outbox cannot be made.
+    """
+    folder = OutboxFolder(outbox_of(settings))
+    sources = Sources()
+    pace = Pace(fixed_window=settings.receive_window)
+    patience, policy = settings.no_progress_timeout, FetchPolicy()
+
+    def on_progress(transfer: Transfer, count: int) -> None:
+        traffic.progressed(transfer, count)
+
+    def on_wait(transfer: Transfer) -> None:
+        courier.waits(transfer)
+
+    uploader = Uploader(
+        clients,
+        settings.origin_url,
+        sources,
+        line,
+        pace,
+        patience=patience,
+        policy=policy,
+        on_progress=on_progress,
+        on_wait=on_wait,
+    )
+    traffic = Traffic(
+        uploader.upload,
+        slots=lambda: settings.parallel_fetches if pace.fast else 1,
+        side=side,
+        lets=openings.lets,
+    )
+    openings.on_change.append(traffic.reorder)
+    submitter = Submitter(clients, settings.origin_url, line, pace, patience=patience, policy=policy)
+    courier = UpwardCourier(spool, writer, folder, sources=sources, traffic=traffic, submitter=submitter)
+    watch = OutboxWatch(spool, writer, folder, rules_of(settings), on_taken=courier.wake)
+    return Upward(watch, courier, pace)

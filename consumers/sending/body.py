@@ -1,0 +1,89 @@
+"""The body of one PATCH: a file's bytes, written piece by piece, and ended when more urgent work wants the line.
+
+It is sent chunked, so it may end anywhere: the router keeps what came and says how far that is, and nothing is sent
+twice. What has been given to the kernel goes out before that; so as little as possible is given ahead. The connection's
+send buffer is as small as the window (see :func:`consumers.fetching.origin.open_http`); none is kept in this process.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import BinaryIO
+
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_writer import StreamWriter
+from aiohttp.payload import Payload
+
+from consumers.fetching.origin import acknowledged, round_trip
+
+MEDIA_TYPE = "application/offset+octet-stream"
+
+
+class PieceBody(Payload):
+    """Bytes ``begin`` to ``end`` of a file, or fewer.
+
+    Args:
+        file: open and unbuffered; it may be closed while this is still being written, which ends it.
+        begin: where to begin.
+        end: where to end at the latest.
+        piece: bytes written at once.
+        may_go: clear when the line is wanted for more urgent work.
+        patience: seconds without progress after which the connection is given up.
+        on_acknowledged: told how many bytes more the other side has.
+    """
+
+    _autoclose = True
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        begin: int,
+        end: int,
+        piece: int,
+        may_go: asyncio.Event,
+        patience: Callable[[], float],
+        on_acknowledged: Callable[[int], None],
+    ) -> None:
+        super().__init__(None, content_type=MEDIA_TYPE)
+        self._file = file
+        self.position = begin
+        self._end = end
+        self._piece = piece
+        self._may_go = may_go
+        self._patience = patience
+        self._on_acknowledged = on_acknowledged
+        self.round_trip = 0.0
+        """The shortest round trip of the connection, in seconds; 0 until all is written."""
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Not for bytes that are read as they go."""
+        raise TypeError(f"a body that is streamed has no text ({encoding}, {errors})")
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the pieces.
+
+        Raises:
+            TimeoutError: the line took no byte for too long.
+            OSError: the connection has gone, or the file has become shorter.
+        """
+        protocol = writer.protocol if isinstance(writer, StreamWriter) else None
+        transport = None if protocol is None else protocol.transport
+        if protocol is None or transport is None:
+            raise ConnectionResetError("the connection has gone")
+        transport.set_write_buffer_limits(high=0)
+        seen = acknowledged(transport)
+        while self.position < self._end and self._may_go.is_set():
+            # Not in a thread: it is little, and a thread that reads on after the file was closed may read another.
+            data = os.pread(self._file.fileno(), min(self._piece, self._end - self.position), self.position)
+            if not data:
+                raise ConnectionAbortedError("the file has become shorter")
+            async with asyncio.timeout(self._patience()):
+                await writer.write(data)
+                await writer.drain()
+            self.position += len(data)
+            now = acknowledged(transport)
+            if now > seen:
+                self._on_acknowledged(now - seen)
+                seen = now
+        self.round_trip = round_trip(protocol)

@@ -1,0 +1,107 @@
+"""Hands a document in when its files are up: once in effect, however often the answer is lost."""
+
+from collections.abc import Callable
+
+import aiohttp
+import structlog
+from pydantic import BaseModel, ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from consumers.errors import ForeignAnswerError, LineError, ServerTroubleError
+from consumers.fetching.answers import is_problem
+from consumers.fetching.fetch import FetchPolicy, pauses
+from consumers.fetching.origin import Clients
+from consumers.line.pace import Pace
+from consumers.line.state import Line
+from consumers.sending import tus
+from consumers.spool.sending import Outgoing, Sent
+from schemas.events import Event
+
+log = structlog.get_logger()
+_ACCEPTED = 202
+
+
+class _Answer(BaseModel):
+    """What we need of the router's answer; fields it may gain do not matter."""
+
+    id: str
+    addressees: int
+
+
+class Submitter:
+    """Submits documents.
+
+    Args:
+        clients: see :class:`consumers.fetching.origin.Clients`.
+        origin_url: where the router is.
+        line: told of what is lost, asked when another try is worth it.
+        pace: what the line gives upward.
+        patience: seconds that the answer may take.
+        policy: pauses between tries.
+    """
+
+    def __init__(
+        self, clients: Clients, origin_url: str, line: Line, pace: Pace, *, patience: float, policy: FetchPolicy
+    ) -> None:
+        self._clients = clients
+        self._url = f"{origin_url.rstrip('/')}/api/v1/dispatches"
+        self._line = line
+        self._pace = pace
+        self._patience = patience
+        self._policy = policy
+
+    async def submit(self, document: Outgoing, *, on_wait: Callable[[str], None]) -> Sent:
+        """Return when the router has accepted it; a repetition is answered with the dispatch that it was.
+
+        Args:
+            document: whose files are up.
+            on_wait: told why it cannot be accepted now.
+
+        Raises:
+            OutgoingRejectedError: the router refused it, with the reason.
+            UploadsLostError: the router does not have one of its files.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(ServerTroubleError),
+            wait=pauses(self._policy),
+            before_sleep=lambda state: _note_wait(document, state, on_wait),
+        )
+        answer: _Answer = await retrying(self._submit_through_drops, document)
+        return Sent(document.id, answer.id, answer.addressees)
+
+    async def _submit_through_drops(self, document: Outgoing) -> _Answer:
+        while True:
+            await self._line.broker_first()
+            try:
+                return await self._submit(document)
+            except LineError as error:
+                self._line.lost(str(error), silent=isinstance(error.__cause__, TimeoutError))
+                await self._line.worth_a_try()
+
+    async def _submit(self, document: Outgoing) -> _Answer:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}
+        silence = aiohttp.ClientTimeout(total=None, sock_connect=self._line.patience, sock_read=self._patience)
+        client = self._clients.get(self._pace.window)
+        async with self._line.connection() as span:
+            with tus.telling_line_events():
+                async with client.post(
+                    self._url, data=document.body, headers=headers, timeout=silence, allow_redirects=False
+                ) as response:
+                    ours = response.status == _ACCEPTED or is_problem(response.headers)
+                    await tus.require(response, _ACCEPTED, conflict=True, ours=ours)
+                    self._line.alive(span)
+                    return _read(await response.read())
+
+
+def _read(body: bytes) -> _Answer:
+    try:
+        return _Answer.model_validate_json(body)
+    except ValidationError as error:
+        raise ForeignAnswerError(f"the answer to a submission is none of the router's: {error}") from error
+
+
+def _note_wait(document: Outgoing, state: RetryCallState, on_wait: Callable[[str], None]) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = round(state.upcoming_sleep, 1)
+    log.warning(Event.SUBMISSION_WAITS, id=document.id, reason=str(error), retry_in=pause)
+    on_wait(str(error))

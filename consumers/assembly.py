@@ -289,7 +289,7 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         gap_after=way.settings.gap_after,
         outages=way.outages,
         pace=way.pace,
-        moved=Progress(courier.in_work),
+        moved=Progress(courier.held),
         interval=way.settings.presence_interval,
         health=lambda: health_of(sink.circuits.troubles(), way.room, now_ms=now_ms()),
     )

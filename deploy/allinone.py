@@ -18,7 +18,7 @@ from deploy.broker import PrivateBroker
 from deploy.errors import ChildError, StartError
 from deploy.supervisor import Child
 from router.broker.node import NodeAddress
-from router.ledger.engine import default_url, open_engine, upgrade
+from router.ledger.engine import open_engine, upgrade
 from router.settings import RouterSettings
 from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
@@ -90,7 +90,7 @@ class AllInOne:
         self._settings = settings
         self._wish = wish
         self._home = settings.data_dir.absolute()
-        self._ledger = open_engine(default_url(settings))
+        self._ledger = open_engine(settings.database_url)
         self._stack = contextlib.AsyncExitStack()
         self._keepers: list[asyncio.Task[None]] = []
 

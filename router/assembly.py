@@ -8,7 +8,6 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
-from router.api.app import create_app
 from router.broker import Consumer, Handler, Session, SessionState
 from router.broker.dead import DEAD
 from router.broker.topology import Topology
@@ -52,6 +51,7 @@ from router.metrics import Metrics
 from router.process.parts import Start
 from router.rules.schedule import Silence
 from router.settings import RouterSettings
+from router.web.app import create_app
 from schemas.clock import now_ms
 from schemas.events import Event
 

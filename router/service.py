@@ -22,7 +22,7 @@ from router.assembly import Parts
 from router.broker import Session, Tuning
 from router.broker.backoff import Backoff, sleep_unless
 from router.errors import LedgerRevisionError, UnavailableError
-from router.ledger.engine import bring_up_to_date, default_url, open_engine
+from router.ledger.engine import bring_up_to_date, open_engine
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.process.fate import code_of, may_pass
@@ -73,7 +73,7 @@ class RouterService:
             OSError: the API's address is taken.
         """
         with _signals_to(self.stop), self._own_ledger():
-            engine = open_engine(default_url(self._settings), answers_within=self._settings.ledger_timeout)
+            engine = open_engine(self._settings.database_url, answers_within=self._settings.ledger_timeout)
             listener = _listen(self._settings.http_host, self._settings.http_port)
             self.address = listener.getsockname()[:2]
             try:

@@ -183,6 +183,11 @@ class RouterSettings(ProgramSettings):
         description="A delivery that has not arrived so long after its acceptance or its redrive is expired, visibly.",
     )
 
+    @property
+    def database_url(self) -> str:
+        """The ledger's SQLAlchemy URL: as set, or a SQLite file in the data directory."""
+        return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.sqlite3'}"
+
     @model_validator(mode="after")
     def _knows_its_client(self) -> Self:
         if self.oidc_issuer and not self.oidc_client_id:

@@ -16,6 +16,7 @@ from consumers.spool.recalls import Recalled
 from consumers.spool.work import Outlook
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
+from schemas.line import Held
 
 WINDOW = 200
 """Deliveries of one lane in work at once; the rest waits in the spool, so memory stays flat."""
@@ -81,6 +82,10 @@ class Courier:
     def in_work(self) -> list[Errand]:
         """The deliveries that are on their way to their sink now."""
         return [errand for errands in self._in_work.values() for errand in errands.values()]
+
+    def held(self) -> list[Held]:
+        """How far those that are fetched have come."""
+        return [held for errand in self.in_work() if (held := errand.held()) is not None]
 
     def drop(self, recalled: Recalled) -> None:
         """Let go of deliveries that a recall has ended, and of what came for them."""

@@ -36,6 +36,7 @@ from schemas.descriptor import Descriptor
 from schemas.dispatch import Lane, Secrecy, lane_of
 from schemas.errors import InvalidError
 from schemas.events import Event
+from schemas.line import Held
 from schemas.model import parse
 from schemas.reasons import ReasonCode
 
@@ -86,6 +87,14 @@ class Errand:
         self.handing_over = False
         self.ended = False
         self.contents: tuple[Content, ...] = ()
+
+    def held(self) -> Held | None:
+        """How far it has come, in bytes on the line; None while its contents are not known or need no fetching."""
+        coming = {transfer.sha256: transfer.size for transfer in self.want.transfers}
+        total = sum(coming.get(content.sha256, content.least()) for content in self.contents)
+        if not total or self.item.stub:
+            return None
+        return Held(delivery_id=self.item.delivery_id, held=total - min(total, self.want.remaining), total=total)
 
 
 class Errands:

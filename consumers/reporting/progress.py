@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from consumers.delivering.errand import Errand
 from schemas.line import MAX_HELD, Held
 
 
@@ -22,16 +21,16 @@ class Progress:
     """Knows what was told.
 
     Args:
-        in_work: the deliveries that are being brought now.
+        held_now: how far the deliveries have come that are being brought now.
     """
 
-    def __init__(self, in_work: Callable[[], Iterable[Errand]]) -> None:
-        self._in_work = in_work
+    def __init__(self, held_now: Callable[[], Iterable[Held]]) -> None:
+        self._held_now = held_now
         self._told: dict[str, int] = {}
 
     def untold(self) -> list[Held]:
         """What has moved since it was told."""
-        now = [item for errand in self._in_work() if (item := held_of(errand)) is not None]
+        now = list(self._held_now())
         there = {item.delivery_id for item in now}
         self._told = {key: count for key, count in self._told.items() if key in there}
         return worth_telling(now, self._told)
@@ -39,12 +38,3 @@ class Progress:
     def told(self, items: Sequence[Held]) -> None:
         """A broker has confirmed that the router will know."""
         self._told.update((item.delivery_id, item.held) for item in items)
-
-
-def held_of(errand: Errand) -> Held | None:
-    """How far a delivery has come, in bytes on the line; None while its contents are not known or need no fetching."""
-    coming = {transfer.sha256: transfer.size for transfer in errand.want.transfers}
-    total = sum(coming.get(content.sha256, content.least()) for content in errand.contents)
-    if not total or errand.item.stub:
-        return None
-    return Held(delivery_id=errand.item.delivery_id, held=total - min(total, errand.want.remaining), total=total)

@@ -20,7 +20,7 @@ from router.broker.topology.capacity import handles_for
 from router.content import ContentStore
 from router.delivery.broker_plan import planned
 from router.delivery.managed_broker import management_of
-from router.ledger.engine import default_url, open_engine, reading, require_current
+from router.ledger.engine import open_engine, reading, require_current
 from router.ledger.people.accounts import authenticate
 from router.ledger.queries.contents import contents_on_the_way
 from router.ledger.units import gateways as ledger_gateways
@@ -94,7 +94,7 @@ async def broker_capacity(settings: RouterSettings) -> Answer:
 
 async def ledger(settings: RouterSettings) -> Answer:
     """Whether the database answers, at the revision this program needs."""
-    url = make_url(default_url(settings))
+    url = make_url(settings.database_url)
     if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
         return note(f"{url.database} is not there yet", "the router makes it at its first start")
     units = await _ask(settings, lambda conn: len(list_units(conn)))
@@ -140,7 +140,7 @@ async def token(settings: RouterSettings) -> Answer:
 
 async def gateways(settings: RouterSettings) -> Answer:
     """Whether two gateways work for one unit, and which units theirs cannot hand documents over to."""
-    url = make_url(default_url(settings))
+    url = make_url(settings.database_url)
     if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
         return note("not known yet: there is no ledger")
     second, troubled = await _ask(
@@ -191,7 +191,7 @@ async def _ask(settings: RouterSettings, question: Callable[[Connection], T]) ->
         with reading(engine) as conn:
             return question(conn)
 
-    engine = open_engine(default_url(settings))
+    engine = open_engine(settings.database_url)
     try:
         return await asyncio.to_thread(work, engine)
     finally:

@@ -1,1 +1,1 @@
-"""The web API: ``create_app`` makes it over :class:`router.faces.Services`."""
+"""The web API: ``create_api`` makes it over :class:`router.faces.Services`."""

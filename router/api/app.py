@@ -1,4 +1,4 @@
-"""Puts the web API together, with the console beside it."""
+"""Puts the web API together."""
 
 from importlib.metadata import version
 from typing import Any
@@ -24,7 +24,6 @@ from router.api.auth import Authenticator
 from router.api.document import complete, operation_id
 from router.api.guard import Guard
 from router.api.tus import Tus
-from router.console.app import ROOT, create_console, to_console
 from router.faces import Services
 from router.problem import Problem
 from schemas.dispatch import Submission
@@ -65,15 +64,12 @@ class _Api(FastAPI):
         return super().openapi()
 
 
-def create_app(services: Services) -> FastAPI:
+def create_api(services: Services) -> FastAPI:
     """The web API over the router's parts; it owns none of them."""
     app = routes_alone()
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
     problems.install(app, [route for part in _PARTS for route in part.router.routes if isinstance(route, Route)])
-    app.mount(ROOT, create_console(services))
-    app.add_route("/", to_console, include_in_schema=False)
-    app.add_route(ROOT, to_console, include_in_schema=False)
     reference.install(app, OPENAPI)
     app.add_middleware(Tus)
     app.add_middleware(Guard, metrics=services.metrics, hosts=services.allowed_hosts)

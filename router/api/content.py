@@ -22,10 +22,10 @@ from router.content.encoding.restoring import restore
 from router.errors import ContentDamagedError, MalformedError, NotFoundError
 from router.faces import Services
 from router.ledger.engine import reading
-from router.ledger.queries import may_fetch
 from router.ledger.queries.contents import was_removed
 from router.ledger.scope import scope_of
 from router.ledger.way.dictionaries import announced_forms
+from router.ledger.way.holders import may_fetch
 from router.problem import problem
 from router.words.view import View
 from schemas.accounts import Account

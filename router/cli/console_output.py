@@ -35,10 +35,10 @@ def open_ledger(*, begin: bool = False) -> Iterator["Engine"]:
         LedgerRevisionError: its tables are of another revision.
         LedgerUnavailableError: its database does not answer.
     """
-    from router.ledger.engine import current_revision, default_url, open_engine, require_current, upgrade
+    from router.ledger.engine import current_revision, open_engine, require_current, upgrade
     from router.settings import RouterSettings
 
-    engine = open_engine(default_url(RouterSettings()))
+    engine = open_engine(RouterSettings().database_url)
     try:
         if begin and current_revision(engine) is None:
             upgrade(engine)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from router.ledger.units.leftovers import Settled
     from router.ledger.units.unit_acts import By, Done
-    from router.ledger.way.leftovers import Settled
 
 _SHOWN = 20
 _CODES = f"{EXIT_CODES} Here 3: there is no such unit."
@@ -145,7 +145,7 @@ def retire(
 def waiting(code: CodeArgument, as_json: JsonOption = False) -> None:
     """List what a unit has not got yet: what is on its way, parked or expired."""
     from router.ledger.engine import reading
-    from router.ledger.way.leftovers import leftovers
+    from router.ledger.units.leftovers import leftovers
 
     with open_ledger() as engine, reading(engine) as conn:
         found = leftovers(conn, code)
@@ -166,14 +166,14 @@ def hand_on(
     as_json: JsonOption = False,
 ) -> None:
     """Send what waits for a unit that exists no more to the unit that took over from it."""
-    from router.ledger.way.leftovers import hand_on as send_on
+    from router.ledger.units.leftovers import hand_on as send_on
 
     _settle(lambda conn, by, day: send_on(conn, code, to, by, day=day), reason, as_json=as_json)
 
 
 def give_up(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
     """End what waits for a unit that exists no more; nobody gets it."""
-    from router.ledger.way.leftovers import give_up as end
+    from router.ledger.units.leftovers import give_up as end
 
     _settle(lambda conn, by, day: end(conn, code, by, day=day), reason, as_json=as_json)
 
@@ -200,7 +200,7 @@ def _settle(act: "Callable[[Connection, By, date], Settled]", reason: str, *, as
 def _warn_of_waiting(code: str, successor: str) -> None:
     """What is on its way to a unit that will be gone, on the error stream so that the output stays what it was."""
     from router.ledger.engine import reading
-    from router.ledger.way.leftovers import leftovers
+    from router.ledger.units.leftovers import leftovers
 
     with open_ledger() as engine, reading(engine) as conn:
         found = leftovers(conn, code)

@@ -54,11 +54,10 @@ def why(key: IdArgument, unit: UnitArgument = "", as_json: JsonOption = False) -
 
 def explain(conn: "Connection", key: str, unit: str) -> dict[str, Any] | None:
     """All that is to be said of a delivery, in English; None when there is no such delivery."""
-    from router.console.deliveries import drops_of
     from router.ledger.queries import find_delivery
+    from router.ledger.queries.chain import links_of
     from router.ledger.scope import EVERYTHING
-    from router.ledger.way.chain import links_of
-    from router.words.journey import journey_of
+    from router.words.journey import drops_of, journey_of
     from router.words.terms import STATES
     from router.words.verdict import verdict_of
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
 
-from router.console.errors import ForeignRequestError, LoginNeededError
 from router.errors import ForbiddenError
 from router.faces import Services
 from router.ledger.engine import reading, writing
 from router.ledger.people import sessions
 from router.ledger.people.persons import Person, Right
 from router.ledger.scope import Scope
+from router.pages.errors import ForeignRequestError, LoginNeededError
 from router.pages.safety import require_own
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms

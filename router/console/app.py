@@ -35,7 +35,6 @@ from router.console import (
     units,
 )
 from router.console.access import watcher_of
-from router.console.errors import LoginNeededError
 from router.console.login import login_page, way_to_login
 from router.console.newsroom import Newsroom
 from router.console.pages import ROOT, STATIC, page, preferences_of, version
@@ -43,11 +42,12 @@ from router.errors import RouterError, UnavailableError
 from router.faces import Services
 from router.pages import kept_form
 from router.pages.compression import Compression
+from router.pages.errors import LoginNeededError, PageError
 from router.pages.language import ENGLISH
 from router.pages.safety import Safety, require_own
 from router.words.errors import word_of_error
 
-__all__ = ["PARTS", "ROOT", "create_console", "to_console"]
+__all__ = ["PARTS", "ROOT", "create_console"]
 PARTS = (
     *(
         login,
@@ -88,6 +88,7 @@ def create_console(services: Services) -> FastAPI:
         app.include_router(part.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.exception_handler(LoginNeededError)(_lead_to_login)
+    app.exception_handler(PageError)(_tell_error)
     app.exception_handler(RouterError)(_tell_error)
     app.exception_handler(RequestValidationError)(_tell_parameters)
     app.exception_handler(HTTPException)(_tell_http)
@@ -95,11 +96,6 @@ def create_console(services: Services) -> FastAPI:
     app.add_middleware(Safety)
     app.add_middleware(Compression)
     return app
-
-
-async def to_console(_request: Request) -> Response:
-    """The way from the host's first page."""
-    return RedirectResponse(f"{ROOT}/", _SEE_OTHER)
 
 
 async def _lead_to_login(request: Request, _error: LoginNeededError) -> Response:
@@ -114,14 +110,14 @@ async def _lead_to_login(request: Request, _error: LoginNeededError) -> Response
 
 async def _kept(request: Request) -> str:
     """The form that was sent without a session, to be shown again after the login; only one of our own pages."""
-    with suppress(RouterError, ClientDisconnect, HTTPException):
+    with suppress(PageError, ClientDisconnect, HTTPException):
         require_own(request.method, request.headers)
         form = kept_form.keep(request.url.path, await request.form())
         return form.write() if form else ""
     return ""
 
 
-async def _tell_error(request: Request, error: RouterError) -> Response:
+async def _tell_error(request: Request, error: PageError | RouterError) -> Response:
     response = await _error_page(request, error.status, error.slug, error.detail, error.hint)
     if isinstance(error, UnavailableError):
         response.headers["retry-after"] = str(error.retry_after)
@@ -147,7 +143,7 @@ async def _error_page(request: Request, status: int, slug: str, *details: str, f
     What errors say of themselves is English and for engineers, so only an English page tells it.
     """
     viewer = None
-    with suppress(RouterError):
+    with suppress(PageError, RouterError):
         viewer = await watcher_of(request)
     is_english = preferences_of(request).language == ENGLISH
     context = {"said": word_of_error(slug, status), "fields": fields, "back": _back(request)}

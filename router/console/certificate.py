@@ -12,7 +12,7 @@ from router.errors import NotFoundError
 from router.faces import Services
 from router.ledger import queries
 from router.ledger.queries import Addressee, DeliveryDetail, DispatchDetail
-from router.ledger.way.chain import links_of
+from router.ledger.queries.chain import links_of
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.dispatch import Submission

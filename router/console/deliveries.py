@@ -13,15 +13,13 @@ from router.ledger import queries
 from router.ledger.people.persons import Right
 from router.ledger.queries import DeliveryDetail, DeliveryRow, DispatchDetail, Filter, OutageRow
 from router.ledger.queries.contents import needed_by
-from router.ledger.scope import Scope
 from router.words.filters import FilterError, Parsed, parse
-from router.words.journey import journey_of, travels_until
+from router.words.journey import drops_of, journey_of
 from router.words.verdict import verdict_of
 from schemas.clock import now_ms
 from schemas.ids import Id
 
 PAGE = 100
-MOST_DROPS = 500
 router = APIRouter()
 
 
@@ -89,10 +87,3 @@ async def show_delivery(
         verdict=verdict_of(row, damaged=damaged),
         may_redrive=row.state in queries.REDRIVABLE and viewer.person.may(Right.ACT, row.unit),
     )
-
-
-def drops_of(conn: Connection, detail: DeliveryDetail, now: int) -> list[OutageRow]:
-    """When the unit's line was down while the delivery was on its way; who sees the delivery may know."""
-    row = detail.delivery
-    scope, until = Scope(units=(row.unit,)), travels_until(detail, now)
-    return queries.outages(conn, scope, since=row.created_at, until=until, units=row.unit, limit=MOST_DROPS)[::-1]

@@ -18,7 +18,7 @@ from router.faces import Services
 from router.ledger.engine import reading
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, Entry
-from router.ledger.way.reasons import Cause, cause_of
+from router.ledger.reasons import Cause, cause_of
 from router.pages.language import N_, translations
 from router.words import terms
 from schemas.clock import now_ms, to_ms

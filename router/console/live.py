@@ -15,7 +15,6 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from router.console.access import FilterText, Parts, Viewer, Watching, watcher_of
-from router.console.errors import LoginNeededError
 from router.console.newsroom import Newsroom, View
 from router.console.pages import preferences_of
 from router.console.reads import look
@@ -23,6 +22,7 @@ from router.errors import LedgerUnavailableError, MalformedError
 from router.faces import Services
 from router.ledger.queries import log_tail
 from router.ledger.queries.log_tail import Missed
+from router.pages.errors import LoginNeededError
 from router.rules.number_ranges import Heard
 from router.words.filters import FilterError, parse
 from schemas.clock import now_ms

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from router.console.access import Viewer, services_of
 from router.ledger.queries import REDRIVABLE
-from router.ledger.way.reasons import cause_of
+from router.ledger.reasons import cause_of
 from router.pages.language import ENGLISH, LANGUAGES, translations
 from router.pages.shown import Shown
 from router.words import terms

@@ -21,7 +21,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from router.errors import LedgerRevisionError, LedgerTroubleError, LedgerUnavailableError
 from router.ledger import postgres
 from router.process.fate import Fate, code_of, fate_of
-from router.settings import RouterSettings
 
 LOCK_TIMEOUT = 30
 """Seconds a SQLite writer waits for the others' commits."""
@@ -34,11 +33,6 @@ BASE = "base"
 _READS = "ledger_reads"
 _MIGRATION_LOCK = 0x6C6564676572  # any number of our own: PostgreSQL's advisory locks are told apart by it
 _POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
-
-
-def default_url(settings: RouterSettings) -> str:
-    """The ledger's SQLAlchemy URL: as set, or a SQLite file in the data directory."""
-    return settings.ledger_url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
 
 
 def open_engine(url: str, *, answers_within: float = ANSWERS_WITHIN) -> Engine:

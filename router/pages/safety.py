@@ -5,8 +5,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from router.console.errors import ForeignRequestError
-from router.errors import TooLargeError
+from router.pages.errors import ForeignRequestError, FormTooLargeError
 
 MAX_FORM_BYTES = 64 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -25,7 +24,7 @@ _HEADERS = {
 
 
 class Safety:
-    """ASGI middleware around the console."""
+    """ASGI middleware around all pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -56,7 +55,7 @@ def require_own(method: str, headers: Headers) -> None:
 
     Raises:
         ForeignRequestError: it came from elsewhere.
-        TooLargeError: it is no form of ours by its length.
+        FormTooLargeError: it is no form of ours by its length.
     """
     if method in _SAFE:
         return
@@ -64,7 +63,7 @@ def require_own(method: str, headers: Headers) -> None:
         raise ForeignRequestError("the request comes from another site")
     length = headers.get("content-length", "")
     if not length.isdecimal() or int(length) > MAX_FORM_BYTES:
-        raise TooLargeError(f"a form has at most {MAX_FORM_BYTES} bytes, and says how many")
+        raise FormTooLargeError(f"a form has at most {MAX_FORM_BYTES} bytes, and says how many")
 
 
 def _is_own(headers: Headers) -> bool:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from router.ledger.queries import Flag
-from router.ledger.way.reasons import Cause
+from router.ledger.reasons import Cause
 from router.pages.language import N_, VIETNAMESE, translations
 from router.words.terms import CAUSES_TOLD, FLAGS, STATES, URGENCIES
 from schemas.dispatch import Urgency

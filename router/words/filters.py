@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from router.ledger.queries import Filter, Flag
-from router.ledger.way.reasons import Cause
+from router.ledger.reasons import Cause
 from router.pages.language import N_
 from router.words.filter_words import (
     FLAG_OPTIONS,

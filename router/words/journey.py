@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
+from sqlalchemy import Connection
+
+from router.ledger import queries
 from router.ledger.queries import AttemptRow, DeliveryDetail, OutageRow, ReceiptRow
+from router.ledger.scope import Scope
 from schemas.states import UNDELIVERED, Effect, Status
+
+MOST_DROPS = 500
+"""Drops of the line that a journey shows, the latest."""
 
 
 class Sort(StrEnum):
@@ -67,3 +74,10 @@ def _joined(steps: Iterable[Step]) -> Iterator[Step]:
             yield Step(rows[0].began_at, Sort.OUTAGE, outages=rows)
         else:
             yield from run
+
+
+def drops_of(conn: Connection, detail: DeliveryDetail, now: int) -> list[OutageRow]:
+    """When the unit's line was down while the delivery was on its way; who sees the delivery may know."""
+    row = detail.delivery
+    scope, until = Scope(units=(row.unit,)), travels_until(detail, now)
+    return queries.outages(conn, scope, since=row.created_at, until=until, units=row.unit, limit=MOST_DROPS)[::-1]

@@ -11,9 +11,9 @@ from router.directory import Reason
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
 from router.ledger.queries import Flag
+from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import JobState, Outcome, Pace
 from router.ledger.way.acceptance import NO_LINE
-from router.ledger.way.reasons import Cause
 from router.pages.language import N_
 from router.rules.outages import LineState, ToldBy
 from schemas.clock import to_ms

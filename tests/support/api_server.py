@@ -13,7 +13,6 @@ import uvicorn
 from aiohttp import ClientSession
 from sqlalchemy import Engine
 
-from router.api.app import create_app
 from router.content import ContentStore
 from router.content.encoding import Encoder
 from router.content.possession import Possession
@@ -28,6 +27,7 @@ from router.ledger.units.unit_list import import_units
 from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.web.app import create_app
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.unit import Link

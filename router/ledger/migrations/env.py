@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from router.ledger.engine import default_url, open_engine, writing
+from router.ledger.engine import open_engine, writing
 from router.ledger.models import metadata
 from router.settings import RouterSettings
 
@@ -24,5 +24,5 @@ given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with writing(open_engine(default_url(RouterSettings()))) as connection:
+    with writing(open_engine(RouterSettings().database_url)) as connection:
         run(connection)

@@ -1,6 +1,5 @@
 """What the ledger tells: each query takes a scope and shows nothing outside it."""
 
-from router.ledger.queries.content import may_fetch
 from router.ledger.queries.counts import ARRIVED, RollUp, Transfers, Undelivered, roll_up, transfers, undelivered
 from router.ledger.queries.deliveries import Addressee, DeliveryRow, addressees, list_deliveries
 from router.ledger.queries.delivery_log import Follower, LogEntry, read_log
@@ -135,7 +134,6 @@ __all__ = [
     "list_dispatches",
     "list_lines",
     "list_unit_rows",
-    "may_fetch",
     "monthly",
     "muted_units",
     "names_of",

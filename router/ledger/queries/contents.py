@@ -7,11 +7,11 @@ from sqlalchemy import Connection, exists, select
 
 from router.ledger.bulk import chunks
 from router.ledger.models import content_removed, delivery, dispatch, dispatch_attachment
+from router.ledger.way.acceptance import RECORD_POSITION
 from schemas.attachment import PLAIN, Forms
 from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR
 
 _PAGE = 1000
-RECORD_POSITION = -1
 _WAITING = sorted(state.value for state in UNDELIVERED | WAITING_FOR_OPERATOR)
 _DISPATCHES = 100
 """Dispatches that are told of one content, the latest first."""

@@ -7,8 +7,8 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
+from router.ledger.reasons import Cause, is_cause
 from router.ledger.scope import within
-from router.ledger.way.reasons import Cause, is_cause
 from router.rules.outages import LineState
 from schemas.dispatch import Urgency
 from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Effect, Status

@@ -24,8 +24,8 @@ from router.ledger.queries.delivery_log import (
     read_log,
 )
 from router.ledger.queries.filters import ANY_URGENCY, Filter, parts_of
+from router.ledger.reasons import cause_of
 from router.ledger.scope import Scope
-from router.ledger.way.reasons import cause_of
 from router.rules.number_ranges import Heard
 from router.rules.number_ranges import read as read_spans
 from router.rules.number_ranges import write as write_spans

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Label, case, distinct, func, l
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import OPEN, Flag, flagged
+from router.ledger.reasons import Cause, cause_column, told_apart
 from router.ledger.scope import Scope
-from router.ledger.way.reasons import Cause, cause_column, told_apart
 from schemas.clock import day_at
 from schemas.states import UNDELIVERED, Status
 

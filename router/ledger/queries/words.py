@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from router.ledger.models import dispatch, dispatch_word, unit
 from router.ledger.scope import Scope, within
-from router.ledger.words import MAX_LENGTH
+from router.ledger.way.words import MAX_LENGTH
 from schemas.text import words_of
 
 MOST_TYPED = 12

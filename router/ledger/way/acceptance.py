@@ -8,14 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from router.errors import ConflictError, UnknownAttachmentError
-from router.ledger import words
 from router.ledger.bulk import Row, chunks, insert_rows
 from router.ledger.dialect import insert_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
 from router.ledger.people.rights import Budget
-from router.ledger.queries.contents import RECORD_POSITION
-from router.ledger.way import holders, recalls
+from router.ledger.way import holders, recalls, words
 from router.rules.schedule import is_reachable
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
@@ -26,6 +24,8 @@ from schemas.text import fold
 from schemas.unit import Unit
 
 NO_LINE = "no_line"
+RECORD_POSITION = -1
+"""Where the record of a letter stands among its attachments."""
 
 
 @dataclass(frozen=True, slots=True)

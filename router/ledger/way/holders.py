@@ -8,11 +8,13 @@ from sqlalchemy import Connection, Select, delete, exists, func, select, update
 from router.errors import ContentQuotaError
 from router.ledger.bulk import chunks
 from router.ledger.dialect import insert_of
-from router.ledger.models import content_holder, content_removed, dispatch_attachment
-from router.ledger.queries.content import may_fetch
-from router.ledger.scope import Scope
+from router.ledger.models import content_holder, content_removed, delivery, dispatch, dispatch_attachment
+from router.ledger.scope import Scope, within
 from schemas.attachment import Attachment
 from schemas.errors import FieldProblem
+from schemas.states import Status
+
+_GONE = [Status.RECALLED.value, Status.EXPIRED.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +135,18 @@ def _unnamed(conn: Connection, account: str) -> tuple[int, int]:
 def _named(conn: Connection, names: Collection[str]) -> frozenset[str]:
     rows = select(dispatch_attachment.c.sha256).where(dispatch_attachment.c.sha256.in_(sorted(names)))
     return frozenset(conn.scalars(rows))
+
+
+def may_fetch(conn: Connection, scope: Scope, sha256: str) -> bool:
+    """Whether a dispatch with this content was issued within the scope, or is to be delivered to a unit of it.
+
+    A delivery that was recalled or has expired gives no right to the content.
+    """
+    files = select(dispatch_attachment.c.dispatch_id).where(dispatch_attachment.c.sha256 == sha256)
+    if not scope.everything:
+        owned = files.join(dispatch).where(within(dispatch.c.issuer, scope.issuers))
+        addressed = files.join(delivery, delivery.c.dispatch_id == dispatch_attachment.c.dispatch_id).where(
+            within(delivery.c.unit, scope.units), delivery.c.state.not_in(_GONE)
+        )
+        return bool(conn.scalar(select(exists(owned)))) or bool(conn.scalar(select(exists(addressed))))
+    return bool(conn.scalar(select(exists(files))))

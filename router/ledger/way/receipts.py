@@ -12,9 +12,9 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, literal, select
 
-from router.ledger import words
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, dispatch, receipt
+from router.ledger.way import words
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
 from schemas.clock import iso

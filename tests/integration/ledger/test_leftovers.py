@@ -17,11 +17,11 @@ from router.ledger.redrives.making import NewRedrive, make
 from router.ledger.redrives.reading import list_items
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
+from router.ledger.units.leftovers import give_up, hand_on, leftovers
 from router.ledger.units.unit_acts import By
 from router.ledger.way import recalls
 from router.ledger.way.acceptance import accept
 from router.ledger.way.acts import redrive
-from router.ledger.way.leftovers import give_up, hand_on, leftovers
 from schemas.clock import day_at
 from schemas.dispatch import Accepted, Submission
 from schemas.errors import AddressingError as RuleError

@@ -16,13 +16,13 @@ from router.ledger.queries import (
     issuer_of,
     list_deliveries,
     list_dispatches,
-    may_fetch,
     read_log,
     roll_up,
     undelivered,
 )
 from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.units.unit_list import import_units
+from router.ledger.way.holders import may_fetch
 from router.ledger.way.outbox import Failed, record_failures
 from schemas.clock import now_ms
 from schemas.ids import new_id

@@ -38,6 +38,7 @@ from router.ledger.way import outbox
 from router.ledger.way.acceptance import paused_units
 from router.ledger.way.backlog import backlog, holders, lines_of
 from router.ledger.way.dictionaries import announced_forms, candidates
+from router.ledger.way.holders import may_fetch
 from router.ledger.way.outbox import Claim
 from schemas.dispatch import Urgency
 from schemas.ids import new_id
@@ -222,8 +223,8 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "parked deliveries": lambda conn: queries.list_deliveries(conn, EVERYTHING, states=[Status.PARKED]),
     "undelivered": lambda conn: queries.undelivered(conn, EVERYTHING, now_ms=0),
     "undelivered of a district": lambda conn: queries.undelivered(conn, DISTRICT, now_ms=0),
-    "whether a gateway may fetch": lambda conn: queries.may_fetch(conn, GATEWAY, f"{5:064x}"),
-    "whether an issuer may fetch": lambda conn: queries.may_fetch(conn, ISSUER, f"{5:064x}"),
+    "whether a gateway may fetch": lambda conn: may_fetch(conn, GATEWAY, f"{5:064x}"),
+    "whether an issuer may fetch": lambda conn: may_fetch(conn, ISSUER, f"{5:064x}"),
     "what could be a dictionary": lambda conn: candidates(
         conn, "LCA.07", "a/b", ["LCA.01.07"], least=0, largest=9, count=3
     ),
@@ -342,7 +343,7 @@ def test_a_step_of_a_redrive_reads_its_own_next_deliveries_alone(large: Engine) 
 
 def test_a_subtree_is_one_range_of_an_index(large: Engine) -> None:
     with reading(large) as conn, _plans(conn) as plans:
-        queries.may_fetch(conn, Scope(units=("LCA.02.#",)), f"{5:064x}")
+        may_fetch(conn, Scope(units=("LCA.02.#",)), f"{5:064x}")
     assert any(re.search(r"dispatch_id.* unit.*>.* unit.*<", plan.replace("(", " ")) for plan in plans)
 
 

@@ -16,12 +16,12 @@ from router.ledger.queries import (
     find_dispatch,
     list_deliveries,
     list_dispatches,
-    may_fetch,
     read_log,
     roll_up,
     undelivered,
 )
 from router.ledger.scope import Scope, scope_of, within
+from router.ledger.way.holders import may_fetch
 from schemas.accounts import parse_account
 from schemas.codes import covers
 from schemas.states import Status

@@ -22,10 +22,10 @@ from router.ledger.models import unit as unit_row
 from router.ledger.people.accounts import create_account
 from router.ledger.people.audit import Act, Entry, record
 from router.ledger.queries import find_delivery, read_log
+from router.ledger.queries.chain import links_of
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
-from router.ledger.way.chain import links_of
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 from schemas.line import LineReport

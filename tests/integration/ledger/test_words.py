@@ -13,7 +13,7 @@ from router.ledger.redrives.making import NewRedrive, make
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.presence import Report, note_report
-from router.ledger.words import MOST_WORDS, kept
+from router.ledger.way.words import MOST_WORDS, kept
 from schemas.ids import new_id
 from schemas.line import LineReport
 from schemas.states import Status

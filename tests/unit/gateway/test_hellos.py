@@ -17,7 +17,7 @@ from consumers.line.state import LineState
 from consumers.reporting import reporter
 from consumers.reporting.hello import line_words, short_hello
 from consumers.reporting.presence import Presence
-from consumers.reporting.progress import Progress, held_of, worth_telling
+from consumers.reporting.progress import Progress, worth_telling
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Content
@@ -98,7 +98,7 @@ class Stage:
             gap_after=60.0,
             outages=self.outages,
             pace=self.pace,
-            moved=Progress(lambda: self.in_work),
+            moved=Progress(lambda: [held for errand in self.in_work if (held := errand.held()) is not None]),
             interval=interval,
         )
 
@@ -239,14 +239,14 @@ def coming(total: int, left: int, *, stub: bool = False) -> Errand:
 
 def test_a_delivery_has_come_as_far_as_its_contents_have() -> None:
     errand = coming(5_000, 1_900)
-    told = held_of(errand)
+    told = errand.held()
     assert told is not None
     assert (told.delivery_id, told.held, told.total) == (errand.item.delivery_id, 3_100, 5_000)
     errand.want.transfers.clear()
-    assert held_of(errand) == told.model_copy(update={"held": 5_000}), "nothing is to come any more"
-    assert held_of(coming(5_000, 1_900, stub=True)) is None, "its own size is not known yet"
+    assert errand.held() == told.model_copy(update={"held": 5_000}), "nothing is to come any more"
+    assert coming(5_000, 1_900, stub=True).held() is None, "its own size is not known yet"
     errand.contents = ()
-    assert held_of(errand) is None
+    assert errand.held() is None
 
 
 held = st.builds(Held, delivery_id=st.builds(new_id), held=st.integers(0, 50), total=st.just(50))

@@ -6,17 +6,17 @@ import pytest
 from sqlalchemy import make_url
 
 from router.errors import LedgerRevisionError
-from router.ledger.engine import default_url, open_engine, require_current, upgrade
+from router.ledger.engine import open_engine, require_current, upgrade
 from router.ledger.postgres import connect_args
 from router.settings import RouterSettings
 
 
 def test_without_a_setting_the_ledger_is_a_file_in_the_data_directory(tmp_path: Path) -> None:
-    assert default_url(RouterSettings(data_dir=tmp_path)) == f"sqlite:///{tmp_path}/ledger.sqlite3"
+    assert RouterSettings(data_dir=tmp_path).database_url == f"sqlite:///{tmp_path}/ledger.sqlite3"
 
 
 def test_a_setting_wins_over_the_file() -> None:
-    assert default_url(RouterSettings(ledger_url="postgresql://db/congvan")) == "postgresql://db/congvan"
+    assert RouterSettings(ledger_url="postgresql://db/congvan").database_url == "postgresql://db/congvan"
 
 
 @pytest.mark.parametrize("url", ["postgres://db/x", "postgresql://db/x", "postgresql+psycopg://db/x"])

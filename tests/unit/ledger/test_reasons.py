@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, MetaData, String, Table, create_engine, insert, select
 
-from router.ledger.way.reasons import MARKS, Cause, cause_column, cause_of, is_cause, told_apart
+from router.ledger.reasons import MARKS, Cause, cause_column, cause_of, is_cause, told_apart
 
 _WORDS = st.sampled_from(
     [*(mark for marks in MARKS.values() for mark in marks), "the unit", "/srv/inbox", "ổ đĩa", "%_"]

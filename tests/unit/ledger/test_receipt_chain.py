@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ledger.queries import ReceiptRow
-from router.ledger.way.chain import links_of
+from router.ledger.queries.chain import links_of
 from schemas.states import Effect, Status
 
 TEXT = st.text(max_size=20)

@@ -25,12 +25,11 @@ from consumers.errors import (
 )
 from consumers.last_run import remember
 from consumers.line.hook import listening
-from consumers.lock import locked
 from consumers.reporting.reporter import watch_commands
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer, retention, sending
 from consumers.spool.damage import put_aside
-from consumers.spool.store import open_or_begin_anew
+from consumers.spool.store import hosting_alone, open_or_begin_anew
 from consumers.status import keep_status
 from router.broker import SessionState
 from router.broker.backoff import Backoff, sleep_unless
@@ -92,7 +91,7 @@ class Gateway:
             SinkSettingsError: a setting that the sink needs is missing or wrong.
             PartFailedError: a part failed; everything is closed as after a stop.
         """
-        with locked(self._settings.data_dir), self._stopped_by_signals():
+        with hosting_alone(self._settings.data_dir), self._stopped_by_signals():
             await self._patiently(asyncio.to_thread, remember, self._settings)
             spool = await self._patiently(asyncio.to_thread, open_or_begin_anew, self._settings.data_dir)
             if spool is not None:

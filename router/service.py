@@ -5,8 +5,6 @@ Killed at any instruction it can be started again: what it holds in memory is on
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -28,6 +26,7 @@ from router.metrics import Metrics
 from router.process.fate import code_of, may_pass
 from router.process.parts import Tended, end
 from router.settings import RouterSettings
+from router.storage.lock import alone
 from router.web import waiting
 from router.web.waiting import QuietServer
 from router.web.wire_guard import ConnectionLimit, guarded
@@ -160,7 +159,7 @@ class RouterService:
         if self._settings.ledger_url.startswith("postgresql"):
             yield
             return
-        with _locked(directory / "router.lock"):
+        with alone(directory / "router.lock", partial(_in_use, directory)):
             yield
 
 
@@ -194,22 +193,8 @@ def _signals_to(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-@contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process.
-
-    Raises:
-        UnavailableError: another process holds it.
-    """
-    with file.open("a+", encoding="utf-8") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UnavailableError(
-                f"another router works on {file.parent}",
-                hint="stop it, give this one another CONGVAN_DATA_DIR, or use PostgreSQL for several routers",
-            ) from None
-        held.truncate(0)
-        held.write(str(os.getpid()))
-        held.flush()
-        yield
+def _in_use(directory: Path, holder: str) -> UnavailableError:
+    return UnavailableError(
+        f"another router (process {holder}) works on {directory}",
+        hint="stop it, give this one another CONGVAN_DATA_DIR, or use PostgreSQL for several routers",
+    )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from consumers.errors import ContentNotKeptError
 from consumers.fetching.content import DIRECTORY_NAME
-from consumers.sinks.disk import copy_file, write_file
 from consumers.sinks.record import file_names
 from consumers.spool import Spool
+from router.storage.files import copy_file, write_file
 from schemas.attachment import TravellingAttachment
 from schemas.descriptor import Descriptor
 

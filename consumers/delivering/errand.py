@@ -27,9 +27,9 @@ from consumers.spool import Writer, work
 from consumers.spool.taking import Content
 from consumers.spool.work import Arrived, Expanded, Parked, Postponed, Waiting
 from consumers.taking.descriptors import contents_of
-from consumers.trouble import code_of_trouble
 from router.process.fate import Fate, fate_of
 from router.process.together import together
+from router.process.trouble import code_of_trouble
 from schemas.attachment import content_digest
 from schemas.clock import now_ms
 from schemas.descriptor import Descriptor

@@ -17,9 +17,9 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from consumers.sinks.disk import sync_directory
 from consumers.spool import recalls
 from consumers.taking.descriptors import read_letter
+from router.storage.files import sync_directory
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES
 from schemas.encoding import MAX_DICTIONARY_BYTES
 from schemas.errors import InvalidError

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from consumers.errors import DiskFullError, WrongContentError
 from consumers.fetching.decode import decode
-from consumers.sinks.disk import sync_directory
-from consumers.trouble import FULL
+from router.process.trouble import FULL
+from router.storage.files import sync_directory
 from schemas.encoding import Encoding
 
 _ENDING = ".part"

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from consumers.sending.litter import is_litter
 from consumers.sending.notes import ACCEPTED_NAME, REASON_NAME, free_note
-from consumers.sinks.disk import DIRECTORY_MODE, make_directory, make_path, write_at
+from router.storage.files import DIRECTORY_MODE, make_directory, make_path, write_at
 from schemas.ids import is_id, new_id
 
 LETTER_NAME = "dispatch.json"

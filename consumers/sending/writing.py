@@ -12,8 +12,8 @@ from consumers.sending.document import Document, DocumentRules, read_document
 from consumers.sending.folder import LETTER_NAME, Claimed, OutboxFolder
 from consumers.sending.litter import is_litter
 from consumers.sending.notes import OURS
-from consumers.sinks.disk import DIRECTORY_MODE, copy_file, sync_directory, write_file
 from consumers.sinks.record import clip
+from router.storage.files import DIRECTORY_MODE, copy_file, sync_directory, write_file
 from schemas.ids import new_id
 from schemas.text import safe_file_name
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from consumers.errors import SinkRefusedError, SinkRetryError, SinkSettingsError
 from consumers.sinks.base import Document
-from consumers.sinks.disk import copy_file, write_file
 from consumers.sinks.record import RECORD_NAME, encode_record, file_names
 from consumers.sinks.tail import Tail
 from consumers.sinks.trouble import told
-from consumers.trouble import code_of_trouble
+from router.process.trouble import code_of_trouble
+from router.storage.files import copy_file, write_file
 from schemas.reasons import ReasonCode
 from schemas.settings import PREFIX
 

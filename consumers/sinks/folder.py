@@ -25,10 +25,10 @@ from pathlib import Path
 
 from consumers.errors import SinkRefusedError, SinkRetryError
 from consumers.sinks.base import Document, DocumentFile
-from consumers.sinks.disk import DIRECTORY_MODE, copy_file, make_directory, make_path, sync_directory, write_file
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
 from consumers.sinks.trouble import told
-from consumers.trouble import FULL
+from router.process.trouble import FULL
+from router.storage.files import DIRECTORY_MODE, copy_file, make_directory, make_path, sync_directory, write_file
 from schemas.codes import is_code
 from schemas.ids import is_id
 from schemas.reasons import ReasonCode

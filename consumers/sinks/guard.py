@@ -23,8 +23,8 @@ from consumers.settings import GatewaySettings
 from consumers.sinks.base import Document, Sink
 from consumers.sinks.circuits import SURELY_NOT_THE_DOCUMENT, Circuits
 from consumers.sinks.reason import MAX_REASON, one_line
-from consumers.trouble import code_of_trouble
 from router.process.fate import fate_of
+from router.process.trouble import code_of_trouble
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.reasons import ReasonCode

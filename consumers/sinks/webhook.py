@@ -14,7 +14,7 @@ from consumers.sinks.base import Document
 from consumers.sinks.reason import one_line
 from consumers.sinks.record import encode_record, file_names
 from consumers.sinks.trouble import told
-from consumers.trouble import code_of_trouble
+from router.process.trouble import code_of_trouble
 from schemas.reasons import ReasonCode
 from schemas.trace import child_of
 

@@ -8,35 +8,36 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
-from consumers.errors import SpoolDamagedError, SpoolRevisionError, SpoolUnavailableError
+from consumers.errors import SpoolDamagedError, SpoolInUseError, SpoolRevisionError, SpoolUnavailableError
 from consumers.spool import damage
 from consumers.spool.models import inbox, meta
 from router.process.fate import fate_of
+from router.storage.lock import alone
+from router.storage.sqlite import READS, open_sqlite
 from schemas.events import Event
 from schemas.ids import is_id, new_id
 
 log = structlog.get_logger()
 FILE_NAME = "spool.sqlite3"
+LOCK_NAME = "gateway.lock"
+"""Held by the one gateway process of a data directory."""
 HEAD = "0003"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
-LOCK_TIMEOUT = 30
-"""Seconds a writer waits for another process's commit."""
 CACHE_KIB = 16 * 1024
 STATUS_NAME = "status.json"
 """Written by :mod:`consumers.status` beside the spool."""
 _SPOOL_ID = "spool_id"
 _REPLACES = "replaces"
-_READS = "spool_reads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Spool:
             SpoolUnavailableError: the file cannot be read now.
         """
         with _naming_trouble(self.path, self.damage), self.engine.connect() as conn:
-            yield conn.execution_options(**{_READS: True})
+            yield conn.execution_options(**{READS: True})
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -99,6 +100,22 @@ class Spool:
     def close(self) -> None:
         """Close the connections; the spool may be opened again."""
         self.engine.dispose()
+
+
+def hosting_alone(data_dir: Path) -> AbstractContextManager[None]:
+    """Be the only gateway process that works on a data directory.
+
+    Raises:
+        SpoolInUseError: another process does; names its process id.
+    """
+
+    def in_use(holder: str) -> SpoolInUseError:
+        return SpoolInUseError(
+            f"{data_dir} is in use by another gateway (process {holder}); "
+            "stop it, or give this one its own CONGVAN_GATEWAY_DATA_DIR"
+        )
+
+    return alone(data_dir / LOCK_NAME, in_use)
 
 
 def open_spool(data_dir: Path) -> Spool:
@@ -200,21 +217,7 @@ def open_to_read(data_dir: Path) -> Spool:
 
 
 def _engine(path: Path, *, writes: bool = True) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": LOCK_TIMEOUT}, hide_parameters=True)
-
-    def on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say so, see on_begin
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        connection.execute(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
-
-    def on_begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
-
-    event.listen(engine, "connect", on_connect)
-    event.listen(engine, "begin", on_begin)
-    return engine
+    return open_sqlite(f"sqlite:///{path}", {"cache_size": -CACHE_KIB, "query_only": "OFF" if writes else "ON"})
 
 
 def _revision(conn: Connection) -> str | None:

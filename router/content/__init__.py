@@ -10,10 +10,8 @@ from router.content.disk import (
     Verified,
     digest_of,
     disk_full_told,
-    fsync_directory,
     locked_file,
     verify,
-    write_all,
 )
 from router.content.store import ContentStore, Damaged, State
 from router.content.writer import CHUNK_BYTES, ContentWriter, Stored
@@ -29,8 +27,6 @@ __all__ = [
     "Verified",
     "digest_of",
     "disk_full_told",
-    "fsync_directory",
     "locked_file",
     "verify",
-    "write_all",
 ]

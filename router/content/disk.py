@@ -1,6 +1,5 @@
 """The store's files: locked temporary ones, whole writes, durable names, hashes of what lies there."""
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from router.errors import ContentFullError
+from router.process.trouble import FULL
 from schemas.ids import new_id
 
 READ_BYTES = 1 << 20
 READ_ONLY = 0o440
 """The mode of what is stored: nothing opens it for writing."""
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +73,9 @@ def disk_full_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_SPACE:
+        if error.errno in FULL:
             raise ContentFullError(f"the content store's disk is full: {error.strerror}") from error
         raise
-
-
-@contextmanager
-def held(lock: Path) -> Iterator[None]:
-    """Hold a lock against every other thread and process; it ends with the process that holds it."""
-    fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def locked_file(directory: Path) -> tuple[Path, int]:
@@ -113,21 +101,5 @@ def remove_if_abandoned(path: Path) -> bool:
             path.unlink(missing_ok=True)
             return True
         return False
-    finally:
-        os.close(fd)
-
-
-def write_all(fd: int, chunk: bytes) -> None:
-    """Write every byte."""
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def fsync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)

@@ -31,10 +31,12 @@ from pathlib import Path
 
 import structlog
 
-from router.content.disk import READ_ONLY, Mark, Verified, digest_of, fsync_directory, held, remove_if_abandoned
+from router.content.disk import READ_ONLY, Mark, Verified, digest_of, remove_if_abandoned
 from router.content.verdicts import Verdicts
 from router.content.writer import ContentWriter, Stored
 from router.errors import ContentFullError, ContentMismatchError
+from router.storage.files import sync_directory
+from router.storage.lock import held
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.events import Event
 
@@ -199,7 +201,7 @@ class ContentStore:
             self._verdicts.note(file.sha256, file.mark, on_disk=False)
             healed = self._forget_damage(file.sha256)
         for directory in (final.parent, final.parent.parent, self.root):
-            fsync_directory(directory)
+            sync_directory(directory)
         if healed:
             log.info(Event.CONTENT_HEALED, sha256=file.sha256, size=file.mark.size)
         return created
@@ -288,7 +290,7 @@ class ContentStore:
                 return False
             path.rename(self._damaged / sha256)
             os.utime(self._damaged / sha256, (time.time(), time.time()))
-        fsync_directory(path.parent)
+        sync_directory(path.parent)
         log.error(Event.CONTENT_DAMAGED, sha256=sha256, found=found, size=mark.size)
         return True
 

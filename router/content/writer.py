@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from router.content.disk import READ_ONLY, Mark, Verified, disk_full_told, locked_file, write_all
+from router.content.disk import READ_ONLY, Mark, Verified, disk_full_told, locked_file
 from router.errors import ContentMismatchError, TooLargeError
+from router.storage.files import write_all
 
 if TYPE_CHECKING:
     from router.content.store import ContentStore

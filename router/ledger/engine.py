@@ -1,11 +1,5 @@
-"""Opens the ledger's database, SQLite or PostgreSQL, and brings its tables to the revision this program needs.
+"""Opens the ledger's database, SQLite or PostgreSQL, and brings its tables to the revision this program needs."""
 
-On SQLite a transaction takes the write lock when it begins (``BEGIN IMMEDIATE``): one that reads first and asks for
-the lock later would fail at once when another process has written in between. Readers say so with :func:`reading`;
-they never wait, because of the write-ahead log.
-"""
-
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,22 +9,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from router.errors import LedgerRevisionError, LedgerTroubleError, LedgerUnavailableError
-from router.ledger import postgres
 from router.process.fate import Fate, code_of, fate_of
+from router.storage import postgres
+from router.storage.sqlite import READS, open_sqlite
 
-LOCK_TIMEOUT = 30
-"""Seconds a SQLite writer waits for the others' commits."""
 ANSWERS_WITHIN = 30.0
 """Seconds that one statement or commit may take, when nothing else is said."""
 MIGRATES_WITHIN = 3600.0
 """As above while the tables are changed, the wait for another router that changes them included."""
 HEAD = "head"
 BASE = "base"
-_READS = "ledger_reads"
 _MIGRATION_LOCK = 0x6C6564676572  # any number of our own: PostgreSQL's advisory locks are told apart by it
 _POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
 
@@ -58,7 +50,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerUnavailableError: the database does not answer.
     """
-    options: dict[str, Any] = {_READS: True}
+    options: dict[str, Any] = {READS: True}
     if engine.dialect.name == "postgresql":
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with _naming_outages(), engine.connect() as conn:
@@ -174,14 +166,8 @@ def _migrate(target: str | Engine, act: Callable[[Config], None]) -> None:
 def _open(url: str, *, foreign_keys: bool, answers_within: float, **pool: Any) -> Engine:
     parsed = _parse(url)
     if parsed.drivername == "sqlite":
-        # Parameters are hidden: an error that says them tells hashes, sessions and letters to who reads the log.
-        engine = create_engine(parsed, connect_args={"timeout": LOCK_TIMEOUT}, hide_parameters=True, **pool)
-        _control_sqlite(engine, foreign_keys=foreign_keys)
-    else:
-        connect = postgres.connect_args(parsed.query)
-        engine = create_engine(parsed, connect_args=connect, pool_pre_ping=True, hide_parameters=True, **pool)
-        postgres.control(engine, answers_within=answers_within)
-    return engine
+        return open_sqlite(parsed, {"foreign_keys": int(foreign_keys)}, **pool)
+    return postgres.open_postgres(parsed, answers_within=answers_within, **pool)
 
 
 def _file_of(engine: Engine) -> Path:
@@ -198,19 +184,3 @@ def _parse(url: str) -> URL:
     if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ValueError(f"{parsed.drivername!r} is no ledger; write sqlite:///path or postgresql://host/name")
     return parsed
-
-
-def _control_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
-    """Settings of each connection, and transactions begun by us: sqlite3 itself begins them too late for DDL."""
-
-    def on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA foreign_keys={int(foreign_keys)}")
-
-    def on_begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
-
-    event.listen(engine, "connect", on_connect)
-    event.listen(engine, "begin", on_begin)

@@ -1,25 +1,19 @@
-"""One thread that writes: changes that wait at the same time share a transaction, and with it one fsync.
-
-A change is a handler and an item. Items of the same handler reach it together, so handlers work on sets. A handler
-gets the open connection and returns one result per item; it must be idempotent, because a commit whose answer was
-lost is done again.
+"""The ledger's group commit: see :mod:`router.storage.group_commit`.
 
 While the database is away changes wait for it. A failure that is not known to pass meets one change alone in the end,
 so that it cannot stop the others; unless it is known to last, its caller is told to come again.
 """
 
 import asyncio
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from tenacity import (
     RetryCallState,
@@ -33,11 +27,11 @@ from tenacity import (
 from router.errors import LedgerUnavailableError
 from router.ledger.engine import trouble_of
 from router.process.fate import Fate, code_of, fate_of
+from router.storage.group_commit import Change, GroupCommit, Handler
 from schemas.events import Event
 
 T = TypeVar("T")
 R = TypeVar("R")
-Handler = Callable[[Connection, Sequence[T]], Sequence[R | Exception]]
 
 log = structlog.get_logger()
 MAX_WAITING = 20_000
@@ -48,16 +42,8 @@ TRIES = {Fate.CROSSED: 5, Fate.CLASHING: 2}
 """How often a transaction is tried at once when others were in the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    handler: Handler[Any, Any]
-    item: Any
-    answer: asyncio.Future[Any]
-    weight: int
-
-
-class Writer:
-    """Group commit over one database, for the callers of one event loop.
+class Writer(GroupCommit):
+    """Group commit over the ledger, for the callers of one event loop.
 
     Args:
         engine: the ledger's engine; its transactions are the writer's alone in this process.
@@ -76,18 +62,13 @@ class Writer:
         on_commit: Callable[[int, float], None] = lambda _rows, _seconds: None,
         on_failure: Callable[[str], None] = lambda _code: None,
     ) -> None:
-        self._engine = engine
-        self._max_rows = max_rows
-        self._linger = linger
         self._on_commit = on_commit
         self._on_failure = on_failure
-        self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._for_room: deque[asyncio.Future[None]] = deque()
         self._closing = threading.Event()
         self._failing = ""
         self._began: float | None = None
-        self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
-        self._thread.start()
+        super().__init__("ledger-writer", engine.begin, max_rows=max_rows, linger=linger)
 
     @property
     def state(self) -> str:
@@ -127,65 +108,24 @@ class Writer:
             await room
         if self._closing.is_set() or self._waiting.qsize() >= MAX_WAITING:
             raise LedgerUnavailableError("the ledger takes no more changes now")
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Change(handler, item, answer, weight))
-        return cast("R", await answer)
+        return await super().run(handler, item, weight=weight)
 
     def close(self, timeout: float = 10.0) -> None:
         """Finish what waits, then end the thread; changes that the database does not take by then fail."""
         self._waiting.put(None)
         self._thread.join(timeout)
         self._closing.set()
-        self._make_room()
+        self.gathered()
         self._thread.join(timeout)
 
-    def _work(self) -> None:
-        while True:
-            first = self._waiting.get()
-            if first is None:
-                return
-            changes, last = self._gather(first)
-            self._make_room()
-            self._settle(changes)
-            if last:
-                return
-
-    def _gather(self, first: _Change) -> tuple[list[_Change], bool]:
-        """The first change and all that come within the linger, up to the most rows; whether the end was among them."""
-        changes, rows = [first], first.weight
-        deadline = time.monotonic() + self._linger
-        while rows < self._max_rows:
-            try:
-                change = self._waiting.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                break
-            if change is None:
-                return changes, True
-            changes.append(change)
-            rows += change.weight
-        return changes, False
-
-    def _make_room(self) -> None:
+    def gathered(self) -> None:
         """Wake those who wait for room; they look again themselves."""
         with suppress(IndexError):  # until there is nobody more; two threads may do this at once
             while True:
                 room = self._for_room.popleft()
                 room.get_loop().call_soon_threadsafe(_wake, room)
 
-    def _settle(self, changes: list[_Change]) -> None:
-        """Commit all together; when that fails, each alone, so that one bad item harms no other."""
-        try:
-            answers = self._commit(changes)
-        except Exception as error:  # noqa: BLE001 - handed to the callers whose items these are
-            if len(changes) > 1 and not isinstance(error, LedgerUnavailableError):
-                for change in changes:
-                    self._settle([change])
-                return
-            answers = [_told(error)] * len(changes)
-        loop = changes[0].answer.get_loop()
-        loop.call_soon_threadsafe(_tell, changes, answers)
-
-    def _commit(self, changes: list[_Change]) -> list[Any]:
+    def commit(self, changes: list[Change]) -> list[Any]:
         """The transaction, again and again while the database is away.
 
         Raises:
@@ -200,7 +140,7 @@ class Writer:
         )
         try:
             self._began = started = time.monotonic()
-            answers = retrying(self._transact, changes)
+            answers = retrying(self.transact, changes)
         except RetryError as error:
             raise LedgerUnavailableError("the ledger's database did not answer before the end") from error
         finally:
@@ -211,18 +151,18 @@ class Writer:
         self._on_commit(sum(change.weight for change in changes), time.monotonic() - started)
         return answers
 
-    def _transact(self, changes: list[_Change]) -> list[Any]:
-        """Run each handler once over its items, in the order of their first item, in one transaction."""
-        groups: dict[Handler[Any, Any], list[int]] = {}
-        for index, change in enumerate(changes):
-            groups.setdefault(change.handler, []).append(index)
-        answers: list[Any] = [None] * len(changes)
-        with self._engine.begin() as connection:
-            for handler, indexes in groups.items():
-                results = handler(connection, [changes[index].item for index in indexes])
-                for index, result in zip(indexes, results, strict=True):
-                    answers[index] = result
-        return answers
+    def meets_all(self, error: Exception) -> bool:
+        """Whether the ledger takes nothing, whatever it is."""
+        return isinstance(error, LedgerUnavailableError)
+
+    def told(self, error: Exception) -> Exception:
+        """What the caller of a change is told of its failure."""
+        if isinstance(error, DBAPIError) and fate_of(error) in {Fate.UNKNOWN, Fate.CROSSED}:
+            log.warning(Event.LEDGER_TROUBLE, code=code_of(error), error=str(error.orig))
+            trouble = trouble_of(error)
+            trouble.__cause__ = error
+            return trouble
+        return error
 
     def _note_absence(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -245,27 +185,6 @@ def _is_worth_another_try(state: RetryCallState) -> bool:
     return fate is Fate.AWAY or state.attempt_number < TRIES.get(fate, 1)
 
 
-def _told(error: Exception) -> Exception:
-    """What the caller of a change is told of its failure."""
-    if isinstance(error, DBAPIError) and fate_of(error) in {Fate.UNKNOWN, Fate.CROSSED}:
-        log.warning(Event.LEDGER_TROUBLE, code=code_of(error), error=str(error.orig))
-        told: Exception = trouble_of(error)
-        told.__cause__ = error
-        return told
-    return error
-
-
 def _wake(room: "asyncio.Future[None]") -> None:
     if not room.done():
         room.set_result(None)
-
-
-def _tell(changes: Sequence[_Change], results: Sequence[Any]) -> None:
-    """Give a commit's answers to those who still wait, all in one step of the loop: waking it costs more than a row."""
-    for change, result in zip(changes, results, strict=True):
-        if change.answer.done():
-            continue
-        if isinstance(result, Exception):
-            change.answer.set_exception(result)
-        else:
-            change.answer.set_result(result)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import structlog
 
-from router.content import READ_ONLY, ContentStore, digest_of, disk_full_told, fsync_directory, locked_file, write_all
+from router.content import READ_ONLY, ContentStore, digest_of, disk_full_told, locked_file
+from router.storage.files import sync_directory, write_all
 from schemas.attachment import Forms
 from schemas.encoding import Encoding
 from schemas.events import Event
@@ -98,7 +99,7 @@ def keep(
             size, etag = written
             final = store.path(sha256).with_name(".".join(filter(None, [sha256, encoding.value, dictionary, etag])))
             path.rename(final)
-            fsync_directory(final.parent)
+            sync_directory(final.parent)
             return StoredForm(encoding, dictionary, size, etag, final)
     except BaseException:
         path.unlink(missing_ok=True)

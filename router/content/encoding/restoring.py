@@ -12,11 +12,12 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from router.content import ContentStore, disk_full_told, locked_file, verify, write_all
+from router.content import ContentStore, disk_full_told, locked_file, verify
 from router.content.encoding import forms
 from router.errors import ContentFullError
 from router.ledger.engine import reading
 from router.ledger.queries.contents import letter_of_record
+from router.storage.files import write_all
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.descriptor import encode, full_descriptor
 from schemas.dispatch import Submission

@@ -13,7 +13,6 @@ connection and asked how far it is. So whoever asks takes the turn, and what the
 the offset that was told stays true. The turn is a file because the two requests may be in two processes.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.content.uploads.records import Announced
+from router.storage.files import sync_directory
+from router.storage.lock import held
 from schemas.ids import new_id
 
 _MODE = 0o640
@@ -56,7 +57,7 @@ class UploadFiles:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other thread and process from the account's files; for short steps only."""
-        with locked(self.directory):
+        with held(self.directory / "lock"):
             yield
 
     def take_turn(self) -> str:
@@ -112,17 +113,6 @@ class UploadFiles:
             path.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold an account's lock, which ends with the process that holds it."""
-    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file, over one that was left there; its bytes are on the disk when this returns."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
@@ -130,12 +120,3 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

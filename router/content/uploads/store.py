@@ -14,7 +14,7 @@ import structlog
 
 from router.content import ContentStore, Verified, disk_full_told, verify
 from router.content.uploads.appending import Appender
-from router.content.uploads.files import UploadFiles, locked, sync_directory
+from router.content.uploads.files import UploadFiles
 from router.content.uploads.records import Announced, Upload, UploadLimits
 from router.errors import (
     NotFoundError,
@@ -24,6 +24,8 @@ from router.errors import (
     UploadMismatchError,
     UploadQuotaError,
 )
+from router.storage.files import sync_directory
+from router.storage.lock import held
 from schemas.deadlines import is_over
 from schemas.events import Event
 
@@ -156,7 +158,7 @@ class UploadStore:
 
     def _sweep_account(self, directory: Path) -> int:
         removed = 0
-        with locked(directory):
+        with held(directory / "lock"):
             for sha256 in {path.name.partition(".")[0] for path in directory.iterdir() if path.suffix}:
                 files = UploadFiles(directory, sha256)
                 if self._is_expired(files):

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine
 
 from router.errors import LedgerUnavailableError
-from router.ledger import engine as engines
 from router.ledger.engine import open_engine, reading, upgrade, writing
 from router.ledger.units.unit_list import import_units, list_units
+from router.storage import sqlite
 from support.ledgers import START, unit
 from support.postgres import PrivatePostgres
 
@@ -59,7 +59,7 @@ def test_a_sqlite_file_locked_for_too_long_is_told_as_an_outage_and_readers_go_o
 ) -> None:
     url = f"sqlite:///{tmp_path}/ledger.sqlite3"
     upgrade(url)
-    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT", 0.05)
     engine = open_engine(url)
     with writing(engine):
         with pytest.raises(LedgerUnavailableError, match="locked"):

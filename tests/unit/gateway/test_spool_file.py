@@ -12,14 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, insert, select
 
 from consumers.errors import SpoolInUseError, SpoolRevisionError, SpoolUnavailableError
-from consumers.lock import locked
 from consumers.spool import Spool, Writer, open_spool, retention, store
 from consumers.spool.models import inbox, letter, meta, metadata, receipt
 from consumers.spool.outbox import mark_sent
 from consumers.spool.sets import insert_rows
-from consumers.spool.store import HEAD
+from consumers.spool.store import HEAD, hosting_alone
 from consumers.spool.taking import take
 from consumers.spool.units import Hosted, hosted, keep_hosted
+from router.storage import sqlite
 from schemas.clock import now_ms
 from support.deliveries import ONE_MINUTE, a_descriptor, arriving, by_reference
 from support.small_disk import small_disk
@@ -60,9 +60,9 @@ def test_a_commit_that_returned_is_on_the_disk(spool: Spool) -> None:
 
 
 def test_two_gateways_cannot_share_a_directory(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(SpoolInUseError, match=r"process \d+"), locked(tmp_path):
+    with hosting_alone(tmp_path), pytest.raises(SpoolInUseError, match=r"process \d+"), hosting_alone(tmp_path):
         pass
-    with locked(tmp_path):
+    with hosting_alone(tmp_path):
         pass
 
 
@@ -119,7 +119,7 @@ async def test_a_full_disk_is_told_to_the_caller_and_leaves_the_spool_whole(tmp_
 
 
 def test_a_locked_spool_is_told_to_the_caller(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT", 0.05)
     impatient = open_spool(spool.path.parent)
     with spool.writing(), pytest.raises(SpoolUnavailableError, match="locked"), impatient.writing():
         pass

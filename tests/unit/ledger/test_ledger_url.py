@@ -7,8 +7,8 @@ from sqlalchemy import make_url
 
 from router.errors import LedgerRevisionError
 from router.ledger.engine import open_engine, require_current, upgrade
-from router.ledger.postgres import connect_args
 from router.settings import RouterSettings
+from router.storage.postgres import connect_args
 
 
 def test_without_a_setting_the_ledger_is_a_file_in_the_data_directory(tmp_path: Path) -> None:

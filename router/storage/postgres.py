@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
 
 from router.process.fate import Fate, fate_of_database
 
@@ -79,13 +79,16 @@ def with_hosts_apart(url: str) -> str:
     return parts._replace(netloc=found["login"], query=urlencode(query)).geturl()
 
 
-def control(engine: Engine, *, answers_within: float | None) -> None:
-    """Have an engine's connections be patient ones, fit for a pooler, and let go of when they lead nowhere.
+def open_postgres(url: URL, *, answers_within: float | None, **pool: Any) -> Engine:
+    """An engine whose connections are patient ones, fit for a pooler, and let go of when they lead nowhere.
 
     Args:
-        engine: on psycopg.
+        url: of psycopg's driver.
         answers_within: see :class:`PatientConnection`.
+        pool: SQLAlchemy's arguments for the pool of connections.
     """
+    connect = connect_args(url.query)
+    engine = create_engine(url, connect_args=connect, pool_pre_ping=True, hide_parameters=True, **pool)
 
     def on_do_connect(_dialect: object, _record: object, cargs: Any, cparams: Any) -> PatientConnection:
         connection = PatientConnection.connect(*cargs, **cparams)
@@ -96,6 +99,7 @@ def control(engine: Engine, *, answers_within: float | None) -> None:
 
     event.listen(engine, "do_connect", on_do_connect)
     event.listen(engine, "handle_error", _let_go)
+    return engine
 
 
 def is_pooled(connection: psycopg.Connection[Any]) -> bool:

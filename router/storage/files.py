@@ -80,3 +80,10 @@ def copy_file(source: Path, target: Path, *, durable: bool = True) -> int:
         if durable:
             os.fsync(writer.fileno())
         return os.fstat(writer.fileno()).st_size
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte to an open file."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -9,8 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from router.console import (
     audit,
@@ -37,13 +35,14 @@ from router.console import (
 from router.console.access import watcher_of
 from router.console.login import login_page, way_to_login
 from router.console.newsroom import Newsroom
-from router.console.pages import ROOT, STATIC, page, preferences_of, version
+from router.console.pages import ROOT, page, preferences_of
 from router.errors import RouterError, UnavailableError
 from router.faces import Services
 from router.pages import kept_form
 from router.pages.compression import Compression
 from router.pages.errors import LoginNeededError, PageError
 from router.pages.language import ENGLISH
+from router.pages.rendering import Static
 from router.pages.safety import Safety, require_own
 from router.words.errors import word_of_error
 
@@ -69,16 +68,6 @@ PARTS = (
 _SEE_OTHER = 303
 
 
-class _Static(StaticFiles):
-    """Static files, which browsers keep when they were asked for by their version."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        named = f"v={version()}".encode() == scope["query_string"]
-        response.headers["cache-control"] = "public, max-age=31536000, immutable" if named else "no-cache"
-        return response
-
-
 def create_console(services: Services) -> FastAPI:
     """The console over the router's parts; it owns none of them."""
     app = FastAPI(title="congvan console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -86,7 +75,7 @@ def create_console(services: Services) -> FastAPI:
     app.state.newsroom = Newsroom(services)
     for part in PARTS:
         app.include_router(part.router)
-    app.mount("/static", _Static(directory=STATIC), name="static")
+    app.mount("/static", Static(), name="static")
     app.exception_handler(LoginNeededError)(_lead_to_login)
     app.exception_handler(PageError)(_tell_error)
     app.exception_handler(RouterError)(_tell_error)

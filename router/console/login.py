@@ -21,7 +21,7 @@ from router.console.access import (
     set_device,
     set_session,
 )
-from router.console.pages import CHOICES, COOKIES, ROOT, page
+from router.console.pages import ROOT, page
 from router.console.reads import change, look
 from router.errors import LockedOutError, NotFoundError
 from router.ledger.people import audit, login_throttle, persons, sessions
@@ -31,6 +31,7 @@ from router.ledger.people.persons import Person
 from router.pages import kept_form
 from router.pages.kept_form import KeptForm
 from router.pages.language import N_
+from router.pages.preferences import CHOICES, COOKIES
 from router.pages.safety import require_own
 from router.words.errors import ERRORS
 from schemas.clock import now_ms

@@ -1,22 +1,20 @@
-"""Makes pages: templates in the viewer's language, with what every page needs."""
+"""Makes the console's pages."""
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from router.console.access import Viewer, services_of
 from router.ledger.queries import REDRIVABLE
 from router.ledger.reasons import cause_of
-from router.pages.language import ENGLISH, LANGUAGES, translations
+from router.pages import rendering
+from router.pages.language import ENGLISH
+from router.pages.preferences import Preferences
 from router.pages.shown import Shown
 from router.words import terms
 from router.words.filter_words import FLAG_WORDS
@@ -24,27 +22,14 @@ from router.words.filters import token
 from schemas.reasons import WORDS, known_code
 
 ROOT = "/console"
-STATIC = Path(__file__).with_name("static")
-THEMES = ("auto", "light", "dark")
-KEYS = ("on", "off")
 MOST_CHOSEN = 100
 """Rows of a page that can be acted on together."""
-COOKIES = {"language": "congvan-language", "theme": "congvan-theme", "keys": "congvan-keys"}
-CHOICES = {"language": LANGUAGES, "theme": THEMES, "keys": KEYS}
-
-
-@dataclass(frozen=True, slots=True)
-class Preferences:
-    """How somebody wants pages; kept in cookies, because it is the browser's matter."""
-
-    language: str
-    theme: str
-    keys: str
+_TEMPLATES = Path(__file__).with_name("templates")
 
 
 def preferences_of(request: Request) -> Preferences:
-    """What the cookies say, as far as it is one of the choices."""
-    return Preferences(**{name: _choice(request.cookies.get(COOKIES[name]), CHOICES[name]) for name in COOKIES})
+    """How who asks wants pages."""
+    return Preferences.of(request.cookies)
 
 
 def page(request: Request, viewer: Viewer | None, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
@@ -60,7 +45,8 @@ def page(request: Request, viewer: Viewer | None, template: str, *, status: int 
     preferences = preferences_of(request)
     environment = environment_of(preferences.language, services_of(request).timezone)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    common = {"viewer": viewer, "preferences": preferences, "here": here, "path": request.url.path}
+    who = viewer.person.name if viewer else ""
+    common = {"viewer": viewer, "who": who, "preferences": preferences, "here": here, "path": request.url.path}
     text = environment.get_template(template).render(common | context)
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
 
@@ -73,32 +59,19 @@ def shown_to(request: Request) -> Shown:
 @cache
 def environment_of(language: str, timezone: str) -> Environment:
     """The templates in a language, with the times of a zone (its IANA name)."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
+    return rendering.environment_for(
+        _TEMPLATES,
+        ROOT,
+        language,
+        timezone,
+        cause_of=cause_of,
+        coded=partial(_coded, language),
+        flag_words=FLAG_WORDS,
+        link=link,
+        redrivable=REDRIVABLE,
+        token=token,
+        words=terms,
     )
-    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
-    environment.globals |= {
-        "cause_of": cause_of,
-        "coded": partial(_coded, language),
-        "english": translations(ENGLISH).gettext,
-        "flag_words": FLAG_WORDS,
-        "languages": LANGUAGES,
-        "link": link,
-        "redrivable": REDRIVABLE,
-        "root": ROOT,
-        "shown": Shown(language, ZoneInfo(timezone)),
-        "themes": THEMES,
-        "token": token,
-        "version": version(),
-        "vietnamese": translations(LANGUAGES[0]).gettext,
-        "words": terms,
-    }
-    return environment
 
 
 def _coded(language: str, code: str) -> tuple[str, str]:
@@ -112,18 +85,4 @@ def _coded(language: str, code: str) -> tuple[str, str]:
 
 def link(path: str, query: Mapping[str, object] | None = None, **more: object) -> str:
     """The address of a page of ours; what is empty or None is left out of the query."""
-    given = {key: value for key, value in {**(query or {}), **more}.items() if value not in {None, ""}}
-    return f"{ROOT}{path}" + (f"?{urlencode(given)}" if given else "")
-
-
-@cache
-def version() -> str:
-    """Names the static files as they are, so that browsers may keep them until they change."""
-    digest = hashlib.sha256()
-    for file in sorted(STATIC.iterdir()):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _choice(given: str | None, choices: tuple[str, ...]) -> str:
-    return given if given in choices else choices[0]
+    return rendering.link(ROOT, path, query, **more)

@@ -18,7 +18,7 @@ async def raw(http: ClientSession, path: str, headers: dict[str, str]) -> tuple[
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/deliveries", "/units?open=LCA,LCA.02", "/log.csv", "/log.ndjson", "/static/console.css"]
+    "path", ["/", "/deliveries", "/units?open=LCA,LCA.02", "/log.csv", "/log.ndjson", "/static/pages.css"]
 )
 async def test_pages_lists_and_exports_are_compressed_whole(console: Console, path: str) -> None:
     async with console.as_("admin") as admin:

@@ -1,0 +1,29 @@
+"""How somebody wants pages: kept in cookies, because it is the browser's matter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from router.pages.language import LANGUAGES
+
+THEMES = ("auto", "light", "dark")
+KEYS = ("on", "off")
+COOKIES = {"language": "congvan-language", "theme": "congvan-theme", "keys": "congvan-keys"}
+CHOICES = {"language": LANGUAGES, "theme": THEMES, "keys": KEYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """Language, theme, and whether keys act: each one of its choices."""
+
+    language: str
+    theme: str
+    keys: str
+
+    @classmethod
+    def of(cls, cookies: Mapping[str, str]) -> "Preferences":
+        """What cookies say, as far as it is one of the choices; else the first."""
+        return cls(**{name: _choice(cookies.get(COOKIES[name]), CHOICES[name]) for name in COOKIES})
+
+
+def _choice(given: str | None, choices: tuple[str, ...]) -> str:
+    return given if given in choices else choices[0]

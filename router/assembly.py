@@ -21,7 +21,6 @@ from router.content.scrub import SLICE_SECONDS, Scrub
 from router.content.uploads import UploadLimits, UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
-from router.delivery.expired_traces import OutageRetention, UploadExpiry
 from router.delivery.expiry import Expiry
 from router.delivery.line_watch import LineWatch
 from router.delivery.managed_broker import ManagedBroker
@@ -33,7 +32,7 @@ from router.delivery.recorder import QUEUE as RECEIPTS_QUEUE
 from router.delivery.recorder import Recorder
 from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
-from router.delivery.retention import Kept, Retention
+from router.delivery.retention import Kept, OutageRetention, Retention, UploadExpiry
 from router.delivery.topology_sync import Keeper, TopologyState
 from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services

@@ -26,7 +26,7 @@ from schemas.unit import Unit
 from support.broker import Vhost
 
 CONGVAN = [sys.executable, "-m", "deploy.main"]
-START_WITHIN = 60.0
+START_WITHIN = 180.0
 
 
 @dataclass(slots=True)

@@ -1,17 +1,15 @@
 """Which contents are fetched now: pure decisions over what waits, so that they are tested without a line.
 
-Strict priority: while something of a more urgent class is to be fetched, nothing of a lesser class is read. Inside a
-class the document with the least to come goes first; but bytes fetched for the small earn credit for the largest, five
-for one, so that a 50 MB file always advances. Source: the measurements on thin lines, points 4 and 5 of their design.
+The rule itself stands in :mod:`schemas.fetch_order`, because the router plans by it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from schemas.fetch_order import SMALL_PER_LARGE
+
 QUANTUM = 64 * 1024
 """Bytes that the largest gets at a time once they are earned."""
-SMALL_PER_LARGE = 5
-"""Bytes of small work that earn one byte for the largest."""
 _MOST_CREDIT = 2 * QUANTUM * SMALL_PER_LARGE
 
 

@@ -1,8 +1,7 @@
 """When something arrives over a line: pure decisions over what else has to come, the line's rate and its hours.
 
-The order is the gateway's (``consumers.fetching.order``): strict priority by urgency; inside a class the one with the
-least to come goes first, and the largest earns one byte for every five of the others. Outside of a line's hours only
-what travels express is fetched. What will be sent later is not known: nobody can know when it overtakes.
+The order is the gateway's (:mod:`schemas.fetch_order`). Outside of a line's hours only what travels express is fetched.
+What will be sent later is not known: nobody can know when it overtakes.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schemas.dispatch import Lane, lane_of
+from schemas.fetch_order import bytes_before
 from schemas.opening import Hours, next_closing, next_opening
 from schemas.unit import Link
 
-SMALL_PER_LARGE = 5
-"""Bytes of small work that earn one byte for the largest; the gateway's own figure."""
 ASSUMED_RATES: dict[Link, int] = {Link.LAN: 1_000_000, Link.WAN: 64_000, Link.DIALUP: 4_000}
 """Bytes/s of a line that was never measured. A dial-up line of 33.6 kbit/s gives 4,035; WAN is 512 kbit/s."""
 
@@ -49,7 +47,7 @@ def ahead_of(own: Piece, backlog: Collection[Piece]) -> Ahead:
     first = [piece for piece in backlog if piece.urgency > own.urgency]
     express = sum(piece.size for piece in first if lane_of(piece.urgency) is Lane.EXPRESS)
     normal = sum(piece.size for piece in first) - express
-    peers = _of_its_class(own.size, [piece.size for piece in backlog if piece.urgency == own.urgency])
+    peers = bytes_before(own.size, [piece.size for piece in backlog if piece.urgency == own.urgency])
     if lane_of(own.urgency) is Lane.EXPRESS:
         return Ahead(express + peers, normal)
     return Ahead(express, normal + peers)
@@ -84,15 +82,6 @@ def arrival(
     if lane_of(own.urgency) is Lane.EXPRESS:
         return free + needed
     return _through_hours(free, needed, windows, zone, until)
-
-
-def _of_its_class(own: int, others: Sequence[int]) -> int:
-    """Bytes of documents of the same urgency, all sent before, that come before ``own`` bytes are complete."""
-    smaller = sum(size for size in others if size <= own)
-    larger = max((size for size in others if size > own), default=0)
-    if larger:
-        return smaller + min(larger, (smaller + own) // SMALL_PER_LARGE)
-    return min(smaller, SMALL_PER_LARGE * own)
 
 
 def _through_hours(

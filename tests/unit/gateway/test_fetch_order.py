@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.fetching.order import QUANTUM, SMALL_PER_LARGE, Job, Share, Waiter, account, choose, seconds_left
+from consumers.fetching.order import QUANTUM, Job, Share, Waiter, account, choose, seconds_left
+from schemas.fetch_order import SMALL_PER_LARGE, bytes_before
 
 jobs = st.lists(
     st.builds(
@@ -114,3 +115,21 @@ def test_among_equals_the_smallest_comes_first_and_an_unknown_rate_promises_noth
     large, small = Waiter("large", 0, 1, {"a": 9_000}), Waiter("small", 0, 2, {"b": 1_000})
     assert seconds_left([large, small], 1_000) == {"small": 1.0, "large": 10.0}
     assert seconds_left([large, small], 0) == {}
+
+
+@given(own=st.integers(1, 400), other=st.integers(1, 400))
+def test_the_plan_counts_the_bytes_that_the_gateway_fetches_first(own: int, other: int) -> None:
+    step = QUANTUM // 16
+    left = {str(number): size * step for number, size in enumerate([other, own])}
+    mine, share, before = "1", Share(), 0
+    while mine in left:
+        choice = choose([Job(key, 0, size, int(key)) for key, size in left.items()], slots=1, share=share)
+        (key,) = choice.keys
+        if choice.largest is not None:
+            share = account(share, step, for_largest=key == choice.largest)
+        before += step if key != mine else 0
+        left[key] -= step
+        if not left[key]:
+            del left[key]
+    planned = bytes_before(own * step, [other * step])
+    assert abs(before - planned) <= QUANTUM

@@ -6,9 +6,10 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from consumers.errors import ContentGoneError
-from consumers.fetching.order import QUANTUM, SMALL_PER_LARGE
+from consumers.fetching.order import QUANTUM
 from consumers.fetching.traffic import Traffic, Want
 from consumers.spool.taking import Content
+from schemas.fetch_order import SMALL_PER_LARGE
 from support.conditions import holds
 from support.transfers import Fetches, wanting
 

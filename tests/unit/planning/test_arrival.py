@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from consumers.fetching.order import SMALL_PER_LARGE as COURIERS_SHARE
-from router.planning.arrival import SMALL_PER_LARGE, Ahead, Piece, ahead_of, arrival
+from router.planning.arrival import Ahead, Piece, ahead_of, arrival
 from schemas.dispatch import Lane, lane_of
 from schemas.opening import Hours, Windows, is_open, parse_opening
 
@@ -53,10 +52,6 @@ def test_in_its_class_the_smaller_comes_first_and_the_largest_gets_its_share() -
     assert ahead_of(Piece(0, 100), [Piece(0, 100), Piece(0, 101)]) == Ahead(normal=100 + 40)
     assert ahead_of(Piece(0, 100), [Piece(0, 5000)]) == Ahead(normal=20)
     assert ahead_of(Piece(0, 1000), [Piece(0, 900)] * 100) == Ahead(normal=5000), "it is the largest, and is paid"
-
-
-def test_the_share_of_the_largest_is_the_gateways_own() -> None:
-    assert SMALL_PER_LARGE == COURIERS_SHARE
 
 
 def test_outside_of_the_hours_only_what_is_urgent_arrives() -> None:

@@ -22,7 +22,7 @@ from benchmarks.thin_trial import Plan, Seen, Sent
 from consumers.reading.inbox import Entry, descriptor_of, list_inbox, receipts_of
 from consumers.spool import Spool, open_spool
 from rig.emulator import Change
-from rig.site import AMQP_PORT, amqp_url, gateway_at, hook_at, origin_url
+from rig.site import AMQP_PORT, Tls, amqp_url, gateway_at, hook_at, origin_port, origin_url
 from rig.tun import TunLine
 from schemas.accounts import Role
 from schemas.clock import now_ms
@@ -36,12 +36,13 @@ FLASH = "Mưa lũ: sơ tán dân ven suối trước 18 giờ hôm nay. " * 10
 
 @dataclass(slots=True)
 class Trial:
-    """One contender's place: its line, its unit, and what it is to carry."""
+    """One contender's place: its line, its unit, what it is to carry, and whether that is encrypted."""
 
     made: Installation
     line: TunLine
     plan: Plan
     unit: str
+    tls: Tls | None = None
 
 
 class Contender:
@@ -56,7 +57,7 @@ class Contender:
     @property
     def payload_port(self) -> int:
         """The hub's port that documents come from."""
-        return self.trial.made.port
+        return origin_port(self.trial.made, self.trial.tls)
 
     def run(self) -> Seen:
         """The whole trial, in real time."""
@@ -111,7 +112,7 @@ class Congvan(Contender):
     def at_work(self) -> Iterator[None]:
         """A gateway that has connected."""
         trial = self.trial
-        program = gateway_at(trial.made, trial.line, trial.unit)
+        program = gateway_at(trial.made, trial.line, trial.unit, tls=trial.tls)
         trial.line.on_change = hook_at(trial.made, trial.unit)
         program.start()
         trial.made.wait_until_seen([trial.unit])
@@ -190,7 +191,8 @@ class Curl(Contender):
         target = self._folder / name
         command = ["curl", "-sf", "-C", "-", "-o", str(target), "--speed-limit", "1", "--speed-time", "25"]
         command += ["-H", f"Authorization: Bearer {self._token}"]
-        command += [f"{origin_url(self.trial.made, self.trial.line)}/content/{sha256}"]
+        command += ["--cacert", str(self.trial.tls.files.authority)] if self.trial.tls else []
+        command += [f"{origin_url(self.trial.made, self.trial.line, self.trial.tls)}/content/{sha256}"]
         while not self._ended:
             self._up.wait()
             self._running[name] = process = subprocess.Popen(self.trial.line.within(command))

@@ -30,7 +30,7 @@ from benchmarks.thin_contenders import CONTENDERS, Contender, Trial  # noqa: E40
 from benchmarks.thin_trial import Figures, Plan, Seen, figures_of  # noqa: E402
 from rig.namespaces import NoNamespacesError  # noqa: E402
 from rig.profiles import PROFILES, Profile  # noqa: E402
-from rig.site import site  # noqa: E402
+from rig.site import site, tls_in  # noqa: E402
 from rig.tun import TunRig, tun_rig  # noqa: E402
 from schemas.unit import Link  # noqa: E402
 from support.commit import commit  # noqa: E402
@@ -79,6 +79,7 @@ def main() -> int:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="A")
     parser.add_argument("--seeds", default="1", help="as 1,2,3")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--tls", action="store_true", help="content by TLS as nginx serves it, AMQP by TLS")
     parser.add_argument("--fast", action="store_true", help="300 kB in under three minutes, judged against curl")
     parser.add_argument("--only", action="append", choices=[item.name for item in CONTENDERS], help="may be repeated")
     parser.add_argument("--keep", type=Path, help="work in this directory and leave spools and logs there")
@@ -87,13 +88,20 @@ def main() -> int:
     plans = [plan_for(PROFILES[options.profile], seed, fast=options.fast) for seed in seeds]
     chosen = [item for item in CONTENDERS if not options.only or item.name in options.only]
     try:
-        seen = measure(plans, chosen, options.keep)
+        seen = measure(plans, chosen, options.keep, encrypted=options.tls)
     except NoNamespacesError as error:
         print(f"a line cannot be emulated here: {error}", file=sys.stderr)
         return 2
     found = {item.name: figures_of([one for one in seen if one.contender == item.name]) for item in chosen}
     missed = [] if "congvan" not in found else judge_fast(found) if options.fast else judge(found, options.profile)
-    heading = {"commit": commit(), "profile": options.profile, "seeds": seeds, "bulk": plans[0].bulk, "missed": missed}
+    heading = {
+        "commit": commit(),
+        "profile": options.profile,
+        "tls": options.tls,
+        "seeds": seeds,
+        "bulk": plans[0].bulk,
+    }
+    heading |= {"missed": missed}
     if options.json:
         print(json.dumps(heading | {"figures": {name: asdict(figures) for name, figures in found.items()}}))
     else:
@@ -110,7 +118,9 @@ def plan_for(profile: Profile, seed: int, *, fast: bool) -> Plan:
     return Plan(profile, seed, bulk, urgent, 3 if profile.thin else 1)
 
 
-def measure(plans: Sequence[Plan], chosen: Sequence[type[Contender]], keep: Path | None = None) -> list[Seen]:
+def measure(
+    plans: Sequence[Plan], chosen: Sequence[type[Contender]], keep: Path | None = None, *, encrypted: bool = False
+) -> list[Seen]:
     """Run every contender with every plan."""
     count = len(plans) * len(chosen)
     codes = [f"LCA.{number:02d}" for number in range(count)]
@@ -118,9 +128,10 @@ def measure(plans: Sequence[Plan], chosen: Sequence[type[Contender]], keep: Path
         directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="congvan-thin-")))
         rig: TunRig = stack.enter_context(tun_rig(count))
         units = [unit("LCA"), *(unit(code, Link.DIALUP) for code in codes)]
-        made = stack.enter_context(site(directory, rig, units, codes))
+        tls = tls_in(directory / "tls", rig) if encrypted else None
+        made = stack.enter_context(site(directory, rig, units, codes, tls=tls))
         trials = [
-            (kind, Trial(made, rig.lines[number], plan, codes[number]))
+            (kind, Trial(made, rig.lines[number], plan, codes[number], tls))
             for number, (plan, kind) in enumerate((plan, kind) for plan in plans for kind in chosen)
         ]
         pool = stack.enter_context(ThreadPoolExecutor(count if plans[0].profile.thin else 1))
@@ -171,9 +182,8 @@ def table(heading: dict[str, object], found: dict[str, Figures], profile: str) -
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     body = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     rates = f"{line.down_rate / 1000:g}/{line.up_rate / 1000:g} kbit/s, {line.rtt * 1000:g} ms, {line.loss:.1%} loss"
-    first = (
-        f"commit {heading['commit']}, profile {profile} ({rates}), seeds {heading['seeds']}, {heading['bulk']} bytes"
-    )
+    first = f"commit {heading['commit']}, profile {profile}{' by TLS' if heading['tls'] else ''} ({rates}), "
+    first += f"seeds {heading['seeds']}, {heading['bulk']} bytes"
     return "\n".join([first, "median (worst)", *body, f"missed: {heading['missed'] or 'nothing'}"])
 
 

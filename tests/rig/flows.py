@@ -7,8 +7,9 @@ from struct import Struct
 _PORTS_SEQ = Struct(">HHI")
 _TCP, _SYN, _ACK = 6, 0x02, 0x10
 _WRAP = 1 << 32
-FULL_SEGMENT = 600
-"""A packet of so many bytes from a port that serves payload is payload; answers' headers and handshakes are shorter."""
+FULL_SEGMENT = 1200
+"""A packet of so many bytes from a port that serves payload is payload; answers' headers and handshakes, also those of
+TLS, are shorter."""
 
 
 @dataclass(slots=True)

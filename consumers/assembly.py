@@ -9,12 +9,14 @@ from consumers.fetching.content import DIRECTORY_NAME, ContentDir
 from consumers.fetching.dictionaries import DIRECTORY_NAME as DICTIONARIES
 from consumers.fetching.dictionaries import Dictionaries
 from consumers.fetching.fetch import Fetcher, FetchPolicy, Transfer
+from consumers.fetching.names import Names
 from consumers.fetching.origin import Clients
 from consumers.fetching.traffic import Traffic
 from consumers.line.openings import Openings
 from consumers.line.outages import Outages
 from consumers.line.pace import Pace
 from consumers.line.precedence import Precedence, Side
+from consumers.line.signs import Knocker, Signs
 from consumers.line.state import Line
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
@@ -158,9 +160,16 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
     pace = Pace(last_rate(settings.data_dir), fixed_window=settings.receive_window)
     session = _session(settings, token)
     outages = Outages(spool, writer, alive_at=lambda: max(session.heard_at, line.alive_at))
-    line = Line(pace, patience=settings.no_progress_timeout, renew=session.renew, on_state=outages.line_is)
+    names = Names()
+    line = Line(
+        pace,
+        patience=settings.no_progress_timeout,
+        signs=Signs(Knocker(settings.origin_url, names), session.ask_for_a_sign, lambda: session.quiet),
+        renew=session.renew,
+        on_state=outages.line_is,
+    )
     session.on_state(line.broker_is)
-    clients = Clients(token=token, no_progress=settings.no_progress_timeout)
+    clients = Clients(token=token, no_progress=settings.no_progress_timeout, names=names)
     openings = Openings()
     hosting = Hosting(
         spool,

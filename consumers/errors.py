@@ -25,6 +25,7 @@
     │   └── UploadsLostError          the router does not have what had gone up
     ├── FetchError                    the content of an attachment did not come
     │   ├── LineError                 the line went: no attempt is counted
+    │   │   └── SilentLineError       nothing was heard on a connection for too long
     │   ├── WindowOutgrownError       the line gives more than the connection was made for
     │   ├── ServerTroubleError        the server is there and cannot serve now
     │   ├── ForeignAnswerError        what answered is not the router: a portal, a proxy
@@ -174,7 +175,20 @@ class FetchError(GatewayError):
 
 
 class LineError(FetchError):
-    """The connection was refused, reset or silent: an event of the line, not of the document."""
+    """The connection was refused, reset or silent: an event of the line, not of the document.
+
+    Args:
+        message: what happened.
+        examined: the line itself ended the connection, and knows how it stands.
+    """
+
+    def __init__(self, message: str, *, examined: bool = False) -> None:
+        super().__init__(message)
+        self.examined = examined
+
+
+class SilentLineError(LineError):
+    """Nothing was heard on a connection for too long, or nobody answered."""
 
 
 class WindowOutgrownError(FetchError):

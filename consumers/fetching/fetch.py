@@ -24,14 +24,16 @@ from consumers.errors import (
     LineError,
     MachineTroubleError,
     ServerTroubleError,
+    SilentLineError,
     WindowOutgrownError,
     WrongContentError,
 )
 from consumers.fetching.content import ContentDir
 from consumers.fetching.dictionaries import Dictionaries
-from consumers.fetching.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip
+from consumers.fetching.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip, take
 from consumers.fetching.part import NO_DICTIONARY, Part, parts_of
-from consumers.line.state import Line, Span
+from consumers.line.span import Span
+from consumers.line.state import Line
 from router.process.fate import Fate, fate_of
 from schemas.encoding import Encoding
 from schemas.events import Event
@@ -43,7 +45,7 @@ WRITE_SECONDS = 1.0
 FOREIGN_LONGEST = 10.0
 """Seconds at most between two tries while somebody else answers for the router."""
 WORTH_RENEWING = 256 * 1024
-"""A connection whose window the line has outgrown is made anew when so many bytes have yet to come."""
+"""A connection on a line that needs no window is made anew without one when so many bytes have yet to come."""
 _LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
 
 
@@ -205,7 +207,7 @@ class Fetcher:
             except WindowOutgrownError:
                 continue
             except LineError as error:
-                self._line.lost(str(error), silent=isinstance(error.__cause__, TimeoutError))
+                self._line.lost(error)
                 await self._line.worth_a_try()
             except OSError as error:
                 if fate_of(error) is Fate.SHORT:
@@ -280,25 +282,27 @@ class Fetcher:
         headers = await self._headers(transfer, part)
         await transfer.may_read.wait()
         await self._line.broker_first()
-        silence = aiohttp.ClientTimeout(total=None, sock_connect=self._line.patience, sock_read=self._line.patience)
+        watched = aiohttp.ClientTimeout(total=None, sock_connect=self._line.no_progress)
         url = f"{self._url}/{transfer.sha256}"
         try:
             async with (
                 self._line.connection() as span,
                 self._clients.get(span.window).get(
-                    url, headers=headers, timeout=silence, allow_redirects=False
+                    url, headers=headers, timeout=watched, allow_redirects=False
                 ) as response,
             ):
+                stream = take(span, response)
                 await require_no_trouble(response)
                 self._place(transfer, part, response)
-                stream = response.connection and response.connection.protocol
+                span.may_move = transfer.may_read
                 self._line.pace.round_trip_is(round_trip(stream))
                 with transfer.reading(Flow(stream, response.content)):
                     await self._read(transfer, part, response.content, span)
         except aiohttp.ClientSSLError as error:
             raise ServerTroubleError(f"no trust in the server's certificate: {error}") from error
         except _LINE_EVENTS as error:
-            raise LineError(f"{type(error).__name__}: {error}") from error
+            kind = SilentLineError if isinstance(error, TimeoutError) else LineError
+            raise kind(f"{type(error).__name__}: {error}") from error
         except aiohttp.ClientError as error:
             raise ServerTroubleError(f"{type(error).__name__}: {error}") from error
 
@@ -337,7 +341,8 @@ class Fetcher:
                     await asyncio.to_thread(part.write, bytes(buffer), part.position)
                     buffer.clear()
                     written_at = clock()
-                if span.window != self._line.pace.window and transfer.left >= WORTH_RENEWING:
+                span.widen(self._line.pace.window)
+                if span.window and not self._line.pace.window and transfer.left >= WORTH_RENEWING:
                     raise WindowOutgrownError(f"{self._line.pace.rate:.0f} bytes/s")
         finally:
             if buffer:

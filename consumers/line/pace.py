@@ -81,11 +81,29 @@ class Pace:
         if seconds > 0:
             self.round_trip = min(seconds, self.round_trip or seconds)
 
+    def anew(self) -> None:
+        """The line went, and what comes up may be another one: its window follows from what is known of the rate."""
+        if not self._fixed:
+            self.window = 0 if self.fast else enough(self.rate, self.round_trip)
+        self.round_trip = 0.0
+
     def _judge(self, sample: float) -> None:
         self.rate = sample if not self.rate else self.rate + _WEIGHT * (sample - self.rate)
         self.fast = self.rate >= (NO_LONGER_FAST if self.fast else FAST)
-        if not self._fixed:
-            self.window = 0 if self.fast else wider(self.window or FIRST_WINDOW, self.rate, self.round_trip)
+        if self.window and not self._fixed:
+            self.window = 0 if self.fast else wider(self.window, self.rate, self.round_trip)
+
+
+def enough(rate: float, round_trip: float) -> int:
+    """The window that does not limit a line of a known rate; 0 (none) where it would be above the largest.
+
+    >>> enough(4_000, 0.25), enough(20_000, 0.6), enough(60_000, 0.6)
+    (5792, 23168, 0)
+    """
+    window = FIRST_WINDOW
+    while window and window < 2 * rate * round_trip:
+        window = 2 * window if 2 * window <= LARGEST_WINDOW else 0
+    return window
 
 
 def wider(window: int, rate: float, round_trip: float) -> int:

@@ -1,20 +1,23 @@
 """The state of the unit's line, as one small machine: told by the line's hooks, by the broker session, by fetches.
 
-A line that drops leaves connections behind that will never say a word again. Whoever learns of it first (a hook, at
-once; a fetch, after some seconds of silence) has all of them closed and new ones made, the broker's first: bringing up
-AMQP takes ten round trips, two seconds on an idle line and half a minute on one that content fills already.
+A line that drops leaves connections behind that will never say a word again. A hook says so at once. Without one, a
+connection on which nothing is heard for some seconds has the line examined: the router's machine is knocked at, the
+broker's is asked for a sign. When a new connection is answered, what stays silent all the same is dead and made anew;
+while none is answered, nothing better than what stands can be had. The broker's comes up first: that takes ten round
+trips, two seconds on an idle line and half a minute on one that content fills already.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
 
 import structlog
 
-from consumers.errors import LineError
+from consumers.errors import LineError, SilentLineError
 from consumers.line.pace import Pace
+from consumers.line.signs import Signs
+from consumers.line.span import Span, current
 from router.broker import SessionState
 from schemas.clock import now_ms
 from schemas.events import Event
@@ -29,7 +32,12 @@ BROKER_FIRST = 8.0
 HOOK_HOLDS = 120.0
 """Seconds that a hook's word of a line that is down holds; then a fetch looks for itself."""
 FIRST_PATIENCE = 4.0
-"""Seconds of silence that are suspicious where bytes should come; doubled as long as no byte does."""
+"""Seconds of silence that are suspicious on a connection, the kernel's own question included (see
+:mod:`consumers.fetching.origin`); doubled each time that a new connection has brought no byte either."""
+ANSWER_SECONDS = 1.5
+"""What stands has so long, and two round trips, to be heard after it was asked: a lost packet is sent again by then."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at a connection."""
 LONG_SILENT = 2.0
 """A connection for content that has been silent so long when the broker's came up anew is taken for dead."""
 
@@ -55,23 +63,18 @@ _OF_SESSION = {
 }
 
 
-class Span:
-    """One connection's time; ended from outside when the line goes. ``window`` is what it was made with."""
-
-    def __init__(self, limit: asyncio.Timeout, window: int) -> None:
-        self.limit = limit
-        self.window = window
-        self.moved_at = time.monotonic()
-
-
 class Line:
     """The line's state, and the wait for a moment when another try is worth it.
 
     Args:
         pace: what the line gives.
         patience: seconds of silence after which a connection is given up in any case.
+        signs: who is asked whether a silent line is dead.
         renew: gives up the broker's connection for a new one.
         on_state: told each new state.
+
+    Attributes:
+        reason: why it is not up, for people; empty while it is.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Line:
         pace: Pace | None = None,
         *,
         patience: float = 25.0,
+        signs: Signs | None = None,
         renew: Callable[[], None] = lambda: None,
         on_state: Callable[[LineState], None] = lambda _state: None,
     ) -> None:
@@ -86,25 +90,31 @@ class Line:
         self.state = LineState.DOWN
         self.alive_at = 0
         """When it is known to have carried anything last, beside what the broker said; UTC milliseconds."""
+        self.reason = ""
+        self.no_progress = patience
+        """Seconds without a byte after which a connection is given up in any case."""
+        self._signs = signs or Signs()
         self._renew = renew
         self._on_state = on_state
-        self._longest_patience = patience
         self._fruitless = 0
         self._told_down = False
         self._broker = SessionState.DOWN
         self._up = asyncio.Event()
         self._spans: set[Span] = set()
+        self._examining = asyncio.Lock()
+        self._checks: set[asyncio.Task[None]] = set()
 
     @property
     def patience(self) -> float:
-        """Seconds of silence, where bytes should come, after which a connection is given up."""
-        return float(min(self._longest_patience, FIRST_PATIENCE * 2.0 ** min(self._fruitless, 10)))
+        """Seconds of silence on a connection after which the line is examined."""
+        return float(min(self.no_progress, FIRST_PATIENCE * 2.0 ** min(self._fruitless, 10)))
 
     def told(self, up: bool) -> None:  # noqa: FBT001 - a callback's one argument
         """A hook says that the line came up or went down: every connection of before is dead."""
         self._told_down = not up
         self.alive_at = now_ms()
         self._fruitless = 0
+        self.pace.anew()
         self._become(LineState.COMING_UP if up else LineState.DOWN, "said by the line's hook")
         self._end_spans(silent_for=0.0)
         self._renew()
@@ -127,20 +137,22 @@ class Line:
         """The other side has told that bytes came or went."""
         self.alive_at = now_ms()
         if span is not None:
-            span.moved_at = time.monotonic()
+            span.moved()
         self._fruitless = 0
         self._told_down = False
+        if self.state is not LineState.UP and _OF_SESSION[self._broker] is LineState.UP:
+            check = asyncio.create_task(self._check_broker())  # what was silent before may be dead for good
+            self._checks.add(check)
+            check.add_done_callback(self._checks.discard)
         self._become(LineState.UP)
 
-    def lost(self, reason: str, *, silent: bool = False) -> None:
+    def lost(self, error: LineError) -> None:
         """A connection for content was refused or went, or was silent too long."""
-        if self._told_down or self.state is LineState.COMING_UP:
-            return
-        stands = _OF_SESSION[self._broker] is LineState.UP
-        self._become(LineState.STALLED if stands else LineState.DOWN, reason)
-        if silent:
+        if isinstance(error, SilentLineError):
             self._fruitless += 1
-            self._renew()
+        if self._told_down or self.state is LineState.COMING_UP or error.examined:
+            return
+        self._seems_down(str(error))
 
     async def worth_a_try(self) -> None:
         """Return when the line came up, or after a short while: line events need no back-off."""
@@ -152,24 +164,78 @@ class Line:
             await self._wait_up(BROKER_FIRST)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Span]:
+    async def connection(self, pace: Pace | None = None) -> AsyncIterator[Span]:
         """The time of one connection for content.
 
+        Args:
+            pace: what the line gives in its direction; None: downward.
+
         Raises:
-            LineError: the line went meanwhile.
+            LineError: the line went meanwhile, or nothing came for too long.
         """
         limit = asyncio.timeout(None)
-        span = Span(limit, self.pace.window)
+        span = Span(limit, (pace or self.pace).window, no_progress=self.no_progress)
         self._spans.add(span)
+        watching = asyncio.create_task(self._watch(span))
         try:
-            async with limit:
-                yield span
+            with current(span):
+                async with limit:
+                    yield span
         except TimeoutError as error:
-            if not limit.expired():
+            if span.error is None:
                 raise
-            raise LineError("the line went") from error
+            raise span.error from error
         finally:
+            watching.cancel()
             self._spans.discard(span)
+
+    async def _watch(self, span: Span) -> None:
+        """Have the line examined when nothing is heard on a connection."""
+        while span.error is None:
+            await asyncio.sleep(LOOK_EVERY)
+            if span.stuck:
+                span.end(SilentLineError(f"no byte for {self.no_progress:g} s"))
+            elif not self._told_down and span.quiet >= self.patience + ANSWER_SECONDS:
+                await self._examine()
+
+    async def _examine(self) -> None:
+        """Find out whether a new connection is answered, and end what is silent though one is."""
+        if self._examining.locked():
+            return
+        async with self._examining:
+            quiet = min((span.quiet for span in self._spans), default=0.0)
+            self._seems_down(f"nothing was heard for {quiet:.0f} s")
+            asked = asyncio.get_running_loop().time()
+            self._signs.ask_broker()
+            if not await self._signs.knock():
+                return
+            await asyncio.sleep(self._grace)
+            since = asyncio.get_running_loop().time() - asked
+            for span in self._spans:
+                if span.quiet >= since:
+                    span.end(SilentLineError("silent, while new connections are answered", examined=True))
+            self._judge_broker(since)
+            if not self._told_down and _OF_SESSION[self._broker] is LineState.UP:
+                self._become(LineState.UP)
+
+    async def _check_broker(self) -> None:
+        asked = asyncio.get_running_loop().time()
+        self._signs.ask_broker()
+        await asyncio.sleep(self._grace)
+        self._judge_broker(asyncio.get_running_loop().time() - asked)
+
+    def _judge_broker(self, since: float) -> None:
+        """Renew the broker's connection when its machine was not heard since it was asked."""
+        if not self._told_down and self._broker is SessionState.UP and self._signs.broker_quiet() >= since:
+            self._renew()
+
+    @property
+    def _grace(self) -> float:
+        return ANSWER_SECONDS + 2 * self.pace.round_trip
+
+    def _seems_down(self, reason: str) -> None:
+        stands = _OF_SESSION[self._broker] is LineState.UP
+        self._become(LineState.STALLED if stands else LineState.DOWN, reason)
 
     def _probe_after(self) -> float:
         if self._told_down:
@@ -186,12 +252,12 @@ class Line:
             return
 
     def _end_spans(self, *, silent_for: float) -> None:
-        now = time.monotonic()
         for span in self._spans:
-            if now - span.moved_at >= silent_for and not span.limit.expired():
-                span.limit.reschedule(0.0)
+            if span.quiet >= silent_for:
+                span.end(LineError("the line went", examined=True))
 
     def _become(self, state: LineState, reason: str = "") -> None:
+        self.reason = reason
         if state is self.state:
             return
         self.state = state

@@ -30,6 +30,7 @@ class PieceBody(Payload):
         may_go: clear when the line is wanted for more urgent work.
         patience: seconds without progress after which the connection is given up.
         on_acknowledged: told how many bytes more the other side has.
+        on_open: told the connection before anything is written.
     """
 
     _autoclose = True
@@ -44,6 +45,7 @@ class PieceBody(Payload):
         may_go: asyncio.Event,
         patience: Callable[[], float],
         on_acknowledged: Callable[[int], None],
+        on_open: Callable[[asyncio.BaseTransport], None] = lambda _transport: None,
     ) -> None:
         super().__init__(None, content_type=MEDIA_TYPE)
         self._file = file
@@ -53,6 +55,7 @@ class PieceBody(Payload):
         self._may_go = may_go
         self._patience = patience
         self._on_acknowledged = on_acknowledged
+        self._on_open = on_open
         self.round_trip = 0.0
         """The shortest round trip of the connection, in seconds; 0 until all is written."""
 
@@ -71,6 +74,7 @@ class PieceBody(Payload):
         transport = None if protocol is None else protocol.transport
         if protocol is None or transport is None:
             raise ConnectionResetError("the connection has gone")
+        self._on_open(transport)
         transport.set_write_buffer_limits(high=0)
         seen = acknowledged(transport)
         while self.position < self._end and self._may_go.is_set():

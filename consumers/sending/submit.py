@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from consumers.errors import ForeignAnswerError, LineError, ServerTroubleError
 from consumers.fetching.answers import is_problem
 from consumers.fetching.fetch import FetchPolicy, pauses
-from consumers.fetching.origin import Clients
+from consumers.fetching.origin import Clients, take
 from consumers.line.pace import Pace
 from consumers.line.state import Line
 from consumers.sending import tus
@@ -75,18 +75,19 @@ class Submitter:
             try:
                 return await self._submit(document)
             except LineError as error:
-                self._line.lost(str(error), silent=isinstance(error.__cause__, TimeoutError))
+                self._line.lost(error)
                 await self._line.worth_a_try()
 
     async def _submit(self, document: Outgoing) -> _Answer:
         headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}
-        silence = aiohttp.ClientTimeout(total=None, sock_connect=self._line.patience, sock_read=self._patience)
-        client = self._clients.get(self._pace.window)
-        async with self._line.connection() as span:
+        silence = aiohttp.ClientTimeout(total=None, sock_connect=self._line.no_progress, sock_read=self._patience)
+        async with self._line.connection(self._pace) as span:
+            client = self._clients.get(span.window)
             with tus.telling_line_events():
                 async with client.post(
                     self._url, data=document.body, headers=headers, timeout=silence, allow_redirects=False
                 ) as response:
+                    take(span, response)
                     ours = response.status == _ACCEPTED or is_problem(response.headers)
                     await tus.require(response, _ACCEPTED, conflict=True, ours=ours)
                     self._line.alive(span)

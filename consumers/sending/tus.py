@@ -18,6 +18,7 @@ from consumers.errors import (
     LineError,
     OutgoingRejectedError,
     ServerTroubleError,
+    SilentLineError,
     UploadsLostError,
     UploadSpoiltError,
 )
@@ -66,7 +67,8 @@ def telling_line_events() -> Iterator[None]:
         cause = error.__cause__
         if isinstance(cause, Exception) and not isinstance(cause, (OSError, aiohttp.ClientError)):
             raise cause from None
-        raise LineError(f"{type(error).__name__}: {error}") from error
+        kind = SilentLineError if isinstance(error, TimeoutError) else LineError
+        raise kind(f"{type(error).__name__}: {error}") from error
     except aiohttp.ClientError as error:
         raise ServerTroubleError(f"{type(error).__name__}: {error}") from error
 

@@ -21,7 +21,8 @@ from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleErro
 from consumers.fetching.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.fetching.origin import Clients
 from consumers.line.pace import Pace
-from consumers.line.state import Line, Span
+from consumers.line.span import Span
+from consumers.line.state import Line
 from consumers.sending import tus
 from consumers.sending.body import PieceBody
 from consumers.sending.document import open_plain
@@ -175,7 +176,7 @@ class Uploader:
                 await self._bring(transfer, begun=begun)
             except LineError as error:
                 begun = True
-                self._line.lost(str(error), silent=isinstance(error.__cause__, TimeoutError))
+                self._line.lost(error)
                 await self._line.worth_a_try()
             else:
                 return
@@ -201,7 +202,7 @@ class Uploader:
 
     async def _ask(self, transfer: Transfer, *, begun: bool) -> int:
         """How far it has come: by HEAD after a drop; else by announcing it, which also finds it where it was."""
-        async with self._line.connection() as span:
+        async with self._line.connection(self._pace) as span:
             if begun:
                 head = self._request("HEAD", f"/{transfer.sha256}", headers=tus.VERSION)
                 async with head as response:
@@ -217,14 +218,15 @@ class Uploader:
     async def _patch(self, transfer: Transfer, file: BinaryIO, offset: int) -> int:
         """Send bytes until the request is full or the line is wanted for others; how far the upload is then."""
         headers = tus.VERSION | {"Upload-Offset": str(offset)}
-        async with self._line.connection() as span:
+        async with self._line.connection(self._pace) as span:
             body = PieceBody(
                 file,
                 begin=offset,
                 end=min(offset + patch_bytes(self._pace.rate), transfer.size),
                 piece=FAST_PIECE if self._pace.fast else THIN_PIECE,
                 may_go=transfer.may_read,
-                patience=lambda: self._line.patience,
+                patience=lambda: self._line.no_progress,
+                on_open=span.take,
                 on_acknowledged=lambda count: self._moved(transfer, count, span, body.position),
             )
             clock = asyncio.get_running_loop().time
@@ -246,7 +248,7 @@ class Uploader:
             LineError: the line went.
             ServerTroubleError: the server's certificate is not trusted, or it does not speak HTTP.
         """
-        usual = self._line.patience
+        usual = self._line.no_progress
         silence = aiohttp.ClientTimeout(total=None, sock_connect=usual, sock_read=patience or usual)
         url, client = f"{self._url}{path}", self._clients.get(self._pace.window)
         with telling_line_events():
@@ -263,6 +265,7 @@ class Uploader:
 
     def _moved(self, transfer: Transfer, count: int, span: Span, position: int) -> None:
         self._line.alive(span)
+        span.widen(self._pace.window)
         transfer.done = position
         self._on_progress(transfer, count)
 

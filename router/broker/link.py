@@ -7,11 +7,14 @@ This file holds every touch of pika's private parts, each a method or attribute 
 - ``_on_data_available`` receives what the socket gave; frames of a channel with an :class:`Inbox` go there first, all
   others through ``decode_frame`` and ``_process_frame``, as pika does itself;
 - ``_terminate_stream`` ends a connection whose broker does not answer;
-- ``_proto_connection_made`` shows the transport, whose ``_MAX_RECV_BYTES`` is raised.
+- ``_proto_connection_made`` shows the transport, whose ``_MAX_RECV_BYTES`` is raised and whose ``_sock`` is asked how
+  it stands.
 """
 
 import asyncio
 import logging
+import math
+import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +27,7 @@ from pika.exceptions import AMQPError, InvalidFrameError
 
 from router.broker.errors import BrokerUnavailableError, ChannelClosedError
 from router.broker.inbox import Inbox
+from router.broker.tcp import told_by
 from router.broker.tuning import Tuning
 from schemas.clock import now_ms
 
@@ -57,6 +61,7 @@ class Link(AsyncioConnection):  # type: ignore[misc] # pika ships no types
         """When the last bytes came, UTC milliseconds."""
         self.on_blocked: list[Callable[[bool], None]] = []
         self.tuning = tuning
+        self._wire: socket.socket | None = None
         self._inboxes: dict[int, Inbox] = {}
         self._numbers: set[int] = set()
         self._rest = b""
@@ -64,6 +69,16 @@ class Link(AsyncioConnection):  # type: ignore[misc] # pika ships no types
         super().__init__(parameters, self._up, self._failed, self._ended, custom_ioloop=loop)
         self.add_on_connection_blocked_callback(lambda *_: self._tell_blocked(now=True))
         self.add_on_connection_unblocked_callback(lambda *_: self._tell_blocked(now=False))
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the broker's machine was heard, by any segment; infinite without a connection."""
+        told = told_by(self._wire)
+        return math.inf if told is None else told.quiet
+
+    def ask_for_a_sign(self) -> None:
+        """Send a heartbeat: no answer to it is due, but the broker's machine has to acknowledge its bytes."""
+        self.emit(frame.Heartbeat().marshal())
 
     @property
     def frame_max(self) -> int:
@@ -124,6 +139,7 @@ class Link(AsyncioConnection):  # type: ignore[misc] # pika ships no types
 
     def _proto_connection_made(self, transport: Any) -> None:
         transport._MAX_RECV_BYTES = self.tuning.receive_bytes  # noqa: SLF001 - see the module's docstring
+        self._wire = transport._sock  # noqa: SLF001 - as above
         super()._proto_connection_made(transport)
 
     def _on_data_available(self, data_in: bytes) -> None:

@@ -1,6 +1,7 @@
 """A session: one AMQP connection that recovers by itself, with the publishers and consumers on it."""
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -91,6 +92,16 @@ class Session:
     def heard_at(self) -> int:
         """When the broker was heard last, UTC milliseconds; at least each 15 s while a connection lives."""
         return self._latest.heard_at if self._latest is not None else 0
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the broker's machine was heard on the connection, by any segment; infinite without one."""
+        return self._link.quiet if self._link is not None else math.inf
+
+    def ask_for_a_sign(self) -> None:
+        """Have the broker's machine acknowledge something; :attr:`quiet` tells whether it did."""
+        if self._link is not None:
+            self._link.ask_for_a_sign()
 
     @property
     def user(self) -> str:

@@ -25,6 +25,7 @@ def test_pika_still_has_the_private_parts_that_the_link_touches(name: str, param
 def test_pika_still_reads_its_socket_in_pieces_of_a_size_that_can_be_set() -> None:
     assert isinstance(_AsyncTransportBase._MAX_RECV_BYTES, int)
     assert "self._MAX_RECV_BYTES" in inspect.getsource(_AsyncTransportBase._consume)
+    assert "self._sock = sock" in inspect.getsource(_AsyncTransportBase.__init__)
 
 
 async def test_the_link_hides_nothing_of_pika_but_what_it_overrides() -> None:

@@ -1,14 +1,19 @@
 """The line's state as connections tell it."""
 
 import asyncio
+import math
+import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
-from consumers.errors import LineError
+from consumers.errors import LineError, SilentLineError
 from consumers.line import state as line_module
+from consumers.line.signs import Signs
 from consumers.line.state import Line, LineState
 from router.broker import SessionState
+from support.conditions import holds
 
 
 def test_the_brokers_connection_tells_of_the_line() -> None:
@@ -26,14 +31,14 @@ def test_a_byte_of_content_says_that_the_line_is_up_whatever_the_broker_does() -
     assert line.state is LineState.UP
 
 
-def test_a_lost_transfer_means_stalled_while_the_brokers_connection_stands_and_down_otherwise() -> None:
+async def test_a_lost_transfer_means_stalled_while_the_brokers_connection_stands_and_down_otherwise() -> None:
     line = Line()
     seen: list[LineState] = []
     events: tuple[Callable[[], None], ...] = (
         lambda: line.moved(1),
-        lambda: line.lost("reset"),
+        lambda: line.lost(LineError("reset")),
         lambda: line.broker_is(SessionState.UP),
-        lambda: line.lost("silent"),
+        lambda: line.lost(LineError("silent")),
         lambda: line.moved(1),
     )
     for event in events:
@@ -60,7 +65,7 @@ async def test_without_a_word_of_the_line_it_is_tried_after_a_moment(
     line = Line()
     if stalled:
         line.broker_is(SessionState.UP)
-        line.lost("silent")
+        line.lost(LineError("silent"))
     await asyncio.wait_for(line.worth_a_try(), 0.5)
 
 
@@ -122,23 +127,100 @@ async def test_connections_that_were_silent_while_the_broker_came_up_anew_are_de
     lively.cancel()
 
 
-def test_silence_renews_the_broker_and_each_time_without_a_byte_the_patience_is_longer() -> None:
+async def test_each_silence_without_a_byte_between_makes_the_patience_longer_and_renews_nothing_by_itself() -> None:
     renewed: list[str] = []
     line = Line(patience=25.0, renew=lambda: renewed.append("broker"))
     seen = []
     for _ in range(5):
         seen.append(line.patience)
         line.broker_is(SessionState.UP)
-        line.lost("silent", silent=True)
-    assert seen == [4.0, 8.0, 16.0, 25.0, 25.0]
-    assert len(renewed) == 5
+        line.lost(SilentLineError("silent"))
+    assert (seen, renewed) == ([4.0, 8.0, 16.0, 25.0, 25.0], [])
     line.moved(1)
     assert line.patience == 4.0
+
+
+@dataclass
+class World:
+    """What is asked for signs of life, and what was done about it."""
+
+    answers: bool = True
+    broker_quiet: float = 0.0
+    knocks: int = 0
+    renewed: int = 0
+
+    def line(self) -> Line:
+        """An examined line whose broker's connection stands."""
+
+        async def knock() -> bool:
+            self.knocks += 1
+            return self.answers
+
+        def renew() -> None:
+            self.renewed += 1
+
+        made = Line(signs=Signs(knock, lambda: None, lambda: self.broker_quiet), renew=renew)
+        made.broker_is(SessionState.UP)
+        return made
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LOOK_EVERY": 0.005, "FIRST_PATIENCE": 0.02, "ANSWER_SECONDS": 0.02}.items():
+        monkeypatch.setattr(line_module, name, value)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("broker_quiet", [0.0, math.inf], ids=["broker heard", "broker silent"])
+async def test_a_silent_connection_is_dead_when_a_new_one_is_answered(broker_quiet: float) -> None:
+    world = World(broker_quiet=broker_quiet)
+    line = world.line()
+    with pytest.raises(SilentLineError, match="new connections are answered") as told:
+        await asyncio.wait_for(held(line), 5)
+    assert world.renewed == (1 if broker_quiet else 0), "the broker's is judged by its own signs, once"
+    line.lost(told.value)
+    assert world.renewed == (1 if broker_quiet else 0)
+    assert line.state is LineState.UP, "the next try is made at once"
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_is_given_up_for_its_silence_while_nobody_answers() -> None:
+    world = World(answers=False, broker_quiet=math.inf)
+    line = world.line()
+    holding = asyncio.create_task(held(line))
+    await holds(lambda: world.knocks >= 3)
+    assert (line.state, world.renewed, holding.done()) == (LineState.STALLED, 0, False)
+    assert "nothing was heard" in line.reason
+    world.answers = True
+    with pytest.raises(SilentLineError):
+        await asyncio.wait_for(holding, 5)
+    assert (world.renewed, line.reason) == (1, "")
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_line_that_comes_back_by_itself_has_its_broker_asked() -> None:
+    world = World(broker_quiet=math.inf)
+    line = world.line()
+    line.lost(LineError("reset"))
+    line.moved(1)
+    await holds(lambda: world.renewed == 1)
+
+
+async def test_a_connection_on_which_no_byte_moves_is_given_up_though_its_machine_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_module, "LOOK_EVERY", 0.005)
+    line = Line(patience=0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as made:
+        with pytest.raises(SilentLineError, match="no byte for"):
+            async with line.connection() as span:
+                span.socket = made
+                await asyncio.Event().wait()
 
 
 def test_a_refused_connection_is_no_reason_to_renew_the_brokers() -> None:
     renewed: list[str] = []
     line = Line(renew=lambda: renewed.append("broker"))
     line.broker_is(SessionState.UP)
-    line.lost("refused")
+    line.lost(LineError("refused"))
     assert (line.state, renewed) == (LineState.STALLED, [])

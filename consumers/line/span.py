@@ -1,0 +1,129 @@
+"""One connection's time: what it was made for, whether the other side is heard on it, and how it is ended from outside.
+
+The socket is made deep in the HTTP client; it finds the span that it belongs to by the task that asks for it.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from consumers.errors import LineError
+from router.broker.tcp import Told, told_by
+
+_CURRENT: ContextVar["Span | None"] = ContextVar("_CURRENT", default=None)
+
+
+class Span:
+    """A connection from the wish for it to its end.
+
+    Args:
+        limit: ends it.
+        window: bytes that may be on their way to us, 0: as the kernel likes; it grows, see :meth:`widen`.
+        no_progress: seconds without a byte after which it is given up, whatever else is heard.
+
+    Attributes:
+        socket: once it is made, or taken over from an earlier request.
+        may_move: clear while nothing is meant to move on it.
+    """
+
+    def __init__(self, limit: asyncio.Timeout, window: int = 0, *, no_progress: float = 25.0) -> None:
+        self.window = window
+        self.may_move = asyncio.Event()
+        self.may_move.set()
+        self.socket: socket.socket | None = None
+        self.error: LineError | None = None
+        self._limit = limit
+        self._no_progress = no_progress
+        self.moved_at = time.monotonic()
+        self._moved = 0
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the other side was heard on it, or since it was asked for."""
+        told = self._told()
+        since = time.monotonic() - self.moved_at
+        return since if told is None else min(told.quiet, since)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether no byte has moved for too long though some should."""
+        told = self._told()
+        if told is not None and told.moved != self._moved:
+            self._moved = told.moved
+            self.moved_at = time.monotonic()
+        if not self.may_move.is_set():
+            self.moved_at = time.monotonic()
+        return time.monotonic() - self.moved_at >= self._no_progress
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come on it."""
+        told = self._told()
+        return 0 if told is None else told.received
+
+    @property
+    def stands(self) -> bool:
+        """Whether the connection is made."""
+        return self._told() is not None
+
+    def moved(self) -> None:
+        """Bytes have come, or gone."""
+        self.moved_at = time.monotonic()
+
+    def take(self, transport: asyncio.BaseTransport) -> None:
+        """Watch a connection that is made, perhaps for an earlier request and another window.
+
+        By TLS nothing is read ahead of us on a thin line: what could be decrypted already is no longer in the kernel,
+        whose window would stay open for 256 kB more.
+        """
+        self.socket = transport.get_extra_info("socket")
+        if not self.window or self.socket is None:
+            return
+        limit_window(self.socket, self.window)
+        if is_encrypted(transport):
+            transport.set_read_buffer_limits(high=1)  # type: ignore[attr-defined] # asyncio's and uvloop's TLS have it
+
+    def widen(self, window: int) -> None:
+        """Let more be on its way, from now on; the kernel never takes back what it has offered, so neither do we."""
+        if self.socket is not None and self.window and window > self.window:
+            self.window = window
+            limit_window(self.socket, window)
+
+    def end(self, error: LineError) -> None:
+        """End it: who works with it gets this error."""
+        if self.error is None:
+            self.error = error
+            self._limit.reschedule(0.0)
+
+    def _told(self) -> Told | None:
+        return told_by(self.socket)
+
+
+def is_encrypted(transport: asyncio.BaseTransport) -> bool:
+    """Whether what is written to a connection goes through TLS."""
+    return transport.get_extra_info("ssl_object") is not None
+
+
+@contextmanager
+def current(span: Span) -> Iterator[None]:
+    """Let what is connected meanwhile, by this task, belong to a span."""
+    token = _CURRENT.set(span)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def span_of_this_task() -> Span | None:
+    """The span for which this task connects."""
+    return _CURRENT.get()
+
+
+def limit_window(made: socket.socket, window: int) -> None:
+    """Bound what the other side may send ahead of us, and what we give the kernel ahead of the line, in bytes."""
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, window)

@@ -72,6 +72,21 @@ log.file.rotation.count = 3
 log.console = false
 """
 
+ADVANCED = """\
+%% Written at each start by router.broker.node; changes made here are lost.
+%% TCP_USER_TIMEOUT: bytes of ours that nobody acknowledges for 25 s end a connection. So a line that dropped keeps what is
+%% published meanwhile no longer than that; the heartbeat would take up to 73 s. The list replaces that of rabbitmq.conf.
+[{rabbit, [{tcp_listen_options, [
+    {backlog, 1024},
+    {nodelay, true},
+    {exit_on_close, false},
+    {linger, {true, 0}},
+    {send_timeout, 120000},
+    {raw, 6, 18, <<25000:32/native>>}
+]}]}].
+"""
+"""What rabbitmq.conf has no words for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -182,6 +182,7 @@ class PrivateNode:
             (self._directory / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         conf = self._directory / "conf"
         config.write_private(conf / "rabbitmq.conf", config.render_conf(identity, self.log_dir))
+        config.write_private(conf / "advanced.config", config.ADVANCED)
         config.write_private(conf / "enabled_plugins", "[rabbitmq_management].\n")
         config.write_private(self._directory / "home" / ".erlang.cookie", identity.cookie, mode=0o400)
         return identity

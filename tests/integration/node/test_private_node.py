@@ -1,9 +1,11 @@
 """The private node as others find it: safe in any environment, alone on the loopback, the same after kill and start."""
 
 import asyncio
+import ctypes
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -259,3 +261,28 @@ def test_a_user_without_a_home_can_run_it(directory_of_nobody: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "it runs" in done.stdout
     assert not processes_in(directory_of_nobody / "node")
+
+
+def taken_from(process: psutil.Process, fd: int) -> socket.socket:
+    """A copy of a socket that another process holds (pidfd_getfd, Linux 5.6)."""
+    pidfd = os.pidfd_open(process.pid)
+    copy = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, fd, 0)
+    os.close(pidfd)
+    assert copy >= 0, os.strerror(ctypes.get_errno())
+    return socket.socket(fileno=copy)
+
+
+def test_a_connection_that_nobody_acknowledges_ends_before_its_heartbeat_is_missed(node: PrivateNode) -> None:
+    """So a line that drops locks what is published meanwhile for 25 s, not for 73."""
+    with log_in(node) as channel:
+        ours = channel.connection._impl._transport._sock.getsockname()
+        held = [
+            taken_from(process, connection.fd)
+            for process in processes_in(home_of(node))
+            for connection in process.net_connections("tcp")
+            if connection.raddr == ours
+        ]
+        assert [made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for made in held] == [25_000]
+        assert [made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for made in held] == [1]
+        for made in held:
+            made.close()

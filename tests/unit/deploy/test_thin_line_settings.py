@@ -34,6 +34,19 @@ def test_the_file_for_a_broker_of_ones_own_and_the_private_node_say_the_same() -
     assert set(file) - set(WANTED) == {"tcp_listen_options.backlog"}
 
 
+def options_of(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("%%"))
+
+
+def test_both_also_say_the_same_of_what_the_file_has_no_words_for() -> None:
+    options = options_of((FILE.parent / "advanced.config").read_text("utf-8"))
+    assert options == options_of(_node_config.ADVANCED).strip()
+    named = dict(re.findall(r"\{(\w+), (\w+)\}", options)) | {"linger": re.findall(r"linger, (.*)\}", options)[0]}
+    told = {name: WANTED.get(f"tcp_listen_options.{name}") for name in ("nodelay", "exit_on_close", "send_timeout")}
+    assert {name: named[name] for name in told} == told, "they replace those of rabbitmq.conf"
+    assert named["linger"] == "{true, 0}"
+
+
 def test_each_setting_of_the_file_stands_below_its_reason() -> None:
     blocks = FILE.read_text("utf-8").strip().split("\n\n")
     assert all(block.startswith("# ") for block in blocks)
@@ -41,8 +54,9 @@ def test_each_setting_of_the_file_stands_below_its_reason() -> None:
 
 def test_the_compose_file_gives_the_broker_that_file() -> None:
     compose = (FILE.parents[1] / "compose.yaml").read_text("utf-8")
-    (named,) = re.findall(r"file: (\S+20-thin-lines\.conf)", compose)
-    assert (FILE.parents[1] / named).samefile(FILE)
+    for file in (FILE, FILE.parent / "advanced.config"):
+        (named,) = re.findall(rf"file: (\S+{file.name})", compose)
+        assert (FILE.parents[1] / named).samefile(file)
 
 
 def test_every_client_connects_as_thin_lines_ask() -> None:

@@ -66,9 +66,11 @@ class Contender:
         began = time.monotonic()
         with self.at_work():
             self.publish("bulk", plan.bulk, urgent=False)
-            for number, moment in enumerate(plan.moments()):
+            down = plan.outage()
+            for number, moment in enumerate(sorted([*plan.moments(), *([] if down is None else [down])])):
                 self._look_until(began + moment)
                 self.publish(f"urgent-{number}", plan.urgent, urgent=True)
+                self.sent[-1].outage = moment == down
             self._look_until(began + plan.deadline, also_done=True)
             standing, at = trial.line.standing(), now_ms()
         trial.line.stop()

@@ -7,6 +7,7 @@
 | F | the same → its flash text can be read in the inbox, in seconds |
 | W | bytes sent again per drop, the new connections' set-up among them |
 | S | the line is up → first new byte of payload, in seconds |
+| O | the same, published while the line is down: the line is back → its flash text can be read, in seconds |
 | R | a document is verified → the broker has confirmed its receipt, in seconds |
 
 The line is emulated in network namespaces (:mod:`rig.tun`), the product on it is real. Thin lines run side by side, as
@@ -39,7 +40,7 @@ from support.ledgers import unit  # noqa: E402
 BULK, URGENT = 5_000_000, 60_000
 FAST_BULK, FAST_URGENT = 300_000, 20_000
 SIZES = {"D": (5_000_000, 60_000), "E": (60_000_000, 60_000)}
-"""Documents of the lines that are not thin."""
+"""Documents of lines that are not thin, in bytes: the large one, the urgent one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ METRICS = (
     Metric("F", "flash text readable", "flash", {"A": 3.0}),
     Metric("W", "sent again per drop", "again", {"A": 8192 + 1500}, "{:.0f} B"),
     Metric("S", "up to first byte", "first_byte", {"A": 4.0}),
+    Metric("O", "after an outage", "outage", {"A": 30.0}),
     Metric("R", "receipt confirmed", "receipt", {"A": 3.0}),
 )
 

@@ -10,6 +10,8 @@ from rig.profiles import CEILING, Profile
 
 URGENT_AFTER = 0.5
 """Urgent documents are published in the middle of a time that the line stands."""
+INTO_OUTAGE = 0.25
+"""And one while it is down, when this share of the outage is over: the broker does not know of it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Plan:
     @property
     def duration(self) -> float:
         """Seconds that a perfect transfer of everything keeps the line up."""
-        return (self.bulk + self.urgent * self.urgents) * 8 / (self.profile.down_rate * CEILING)
+        urgents = self.urgents + (self.profile.up_for is not None)
+        return (self.bulk + self.urgent * urgents) * 8 / (self.profile.down_rate * CEILING)
 
     @property
     def deadline(self) -> float:
@@ -43,6 +46,11 @@ class Plan:
             return wanted
         moments = [middle for middle, _ in middles]
         return sorted({min(moments, key=lambda moment, at=at: abs(moment - at)) for at in wanted})  # type: ignore[misc]
+
+    def outage(self) -> float | None:
+        """When one is published while the line is down: into an outage in the middle of the transfer."""
+        ends = [ended for _, ended in self._stands()]
+        return ends[len(ends) // 2] + INTO_OUTAGE * self.profile.redial if ends else None
 
     def _stands(self) -> Iterator[tuple[float, float]]:
         """When the line stands while a perfect transfer lasts."""
@@ -63,6 +71,7 @@ class Sent:
     size: int
     urgent: bool
     published: int
+    outage: bool = False
     readable: int = 0
     verified: int = 0
     confirmed: int = 0
@@ -90,6 +99,7 @@ class Figures:
     again: list[float] = field(default_factory=list)
     first_byte: list[float] = field(default_factory=list)
     receipt: list[float] = field(default_factory=list)
+    outage: list[float] = field(default_factory=list)
     unfinished: int = 0
 
     def median(self, name: str) -> float | None:
@@ -109,7 +119,8 @@ def figures_of(trials: Sequence[Seen]) -> Figures:
     for seen in trials:
         found.goodput.append(_goodput(seen))
         found.unfinished += sum(not item.verified for item in seen.sent)
-        urgent = [item for item in seen.sent if item.urgent]
+        urgent = [item for item in seen.sent if item.urgent and not item.outage]
+        found.outage += [_after_outage(seen, item) for item in seen.sent if item.outage and item.readable]
         found.urgent += [(item.verified - item.published) / 1000 for item in urgent if item.verified]
         found.flash += [(item.readable - item.published) / 1000 for item in urgent if item.readable]
         found.receipt += [(item.confirmed - item.verified) / 1000 for item in seen.sent if item.confirmed]
@@ -141,6 +152,12 @@ def _again(seen: Seen) -> list[float]:
     if not drops or not all(item.verified for item in seen.sent):
         return []
     return [(seen.line.payload_sent - sum(item.size for item in seen.sent)) / drops]
+
+
+def _after_outage(seen: Seen, item: Sent) -> float:
+    """Seconds from the end of the outage in which an urgent document was published until its text can be read."""
+    back = next(change.at for change in seen.line.changes if change.up and change.at > item.published)
+    return (item.readable - back) / 1000
 
 
 def _first_bytes(seen: Seen) -> list[float]:

@@ -4,6 +4,7 @@ Its sockets have small buffers, so that what waits, waits at the ends and not he
 """
 
 import asyncio
+import contextlib
 import socket
 from types import TracebackType
 from typing import Self
@@ -54,6 +55,7 @@ class Proxy:
         self._flowing.set()
         self._swallow = False
         self._refuse = False
+        self._portal = b""
         self._rate: float | None = None
         self.accepted = 0
         self.carried = 0
@@ -92,6 +94,11 @@ class Proxy:
         """Reset new connections as soon as they come; those that stand go on."""
         self._refuse = refuse
 
+    def portal(self, answer: bytes = b"") -> None:
+        """From now on somebody else answers every request, with these bytes; empty: the server does again."""
+        self._portal = answer
+        self.cut()
+
     def black_hole(self) -> None:
         """From now on every byte vanishes, both ways, and nobody is told; also on new connections."""
         self._swallow = True
@@ -127,6 +134,9 @@ class Proxy:
         self.accepted += 1
         if self._refuse:
             writer.transport.abort()
+            return
+        if self._portal:
+            await _answered(reader, writer, self._portal)
             return
         try:
             far_reader, far_writer = await self._connect()
@@ -214,6 +224,25 @@ class Proxy:
         self._spoil -= 1
         self.spoilt += 1
         return data[:-1] + bytes([data[-1] ^ 1])
+
+
+async def _answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
+    """What a captive portal does with a request, whatever it is."""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+    writer.close()
+
+
+def page(status: int, *headers: str) -> bytes:
+    """An answer of somebody who stands in the line."""
+    body = "<html><title>Đăng nhập Wi-Fi</title></html>".encode()
+    lines = [f"HTTP/1.1 {status} Portal", "Content-Type: text/html", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+PORTALS = (page(200), page(302, "Location: http://login.invalid/"), page(403), page(511))
 
 
 def _shrink(made: socket.socket) -> None:

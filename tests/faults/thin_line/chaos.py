@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from faults.thin_line.ground import Count, Ground, Run, a_run
+from rig.proxy import PORTALS
 
 Fault = Callable[[Run], Awaitable[None]]
 BROKER_EVERY = 5
@@ -61,6 +62,16 @@ async def black_hole(made: Run) -> None:
     proxy.heal()
 
 
+async def portal(made: Run) -> None:
+    """For a moment a captive portal answers for the router; the broker cannot be reached through it."""
+    made.http.portal(made.rng.choice(PORTALS))
+    made.amqp.refuse()
+    made.amqp.cut()
+    await asyncio.sleep(made.rng.uniform(0.3, 1.5))
+    made.http.portal()
+    made.amqp.refuse(refuse=False)
+
+
 async def reset(made: Run) -> None:
     """All connections of one way are reset."""
     made.rng.choice((made.http, made.amqp)).cut()
@@ -94,5 +105,15 @@ async def clock_jump(made: Run) -> None:
 
 FAULTS: dict[str, Fault] = {
     fault.__name__: fault
-    for fault in (killed_gateway, killed_broker, black_hole, reset, spoilt_bytes, duplicates, disk_full, clock_jump)
+    for fault in (
+        killed_gateway,
+        killed_broker,
+        black_hole,
+        portal,
+        reset,
+        spoilt_bytes,
+        duplicates,
+        disk_full,
+        clock_jump,
+    )
 }

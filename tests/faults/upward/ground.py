@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import func, select
 
 from rig.profiles import PROFILES
-from rig.proxy import Proxy
+from rig.proxy import PORTALS, Proxy
 from rig.wire import Wire
 from router.ledger.engine import reading
 from router.ledger.models import delivery, dispatch, dispatch_attachment
@@ -206,6 +206,16 @@ async def black_hole(made: Run) -> None:
     made.http.heal()
 
 
+async def portal(made: Run) -> None:
+    """For a moment a captive portal answers for the router; the broker cannot be reached through it."""
+    made.http.portal(made.rng.choice(PORTALS))
+    made.amqp.refuse()
+    made.amqp.cut()
+    await asyncio.sleep(made.rng.uniform(0.3, 1.5))
+    made.http.portal()
+    made.amqp.refuse(refuse=False)
+
+
 async def reset(made: Run) -> None:
     """All connections are reset."""
     made.http.cut()
@@ -213,7 +223,7 @@ async def reset(made: Run) -> None:
 
 
 DRAWN: dict[str, Callable[[Run], Awaitable[None]]] = {
-    fault.__name__: fault for fault in (killed_gateway, killed_router, black_hole, reset)
+    fault.__name__: fault for fault in (killed_gateway, killed_router, black_hole, portal, reset)
 }
 
 

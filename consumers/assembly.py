@@ -71,6 +71,7 @@ class Parts:
         return Standing(
             units=len(self.hosting.codes),
             line=self.line.state.value,
+            line_reason=self.line.reason,
             opening=self.openings.summary(),
             line_rate=round(self.line.pace.rate),
             line_rate_up=round(self.line.pace.rate_up),
@@ -164,7 +165,12 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
     line = Line(
         pace,
         patience=settings.no_progress_timeout,
-        signs=Signs(Knocker(settings.origin_url, names), session.ask_for_a_sign, lambda: session.quiet),
+        signs=Signs(
+            knock=Knocker(settings.origin_url, names),
+            ask_broker=session.ask_for_a_sign,
+            broker_quiet=lambda: session.quiet,
+            trouble=lambda: names.trouble,
+        ),
         renew=session.renew,
         on_state=outages.line_is,
     )
@@ -300,7 +306,7 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(sink.circuits.troubles(), way.room, now_ms=now_ms()),
+        health=lambda: health_of(sink.circuits.troubles(), way.room, way.line, now_ms=now_ms()),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

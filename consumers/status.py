@@ -27,9 +27,10 @@ EVERY = 5.0
 class Standing:
     """What the running parts say of themselves; the line's rates in bytes/s, 0 while never measured.
 
-    ``opening`` is the line's hours and whether they are now, in words; empty when it is always open. ``sink`` is
-    ``working`` or ``failing``; then ``sink_…`` say why, and for which units. ``taking`` is ``on`` or ``paused``.
-    ``held_elsewhere`` are units for which another gateway works, so that this one stands by.
+    ``line_reason`` is why the line is not up; empty while it is. ``opening`` is the line's hours and whether they are
+    now, in words; empty when it is always open. ``sink`` is ``working`` or ``failing``; then ``sink_…`` say why, for
+    which units. ``taking`` is ``on`` or ``paused``. ``held_elsewhere`` are units for which another gateway works, so
+    that this one stands by.
     """
 
     units: int
@@ -45,6 +46,7 @@ class Standing:
     taking: str = "on"
     taking_reason: str = ""
     held_elsewhere: tuple[str, ...] = ()
+    line_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class ReasonCode(StrEnum):
     """The descriptor, or the record it names, is none."""
     GATEWAY_FAULT = "gateway_fault"
     """The gateway met an error of its own with this document."""
+    LINE_STALLED = "line_stalled"
+    """No content comes over the unit's line though the broker is reached."""
     SECOND_GATEWAY = "second_gateway"
     """Two gateways work for one unit; this one stands by."""
 
@@ -167,6 +169,12 @@ WORDS: dict[ReasonCode, ReasonWords] = {
         "the gateway met an error of its own",
         "Gửi nhật ký của cổng cho người bảo trì, rồi gửi lại.",
         "Give the gateway's log to whoever maintains it, then send it again.",
+    ),
+    R.LINE_STALLED: ReasonWords(
+        "Không tải được nội dung qua đường truyền của đơn vị",
+        "no content comes over the unit's line",
+        "Xem lý do kèm theo; kiểm tra đường tới máy chủ nội dung: tường lửa, DNS, kích thước gói (MTU).",
+        "Read the reason beside it; see to the way to the router: firewall, DNS, packet size (MTU).",
     ),
     R.SECOND_GATEWAY: ReasonWords(
         "Có hai cổng cùng làm việc cho một đơn vị",

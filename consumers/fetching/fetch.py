@@ -41,11 +41,12 @@ from schemas.events import Event
 log = structlog.get_logger()
 WRITE_BYTES = 256 * 1024
 WRITE_SECONDS = 1.0
-"""Bytes are written when so many or so old ones are at hand; a kill -9 costs no more."""
+"""Bytes are written when so many, or so old ones, are at hand."""
 FOREIGN_LONGEST = 10.0
 """Seconds at most between two tries while somebody else answers for the router."""
 WORTH_RENEWING = 256 * 1024
 """A connection on a line that needs no window is made anew without one when so many bytes have yet to come."""
+_WATCHED = aiohttp.ClientTimeout(total=None)
 _LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
 
 
@@ -217,11 +218,7 @@ class Fetcher:
                 return
 
     async def _transfer(self, transfer: Transfer) -> None:
-        """One connection's worth of a content, from where it stopped to its end.
-
-        Raises:
-            FetchError: see :mod:`consumers.errors`.
-        """
+        """One connection's worth of a content, from where it stopped to its end."""
         part = await asyncio.to_thread(self._open, transfer)
         if part is None:
             return
@@ -282,13 +279,12 @@ class Fetcher:
         headers = await self._headers(transfer, part)
         await transfer.may_read.wait()
         await self._line.broker_first()
-        watched = aiohttp.ClientTimeout(total=None, sock_connect=self._line.no_progress)
         url = f"{self._url}/{transfer.sha256}"
         try:
             async with (
                 self._line.connection() as span,
                 self._clients.get(span.window).get(
-                    url, headers=headers, timeout=watched, allow_redirects=False
+                    url, headers=headers, timeout=_WATCHED, allow_redirects=False
                 ) as response,
             ):
                 stream = take(span, response)

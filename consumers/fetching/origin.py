@@ -92,6 +92,8 @@ def open_http(*, token: str, no_progress: float, window: int, names: Names | Non
         span = span_of_this_task()
         if span is not None:
             span.socket = made
+            if span.segment:
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, span.segment)
         if window:
             limit_window(made, span.window if span is not None and span.window else window)
         return made

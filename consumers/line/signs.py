@@ -37,11 +37,13 @@ class Signs:
         knock: whether the router's machine answers a new connection.
         ask_broker: has the broker's machine acknowledge something on the connection that stands.
         broker_quiet: seconds since the broker's machine was heard on it.
+        trouble: what else is known to be wrong, as a name that is not found; empty: nothing.
     """
 
     knock: Callable[[], Awaitable[bool]] = _somebody_answers
     ask_broker: Callable[[], None] = _nothing
     broker_quiet: Callable[[], float] = lambda: 0.0
+    trouble: Callable[[], str] = str
 
 
 class Knocker:

@@ -23,14 +23,16 @@ class Span:
         limit: ends it.
         window: bytes that may be on their way to us, 0: as the kernel likes; it grows, see :meth:`widen`.
         no_progress: seconds without a byte after which it is given up, whatever else is heard.
+        segment: bytes of the largest segment that it is to be sent; 0: as the kernel likes.
 
     Attributes:
         socket: once it is made, or taken over from an earlier request.
         may_move: clear while nothing is meant to move on it.
     """
 
-    def __init__(self, limit: asyncio.Timeout, window: int = 0, *, no_progress: float = 25.0) -> None:
+    def __init__(self, limit: asyncio.Timeout, window: int = 0, *, no_progress: float = 25.0, segment: int = 0) -> None:
         self.window = window
+        self.segment = segment
         self.may_move = asyncio.Event()
         self.may_move.set()
         self.socket: socket.socket | None = None

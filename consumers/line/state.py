@@ -38,6 +38,12 @@ ANSWER_SECONDS = 1.5
 """What stands has so long, and two round trips, to be heard after it was asked: a lost packet is sent again by then."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at a connection."""
+SMALL_SEGMENT = 1220
+"""Bytes: TCP's segments within the least MTU of IPv6 (1280), which every way carries; 1,448 is usual."""
+CHOKED_OFTEN = 2
+"""Connections in a row on which the other machine was heard and nothing large came: small segments are tried."""
+TROUBLE_SECONDS = 60.0
+"""A line that has stalled for so long while the broker is reached is told to the router as a trouble."""
 LONG_SILENT = 2.0
 """A connection for content that has been silent so long when the broker's came up anew is taken for dead."""
 
@@ -75,6 +81,8 @@ class Line:
 
     Attributes:
         reason: why it is not up, for people; empty while it is.
+        segment: bytes of the largest segment that connections ask for; 0: as the kernel likes.
+        stalled_since: when content ceased to come though the broker is reached, UTC milliseconds; 0: it comes.
     """
 
     def __init__(
@@ -91,12 +99,15 @@ class Line:
         self.alive_at = 0
         """When it is known to have carried anything last, beside what the broker said; UTC milliseconds."""
         self.reason = ""
+        self.segment = 0
+        self.stalled_since = 0
         self.no_progress = patience
         """Seconds without a byte after which a connection is given up in any case."""
         self._signs = signs or Signs()
         self._renew = renew
         self._on_state = on_state
         self._fruitless = 0
+        self._choked = 0
         self._told_down = False
         self._broker = SessionState.DOWN
         self._up = asyncio.Event()
@@ -174,7 +185,7 @@ class Line:
             LineError: the line went meanwhile, or nothing came for too long.
         """
         limit = asyncio.timeout(None)
-        span = Span(limit, (pace or self.pace).window, no_progress=self.no_progress)
+        span = Span(limit, (pace or self.pace).window, no_progress=self.no_progress, segment=self.segment)
         self._spans.add(span)
         watching = asyncio.create_task(self._watch(span))
         try:
@@ -194,9 +205,19 @@ class Line:
         while span.error is None:
             await asyncio.sleep(LOOK_EVERY)
             if span.stuck:
-                span.end(SilentLineError(f"no byte for {self.no_progress:g} s"))
+                span.end(SilentLineError(self._why_stuck(span)))
             elif not self._told_down and span.quiet >= self.patience + ANSWER_SECONDS:
                 await self._examine()
+
+    def _why_stuck(self, span: Span) -> str:
+        """What to say of a connection on which no byte moves. Where large packets may be to blame, try small ones."""
+        reason = f"no byte for {self.no_progress:g} s"
+        choked = span.stands and span.quiet < self.no_progress and span.received < SMALL_SEGMENT
+        self._choked = self._choked + 1 if choked else 0
+        if self._choked >= CHOKED_OFTEN:
+            self.segment = SMALL_SEGMENT
+            reason += " though its machine is heard: large packets may not get through (MTU), smaller ones are tried"
+        return "; ".join(filter(None, (reason, self._signs.trouble())))
 
     async def _examine(self) -> None:
         """Find out whether a new connection is answered, and end what is silent though one is."""
@@ -204,7 +225,7 @@ class Line:
             return
         async with self._examining:
             quiet = min((span.quiet for span in self._spans), default=0.0)
-            self._seems_down(f"nothing was heard for {quiet:.0f} s")
+            self._seems_down("; ".join(filter(None, (f"nothing was heard for {quiet:.0f} s", self._signs.trouble()))))
             asked = asyncio.get_running_loop().time()
             self._signs.ask_broker()
             if not await self._signs.knock():
@@ -261,6 +282,7 @@ class Line:
         if state is self.state:
             return
         self.state = state
+        self.stalled_since = now_ms() if state is LineState.STALLED else 0
         log.info(Event.LINE_CHANGED, state=state.value, reason=reason)
         self._on_state(state)
         if state is LineState.UP:

@@ -1,7 +1,8 @@
-"""What the gateway says of itself in its hellos: whom the sink fails, whether its disk is full."""
+"""What the gateway says of itself in its hellos: whom the sink fails, whether its disk is full, its line stalled."""
 
 from collections.abc import Sequence
 
+from consumers.line.state import TROUBLE_SECONDS, Line
 from consumers.sinks.circuits import Trouble as SinkTrouble
 from consumers.sinks.reason import one_line
 from consumers.taking.room import Room
@@ -9,7 +10,7 @@ from schemas.health import MAX_TROUBLES, MAX_UNITS, MAX_WHY, Health, Trouble
 from schemas.reasons import ReasonCode
 
 
-def health_of(sink: Sequence[SinkTrouble], room: Room, *, now_ms: int) -> Health:
+def health_of(sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: int) -> Health:
     """How the gateway stands: the units of one code are one trouble, told in the words of the oldest."""
     groups: dict[ReasonCode, list[SinkTrouble]] = {}
     for item in sorted(sink, key=lambda item: item.since):
@@ -19,6 +20,9 @@ def health_of(sink: Sequence[SinkTrouble], room: Room, *, now_ms: int) -> Health
         code = ReasonCode.DISK_FULL if room.free() < 0 else ReasonCode.SPOOL_UNAVAILABLE
         full = Trouble(code=code, seconds=_age(room.since, now_ms), why=one_line(room.reason, MAX_WHY))
         troubles.insert(0, full)
+    if line.stalled_since and now_ms - line.stalled_since >= TROUBLE_SECONDS * 1000:
+        seconds, why = _age(line.stalled_since, now_ms), one_line(line.reason, MAX_WHY)
+        troubles.insert(0, Trouble(code=ReasonCode.LINE_STALLED, seconds=seconds, why=why))
     return Health(troubles=tuple(troubles[:MAX_TROUBLES]), disk_free=max(room.free(), 0))
 
 

@@ -15,8 +15,11 @@ from aiohttp.http_writer import StreamWriter
 from aiohttp.payload import Payload
 
 from consumers.fetching.origin import acknowledged, round_trip
+from consumers.line.span import is_encrypted
 
 MEDIA_TYPE = "application/offset+octet-stream"
+LOOK_EVERY = 0.05
+"""Seconds between two looks at what the other side has acknowledged."""
 
 
 class PieceBody(Payload):
@@ -31,6 +34,8 @@ class PieceBody(Payload):
         patience: seconds without progress after which the connection is given up.
         on_acknowledged: told how many bytes more the other side has.
         on_open: told the connection before anything is written.
+        ahead: bytes that may be unacknowledged where TLS is written, whose own buffer takes 64 kB before the kernel
+            gets any; 0: as many as it takes.
     """
 
     _autoclose = True
@@ -46,6 +51,7 @@ class PieceBody(Payload):
         patience: Callable[[], float],
         on_acknowledged: Callable[[int], None],
         on_open: Callable[[asyncio.BaseTransport], None] = lambda _transport: None,
+        ahead: int = 0,
     ) -> None:
         super().__init__(None, content_type=MEDIA_TYPE)
         self._file = file
@@ -56,6 +62,7 @@ class PieceBody(Payload):
         self._patience = patience
         self._on_acknowledged = on_acknowledged
         self._on_open = on_open
+        self._ahead = ahead
         self.round_trip = 0.0
         """The shortest round trip of the connection, in seconds; 0 until all is written."""
 
@@ -77,6 +84,7 @@ class PieceBody(Payload):
         self._on_open(transport)
         transport.set_write_buffer_limits(high=0)
         seen = acknowledged(transport)
+        bounded = _Bounded(transport, self._ahead if is_encrypted(transport) else 0, self.position)
         while self.position < self._end and self._may_go.is_set():
             # Not in a thread: it is little, and a thread that reads on after the file was closed may read another.
             data = os.pread(self._file.fileno(), min(self._piece, self._end - self.position), self.position)
@@ -85,9 +93,26 @@ class PieceBody(Payload):
             async with asyncio.timeout(self._patience()):
                 await writer.write(data)
                 await writer.drain()
-            self.position += len(data)
+                self.position += len(data)
+                await bounded.room_after(self.position)
             now = acknowledged(transport)
             if now > seen:
                 self._on_acknowledged(now - seen)
                 seen = now
         self.round_trip = round_trip(protocol)
+
+
+class _Bounded:
+    """Keeps what is written near to what the other side has; what TLS adds to it is one percent."""
+
+    def __init__(self, transport: asyncio.Transport, ahead: int, position: int) -> None:
+        self._transport = transport
+        self._ahead = ahead
+        self._begin = position - acknowledged(transport)
+
+    async def room_after(self, position: int) -> None:
+        """Return when few enough bytes before a position are unacknowledged, or the connection has gone."""
+        while self._ahead and not self._transport.is_closing():
+            if position - self._begin - acknowledged(self._transport) <= self._ahead:
+                return
+            await asyncio.sleep(LOOK_EVERY)

@@ -80,7 +80,7 @@ class Submitter:
 
     async def _submit(self, document: Outgoing) -> _Answer:
         headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}
-        silence = aiohttp.ClientTimeout(total=None, sock_connect=self._line.no_progress, sock_read=self._patience)
+        silence = aiohttp.ClientTimeout(total=None, sock_read=self._patience)
         async with self._line.connection(self._pace) as span:
             client = self._clients.get(span.window)
             with tus.telling_line_events():

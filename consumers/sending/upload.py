@@ -227,6 +227,7 @@ class Uploader:
                 may_go=transfer.may_read,
                 patience=lambda: self._line.no_progress,
                 on_open=span.take,
+                ahead=span.window,
                 on_acknowledged=lambda count: self._moved(transfer, count, span, body.position),
             )
             clock = asyncio.get_running_loop().time
@@ -249,7 +250,7 @@ class Uploader:
             ServerTroubleError: the server's certificate is not trusted, or it does not speak HTTP.
         """
         usual = self._line.no_progress
-        silence = aiohttp.ClientTimeout(total=None, sock_connect=usual, sock_read=patience or usual)
+        silence = aiohttp.ClientTimeout(total=None, sock_read=patience or usual)
         url, client = f"{self._url}{path}", self._clients.get(self._pace.window)
         with telling_line_events():
             async with client.request(

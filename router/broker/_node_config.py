@@ -74,8 +74,8 @@ log.console = false
 
 ADVANCED = """\
 %% Written at each start by router.broker.node; changes made here are lost.
-%% TCP_USER_TIMEOUT: bytes of ours that nobody acknowledges for 25 s end a connection. So a line that dropped keeps what is
-%% published meanwhile no longer than that; the heartbeat would take up to 73 s. The list replaces that of rabbitmq.conf.
+%% TCP_USER_TIMEOUT: bytes of ours that nobody acknowledges for 25 s end a connection. So a line that dropped keeps what
+%% is published meanwhile no longer than that; the heartbeat would take up to 73 s. The list replaces rabbitmq.conf's.
 [{rabbit, [{tcp_listen_options, [
     {backlog, 1024},
     {nodelay, true},

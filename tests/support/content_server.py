@@ -5,6 +5,7 @@ It serves forms of a content, too, to who accepts their coding and holds their d
 
 import asyncio
 import hashlib
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -175,15 +176,15 @@ def problem(status: int, title: str = "") -> web.Response:
 
 
 @asynccontextmanager
-async def content_server() -> AsyncIterator[ContentServer]:
+async def content_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[ContentServer]:
     """A server on a free port, at ``url``."""
     made = ContentServer()
     made.open.set()
     application = web.Application()
     application.router.add_get("/content/{sha256}", made.get)
     application.router.add_get("/api/v1/units", made.list_units)
-    server = TestServer(application)
-    await server.start_server()
+    server = TestServer(application, scheme="https" if tls else "http")
+    await server.start_server(ssl=tls)
     made.url = str(server.make_url("")).rstrip("/")
     try:
         yield made

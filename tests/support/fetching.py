@@ -1,5 +1,6 @@
 """A fetcher and all around it, over real connections to a content server."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ class Bench:
     line: Line = field(default_factory=Line)
     moved: int = 0
     waits: list[str] = field(default_factory=list)
+    pace: Callable[[], Pace] = lambda: Pace(KNOWN_FAST)
 
     def on_progress(self, _transfer: Transfer, count: int) -> None:
         self.moved += count
@@ -33,14 +35,14 @@ class Bench:
     async def fetch(
         self, transfer: Transfer, *, url: str = "", silence: float = 20.0, policy: FetchPolicy = QUICK
     ) -> None:
-        self.line = Line(Pace(KNOWN_FAST), patience=silence)
+        line = self.line = Line(self.pace(), patience=silence)
         async with aclosing(Clients(token="t", no_progress=silence)) as clients:
             fetcher = Fetcher(
                 clients,
                 f"{url or self.server.url}/content",
                 self.directory,
                 self.dictionaries,
-                self.line,
+                line,
                 policy=policy,
                 on_progress=self.on_progress,
                 on_wait=lambda waiting: self.waits.append(waiting.waits_for),

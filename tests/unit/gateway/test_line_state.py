@@ -11,6 +11,7 @@ import pytest
 from consumers.errors import LineError, SilentLineError
 from consumers.line import state as line_module
 from consumers.line.signs import Signs
+from consumers.line.span import Span
 from consumers.line.state import Line, LineState
 from router.broker import SessionState
 from support.conditions import holds
@@ -69,9 +70,10 @@ async def test_without_a_word_of_the_line_it_is_tried_after_a_moment(
     await asyncio.wait_for(line.worth_a_try(), 0.5)
 
 
-async def held(line: Line, *, silent_for: float = 0.0) -> None:
+async def held(line: Line, *, silent_for: float = 0.0, on: socket.socket | None = None) -> None:
     """A connection that waits for bytes."""
     async with line.connection() as span:
+        span.socket = on
         span.moved_at -= silent_for
         await asyncio.Event().wait()
 
@@ -206,16 +208,38 @@ async def test_a_line_that_comes_back_by_itself_has_its_broker_asked() -> None:
     await holds(lambda: world.renewed == 1)
 
 
-async def test_a_connection_on_which_no_byte_moves_is_given_up_though_its_machine_is_heard(
+async def stuck(line: Line, made: socket.socket) -> LineError:
+    """A connection on which the other machine is heard and no byte comes; how it ended."""
+    with pytest.raises(SilentLineError, match="no byte for") as told:
+        await held(line, on=made)
+    line.lost(told.value)
+    return told.value
+
+
+async def test_where_nothing_large_comes_smaller_segments_are_asked_for_and_people_are_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(line_module, "LOOK_EVERY", 0.005)
     line = Line(patience=0.1)
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as made:
-        with pytest.raises(SilentLineError, match="no byte for"):
-            async with line.connection() as span:
-                span.socket = made
-                await asyncio.Event().wait()
+    line.broker_is(SessionState.UP)
+    monkeypatch.setattr("consumers.line.span.Span.quiet", 0.0)  # as on a machine that acknowledges
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(line_module.CHOKED_OFTEN):
+            assert (line.segment, line.reason.count("MTU")) == (0, 0)
+            with socket.create_connection(server.getsockname()) as made:
+                await stuck(line, made)
+    assert (line.segment, line.state) == (line_module.SMALL_SEGMENT, LineState.STALLED)
+    assert "(MTU)" in line.reason
+    assert line.stalled_since > 0
+    line.moved(1)
+    assert (line.reason, line.stalled_since, line.segment) == ("", 0, line_module.SMALL_SEGMENT)
+
+
+async def test_a_connection_that_was_never_made_says_nothing_of_packets() -> None:
+    line = Line()
+    span = Span(asyncio.timeout(None))
+    assert [line._why_stuck(span) for _ in range(3)] == ["no byte for 25 s"] * 3
+    assert line.segment == 0
 
 
 def test_a_refused_connection_is_no_reason_to_renew_the_brokers() -> None:

@@ -1,0 +1,80 @@
+"""Fetching by TLS as nginx serves it: a record of 16 kB can be read when all of it has come, and not before."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from consumers.fetching.fetch import Transfer
+from consumers.line import state as line_module
+from consumers.line.pace import FIRST_WINDOW, Pace
+from rig.proxy import Proxy
+from support.certificates import certificates
+from support.conditions import holds
+from support.content_server import content_server
+from support.fetching import Bench, bench_in
+
+RECORD = 16 * 1024
+BULK, URGENT = bytes(range(256)) * 20_000, bytes(reversed(range(256))) * 2_000
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    files = certificates(tmp_path, ["127.0.0.1"])
+    trusting = ssl.create_default_context(cafile=str(files.authority))
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(files.chain, files.key)
+    async with content_server(serving) as server:
+        yield bench_in(tmp_path, server)
+
+
+def wanted(bench: Bench, data: bytes) -> Transfer:
+    transfer = Transfer(bench.server.put(data), len(data))
+    transfer.release()
+    return transfer
+
+
+async def test_a_record_that_takes_long_to_come_is_no_silence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_EVERY", "FIRST_PATIENCE", "ANSWER_SECONDS"):
+        monkeypatch.setattr(line_module, name, 0.02)
+    transfer = wanted(bench, BULK[: 6 * RECORD])
+    async with Proxy(bench.server.url) as proxy:
+        proxy.throttle(RECORD / 0.2)
+        await bench.fetch(transfer, url=proxy.url)
+        assert proxy.accepted == 1, "what comes is heard by the kernel: nothing is examined, nothing begun anew"
+    assert bench.got(transfer) == BULK[: 6 * RECORD]
+
+
+async def test_of_a_transfer_that_is_held_nothing_comes_but_what_was_on_its_way(bench: Bench) -> None:
+    """While the urgent one comes, the other's window is closed: what TLS could decrypt is not read ahead either."""
+    bench.pace = lambda: Pace(fixed_window=FIRST_WINDOW)
+    bulk, urgent = wanted(bench, BULK), wanted(bench, URGENT)
+    fetching = asyncio.create_task(bench.fetch(bulk))
+    await holds(lambda: bulk.done > 0)
+    (span,) = bench.line._spans
+    bulk.hold()
+    await bench.fetch(urgent)
+    assert bench.got(urgent) == URGENT
+    assert span.received - bulk.done < 4 * RECORD, "not the 256 kB that the TLS library takes by itself"
+    bulk.release()
+    await fetching
+    assert bench.got(bulk) == BULK
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_no_event_of_the_line(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.create_default_context())
+    fetching = asyncio.create_task(bench.fetch(wanted(bench, URGENT)))
+    await holds(lambda: any("no trust in the server's certificate" in reason for reason in bench.waits))
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+
+
+def test_the_library_keeps_its_trust_where_the_tests_replace_it() -> None:
+    assert isinstance(aiohttp.connector._SSL_CONTEXT_VERIFIED, ssl.SSLContext)

@@ -81,6 +81,7 @@ def main() -> int:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="A")
     parser.add_argument("--seeds", default="1", help="as 1,2,3")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--bulk", type=int, default=0, help="bytes of the large document instead of the profile's")
     parser.add_argument("--tls", action="store_true", help="content by TLS as nginx serves it, AMQP by TLS")
     parser.add_argument("--fast", action="store_true", help="300 kB in under three minutes, judged against curl")
     parser.add_argument("--only", action="append", choices=[item.name for item in CONTENDERS], help="may be repeated")
@@ -88,6 +89,7 @@ def main() -> int:
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     plans = [plan_for(PROFILES[options.profile], seed, fast=options.fast) for seed in seeds]
+    plans = [replace(plan, bulk=options.bulk or plan.bulk) for plan in plans]
     chosen = [item for item in CONTENDERS if not options.only or item.name in options.only]
     try:
         seen = measure(plans, chosen, options.keep, encrypted=options.tls)

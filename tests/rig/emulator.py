@@ -68,6 +68,8 @@ class Emulator:
     _under_way: tuple[deque[tuple[float, bytes]], deque[tuple[float, bytes]]] = field(init=False)
     _schedule: Iterator[float] = field(init=False)
     _next_change: float | None = field(init=False)
+    _stalls: Iterator[float] = field(init=False)
+    _next_stall: float | None = field(init=False)
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,10 +77,13 @@ class Emulator:
         self.flows = Flows(frozenset(self.payload_ports))
         rates = {"down": line.down_rate, "up": line.up_rate}
         down, up = (
-            Pipe(rate, line.rtt / 2, line.queue, line.loss, line.rng(self.seed, name)) for name, rate in rates.items()
+            Pipe(rate, line.rtt / 2, line.queue, line.loss, line.rng(self.seed, name), line.jitter)
+            for name, rate in rates.items()
         )
         self._pipes, self._under_way = (down, up), (deque(), deque())
         self._started, self._schedule = self.now, line.changes(self.seed)
+        self._stalls = line.stalls(self.seed)
+        self._next_stall = self._moment(self._stalls)
         self._plan()
         self._note(up=True)
 
@@ -93,6 +98,10 @@ class Emulator:
         """Hand out what has come through, and change the state when it is time; the changes that were made."""
         self._hand_out(now)
         made = []
+        while self._next_stall is not None and now >= self._next_stall:
+            for pipe in self._pipes:
+                pipe.stall(now, self.profile.stall_for)
+            self._next_stall = self._moment(self._stalls)
         while self._next_change is not None and now >= self._next_change:
             made.append(self.switch(up=not self.up))
             self._plan()
@@ -110,7 +119,7 @@ class Emulator:
     def wake_at(self) -> float | None:
         """When :meth:`turn` has something to do, if nothing enters before."""
         moments = [packets[0][0] for packets in self._under_way if packets]
-        moments += [self._next_change] if self._next_change is not None else []
+        moments += [moment for moment in (self._next_change, self._next_stall) if moment is not None]
         return min(moments, default=None)
 
     def standing(self) -> Standing:
@@ -145,8 +154,11 @@ class Emulator:
         return self.changes[-1]
 
     def _plan(self) -> None:
-        after = next(self._schedule, None)
-        self._next_change = None if after is None else self._started + after
+        self._next_change = self._moment(self._schedule)
+
+    def _moment(self, schedule: Iterator[float]) -> float | None:
+        after = next(schedule, None)
+        return None if after is None else self._started + after
 
 
 def _wall_ms() -> int:

@@ -19,6 +19,7 @@ class Pipe:
         queue: bytes that may wait, headers of the line included.
         loss: share of packets that are spoilt on the way; they use the line all the same.
         rng: decides which.
+        jitter: seconds, see :class:`rig.profiles.Profile`.
     """
 
     rate: float
@@ -26,11 +27,13 @@ class Pipe:
     queue: int
     loss: float
     rng: random.Random
+    jitter: float = 0.0
     carried: int = 0
     refused: int = 0
     spoilt: int = 0
     most_waiting: float = 0.0
     free_at: float = field(default=0.0)
+    arrived: float = field(default=0.0)
 
     def offer(self, now: float, size: int) -> float | None:
         """Take a packet of ``size`` bytes; when it arrives, or None when it never does."""
@@ -45,7 +48,13 @@ class Pipe:
         if self.loss and self.rng.random() < self.loss:
             self.spoilt += 1
             return None
-        return self.free_at + self.delay
+        late = self.rng.uniform(0.0, self.jitter) if self.jitter else 0.0
+        self.arrived = max(self.arrived, self.free_at + self.delay + late)
+        return self.arrived
+
+    def stall(self, now: float, seconds: float) -> None:
+        """Let nothing more leave for so long; what waits stays."""
+        self.free_at = max(self.free_at, now) + seconds
 
     def waiting(self, now: float) -> float:
         """Bytes that have not left yet."""

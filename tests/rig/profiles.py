@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import accumulate, cycle
+from itertools import accumulate, count, cycle
 from typing import Self
 
 PPP_BYTES = 7
@@ -23,6 +23,8 @@ class Profile:
         up_for: the line stands for so long (shortest, longest) between two drops; None: it never drops.
         redial: how long it is down.
         queue: the modem's buffer, for each direction; what does not fit is lost.
+        jitter: a packet takes up to so much longer; none overtakes another.
+        stall_every: the sender stands still for ``stall_for`` after so long (shortest, longest), and loses nothing.
     """
 
     name: str
@@ -33,6 +35,9 @@ class Profile:
     up_for: tuple[float, float] | None = None
     redial: float = 25.0
     queue: int = 24_000
+    jitter: float = 0.0
+    stall_every: tuple[float, float] | None = None
+    stall_for: float = 0.0
 
     @property
     def thin(self) -> bool:
@@ -48,6 +53,9 @@ class Profile:
             rtt=self.rtt / scale,
             redial=self.redial / scale,
             up_for=self.up_for and (self.up_for[0] / scale, self.up_for[1] / scale),
+            jitter=self.jitter / scale,
+            stall_every=self.stall_every and (self.stall_every[0] / scale, self.stall_every[1] / scale),
+            stall_for=self.stall_for / scale,
         )
 
     def changes(self, seed: int) -> Iterator[float]:
@@ -56,6 +64,13 @@ class Profile:
             return iter(())
         rng, (shortest, longest) = random.Random(f"{seed} drops"), self.up_for
         return accumulate(rng.uniform(shortest, longest) if up else self.redial for up in cycle((True, False)))
+
+    def stalls(self, seed: int) -> Iterator[float]:
+        """The moments, in seconds from the start, at which the sender stands still."""
+        if self.stall_every is None:
+            return iter(())
+        rng, (shortest, longest) = random.Random(f"{seed} stalls"), self.stall_every
+        return accumulate(rng.uniform(shortest, longest) for _ in count())
 
     def rng(self, seed: int, direction: str) -> random.Random:
         """Which packets of a direction are lost."""
@@ -71,5 +86,8 @@ PROFILES = {
         replace(_A, name="C", up_for=None),
         Profile("D", 2_000_000, 2_000_000, rtt=0.04, queue=64_000),
         Profile("E", 100_000_000, 100_000_000, rtt=0.001, queue=256_000),
+        Profile("EDGE", 120_000, 60_000, 0.7, 0.03, jitter=0.3, stall_every=(20.0, 60.0), stall_for=8.0),
+        Profile("VSAT", 512_000, 128_000, rtt=0.6, loss=0.002, queue=64_000),
+        replace(_A, name="FLAP", up_for=(15.0, 15.0), redial=15.0),
     )
 }

@@ -39,6 +39,21 @@ def test_packets_keep_their_order_their_rate_and_the_buffers_bound(offers: list[
         assert carried * 8 / 33_600 <= arrivals[-1] - 0.1 + 1e-6
 
 
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 5)), max_size=50))
+def test_on_a_radio_line_packets_come_late_and_none_overtakes_another(offers: list[tuple[float, float]]) -> None:
+    plain, radio, now, arrivals = a_pipe(queue=1 << 30), a_pipe(queue=1 << 30, jitter=0.3), 0.0, []
+    for pause, stall in offers:
+        now += pause
+        for pipe in (plain, radio):
+            pipe.stall(now, stall)
+        usual, late = plain.offer(now, MTU), radio.offer(now, MTU)
+        assert usual is not None
+        assert late is not None
+        assert now + stall < usual <= late
+        arrivals.append(late)
+    assert arrivals == sorted(arrivals)
+
+
 def test_the_share_of_lost_packets_is_the_profiles() -> None:
     pipe = a_pipe(rate=1e12, loss=0.05)
     lost = sum(pipe.offer(float(number), MTU) is None for number in range(20_000))
@@ -53,6 +68,13 @@ def test_a_schedule_is_the_seeds_and_within_the_profile(scale: float) -> None:
     assert first == again != list(itertools.islice(profile.changes(4), 20))
     assert all(120 / scale <= span <= 240 / scale for span in spans[::2])
     assert spans[1::2] == pytest.approx([25 / scale] * 10)
+
+
+def test_the_moments_at_which_a_radio_line_stalls_are_the_seeds() -> None:
+    first, again, other = (list(itertools.islice(PROFILES["EDGE"].stalls(seed), 5)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert all(20 <= after - before <= 60 for before, after in itertools.pairwise([0.0, *first]))
+    assert list(PROFILES["A"].stalls(1)) == []
 
 
 def test_a_line_without_drops_has_no_schedule() -> None:

@@ -1,7 +1,7 @@
 """What stands before the router where the line is encrypted: TLS as nginx serves it, in records of 16 kB.
 
 ``python front.py PORT TARGET_PORT CHAIN KEY``. A record can be read when all of it has come: on a line of 33.6 kbit/s
-that is every four seconds.
+that is every four seconds. What the router sends is taken at once and kept here, as nginx's proxy buffers do.
 """
 
 import asyncio
@@ -21,7 +21,10 @@ async def serve(port: int, target: int, chain: str, key: str) -> None:
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target, limit=RECORD)
-        ways = {asyncio.create_task(pump(reader, far_writer)), asyncio.create_task(pump(far_reader, writer))}
+        ways = {
+            asyncio.create_task(pump(reader, far_writer, kept=False)),
+            asyncio.create_task(pump(far_reader, writer, kept=True)),
+        }
         _, others = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in others:
             way.cancel()
@@ -33,12 +36,14 @@ async def serve(port: int, target: int, chain: str, key: str) -> None:
     await server.serve_forever()
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One direction."""
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, kept: bool) -> None:
+    """One direction; what is kept waits here for the line, and what is not where it comes from."""
     with contextlib.suppress(OSError):  # the line went
         while data := await reader.read(RECORD):
             writer.write(data)
-            await writer.drain()
+            if not kept:
+                await writer.drain()
+        await writer.drain()
 
 
 if __name__ == "__main__":

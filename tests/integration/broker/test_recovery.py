@@ -1,6 +1,7 @@
 """Every event that a session recovers from, at a real broker."""
 
 import asyncio
+import math
 import random
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator
@@ -53,6 +54,16 @@ async def until_confirmed(publisher: Publisher, messages: list[Outgoing], sessio
         outcomes = await publisher.publish(messages)
         messages = [m for m, outcome in zip(messages, outcomes, strict=True) if outcome is not Outcome.CONFIRMED]
     return rounds
+
+
+async def test_a_broker_that_is_asked_for_a_sign_of_life_is_heard_at_once(vhost: Vhost) -> None:
+    """An idle connection says nothing for 15 s; a heartbeat is acknowledged by the broker's machine at once."""
+    async with session_on(vhost) as session:
+        await holds(lambda: session.quiet > 0.3)
+        session.ask_for_a_sign()
+        await holds(lambda: session.quiet < 0.3)
+    assert session.quiet == math.inf
+    session.ask_for_a_sign()  # nobody to ask
 
 
 async def test_a_closed_socket_is_replaced_with_all_that_was_on_it(vhost: Vhost) -> None:

@@ -9,9 +9,9 @@ from consumers.fetching.content import DIRECTORY_NAME, ContentDir
 from consumers.fetching.dictionaries import DIRECTORY_NAME as DICTIONARIES
 from consumers.fetching.dictionaries import Dictionaries
 from consumers.fetching.fetch import Fetcher, FetchPolicy, Transfer
-from consumers.fetching.names import Names
 from consumers.fetching.origin import Clients
 from consumers.fetching.traffic import Traffic
+from consumers.line.names import Names
 from consumers.line.openings import Openings
 from consumers.line.outages import Outages
 from consumers.line.pace import Pace

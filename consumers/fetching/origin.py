@@ -19,8 +19,8 @@ from consumers.errors import (
     WrongContentError,
 )
 from consumers.fetching.answers import GONE, Meaning, foreign, is_problem, meaning
-from consumers.fetching.names import Names
 from consumers.fetching.part import Form, Part
+from consumers.line.names import Names
 from consumers.line.span import Span, limit_window, span_of_this_task
 from router.broker.tcp import told_by
 from schemas.encoding import Encoding, as_available_dictionary
@@ -58,7 +58,7 @@ class Clients:
         self._open: dict[bool, aiohttp.ClientSession] = {}
 
     def get(self, window: int) -> aiohttp.ClientSession:
-        """The client for this window; a connection that it makes has that of its span, see :mod:`consumers.line.span`."""
+        """The client for this window; a connection of it has that of its span, see :mod:`consumers.line.span`."""
         thin = window > 0
         if thin not in self._open:
             self._open[thin] = open_http(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from consumers.fetching.names import Names
+from consumers.line.names import Names
 from schemas.events import Event
 
 log = structlog.get_logger()

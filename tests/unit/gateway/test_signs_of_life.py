@@ -10,8 +10,8 @@ import termios
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from consumers.fetching import names as names_module
-from consumers.fetching.names import Names
+from consumers.line import names as names_module
+from consumers.line.names import Names
 from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace
 from consumers.line.signs import Knocker
 from consumers.line.span import Span, limit_window

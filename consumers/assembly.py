@@ -21,6 +21,7 @@ from consumers.line.state import Line
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
 from consumers.reporting.progress import Progress
+from consumers.reporting.recounting import Recounting
 from consumers.reporting.reporter import Reporter
 from consumers.sending.assembly import Upward, assemble_upward
 from consumers.settings import GatewaySettings
@@ -61,6 +62,7 @@ class Parts:
     courier: Courier
     reporters: dict[Lane, Reporter]
     presence: Presence
+    recounting: Recounting
     outages: Outages
     openings: Openings
     upward: Upward
@@ -130,7 +132,8 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
     files = _files(settings)
     precedence = Precedence()
     courier = _courier(way, files, sink, precedence.side())
-    intake = _intake(way, files, courier)
+    recounting = Recounting(spool, way.session, way.publisher)
+    intake = _intake(way, files, courier, recounting)
     prefetch = settings.prefetch
     taking = Taking(way.session, intake.handle, prefetch=prefetch, room=way.room, hosting=way.hosting)
     way.hosting.on_elsewhere.append(courier.wake)
@@ -150,6 +153,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         courier=courier,
         reporters=way.reporters,
         presence=_presence(way, intake, courier, sink),
+        recounting=recounting,
         outages=way.outages,
         openings=way.openings,
         upward=assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings),
@@ -266,7 +270,7 @@ def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier
     return courier
 
 
-def _intake(way: _Way, files: _Files, courier: Courier) -> Intake:
+def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) -> Intake:
     def on_taken(lanes: Collection[Lane], taken: Taken) -> None:
         for lane in lanes:
             way.reporters[lane].wake(taken.new + taken.known)
@@ -288,6 +292,7 @@ def _intake(way: _Way, files: _Files, courier: Courier) -> Intake:
         room=way.room,
         on_taken=on_taken,
         on_repeated=on_repeated,
+        on_recount=recounting.note,
         forget_recalled=files.dictionaries.forget_recalled,
     )
 

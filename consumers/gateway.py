@@ -173,6 +173,7 @@ class Gateway:
             "openings": parts.openings.run,
             "greetings": parts.presence.run_greetings,
             "gaps": parts.presence.run_gaps,
+            "recounting": parts.recounting.run,
             "upward": parts.upward.run,
             "room": parts.room.run,
             "damage": partial(self._watch_damage, parts),

@@ -54,6 +54,7 @@ MOUNTS = (
     Mount("token", "router.cli.token", "Make, list and revoke the tokens of callers.", ORGANISATION),
     Mount("people", "router.cli.people", "Invite, list and revoke the people who use the console.", ORGANISATION),
     Mount("topology", "router.cli.topology", "Plan, apply and export the broker's exchanges and queues.", SERVICE),
+    Mount("ledger", "router.cli.ledger", "Recover the ledger after an older copy of it was restored.", SERVICE),
     Mount(
         "content", "router.cli.content", "Verify the stored attachments, and remove what no dispatch names.", SERVICE
     ),

@@ -30,6 +30,7 @@ from router.delivery.periodic import periodically
 from router.delivery.recorded import RecordedPublisher
 from router.delivery.recorder import QUEUE as RECEIPTS_QUEUE
 from router.delivery.recorder import Recorder
+from router.delivery.recounting import Recounting
 from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
 from router.delivery.retention import Kept, OutageRetention, Retention, UploadExpiry
@@ -53,6 +54,7 @@ from router.settings import RouterSettings
 from router.web.app import create_app
 from schemas.clock import now_ms
 from schemas.events import Event
+from schemas.recount import Kept as KeptPage
 
 _PREFETCH = 2000
 _LOOK_FOR_CHANGES = 2.0
@@ -116,6 +118,7 @@ class Parts:
         self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
+        self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
@@ -138,6 +141,7 @@ class Parts:
             "withdrawals": self._keeper.run_withdrawals,
             "organisation": partial(periodically, self._organisation.watch, _LOOK_FOR_CHANGES),
             "asker": partial(periodically, self._asker.ask, ask_every),
+            "recounting": partial(periodically, self._recounting.look, 0.0),
             "alignment": partial(periodically, self._alignment.align, _ALIGN_EVERY),
             "line watch": partial(periodically, self._line_watch.look, _LOOK_FOR_SILENCE),
             "outage retention": partial(periodically, outages.prune, _PRUNE_EVERY),
@@ -180,7 +184,11 @@ class Parts:
             grace=self._settings.receipts_grace,
             knock=self._knocked.set,
             on_recorded=self._note_recorded,
+            on_kept=self._enter_kept,
         )
+
+    async def _enter_kept(self, page: KeptPage) -> None:
+        await self._recounting.enter(page)
 
     def _make_recorded(self) -> RecordedPublisher:
         settings = self._settings
@@ -219,6 +227,19 @@ class Parts:
             publisher=self._publisher,
             organisation=self._organisation,
             steady=self._steady,
+        )
+
+    def _make_recounting(self, content: ContentStore) -> Recounting:
+        return Recounting(
+            engine=self._engine,
+            writer=self._writer,
+            session=self._session,
+            publisher=self._publisher,
+            organisation=self._organisation,
+            content=content,
+            steady=self._steady,
+            silence=silence_of(self._settings),
+            grace=self._settings.receipts_grace,
         )
 
     def _make_keeper(self) -> Keeper:

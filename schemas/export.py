@@ -12,6 +12,7 @@ from schemas.dispatch import Accepted, Submission
 from schemas.fields import Described
 from schemas.model import Travelling
 from schemas.receipt import Ask, Burst, Gap, Hello, Receipt
+from schemas.recount import Kept, Recount
 from schemas.unit import Unit
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,6 +26,8 @@ MODELS: dict[str, tuple[type[Travelling], int]] = {
     "gap": (Gap, 1),
     "hello": (Hello, 1),
     "ask": (Ask, 1),
+    "recount": (Recount, 1),
+    "kept": (Kept, 1),
 }
 """Each exported schema: its model and its major version."""
 

@@ -33,6 +33,18 @@ def is_id(text: str) -> bool:
         return False
 
 
+def made_at(text: str) -> int | None:
+    """When an identifier was made, UTC milliseconds; None for one that does not tell, as those of others may be."""
+    version_at = 14
+    return int(text[:8] + text[9:13], 16) if is_id(text) and text[version_at] == "7" else None
+
+
+def first_of(ms: int) -> str:
+    """What no identifier that was made at this time (UTC milliseconds) or later sorts before."""
+    digits = f"{ms:012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
 Id = Annotated[str, AfterValidator(_canonical), Field(json_schema_extra={"format": "uuid"})]
 """A UUID in canonical lower-case text form."""
 

@@ -18,6 +18,7 @@ from schemas.health import HEADER_HEALTH, HEADER_REPLACED, Health
 from schemas.ids import new_id
 from schemas.line import Held, LineReport, Outage
 from schemas.receipt import TYPE_HELLO, Hello
+from schemas.recount import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def full_hello(
     *,
     health: Health | None = None,
     replaces: str = "",
+    memory: Memory | None = None,
 ) -> Outgoing:
     """The hello of a connection.
 
@@ -60,6 +62,7 @@ def full_hello(
         words: how the line stands.
         health: how the gateway stands.
         replaces: the spool that lay in the place of this one before; empty: none.
+        memory: what the spool holds.
     """
     hello = Hello(
         units=tuple(units),
@@ -71,19 +74,31 @@ def full_hello(
         held=words.held,
     )
     before = {HEADER_REPLACED: replaces} if replaces else {}
-    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health) | before)
+    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health) | before | _remembered(memory, units))
 
 
-def short_hello(head: str, unit: str, spool_id: str, words: LineWords, health: Health | None = None) -> Outgoing:
+def short_hello(
+    head: str,
+    unit: str,
+    spool_id: str,
+    words: LineWords,
+    *,
+    health: Health | None = None,
+    memory: Memory | None = None,
+) -> Outgoing:
     """The hello of an interval: one unit stands for all of the spool's; ``health`` when it has changed."""
     at, line = _moment(now_ms()), words.report
     hello = Hello(units=(unit,), spool_id=spool_id, at=at, line=line, again=True, held=words.held)
-    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health))
+    return message(f"{head}.hello", TYPE_HELLO, hello, _beside(health) | _remembered(memory, [unit]))
 
 
 def _beside(health: Health | None) -> dict[str, str | int]:
     """What goes beside the body, so that a router that does not know it reads the hello all the same."""
     return {} if health is None else {HEADER_HEALTH: health.encode()}
+
+
+def _remembered(memory: Memory | None, units: Sequence[str]) -> dict[str, str | int]:
+    return {} if memory is None else memory.headers(units)
 
 
 def message(key: str, kind: str, body: BaseModel, headers: Headers = MappingProxyType({})) -> Outgoing:

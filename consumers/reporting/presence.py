@@ -20,7 +20,7 @@ from consumers.reporting.health import alike
 from consumers.reporting.hello import LineWords, full_hello, line_words, message, short_hello
 from consumers.reporting.progress import Progress
 from consumers.reporting.reporter import retrying_held
-from consumers.spool import Spool, Writer, gaps, outbox
+from consumers.spool import Spool, Writer, gaps, outbox, recount
 from consumers.spool.gaps import Asked, LaneProgress, passed
 from router.broker import Outcome, Outgoing, Publisher, Session, SessionState
 from schemas.clock import now_ms
@@ -29,6 +29,7 @@ from schemas.events import Event
 from schemas.health import Health
 from schemas.line import MAX_OUTAGES
 from schemas.receipt import TYPE_GAP, Gap
+from schemas.recount import Memory
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -127,13 +128,14 @@ class Presence:
         if not units:
             return None
         try:
-            words = await self._words()
+            words, memory = await self._words(), await asyncio.to_thread(self._memory, units[:1])
         except SpoolUnavailableError as error:
             log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error))
             return None
         now = self._health()
         health = None if alike(now, self._told_health) else now
-        return Company(short_hello(self._head, units[0], self._spool.id, words, health), words, health)
+        hello = short_hello(self._head, units[0], self._spool.id, words, health=health, memory=memory)
+        return Company(hello, words, health)
 
     async def went(self, company: Company, outcome: Outcome) -> None:
         """Note what became of a hello: its outages are told again when no broker has confirmed it."""
@@ -220,11 +222,19 @@ class Presence:
 
     async def _hello(self, units: Sequence[str], words: LineWords, health: Health) -> Outgoing:
         given = await asyncio.to_thread(self._receipts_given, units)
-        return full_hello(self._head, units, self._spool.id, given, words, health=health, replaces=self._spool.replaces)
+        memory = await asyncio.to_thread(self._memory, units)
+        spool = self._spool
+        return full_hello(
+            self._head, units, spool.id, given, words, health=health, replaces=spool.replaces, memory=memory
+        )
 
     def _receipts_given(self, units: Sequence[str]) -> list[int]:
         with self._spool.reading() as conn:
             return outbox.numbers_given(conn, units)
+
+    def _memory(self, units: Sequence[str]) -> Memory:
+        with self._spool.reading() as conn:
+            return recount.memory(conn, units)
 
     async def _publish(self, messages: Sequence[Outgoing]) -> None:
         outcomes = await self._publisher.publish(messages)

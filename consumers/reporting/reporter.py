@@ -207,7 +207,12 @@ def _split(key: str, group: Sequence[Unsent]) -> Iterator[BurstMessage]:
 
 def encode(row: Unsent) -> bytes:
     """A receipt as it travels, the same bytes every time (:class:`schemas.receipt.Receipt`)."""
-    receipt = {
+    return orjson.dumps(as_told(row))
+
+
+def as_told(row: Unsent) -> dict[str, object]:
+    """The same before it is encoded."""
+    receipt: dict[str, object] = {
         "id": row.id,
         "delivery_id": row.delivery_id,
         "dispatch_id": row.dispatch_id,
@@ -222,7 +227,7 @@ def encode(row: Unsent) -> bytes:
     for name in _OPTIONAL:
         if value := getattr(row, name):
             receipt[name] = value
-    return orjson.dumps(receipt)
+    return receipt
 
 
 def _body(parts: Sequence[bytes]) -> bytes:

@@ -278,6 +278,8 @@ def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], no
         pos: item for pos, (item, known) in parked.items() if known.is_redriven_by(item, heard=pos not in unheard)
     }
     answered = [known.pos for _, known in again if known.state != Status.TAKEN and known.pos not in redriven]
+    # After a recovery of the ledger it may come under another number than it was taken under.
+    conn.execute(_FILL_GAP, [{"b_unit": item.unit, "b_seq": item.seq} for item, _ in again])
     if answered:
         outbox.send_again(conn, answered)
     if redriven:

@@ -21,6 +21,7 @@ from schemas.dispatch import Kind
 from schemas.errors import FieldProblem, InvalidError
 from schemas.model import parse, problems_of
 from schemas.receipt import Ask
+from schemas.recount import Recount
 
 _LETTERS = 1000
 """Letters kept, read (5 MB at most): the addressees of one dispatch that are hosted here come close together."""
@@ -58,6 +59,15 @@ def read_ask(message: Delivered) -> Ask:
         InvalidError: the message is no such question.
     """
     return parse(Ask, message.body, what="question for receipts")
+
+
+def read_recount(message: Delivered) -> Recount:
+    """What the router wants to know of the spool.
+
+    Raises:
+        InvalidError: the message is no such question.
+    """
+    return parse(Recount, message.body, what="question for what is held")
 
 
 @lru_cache(_LETTERS)

@@ -9,7 +9,7 @@ from consumers.errors import SpoolUnavailableError
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.gaps import LaneProgress
 from consumers.spool.taking import Arriving, Gaps, Taken, take
-from consumers.taking.descriptors import read_arriving, read_ask
+from consumers.taking.descriptors import read_arriving, read_ask, read_recount
 from consumers.taking.room import Room
 from router.broker import Delivered
 from schemas.clock import now_ms
@@ -17,10 +17,12 @@ from schemas.dispatch import Lane, lane_of
 from schemas.errors import FieldProblem, InvalidError
 from schemas.events import Event
 from schemas.receipt import TYPE_ASK, Ask
+from schemas.recount import TYPE_RECOUNT, Recount
 
 log = structlog.get_logger()
 OnTaken = Callable[[Collection[Lane], Taken], None]
 """Told what was taken: the lanes it came by, and what became of it."""
+_Item = Arriving | Ask | Recount
 
 
 class Intake:
@@ -35,6 +37,7 @@ class Intake:
         room: whether anything can be taken; told when something was, or could not be.
         on_taken: told after the commit.
         on_repeated: told how many receipts the router misses and gets again.
+        on_recount: told what the router asks of what is held.
         forget_recalled: removes, in the writer, what was kept of dispatches that are called back.
     """
 
@@ -49,6 +52,7 @@ class Intake:
         room: Room,
         on_taken: OnTaken,
         on_repeated: Callable[[int], None] = lambda _count: None,
+        on_recount: Callable[[Sequence[Recount]], None] = lambda _questions: None,
         forget_recalled: Callable[[Connection, Sequence[Collection[str]]], list[None]] | None = None,
     ) -> None:
         self._spool = spool
@@ -59,6 +63,7 @@ class Intake:
         self._room = room
         self._on_taken = on_taken
         self._on_repeated = on_repeated
+        self._on_recount = on_recount
         self._forget_recalled = forget_recalled
         self.progress: dict[tuple[str, Lane], LaneProgress] = {}
         """How far each lane of each unit has come, for the question whether a number is missing."""
@@ -80,6 +85,8 @@ class Intake:
         arriving = [item for item in read if isinstance(item, Arriving)]
         if asks := [item for item in read if isinstance(item, Ask)]:
             await self._repeat(asks)
+        if recounts := [item for item in read if isinstance(item, Recount)]:
+            self._on_recount(recounts)
         if arriving:
             self._room.require()
             taken = await self._writer.run(take, (arriving, self._gaps))
@@ -101,8 +108,8 @@ class Intake:
         log.info(Event.RECEIPTS_REPEATED, receipts=count, units=len(asks), unit=asks[0].unit)
         self._on_repeated(count)
 
-    def _read(self, batch: Sequence[Delivered]) -> tuple[list[Arriving | Ask], list[int]]:
-        read: list[Arriving | Ask] = []
+    def _read(self, batch: Sequence[Delivered]) -> tuple[list[_Item], list[int]]:
+        read: list[_Item] = []
         refused: list[int] = []
         for index, message in enumerate(batch):
             try:
@@ -114,12 +121,17 @@ class Intake:
                 refused.append(index)
         return read, refused
 
-    def _read_one(self, message: Delivered) -> Arriving | Ask:
-        is_ask = message.type == TYPE_ASK
-        item = read_ask(message) if is_ask else read_arriving(message, keeps_all=self._keeps_all)
+    def _read_one(self, message: Delivered) -> _Item:
+        item: _Item
+        if message.type == TYPE_ASK:
+            item = read_ask(message)
+        elif message.type == TYPE_RECOUNT:
+            item = read_recount(message)
+        else:
+            item = read_arriving(message, keeps_all=self._keeps_all)
         if not self._hosts(item.unit):
-            problem = FieldProblem("unit" if is_ask else "headers.unit", "is not hosted by this gateway", item.unit)
-            raise InvalidError("message", [problem])
+            place = "headers.unit" if isinstance(item, Arriving) else "unit"
+            raise InvalidError("message", [FieldProblem(place, "is not hosted by this gateway", item.unit)])
         return item
 
     def _note_progress(self, arriving: Sequence[Arriving]) -> None:

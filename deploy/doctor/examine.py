@@ -11,6 +11,7 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "disk": local.disk,
     "content store": local.content_store,
     "ledger": services.ledger,
+    "ledger's memory": services.memory,
     "contents": services.contents,
     "broker": services.broker,
     "management": services.management,

@@ -25,8 +25,9 @@ from router.ledger.people.accounts import authenticate
 from router.ledger.queries.contents import contents_on_the_way
 from router.ledger.units import gateways as ledger_gateways
 from router.ledger.units.unit_list import list_units
+from router.ledger.way import forgotten
 from router.settings import RouterSettings, vhost_of
-from schemas.clock import now_ms
+from schemas.clock import iso, now_ms
 
 T = TypeVar("T")
 _BROKER_WITHIN = 15.0
@@ -158,6 +159,25 @@ async def gateways(settings: RouterSettings) -> Answer:
             "`congvan units show` says why",
         )
     return ok("one for each unit, and they hand over")
+
+
+async def memory(settings: RouterSettings) -> Answer:
+    """Whether gateways speak of deliveries that the ledger does not have, as after an older copy was restored."""
+    url = make_url(default_url(settings))
+    if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
+        return note("not known yet: there is no ledger")
+    told = await _ask(settings, forgotten.summary)
+    if not told.deliveries:
+        return (
+            note("a recovery is open", "`congvan ledger recover`") if told.recovering else ok("as new as its gateways")
+        )
+    text = (
+        f"the ledger is older than what gateways tell: {told.deliveries} deliveries of {told.units} units, the oldest "
+        f"of {iso(told.first or 0)}, are not in it; what was said of them lies in the queue dead"
+    )
+    if told.recovering:
+        return note(f"{text}; they are being asked for it", "`congvan ledger recover` tells how far that is")
+    return failed(text, "`congvan ledger recover` has the gateways tell what was forgotten")
 
 
 async def identity_provider(settings: RouterSettings) -> Answer:

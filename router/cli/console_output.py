@@ -15,6 +15,8 @@ from schemas.clock import now_ms, to_ms
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from router.ledger.way.forgotten import Forgotten
+
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 something needed is unavailable."
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of a table.")]
 
@@ -78,6 +80,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 def local_time(ms: int | None) -> str:
     """A stored time by this machine's clock, to the second; empty when there is none."""
     return "" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def older_than_gateways(told: "Forgotten") -> str:
+    """The sentence that says that gateways speak of more than the ledger has."""
+    return (
+        f"the ledger is older than what gateways tell: {told.deliveries} deliveries of {told.units} units, accepted "
+        f"from {local_time(told.first)} to {local_time(told.last)}, are not in it; "
+        "what was said of them lies in the queue dead"
+    )
 
 
 def past_moment(text: str) -> int:

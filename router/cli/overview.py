@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
+from router.cli.console_output import (
+    EXIT_CODES,
+    JsonOption,
+    local_time,
+    older_than_gateways,
+    open_ledger,
+    print_json,
+    print_table,
+)
 from router.cli.stats import took
 from schemas.clock import now_ms
 
@@ -14,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from router.ledger.queries import Group, Overview
+    from router.ledger.way.forgotten import Forgotten
     from router.rules.outages import LineState
 
 app = typer.Typer(add_completion=False)
@@ -35,12 +44,14 @@ class Standing:
     figures: "Overview"
     lines: "Mapping[LineState, int]"
     attention: "list[Group]"
+    forgotten: "Forgotten"
 
     def as_object(self) -> dict[str, Any]:
         """The same as plain values."""
         lines = {state.value: count for state, count in self.lines.items()}
         groups = [asdict(group) for group in self.attention]
-        return {"at": self.at, **asdict(self.figures), "lines": lines, "attention": groups}
+        told = {"at": self.at, **asdict(self.figures), "lines": lines, "attention": groups}
+        return told | {"forgotten": asdict(self.forgotten)}
 
     def numbers(self) -> list[tuple[str, str]]:
         """The six numbers of the console's first page, with their names."""
@@ -72,6 +83,7 @@ def look(conn: "Connection") -> Standing:
     """How everything stands now."""
     from router.ledger import queries
     from router.ledger.scope import EVERYTHING
+    from router.ledger.way import forgotten
 
     now = now_ms()
     return Standing(
@@ -79,6 +91,7 @@ def look(conn: "Connection") -> Standing:
         figures=queries.overview(conn, EVERYTHING, now_ms=now),
         lines=queries.count_lines(conn, EVERYTHING),
         attention=queries.attention(conn, EVERYTHING, now_ms=now),
+        forgotten=forgotten.summary(conn),
     )
 
 
@@ -96,6 +109,8 @@ def overview(as_json: JsonOption = False) -> None:
         print(f"{name:<18} {number}")
     if standing.is_incident:
         print("\nan incident: at least half of all lines are down; rather a cause they share than each by itself")
+    if standing.forgotten.deliveries:
+        print(f"\n{older_than_gateways(standing.forgotten)}: see `congvan ledger recover`")
     if standing.attention:
         print()
         columns = "needs attention", "units", "deliveries", "since", "one reason"

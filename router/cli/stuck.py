@@ -1,11 +1,20 @@
 """``congvan stuck``: what will not go by itself, by reason, read from the ledger itself."""
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
-from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
+from router.cli.console_output import (
+    EXIT_CODES,
+    JsonOption,
+    local_time,
+    older_than_gateways,
+    open_ledger,
+    print_json,
+    print_table,
+)
 from schemas.clock import now_ms, today
 
 if TYPE_CHECKING:
@@ -32,9 +41,11 @@ def stuck(as_json: JsonOption = False) -> None:
     from router.ledger import queries
     from router.ledger.engine import reading
     from router.ledger.scope import EVERYTHING
+    from router.ledger.way import forgotten
     from router.settings import RouterSettings
 
     with open_ledger() as engine, reading(engine) as conn:
+        told = forgotten.summary(conn)
         groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms(), day=today(RouterSettings().timezone))
     if as_json:
         print_json([asdict(group) for group in groups])
@@ -55,8 +66,10 @@ def stuck(as_json: JsonOption = False) -> None:
             for it in groups
         ]
         print_table(columns, rows)
-    else:
+    elif not told.deliveries:
         print("nothing is stuck")
+    if told.deliveries:
+        print(f"{older_than_gateways(told)}: see `congvan ledger recover`", file=sys.stderr if as_json else None)
 
 
 def _advice(group: "StuckGroup") -> str:

@@ -11,6 +11,8 @@ from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, Toda
 from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
+from router.ledger.way import forgotten
+from router.ledger.way.forgotten import Forgotten
 from router.rules.outages import LineState
 from router.words.filters import token
 from schemas.clock import now_ms, start_of_day
@@ -26,12 +28,13 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
     """The figures of now, and the causes of what does not get there."""
     now = now_ms()
 
-    def query(conn: Connection) -> tuple[Overview, list[Group], dict[LineState, int], list[UnitRow]]:
+    def query(conn: Connection) -> tuple[Overview, list[Group], dict[LineState, int], list[UnitRow], Forgotten]:
         scope = viewer.scope
         figures, groups = queries.overview(conn, scope, now_ms=now), queries.attention(conn, scope, now_ms=now)
-        return figures, groups, queries.count_lines(conn, scope), queries.muted_units(conn, scope, now_ms=now)
+        counts, muted = queries.count_lines(conn, scope), queries.muted_units(conn, scope, now_ms=now)
+        return figures, groups, counts, muted, forgotten.summary(conn, scope)
 
-    figures, groups, counts, muted = await look(services, query)
+    figures, groups, counts, muted, lost = await look(services, query)
     return page(
         request,
         viewer,
@@ -43,6 +46,7 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
         lines=sum(counts.values()),
         lines_down=counts[LineState.DOWN],
         incident=queries.is_incident(counts),
+        forgotten=lost,
         now=now,
     )
 

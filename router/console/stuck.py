@@ -14,6 +14,8 @@ from router.ledger.queries import Flag, StuckGroup
 from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
+from router.ledger.way import forgotten
+from router.ledger.way.forgotten import Forgotten
 from router.words.filters import token
 from schemas.clock import now_ms, today
 from schemas.states import Status
@@ -27,14 +29,15 @@ router = APIRouter()
 async def show_stuck(request: Request, services: Parts, viewer: Looking) -> Response:
     """Groups by reason and parent, each a way to its redrive."""
 
-    def query(conn: Connection) -> tuple[list[StuckGroup], list[Job]]:
+    def query(conn: Connection) -> tuple[list[StuckGroup], list[Job], Forgotten]:
         jobs = list_jobs(conn, viewer.scope, only=_OPEN, limit=_JOBS)
-        return queries.stuck(conn, viewer.scope, now_ms=now_ms(), day=today(services.timezone)), jobs
+        found = queries.stuck(conn, viewer.scope, now_ms=now_ms(), day=today(services.timezone))
+        return found, jobs, forgotten.summary(conn, viewer.scope)
 
-    groups, jobs = await look(services, query)
+    groups, jobs, lost = await look(services, query)
     alike = Counter(map(_likeness, groups))
     found = [(group, filter_of(group, told_apart=alike[_likeness(group)] > 1)) for group in groups]
-    return page(request, viewer, "stuck.html", groups=found, jobs=jobs)
+    return page(request, viewer, "stuck.html", groups=found, jobs=jobs, forgotten=lost)
 
 
 def filter_of(group: StuckGroup, *, told_apart: bool) -> str:

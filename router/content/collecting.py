@@ -6,6 +6,8 @@ is removed under the lock under which it is touched, after its age was looked at
 looked at is young for half that time at least, which is days, and a submission lasts seconds: by then the ledger names
 it. What comes later finds no file, and is told to bring it. The ledger is asked after a file was found to be old,
 never before, and a crash between leaves a file that the next round finds again.
+
+While gateways speak of dispatches that the ledger has forgotten, nothing is removed: it does not know what they name.
 """
 
 import time
@@ -19,7 +21,7 @@ from sqlalchemy import Engine
 from router.content.store import ContentStore
 from router.ledger.engine import reading, writing
 from router.ledger.queries.contents import unnamed
-from router.ledger.way import holders
+from router.ledger.way import forgotten, holders
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -59,6 +61,10 @@ class Collector:
         Raises:
             LedgerUnavailableError: the ledger cannot be asked.
         """
+        with reading(self._engine) as conn:
+            if forgotten.is_older(conn):
+                log.warning(Event.CONTENT_KEPT_BACK)
+                return
         before = self._clock() - self._kept
         names, count, total = self._store.names(), 0, 0
         while batch := list(islice(names, _AT_ONCE)):

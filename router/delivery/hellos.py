@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection
 
+from router.ledger import recovering
 from router.ledger.units import gateways, heard, presence, unit_list
 from router.ledger.units.gateways import Said
 from router.ledger.units.presence import Report
-from router.ledger.way import outbox, progress, recalls
+from router.ledger.way import forgotten, outbox, progress, recalls
 from schemas.accounts import Account
 from schemas.clock import now_ms, to_ms
+from schemas.events import Event
 from schemas.health import Health
 from schemas.receipt import Hello
+from schemas.recount import Memory
 from schemas.states import Status
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class Greeting:
     health: Health | None = None
     since_ms: int = 0
     replaces: str = ""
+    memory: Memory | None = None
+    """What its spool holds; None: its gateway does not say."""
 
 
 def note(grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -> list[int]:
@@ -61,6 +69,8 @@ def _note(grace_ms: int, connection: Connection, greeting: Greeting) -> int:
         due = _welcome(connection, hello, welcome, now, ask_at=now + grace_ms)
         there = sorted({*welcome, *there}.difference(elsewhere)) if hello.again else welcome
     gateways.note_said(connection, _said(greeting, now), contested=contested)
+    if greeting.memory is not None:
+        _compare(connection, greeting, greeting.memory, there, now)
     if hello.line is not None:
         presence.note_report(connection, there, Report(hello.line, to_ms(hello.at), now))
     if greeting.health is not None:
@@ -69,10 +79,28 @@ def _note(grace_ms: int, connection: Connection, greeting: Greeting) -> int:
     return due
 
 
+def _compare(connection: Connection, greeting: Greeting, memory: Memory, there: Sequence[str], now: int) -> None:
+    """A spool that holds what the ledger does not have shows that the ledger is older; see :mod:`schemas.recount`."""
+    told = {memory.newest: memory.unit} if greeting.sender.stands_for(memory.unit) else {}
+    if forgotten.note(connection, told, now):
+        log.warning(Event.LEDGER_FORGOT, deliveries=1, unit=memory.unit)
+    taken = {code: [memory.highest[code]] for code in greeting.hello.units if code in there}
+    forgotten.raise_sequences(connection, taken)
+    recovering.greet(connection, greeting.hello.spool_id, there, now, anew=not greeting.hello.again)
+
+
 def _said(greeting: Greeting, now: int) -> Said:
     hello = greeting.hello
     every_ms = hello.line.every * 1000 if hello.line is not None else 0
-    return Said(hello.spool_id, greeting.sender.name, now, every_ms, hello.gateway_version, greeting.health)
+    return Said(
+        hello.spool_id,
+        greeting.sender.name,
+        now,
+        every_ms,
+        hello.gateway_version,
+        greeting.health,
+        recounts=greeting.memory is not None,
+    )
 
 
 def _welcome(connection: Connection, hello: Hello, welcome: Sequence[str], now: int, *, ask_at: int) -> int:

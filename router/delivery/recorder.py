@@ -1,6 +1,6 @@
 """Records what units say: receipts into the ledger, gaps and new spools into the outbox; bad messages into `dead`."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,8 +12,9 @@ from router.delivery import hellos
 from router.delivery.gaps import Gaps
 from router.delivery.hellos import Greeting
 from router.errors import UnavailableError
+from router.ledger import recovering
 from router.ledger.units import heard, presence
-from router.ledger.way import outbox, receipts
+from router.ledger.way import forgotten, outbox, receipts
 from router.ledger.way.receipts import Result, Telling, Unknown
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
@@ -26,7 +27,8 @@ from schemas.health import HEADER_HEALTH, HEADER_REPLACED, read_health
 from schemas.ids import is_id
 from schemas.model import parse
 from schemas.reasons import HEADER_CODE, ReasonCode, known_code
-from schemas.receipt import MAX_SAID_BYTES, TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello, Receipt
+from schemas.receipt import MAX_SAID_BYTES, TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS, Burst, Gap, Hello
+from schemas.recount import TYPE_KEPT, Kept, read_memory
 from schemas.states import Effect
 
 log = structlog.get_logger()
@@ -49,6 +51,11 @@ class _Read:
     tellings: Sequence[Telling] = ()
     gap: Gap | None = None
     hello: Greeting | None = None
+    kept: Kept | None = None
+
+
+async def _pass_over(_kept: Kept) -> None:
+    """Nobody asked for it."""
 
 
 class Recorder:
@@ -61,6 +68,7 @@ class Recorder:
         grace: seconds that a receipt may be overtaken by later ones before it is asked for.
         knock: called when something became due by a gap or a new spool.
         on_recorded: told what was recorded, for the metrics.
+        on_kept: enters what a gateway holds into a ledger that has forgotten it.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Recorder:
         grace: float = 30.0,
         knock: Callable[[], None] = lambda: None,
         on_recorded: Callable[[Sequence[Result]], None] = lambda _results: None,
+        on_kept: Callable[[Kept], Awaitable[None]] = _pass_over,
     ) -> None:
         self._writer = writer
         self._publisher = publisher
@@ -82,6 +91,7 @@ class Recorder:
         self._since_ms = now_ms()
         self._knock = knock
         self._on_recorded = on_recorded
+        self._on_kept = on_kept
 
     async def tell(self, tellings: Sequence[Telling]) -> list[Result]:
         """Record tellings of this router's own or of units; returns after the commit."""
@@ -121,6 +131,9 @@ class Recorder:
                 may pass.
         """
         try:
+            for item in read:
+                if item.kept is not None:  # before receipts that may speak of what it holds
+                    await self._on_kept(item.kept)
             bad = await self._record(read)
             for item in read:
                 await self._resend(item)
@@ -185,10 +198,12 @@ def _apply(
     silence: Silence, grace_ms: int, signs: Signs, connection: Connection, batches: Sequence[Sequence[Telling]]
 ) -> list[list[Result]]:
     tellings = [item for batch in batches for item in batch]
-    results = iter(receipts.apply(connection, tellings, silence))
+    done = receipts.apply(connection, tellings, silence)
+    later = _note_forgotten(connection, done)
+    results = iter(done)
     numbers: dict[str, list[int]] = {}
     for item in tellings:
-        if item.seq is not None:
+        if item.seq is not None and item.delivery_id not in later:
             numbers.setdefault(item.unit, []).append(item.seq)
     if numbers:
         now = now_ms()
@@ -196,6 +211,19 @@ def _apply(
         if there := signs.worth_noting(numbers, now):
             presence.note_heard(connection, there, now)
     return [[next(results) for _ in batch] for batch in batches]
+
+
+def _note_forgotten(connection: Connection, results: Sequence[Result]) -> Collection[str]:
+    """Note what units speak of and the ledger does not have; the deliveries of which they are to speak once more.
+
+    Those are what a recovery is bringing back: what was said too early is asked for as if it had not come.
+    """
+    told = {it.telling.delivery_id: it.telling.unit for it in results if isinstance(it, Unknown) and it.forgotten}
+    if not told:
+        return ()
+    if count := forgotten.note(connection, told, now_ms()):
+        log.warning(Event.LEDGER_FORGOT, deliveries=count, unit=next(iter(told.values())))
+    return told if recovering.current(connection) is not None else ()
 
 
 def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
@@ -218,8 +246,14 @@ def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
         health = read_health(message.headers.get(HEADER_HEALTH))
         before = message.headers.get(HEADER_REPLACED)
         replaces = before if isinstance(before, str) and is_id(before) else ""
-        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces))
-    raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")
+        memory = read_memory(message.headers, hello.units)
+        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces, memory))
+    if message.type == TYPE_KEPT:
+        kept = parse(Kept, message.body, what="page of what is held", most=MAX_SAID_BYTES)
+        _require_own(sender, {kept.unit})
+        return _Read(index, kept=kept)
+    known = f"{TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}, {TYPE_KEPT}"
+    raise UnacceptableError(f"message type {message.type!r} is none of {known}")
 
 
 def _sender(message: Delivered) -> Account:
@@ -242,27 +276,7 @@ def _require_own(sender: Account, codes: set[str]) -> None:
 
 def _tellings(burst: Burst, code: ReasonCode | None) -> Iterator[Telling]:
     recorded_at = now_ms()
-    return (_telling(receipt, recorded_at, code or "") for receipt in burst.receipts)
-
-
-def _telling(receipt: Receipt, recorded_at: int, code: str) -> Telling:
-    return Telling(
-        receipt.id,
-        receipt.delivery_id,
-        receipt.status,
-        receipt.at.isoformat(),
-        recorded_at,
-        receipt.unit,
-        receipt.seq,
-        receipt.content_sha256,
-        receipt.reason,
-        receipt.person,
-        receipt.department,
-        receipt.register_number,
-        receipt.attempts,
-        receipt.gateway_version,
-        code=code,
-    )
+    return (receipts.said_by_unit(receipt, recorded_at, code or "") for receipt in burst.receipts)
 
 
 def _why_unknown(found: Sequence[Unknown]) -> str:

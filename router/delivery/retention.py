@@ -40,9 +40,13 @@ class Retention:
         self._writer = writer
         self._collector = collector
         self._kept = kept
+        self._heard = False
 
     async def look(self) -> None:
-        """Forget what is too old now."""
+        """Forget what is too old now; contents from the second look on.
+
+        After an older ledger was restored it does not know all that dispatches name: by then a gateway has said so.
+        """
         forgotten = {
             "receipts": await self._forget(retention.forget_receipts, self._kept.receipts),
             "attempts": await self._forget(retention.forget_attempts, self._kept.attempts),
@@ -50,6 +54,9 @@ class Retention:
         }
         if any(forgotten.values()):
             log.info(Event.LEDGER_PRUNED, **forgotten)
+        if not self._heard:
+            self._heard = True
+            return
         try:
             await asyncio.to_thread(self._collector.run)
         except OSError as error:

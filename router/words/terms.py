@@ -354,6 +354,8 @@ ACTS: dict[Act, str] = {
     Act.UNIT_KEPT: N_("took a unit's retirement back"),
     Act.GATEWAY_CHANGED: N_("let another gateway work for"),
     Act.EXPORTED: N_("exported the log"),
+    Act.RECOVERY_BEGUN: N_("began to recover"),
+    Act.RECOVERY_ENDED: N_("ended the recovery of"),
 }
 
 ROLES: dict[PersonRole, str] = {

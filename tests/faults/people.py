@@ -20,18 +20,20 @@ async def peoples_receipts_wiped(laid: Ground, seed: int) -> dict[str, object]:
     await laid.submit(keys_of(seed, _DOCUMENTS))
     await laid.settle()
     laid.router.stop()
-    registered = _registered(laid)
+    registered = registered_now(laid)
     for program in laid.gateways:
-        registered |= await asyncio.to_thread(_register_some, laid, laid.made.directory / program.name)
+        registered |= await asyncio.to_thread(register_some, laid, laid.made.directory / program.name)
     await asyncio.to_thread(laid.node.kill)
     await asyncio.to_thread(laid.node.wipe)
     await asyncio.to_thread(laid.node.start)
     laid.router.start()
-    await asyncio.to_thread(laid.made.wait, lambda: _registered(laid) == registered, "every registration is recorded")
+    await asyncio.to_thread(
+        laid.made.wait, lambda: registered_now(laid) == registered, "every registration is recorded"
+    )
     return {"registered": len(registered), "receipts": _count_receipts(laid)}
 
 
-def _register_some(laid: Ground, data_dir: Path) -> set[str]:
+def register_some(laid: Ground, data_dir: Path) -> set[str]:
     """Registers half of a gateway's documents, and returns when the broker has confirmed all of it."""
     spool = open_spool(data_dir)
     try:
@@ -50,7 +52,7 @@ def _register_some(laid: Ground, data_dir: Path) -> set[str]:
         spool.close()
 
 
-def _registered(laid: Ground) -> set[str]:
+def registered_now(laid: Ground) -> set[str]:
     with reading(laid.made.engine) as connection:
         return set(connection.scalars(select(delivery.c.id).where(delivery.c.state == Status.REGISTERED)))
 

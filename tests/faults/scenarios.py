@@ -22,6 +22,7 @@ from faults.machines import (
     pooler_restarted,
     router_without_descriptors,
 )
+from faults.older import older_ledger_restored
 from faults.people import peoples_receipts_wiped
 from faults.poison import poison_among_good
 from faults.topology import deleted_topology
@@ -334,6 +335,7 @@ SCENARIOS: dict[str, Scenario] = {
         broker_wiped,
         peoples_receipts_wiped,
         spool_wiped,
+        older_ledger_restored,
         two_gateways,
         everything_twice,
         clocks_jump,
@@ -349,7 +351,6 @@ SCENARIOS: dict[str, Scenario] = {
     )
 }
 
-
 KINDS = {
     two_routers_killed.__name__: Kind.POSTGRESQL,
     database_stopped.__name__: Kind.POSTGRESQL,
@@ -359,6 +360,7 @@ KINDS = {
 }
 """The faults that are about PostgreSQL; the others have their ledger on SQLite."""
 LONG = {
+    older_ledger_restored.__name__,
     database_failed_over.__name__,
     database_frozen.__name__,
     router_without_descriptors.__name__,

@@ -19,6 +19,7 @@ from router.ledger.models.people import (
     person_role,
     web_session,
 )
+from router.ledger.models.recovery import forgotten, recovery, recovery_unit
 from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.telling import publication
 from router.ledger.models.units import line, outage, spool, unit, unit_code, unit_sequence, unit_trouble
@@ -46,6 +47,7 @@ __all__ = [
     "dispatch_attachment",
     "dispatch_reference",
     "dispatch_word",
+    "forgotten",
     "line",
     "login_attempt",
     "metadata",
@@ -55,6 +57,8 @@ __all__ = [
     "person_role",
     "publication",
     "receipt",
+    "recovery",
+    "recovery_unit",
     "redrive",
     "redrive_item",
     "spool",

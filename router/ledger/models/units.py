@@ -1,6 +1,6 @@
 """What the ledger knows of units: the directory, their lines, the numbers of their sequences."""
 
-from sqlalchemy import BigInteger, Column, Date, ForeignKey, Index, String, Table, Text, text
+from sqlalchemy import BigInteger, Column, Date, ForeignKey, Index, SmallInteger, String, Table, Text, text
 
 from router.ledger.models._base import Code, Id, Serial, metadata
 
@@ -77,6 +77,7 @@ spool = Table(
     Column("gateway_version", String(50), nullable=False, server_default=""),
     Column("refused_at", BigInteger),  # since when it stands by for units that another holds; NULL: for none
     Column("disk_free", BigInteger),  # bytes above its reserve; NULL: it never said
+    Column("recounts", SmallInteger, nullable=False, server_default="0"),  # 1: it can tell what it holds
     Index(None, "account"),
     Index(None, "heard_at"),
 )

@@ -46,6 +46,9 @@ class Act(StrEnum):
     GATEWAY_CHANGED = "gateway_changed"
     """Another of a unit's gateways was let work for it."""
     EXPORTED = "exported"
+    RECOVERY_BEGUN = "recovery_begun"
+    """Gateways are asked for what an older ledger has forgotten."""
+    RECOVERY_ENDED = "recovery_ended"
 
 
 @dataclass(frozen=True, slots=True)

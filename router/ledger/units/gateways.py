@@ -64,6 +64,8 @@ class Said:
     every_ms: int
     version: str = ""
     health: Health | None = None
+    recounts: bool = False
+    """Whether it can tell what it holds."""
 
 
 def held_elsewhere(
@@ -101,7 +103,7 @@ def note_said(conn: Connection, said: Said, *, contested: bool | None) -> None:
     """
     first = {"id": said.spool_id, "first_seen_at": said.at, "every_ms": said.every_ms}
     known = conn.execute(select(spool.c.refused_at).where(spool.c.id == said.spool_id)).one_or_none()
-    values: dict[str, object] = {"account": said.account, "heard_at": said.at}
+    values: dict[str, object] = {"account": said.account, "heard_at": said.at, "recounts": int(said.recounts)}
     if said.every_ms:
         values["every_ms"] = said.every_ms
     if said.version:

@@ -247,12 +247,9 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
     paused = paused_units(connection)
     for item in items:
         _collect(rows, item, sequences, paused)
-    for table, values in ((dispatch_attachment, rows.files), (dispatch_reference, rows.references)):
-        if values:
-            connection.execute(insert(table), values)
+    _insert_beside(connection, rows)
     words.keep_letters(connection, items)
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
-    holders.mark_named(connection, (row["sha256"] for row in rows.files))
     for item in items:
         if item.submission.kind is Kind.RECALL:
             recalls.carry_out(
@@ -265,6 +262,17 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
             )
 
 
+def enter(connection: Connection, item: NewDispatch) -> bool:
+    """Insert a dispatch that was accepted before, without deliveries; False: it is there already."""
+    if not insert_rows(connection, dispatch, _DISPATCH, [_dispatch_row(item)], key="id"):
+        return False
+    rows = _Rows()
+    _collect(rows, item, {}, frozenset())
+    _insert_beside(connection, rows)
+    words.keep_letters(connection, [item])
+    return True
+
+
 def reserve_sequences(connection: Connection, wanted: Counter[str]) -> dict[str, int]:
     """For each unit the next free sequence number; units in order, so that two routers never wait for each other."""
     statement = insert_of(connection, unit_sequence)
@@ -273,6 +281,14 @@ def reserve_sequences(connection: Connection, wanted: Counter[str]) -> dict[str,
     ).returning(unit_sequence.c.unit, unit_sequence.c.last)
     rows = connection.execute(statement, [{"unit": code, "last": wanted[code]} for code in sorted(wanted)])
     return {code: last - wanted[code] + 1 for code, last in rows}
+
+
+def _insert_beside(connection: Connection, rows: _Rows) -> None:
+    """Insert what dispatches name: their files and the dispatches that they refer to."""
+    for table, values in ((dispatch_attachment, rows.files), (dispatch_reference, rows.references)):
+        if values:
+            connection.execute(insert(table), values)
+    holders.mark_named(connection, (row["sha256"] for row in rows.files))
 
 
 def paused_units(connection: Connection) -> frozenset[str]:

@@ -19,6 +19,7 @@ from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
 from schemas.clock import iso
 from schemas.ids import new_id
+from schemas.receipt import Receipt
 from schemas.states import Effect, Status, Step, follow
 
 
@@ -88,6 +89,8 @@ class Unknown:
 
     telling: Telling
     reason: str
+    forgotten: bool = False
+    """It is not in the ledger; False: it is another unit's."""
 
 
 Result = Recorded | Unknown
@@ -170,6 +173,27 @@ def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence)
         known |= _recorded(connection, tellings)
 
 
+def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> Telling:
+    """A receipt as a unit's gateway sends it; ``code`` is that of its reason, empty: none was told."""
+    return Telling(
+        receipt.id,
+        receipt.delivery_id,
+        receipt.status,
+        receipt.at.isoformat(),
+        recorded_at,
+        receipt.unit,
+        receipt.seq,
+        receipt.content_sha256,
+        receipt.reason,
+        receipt.person,
+        receipt.department,
+        receipt.register_number,
+        receipt.attempts,
+        receipt.gateway_version,
+        code=code,
+    )
+
+
 def take_back(delivery_id: str, recall_id: str, at_ms: int, status: Status = Status.TAKE_BACK_REQUESTED) -> Telling:
     """What a recall tells of a delivery: that its unit is to give it back, or that it ended on its way."""
     return Telling(new_id(), delivery_id, status, iso(at_ms), at_ms, reason=f"recalled by dispatch {recall_id}")
@@ -196,7 +220,7 @@ class _Pages:
         standing = self.standings.get(item.delivery_id)
         if standing is None or (item.unit and item.unit != standing.unit):
             owner = "is not in this ledger" if standing is None else f"belongs to {standing.unit}, not to {item.unit}"
-            return Unknown(item, f"delivery {item.delivery_id} {owner}")
+            return Unknown(item, f"delivery {item.delivery_id} {owner}", forgotten=standing is None)
         age_ms, judged, before = max(item.recorded_at - standing.created_at, 0), BELIEVED, self._known.get(item.id)
         key, step = item.id, None
         if before is not None and not _is_same(before, item):

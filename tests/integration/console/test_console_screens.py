@@ -17,9 +17,11 @@ from router.ledger.queries.chain import links_of
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
+from router.ledger.way import forgotten
 from router.ledger.way.progress import note_held
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
+from schemas.ids import new_id
 from schemas.line import Held, LineReport
 from schemas.states import Status
 from support.api_server import Organisation
@@ -172,6 +174,21 @@ async def test_each_group_of_what_is_stuck_leads_to_as_many_rows_and_to_its_redr
             assert rows_of(await admin.text(unescape(target))) == int(count)
             there = await admin.get(unescape(redrive))
             assert f"<strong>{count}</strong>" in await admin.text(there.headers["location"])
+
+
+@pytest.mark.parametrize("place", ["/console/", "/console/stuck"])
+async def test_a_ledger_that_is_older_than_its_gateways_is_said_to_be_to_those_who_see_the_units(
+    console: Console, place: str
+) -> None:
+    async with console.as_("admin") as admin, console.as_("district") as district:
+        assert "data-forgotten" not in await admin.text(place)
+        with writing(console.engine) as conn:
+            forgotten.note(conn, {new_id(): "LCA.03"}, now_ms())
+        text = await admin.text(place)
+        assert "congvan ledger recover" in text.partition("data-forgotten")[2]
+        assert "Sổ cái cũ hơn" in text
+        assert "hàng đợi dead" in text
+        assert "data-forgotten" not in await district.text(place)
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

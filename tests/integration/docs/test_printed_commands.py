@@ -65,6 +65,7 @@ STAGES: Mapping[str, Page] = {
     "docs/how-to/console.md": Page(OPERATOR),
     "docs/how-to/gateway.md": Page(GATEWAY),
     "docs/how-to/operator.md": Page(OPERATOR + A_DISPATCH),
+    "docs/how-to/restore.md": Page(OPERATOR),
     "docs/how-to/thin-lines.md": Page(OPERATOR),
     "docs/how-to/upstream-system.md": Page(UPSTREAM, {'["ID"]': """["'$DISPATCH'"]"""}),
     "docs/reference/addressing.md": Page(OPERATOR),

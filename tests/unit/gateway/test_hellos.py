@@ -28,6 +28,7 @@ from schemas.ids import new_id
 from schemas.line import MAX_HELD, MAX_OUTAGES, Held
 from schemas.model import parse
 from schemas.receipt import Hello
+from schemas.recount import Memory
 from support.conditions import holds
 
 UNITS = ["LCA.02", "LCA.02.05"]
@@ -284,7 +285,8 @@ def test_a_silent_gateways_hellos_cost_a_thin_line_less_than_half_a_percent() ->
     pace.sent(SENT_BYTES, 0.6)
     head, user = "LCA.02.05", "gateway:LCA.02.05"
     interval = GatewaySettings().presence_interval
-    message = short_hello(head, head, new_id(), line_words(pace, interval, [], []))
+    memory = Memory(new_id(), head, {head: 12_345})
+    message = short_hello(head, head, new_id(), line_words(pace, interval, [], []), memory=memory)
     frames = wire.encode([message], wire.Line(1, user, 131_072))
     up = sum(map(len, frames)) + PACKET + PACKET  # the message; the acknowledgement of its confirm
     down = CONFIRM + PACKET + PACKET

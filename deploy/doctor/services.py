@@ -23,9 +23,9 @@ from router.delivery.managed_broker import management_of
 from router.ledger.engine import open_engine, reading, require_current
 from router.ledger.people.accounts import authenticate
 from router.ledger.queries.contents import contents_on_the_way
+from router.ledger.recovery import forgotten
 from router.ledger.units import gateways as ledger_gateways
 from router.ledger.units.unit_list import list_units
-from router.ledger.way import forgotten
 from router.settings import RouterSettings, vhost_of
 from schemas.clock import iso, now_ms
 
@@ -163,7 +163,7 @@ async def gateways(settings: RouterSettings) -> Answer:
 
 async def memory(settings: RouterSettings) -> Answer:
     """Whether gateways speak of deliveries that the ledger does not have, as after an older copy was restored."""
-    url = make_url(default_url(settings))
+    url = make_url(settings.database_url)
     if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
         return note("not known yet: there is no ledger")
     told = await _ask(settings, forgotten.summary)

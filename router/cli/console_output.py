@@ -15,7 +15,7 @@ from schemas.clock import now_ms, to_ms
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from router.ledger.way.forgotten import Forgotten
+    from router.ledger.recovery.forgotten import Forgotten
 
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 something needed is unavailable."
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of a table.")]

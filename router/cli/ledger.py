@@ -24,8 +24,8 @@ from schemas.clock import now_ms
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from router.ledger.recovering import Recovery, UnitStanding
-    from router.ledger.way.forgotten import Forgotten, Lost
+    from router.ledger.recovery.forgotten import Forgotten, Lost
+    from router.ledger.recovery.recovering import Recovery, UnitStanding
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -104,9 +104,8 @@ def recover(
 
 def look(conn: "Connection", since: int | None = None) -> Standing:
     """How it stands now."""
-    from router.ledger import recovering
+    from router.ledger.recovery import forgotten, recovering
     from router.ledger.units.unit_list import list_units
-    from router.ledger.way import forgotten
 
     found = recovering.current(conn)
     units = recovering.units(conn)
@@ -123,8 +122,8 @@ def look(conn: "Connection", since: int | None = None) -> Standing:
 
 def _begin(conn: "Connection", since: int | None, reason: str, *, again: bool) -> None:
     """Open a recovery when there is something to recover, or ask all once more."""
-    from router.ledger import recovering
     from router.ledger.people.audit import Act, Entry, record
+    from router.ledger.recovery import recovering
 
     found = recovering.current(conn)
     if found is not None and not again and since is None:
@@ -138,9 +137,8 @@ def _begin(conn: "Connection", since: int | None, reason: str, *, again: bool) -
 
 
 def _end(conn: "Connection", reason: str) -> None:
-    from router.ledger import recovering
     from router.ledger.people.audit import Act, Entry, record
-    from router.ledger.way import forgotten
+    from router.ledger.recovery import forgotten, recovering
 
     now = now_ms()
     found = recovering.end(conn, now)

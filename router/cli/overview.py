@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from router.ledger.queries import Group, Overview
-    from router.ledger.way.forgotten import Forgotten
+    from router.ledger.recovery.forgotten import Forgotten
     from router.rules.outages import LineState
 
 app = typer.Typer(add_completion=False)
@@ -82,8 +82,8 @@ class Standing:
 def look(conn: "Connection") -> Standing:
     """How everything stands now."""
     from router.ledger import queries
+    from router.ledger.recovery import forgotten
     from router.ledger.scope import EVERYTHING
-    from router.ledger.way import forgotten
 
     now = now_ms()
     return Standing(

@@ -40,8 +40,8 @@ def stuck(as_json: JsonOption = False) -> None:
     """Show what will not go by itself, by reason."""
     from router.ledger import queries
     from router.ledger.engine import reading
+    from router.ledger.recovery import forgotten
     from router.ledger.scope import EVERYTHING
-    from router.ledger.way import forgotten
     from router.settings import RouterSettings
 
     with open_ledger() as engine, reading(engine) as conn:

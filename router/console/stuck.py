@@ -12,10 +12,10 @@ from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import Flag, StuckGroup
 from router.ledger.reasons import Cause
+from router.ledger.recovery import forgotten
+from router.ledger.recovery.forgotten import Forgotten
 from router.ledger.redrives.decisions import ENDED, JobState
 from router.ledger.redrives.reading import Job, list_jobs
-from router.ledger.way import forgotten
-from router.ledger.way.forgotten import Forgotten
 from router.words.filters import token
 from schemas.clock import now_ms, today
 from schemas.states import Status

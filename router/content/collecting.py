@@ -21,7 +21,8 @@ from sqlalchemy import Engine
 from router.content.store import ContentStore
 from router.ledger.engine import reading, writing
 from router.ledger.queries.contents import unnamed
-from router.ledger.way import forgotten, holders
+from router.ledger.recovery import forgotten
+from router.ledger.way import holders
 from schemas.events import Event
 
 log = structlog.get_logger()

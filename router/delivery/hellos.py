@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from router.ledger import recovering
+from router.ledger.recovery import forgotten, recovering
 from router.ledger.units import gateways, heard, presence, unit_list
 from router.ledger.units.gateways import Said
 from router.ledger.units.presence import Report
-from router.ledger.way import forgotten, outbox, progress, recalls
+from router.ledger.way import outbox, progress, recalls
 from schemas.accounts import Account
 from schemas.clock import now_ms, to_ms
 from schemas.events import Event

@@ -12,9 +12,9 @@ from router.delivery import hellos
 from router.delivery.gaps import Gaps
 from router.delivery.hellos import Greeting
 from router.errors import UnavailableError
-from router.ledger import recovering
+from router.ledger.recovery import forgotten, recovering
 from router.ledger.units import heard, presence
-from router.ledger.way import forgotten, outbox, receipts
+from router.ledger.way import outbox, receipts
 from router.ledger.way.receipts import Result, Telling, Unknown
 from router.ledger.writer import Writer
 from router.process.fate import may_pass

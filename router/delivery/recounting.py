@@ -14,11 +14,10 @@ from router.content import ContentStore
 from router.delivery.organisation import Organisation
 from router.delivery.relay import root_of
 from router.directory import Directory
-from router.ledger import recovering
 from router.ledger.engine import reading
-from router.ledger.recovering import Question, Wish
-from router.ledger.way import rebuilding
-from router.ledger.way.rebuilding import Letter, Told
+from router.ledger.recovery import rebuilding, recovering
+from router.ledger.recovery.rebuilding import Letter, Told
+from router.ledger.recovery.recovering import Question, Wish
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from schemas.attachment import Attachment, TravellingAttachment

@@ -11,7 +11,7 @@ from faults.ground import Ground, keys_of
 from faults.people import register_some, registered_now
 from router.ledger.engine import reading
 from router.ledger.models import delivery, dispatch, receipt
-from router.ledger.way import forgotten
+from router.ledger.recovery import forgotten
 from schemas.states import Effect, Status, follow
 from support.installation import CONGVAN
 from support.snapshots import restore, snapshot

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.ledger.recovering import Opening
-from router.ledger.way.rebuilding import Letter, Told
+from router.ledger.recovery.rebuilding import Letter, Told
+from router.ledger.recovery.recovering import Opening
 from schemas.attachment import content_digest
 from schemas.clock import iso
 from schemas.descriptor import Descriptor, encode

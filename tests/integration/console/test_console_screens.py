@@ -14,10 +14,10 @@ from router.ledger.people.accounts import create_account
 from router.ledger.people.audit import Act, list_entries
 from router.ledger.queries import Filter, addressees, find_deliveries, find_delivery
 from router.ledger.queries.chain import links_of
+from router.ledger.recovery import forgotten
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
-from router.ledger.way import forgotten
 from router.ledger.way.progress import note_held
 from schemas.accounts import parse_account
 from schemas.clock import now_ms

@@ -15,10 +15,10 @@ from router.content.collecting import Collector
 from router.content.possession import Possession
 from router.delivery.retention import Kept, Retention
 from router.errors import UnknownAttachmentError
-from router.ledger import recovering
 from router.ledger.engine import reading, writing
 from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
-from router.ledger.way import forgotten, holders
+from router.ledger.recovery import forgotten, recovering
+from router.ledger.way import holders
 from router.ledger.way.acceptance import accept
 from router.ledger.way.holders import Brought, UnnamedLimits
 from router.ledger.writer import Writer

@@ -15,12 +15,11 @@ from deploy.doctor.findings import Verdict
 from router.cli import ledger as ledger_command
 from router.cli import overview, stuck
 from router.content import ContentStore
-from router.ledger import recovering
 from router.ledger.engine import reading, writing
 from router.ledger.people.audit import Act, list_entries
 from router.ledger.queries import Filter, find_deliveries
+from router.ledger.recovery import forgotten, rebuilding, recovering
 from router.ledger.scope import EVERYTHING
-from router.ledger.way import forgotten, rebuilding
 from router.settings import RouterSettings
 from schemas.clock import now_ms
 from schemas.ids import new_id

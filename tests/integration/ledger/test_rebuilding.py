@@ -9,12 +9,11 @@ from sqlalchemy import Connection, Engine, func, select
 from router.delivery import hellos
 from router.delivery.hellos import Greeting
 from router.delivery.recorder import Signs, _apply
-from router.ledger import recovering
 from router.ledger.engine import writing
 from router.ledger.models import delivery, dispatch, dispatch_word, receipt, unit_receipts, unit_sequence
-from router.ledger.recovering import Opening
-from router.ledger.way import forgotten, rebuilding
-from router.ledger.way.rebuilding import Rebuilt, Told
+from router.ledger.recovery import forgotten, rebuilding, recovering
+from router.ledger.recovery.rebuilding import Rebuilt, Told
+from router.ledger.recovery.recovering import Opening
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import now_ms

@@ -10,10 +10,9 @@ from sqlalchemy import Engine, select
 
 from router.content import ContentStore
 from router.delivery.recounting import Recounting
-from router.ledger import recovering
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, dispatch
-from router.ledger.way import forgotten
+from router.ledger.recovery import forgotten, recovering
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from schemas.clock import now_ms

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, select, update
 
-from router.ledger import recovering
 from router.ledger.bulk import chunks, insert_rows
 from router.ledger.models import delivery, dispatch, unit, unit_sequence
-from router.ledger.recovering import REBUILT, Recovery
+from router.ledger.recovery import forgotten, recovering
+from router.ledger.recovery.recovering import REBUILT, Recovery
 from router.ledger.units import heard
-from router.ledger.way import acceptance, acts, forgotten, recalls, receipts
+from router.ledger.way import acceptance, acts, recalls, receipts
 from router.ledger.way.acceptance import NewDispatch
 from router.ledger.way.receipts import Recorded, Telling
 from router.rules.schedule import Silence

@@ -1,0 +1,1 @@
+"""Brings back what a restored ledger has forgotten, from what gateways hold."""

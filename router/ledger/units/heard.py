@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, case, exists, select, update
 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import unit_receipts as table
@@ -68,8 +68,9 @@ _DUE = _ROWS.where(_is_due(bindparam("now", type_=BigInteger))).order_by(table.c
 _SETTLE = (
     update(table)
     .where(table.c.unit == bindparam("b_unit"), table.c.ask_at == bindparam("b_until"))
-    .values(ask_at=None, asked=bindparam("b_told"))
+    .values(ask_at=case((table.c.told == bindparam("b_told"), None), else_=table.c.ask_at), asked=bindparam("b_told"))
 )
+"""What came since the claim may have left another gap: it stays due at the claim's end."""
 
 
 def note(connection: Connection, numbers: Mapping[str, Sequence[int]], *, ask_at: int) -> None:
@@ -118,9 +119,11 @@ def _claim(connection: Connection, wish: Wish) -> Iterator[Question]:
     statement = _DUE.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _DUE
     rows = connection.execute(statement, {"now": wish.now_ms, "limit": wish.limit}).all()
     found = [_standing(row) for row in rows]
-    update_rows(connection, table, ("unit", "ask_at"), [(item.unit, wish.until_ms) for item in found])
-    for item in found:
-        yield Question(item.unit, item.heard.missing(above=item.asked, told=item.told), item.told, wish.until_ms)
+    claimed = [item.due_at(wish.until_ms) for item in found]
+    update_rows(connection, table, ("unit", "ask_at"), [(item.unit, item.ask_at) for item in claimed])
+    for item in claimed:
+        if item.ask_at is not None:
+            yield Question(item.unit, item.heard.missing(above=item.asked, told=item.told), item.told, item.ask_at)
 
 
 def _standings(connection: Connection, units: Mapping[str, object]) -> dict[str, _Standing]:

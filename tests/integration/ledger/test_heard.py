@@ -109,8 +109,19 @@ def test_what_came_while_the_question_was_put_and_left_a_new_gap_is_asked_for_la
     note(ledger, 6)
     with ledger.begin() as conn:
         heard.settle(conn, [put])
-    note(ledger, 7, at=START + 5)
-    assert ask(ledger, START + 5) == ((4, 5),)
+    assert claim(ledger, START + 59_999) == []
+    assert ask(ledger, START + 60_000) == ((4, 5),), "though nothing came since"
+
+
+def test_what_came_while_the_question_was_put_and_left_no_gap_asks_nothing(ledger: Engine) -> None:
+    note(ledger, 3)
+    put = claim(ledger)
+    note(ledger, 4)
+    with ledger.begin() as conn:
+        heard.settle(conn, [put])
+    assert claim(ledger, START + 60_000) == []
+    with reading(ledger) as conn:
+        assert not heard.is_due(conn, START + 2 * heard.FURTHEST_MS)
 
 
 def test_a_new_spool_counts_from_one_again(ledger: Engine) -> None:

@@ -217,6 +217,13 @@ async def test_a_file_swept_between_its_making_and_its_locking_is_made_anew(
     assert swept
 
 
+async def test_what_is_known_to_be_sound_waits_for_no_other_file_that_is_hashed(store: ContentStore) -> None:
+    await store.put(b"abc")
+    with store._hashing[int(ABC[:2], 16) % len(store._hashing)]:
+        assert await asyncio.wait_for(asyncio.to_thread(store.sound, ABC), 10) == 3
+        assert await asyncio.wait_for(asyncio.to_thread(store.read, ABC), 10) == b"abc"
+
+
 async def test_a_sweep_needs_no_more_of_a_lock_than_nfs_gives_a_file_that_is_only_read(
     store: ContentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.process.fate import code_of, may_pass
 from router.process.parts import Tended, end
+from router.process.threads import widen
 from router.settings import RouterSettings
 from router.storage.lock import alone
 from router.web import waiting
@@ -72,6 +73,7 @@ class RouterService:
             OSError: the API's address is taken.
         """
         with _signals_to(self.stop), self._own_ledger():
+            widen()
             engine = open_engine(self._settings.database_url, answers_within=self._settings.ledger_timeout)
             listener = _listen(self._settings.http_host, self._settings.http_port)
             self.address = listener.getsockname()[:2]

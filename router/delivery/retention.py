@@ -1,6 +1,5 @@
 """What is removed by time: contents that no dispatch names, and what the settings say of dispatches long ended."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from sqlalchemy import Connection
 from router.content.collecting import Collector
 from router.ledger.way import retention
 from router.ledger.writer import Writer
+from router.process.threads import slowly
 from schemas.clock import now_ms
 from schemas.events import Event
 
@@ -49,7 +49,7 @@ class Retention:
         if any(forgotten.values()):
             log.info(Event.LEDGER_PRUNED, **forgotten)
         try:
-            await asyncio.to_thread(self._collector.run)
+            await slowly(self._collector.run)
         except OSError as error:
             log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
 

@@ -25,6 +25,12 @@ SPOOL = new_id()
 GATEWAY = parse_account("gateway:LCA.#")
 
 
+@pytest.fixture(autouse=True)
+def units(ledger: Engine) -> None:
+    with ledger.begin() as conn:
+        Clerk(conn).units(unit("LCA"), unit(UNIT), unit(OTHER))
+
+
 def note(ledger: Engine, *numbers: int, at: int = START, code: str = UNIT) -> None:
     with ledger.begin() as conn:
         heard.note(conn, {code: numbers}, ask_at=at)
@@ -153,6 +159,19 @@ def test_receipts_are_noted_with_what_they_record_even_when_the_delivery_is_unkn
         _apply(Silence(), 0, Signs(), conn, [tellings])
         hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
     assert ask(ledger, now_ms()) == ((3, 3),)
+
+
+def test_units_that_do_not_exist_leave_nothing_whatever_is_said_of_them(ledger: Engine) -> None:
+    nobody, signs = "LCA.09", Signs()
+    hello = {"units": (UNIT, nobody), "spool_id": SPOOL, "at": iso(now_ms()), "receipts": (3, 7)}
+    with ledger.begin() as conn:
+        clerk = Clerk(conn)
+        tellings = [clerk.telling(new_id(), Status.TAKEN, code, 2) for code in (UNIT, nobody)]
+        _apply(Silence(), 0, signs, conn, [tellings])
+        hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
+        assert conn.scalars(select(unit_receipts.c.unit)).all() == [UNIT]
+    assert set(signs._noted) == {UNIT}
+    assert ask(ledger, now_ms()) == ((1, 1), (3, 3))
 
 
 @pytest.mark.parametrize("state", [Status.QUEUED, Status.TAKEN])

@@ -20,11 +20,12 @@ from router.assembly import Parts
 from router.broker import Session, Tuning
 from router.broker.backoff import Backoff, sleep_unless
 from router.errors import LedgerRevisionError, UnavailableError
-from router.ledger.engine import bring_up_to_date, open_engine
+from router.ledger.engine import bring_up_to_date, file_of, open_engine
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.process.fate import code_of, may_pass
 from router.process.parts import Tended, end
+from router.process.threads import widen
 from router.settings import RouterSettings
 from router.storage.lock import alone
 from router.web import waiting
@@ -72,6 +73,7 @@ class RouterService:
             OSError: the API's address is taken.
         """
         with _signals_to(self.stop), self._own_ledger():
+            widen()
             engine = open_engine(self._settings.database_url, answers_within=self._settings.ledger_timeout)
             listener = _listen(self._settings.http_host, self._settings.http_port)
             self.address = listener.getsockname()[:2]
@@ -153,13 +155,15 @@ class RouterService:
 
     @contextlib.contextmanager
     def _own_ledger(self) -> Iterator[None]:
-        """One router per SQLite ledger; on PostgreSQL any number may run."""
+        """One router per SQLite ledger, and per data directory then; on PostgreSQL any number may run."""
         directory = self._settings.data_dir
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._settings.ledger_url.startswith("postgresql"):
+        file = file_of(self._settings.database_url)
+        if file is None:
             yield
             return
-        with alone(directory / "router.lock", partial(_in_use, directory)):
+        lock = file.with_name(f"{file.name}.lock")
+        with alone(directory / "router.lock", partial(_in_use, directory)), alone(lock, partial(_in_use, file)):
             yield
 
 
@@ -193,8 +197,8 @@ def _signals_to(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _in_use(directory: Path, holder: str) -> UnavailableError:
+def _in_use(place: Path, holder: str) -> UnavailableError:
     return UnavailableError(
-        f"another router (process {holder}) works on {directory}",
-        hint="stop it, give this one another CONGVAN_DATA_DIR, or use PostgreSQL for several routers",
+        f"another router (process {holder}) works on {place}",
+        hint="stop it, give this one another CONGVAN_DATA_DIR and CONGVAN_LEDGER_URL, or use PostgreSQL for several",
     )

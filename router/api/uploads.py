@@ -13,6 +13,7 @@ from router.content.uploads import Appender, Upload
 from router.content.uploads.records import Announced
 from router.errors import MalformedError, TooLargeError
 from router.faces import Services
+from router.process.threads import slowly
 from schemas.accounts import Account
 
 PIECE_BYTES = 256 * 1024
@@ -62,7 +63,7 @@ async def begin(request: Request, services: Parts, author: Author) -> Response:
     announced = _announced(request.headers)
     services.uploads.require_size(announced)
     await services.possession.require_room(author, announced.sha256, announced.length)
-    upload = await asyncio.to_thread(services.uploads.announce, author.name, announced)
+    upload = await slowly(services.uploads.announce, author.name, announced)
     await _note_whole(services, author, upload)
     location = f"{tus.ROOT}/{announced.sha256}"
     return Response(status_code=201, headers={"Location": location} | tus.headers_of(upload))
@@ -71,7 +72,7 @@ async def begin(request: Request, services: Parts, author: Author) -> Response:
 @router.head("/{sha256}", summary="Ask how far an upload has come", response_class=Response)
 async def look(sha256: Hash, services: Parts, author: Author) -> Response:
     """`Upload-Offset`: so many bytes are on the disk. A PATCH that is still under way ends with this."""
-    upload = await asyncio.to_thread(services.uploads.look, author.name, sha256)
+    upload = await slowly(services.uploads.look, author.name, sha256)
     await _note_whole(services, author, upload)
     said = {"Upload-Length": str(upload.announced.length), "Upload-Metadata": upload.announced.metadata}
     return Response(status_code=200, headers=said | tus.headers_of(upload))
@@ -98,7 +99,7 @@ async def go_on(sha256: Hash, request: Request, services: Parts, author: Author)
     finally:
         # Submitted at once and shielded: what a request brought that breaks off is made durable behind it.
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, appender.close))
-    upload: Upload = await asyncio.to_thread(services.uploads.settle, appender)
+    upload: Upload = await slowly(services.uploads.settle, appender)
     await _note_whole(services, author, upload)
     return Response(status_code=204, headers=tus.headers_of(upload))
 

@@ -40,11 +40,6 @@ class Confirms(Generic[Ticket]):
         return len(self._pending)
 
     @property
-    def next_seq(self) -> int:
-        """The number the next publish will have."""
-        return self._next
-
-    @property
     def live(self) -> int:
         """How many are on the wire and not expired."""
         return len(self._pending) - self._expired

@@ -176,9 +176,9 @@ class Consumer:
             return
         priority = int(time.time()) if self._newest_first else None
         subscription = Subscription(link, on_message=self._arrive, on_cancel=self._cancelled, priority=priority)
+        subscription.channel.closed.add_done_callback(partial(self._lost, subscription))
         if await subscription.consume(queues, self._prefetch):
             self._places.update(dict.fromkeys(queues, subscription))
-            subscription.channel.closed.add_done_callback(partial(self._lost, subscription))
         elif len(queues) == 1:
             log.warning(Event.QUEUE_REFUSED, queue=queues[0], reason=subscription.channel.closed.result())
             self._miss(queues)
@@ -194,6 +194,7 @@ class Consumer:
             self._miss([queue])
 
     def _lost(self, subscription: Subscription, _closed: object) -> None:
+        self._forget_stale()
         self._miss([queue for queue, place in self._places.items() if place is subscription])
 
     def _miss(self, queues: Sequence[str]) -> None:
@@ -205,13 +206,22 @@ class Consumer:
         if self._missing:
             self._some_missing.set()
 
+    def _forget_stale(self) -> None:
+        """Drop what came over channels that are gone: the broker delivers it again.
+
+        The handler may be long at work, and each new channel adds as many messages as it prefetches to what waits.
+        """
+        self._arrivals = deque(arrival for arrival in self._arrivals if arrival.subscription.is_open)
+        if not self._arrivals and not self._stopping.is_set():
+            self._some.clear()
+
     def _arrive(self, subscription: Subscription, tag: int, message: Delivered) -> None:
         self._arrivals.append(_Arrival(subscription, tag, message))
         count = len(self._arrivals)
         if count == 1:
             self._first_at = asyncio.get_running_loop().time()
             self._some.set()
-        if count == self._enough:
+        if count >= self._enough:
             self._full.set()
 
     async def _work(self) -> None:

@@ -97,7 +97,7 @@ def remove_if_abandoned(path: Path) -> bool:
         return False
     try:
         with suppress(BlockingIOError):  # locked: somebody is writing it
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # over NFS an exclusive one needs a file open for writing
             path.unlink(missing_ok=True)
             return True
         return False

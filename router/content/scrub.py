@@ -4,7 +4,6 @@ One router of those that share a store does it at a time. How far it has come li
 restart goes on where it was.
 """
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -18,6 +17,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from router.content.store import ContentStore, State
+from router.process.threads import slowly
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -113,8 +113,8 @@ class Scrub:
             log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
 
     async def look(self) -> None:
-        """:meth:`go_on`, in a thread."""
-        await asyncio.to_thread(self.go_on)
+        """:meth:`go_on`, in a thread for what is slow."""
+        await slowly(self.go_on)
 
     def _work(self, until: float) -> None:
         at = self._read()

@@ -114,12 +114,21 @@ class ContentStore:
             sha256: the content's name.
             doubted: somebody got other bytes than these.
         """
+        within = _DOUBTED if doubted else None
+        if (known := self._known_size(sha256, within)) is not None:
+            return known
         with self._hashing[int(sha256[:2], 16) % _STRIPES]:
-            with suppress(FileNotFoundError):
-                status = self.path(sha256).stat()
-                if self._verdicts.knows(sha256, Mark.of(status), within=_DOUBTED if doubted else None):
-                    return status.st_size
+            if (known := self._known_size(sha256, within)) is not None:  # by who held the lock before
+                return known
             return self.size(sha256) if self.verify(sha256) is State.SOUND else None
+
+    def _known_size(self, sha256: str, within: float | None) -> int | None:
+        """The size of a content whose bytes were found right, see :meth:`Verdicts.knows`; None: nobody knows."""
+        with suppress(FileNotFoundError):
+            status = self.path(sha256).stat()
+            if self._verdicts.knows(sha256, Mark.of(status), within=within):
+                return status.st_size
+        return None
 
     def verify(self, sha256: str, pace: Callable[[int], None] = lambda _count: None) -> State:
         """Hash a content as the disk has it now, and put it aside when it is something else. Blocks.

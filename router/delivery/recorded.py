@@ -6,6 +6,7 @@ one batch; nothing is written per receipt.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -145,14 +146,13 @@ class RecordedPublisher:
         """Publish messages in order, those from the first failed one on again; False: we were too long at it."""
         backoff = Backoff(_PAUSE_FIRST, _PAUSE_LONGEST)
         until = now_ms() + _LEASE_MS
-        rest, tries = messages, 0
+        rest, refusals = messages, Counter[str]()
         while rest:
             outcomes = await self._publisher.publish([item.message for item in rest])
-            tries += 1
             failed = (
                 place
                 for place, (item, outcome) in enumerate(zip(rest, outcomes, strict=True))
-                if self._must_repeat(item, outcome, tries)
+                if self._must_repeat(item, outcome, refusals)
             )
             if (first := next(failed, None)) is None:
                 return True
@@ -163,14 +163,21 @@ class RecordedPublisher:
                 return False
         return True
 
-    def _must_repeat(self, item: Burst, outcome: Outcome, tries: int) -> bool:
-        """Whether a message has to be published again: a queue that refuses for good must not hold up the others."""
+    def _must_repeat(self, item: Burst, outcome: Outcome, refusals: Counter[str]) -> bool:
+        """Whether a message has to be published again: a queue that refuses for good must not hold up the others.
+
+        Args:
+            item: the message.
+            outcome: what became of it.
+            refusals: how often each issuer's queue has refused, which this one is added to.
+        """
         if outcome is not Outcome.NACKED:
             return outcome in {Outcome.LOST, Outcome.TIMED_OUT}
         now = now_ms()
         if self._refusing.get(item.issuer, 0) > now:
             return False
-        if tries < _REFUSALS:
+        refusals[item.issuer] += 1
+        if refusals[item.issuer] < _REFUSALS:
             return True
         self._refusing[item.issuer] = now + _REFUSING_MS
         log.error(Event.RECORDED_REFUSED, issuer=item.issuer, routing_key=item.message.routing_key)

@@ -207,8 +207,8 @@ def _apply(
             numbers.setdefault(item.unit, []).append(item.seq)
     if numbers:
         now = now_ms()
-        heard.note(connection, numbers, ask_at=now + grace_ms)
-        if there := signs.worth_noting(numbers, now):
+        known = heard.note(connection, numbers, ask_at=now + grace_ms)
+        if there := signs.worth_noting(known, now):
             presence.note_heard(connection, there, now)
     return [[next(results) for _ in batch] for batch in batches]
 

@@ -12,6 +12,7 @@ from router.content.uploads import UploadStore
 from router.ledger.units import presence
 from router.ledger.way import retention
 from router.ledger.writer import Writer
+from router.process.threads import slowly
 from schemas.clock import Clock, now_ms
 from schemas.events import Event
 
@@ -58,7 +59,7 @@ class Retention:
             self._heard = True
             return
         try:
-            await asyncio.to_thread(self._collector.run)
+            await slowly(self._collector.run)
         except OSError as error:
             log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
 

@@ -3,9 +3,11 @@
 Attachments are uploaded first and named by hash. The message's ``message_id`` is the idempotency key and the broker
 vouches for ``user_id``, the account that sends.
 
-Only what is known to last ends in ``dead``. What the ledger or this machine is to blame for goes back to the queue and
-comes again; an error that is the program's own is tried a few times, with growing pauses, before the message counts as
-its cause.
+Only what is known to last ends in ``dead``, and what its account has sent above its hour's allowance: to keep that here
+until the next hour would hold up all other accounts, and its sender is the one who can wait. The answer says when, the
+key is still free, and the copy in ``dead`` has the same reason. What the ledger or this machine is to blame for goes
+back to the queue and comes again; an error that is the program's own is tried a few times, with growing pauses, before
+the message counts as its cause.
 """
 
 import asyncio

@@ -273,7 +273,7 @@ class Intake:
         """The body that travels; when the letter is too long for a message, the content that holds it whole."""
         body = encode(descriptor)
         if fits(body):
-            return _with_small_files(descriptor, body, content), None
+            return await asyncio.to_thread(_with_small_files, descriptor, body, content), None
         stored = await content.put(body)
         plain = Attachment(name="record.json", media_type="application/json", size=stored.size, sha256=stored.sha256)
         record = travelling(plain, await self._encoder.forms_of_record(plain, store=content))
@@ -313,7 +313,7 @@ def _canonical(submission: Submission) -> tuple[bytes, str]:
 
 
 def _with_small_files(descriptor: Descriptor, body: bytes, content: ContentStore) -> bytes:
-    """The body with those attachments inside that fit, the smallest first."""
+    """The body with those attachments inside that fit, the smallest first. Blocks."""
     room = MAX_DESCRIPTOR_BYTES - len(body)
     inside: dict[str, TravellingAttachment] = {}
     for file in sorted(descriptor.attachments, key=lambda item: item.size):

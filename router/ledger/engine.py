@@ -121,6 +121,16 @@ def require_current(engine: Engine) -> None:
         raise LedgerRevisionError(f"the ledger {engine.url!r} is at revision {found}, this program needs {needed}")
 
 
+def file_of(url: str) -> Path | None:
+    """The file that a ledger is, as all who name it name it; None: it is on PostgreSQL.
+
+    Raises:
+        ValueError: as :func:`open_engine`.
+    """
+    parsed = _parse(url)
+    return Path(parsed.database or "").resolve() if parsed.drivername == "sqlite" else None
+
+
 def alembic_config(conn: Connection | None = None) -> Config:
     """Alembic's configuration without a file; ``conn`` is what ``migrations/env.py`` works on."""
     config = Config(attributes={"connection": conn})

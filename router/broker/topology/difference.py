@@ -42,11 +42,6 @@ class Changes:
     unbound: frozenset[Queue] = frozenset()
     conflicts: tuple[Conflict, ...] = ()
 
-    @property
-    def created_queues(self) -> tuple[str, ...]:
-        """The queues that are made anew, empty: what earlier queues of these names held has to be sent again."""
-        return tuple(sorted(queue.name for queue in self.create.queues))
-
     def making_anew(self, queues: Iterable[Queue]) -> "Changes":
         """The same changes, but some unbound queues are removed and made anew."""
         dead = frozenset(queues)

@@ -4,6 +4,7 @@
 
     <content store>/uploads/<account>/lock            held while any of the others is changed
                                       <sha256>.json   what was announced
+                                      <sha256>.new    the same while it is written
                                       <sha256>.part   the bytes so far; its size is the offset
                                       <sha256>.turn   whose request may append: the last that asked
                                       <sha256>.done   the .json, renamed when all bytes had come and were verified
@@ -38,6 +39,11 @@ class UploadFiles:
     def announced(self) -> Path:
         """What was announced, while bytes are missing."""
         return self.directory / f"{self.sha256}.json"
+
+    @property
+    def new(self) -> Path:
+        """What is being announced, until it is on the disk; a kill then leaves it."""
+        return self.announced.with_suffix(".new")
 
     @property
     def done(self) -> Path:
@@ -84,9 +90,8 @@ class UploadFiles:
         """Begin anew: the record is durable when this returns, and no byte is there. Under the lock."""
         self.part.unlink(missing_ok=True)
         self.done.unlink(missing_ok=True)
-        new = self.announced.with_suffix(".new")
-        write_durably(new, announced.model_dump_json().encode())
-        new.rename(self.announced)
+        write_durably(self.new, announced.model_dump_json().encode())
+        self.new.rename(self.announced)
         sync_directory(self.directory)
 
     def durable_size(self) -> int:
@@ -109,7 +114,7 @@ class UploadFiles:
 
     def remove(self) -> None:
         """Forget the upload. Under the lock."""
-        for path in (self.announced, self.done, self.part, self.turn):
+        for path in (self.announced, self.new, self.done, self.part, self.turn):
             path.unlink(missing_ok=True)
 
 

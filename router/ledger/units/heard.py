@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, case, exists, select, update
 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
+from router.ledger.models import unit as unit_table
 from router.ledger.models import unit_receipts as table
 from router.rules.number_ranges import Heard, Span, read, write
 from schemas.deadlines import is_over
@@ -56,6 +57,7 @@ class _Standing:
 _COLUMNS = ("unit", "spool_id", "through", "ahead", "told", "asked", "ask_at")
 _ROWS = select(*(table.c[name] for name in _COLUMNS))
 _OF_UNITS = _ROWS.where(table.c.unit.in_(bindparam("units", expanding=True)))
+_THERE = select(unit_table.c.code).where(unit_table.c.code.in_(bindparam("units", expanding=True)))
 FURTHEST_MS = 3_600_000
 """How far ahead a question is put off at most: by the grace for receipts that overtake each other, or by a claim."""
 
@@ -68,19 +70,24 @@ _DUE = _ROWS.where(_is_due(bindparam("now", type_=BigInteger))).order_by(table.c
 _SETTLE = (
     update(table)
     .where(table.c.unit == bindparam("b_unit"), table.c.ask_at == bindparam("b_until"))
-    .values(ask_at=None, asked=bindparam("b_told"))
+    .values(ask_at=case((table.c.told == bindparam("b_told"), None), else_=table.c.ask_at), asked=bindparam("b_told"))
 )
+"""What came since the claim may have left another gap: it stays due at the claim's end."""
 
 
-def note(connection: Connection, numbers: Mapping[str, Sequence[int]], *, ask_at: int) -> None:
-    """Note that receipts with these numbers, by unit, are recorded; what then misses is asked for at ``ask_at``."""
+def note(connection: Connection, numbers: Mapping[str, Sequence[int]], *, ask_at: int) -> list[str]:
+    """Note that receipts with these numbers, by unit, are recorded; what then misses is asked for at ``ask_at``.
+
+    Returns:
+        The units of which that is noted: a subtree's gateway may name others than there are, and they leave nothing.
+    """
     before = _standings(connection, numbers)
     after = []
     for unit, new in numbers.items():
         old = before.get(unit) or _Standing(unit)
         heard = replace(old, heard=old.heard.and_also(new), told=max(old.told, *new))
         after.append(heard.due_at(old.ask_at or ask_at))
-    _store(connection, before, after)
+    return _store(connection, before, after)
 
 
 def greet(connection: Connection, spool_id: str, given: Mapping[str, int], *, ask_at: int) -> None:
@@ -118,9 +125,11 @@ def _claim(connection: Connection, wish: Wish) -> Iterator[Question]:
     statement = _DUE.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _DUE
     rows = connection.execute(statement, {"now": wish.now_ms, "limit": wish.limit}).all()
     found = [_standing(row) for row in rows]
-    update_rows(connection, table, ("unit", "ask_at"), [(item.unit, wish.until_ms) for item in found])
-    for item in found:
-        yield Question(item.unit, item.heard.missing(above=item.asked, told=item.told), item.told, wish.until_ms)
+    claimed = [item.due_at(wish.until_ms) for item in found]
+    update_rows(connection, table, ("unit", "ask_at"), [(item.unit, item.ask_at) for item in claimed])
+    for item in claimed:
+        if item.ask_at is not None:
+            yield Question(item.unit, item.heard.missing(above=item.asked, told=item.told), item.told, item.ask_at)
 
 
 def _standings(connection: Connection, units: Mapping[str, object]) -> dict[str, _Standing]:
@@ -137,11 +146,15 @@ def _standing(row: Sequence[object]) -> _Standing:
     return _Standing(unit, spool_id, Heard(through, read(ahead)), told, asked, ask_at)  # type: ignore[arg-type]
 
 
-def _store(connection: Connection, before: Mapping[str, _Standing], after: Sequence[_Standing]) -> None:
-    new = [_row(item) for item in after if item.unit not in before]
+def _store(connection: Connection, before: Mapping[str, _Standing], after: Sequence[_Standing]) -> list[str]:
+    """Write what has changed, and what is new of units that exist; the units whose rows there are."""
+    unknown = [item.unit for item in after if item.unit not in before]
+    there = {code for some in chunks(unknown) for code in connection.scalars(_THERE, {"units": some})}
+    new = [_row(item) for item in after if item.unit in there]
     changed = [_row(item) for item in after if item.unit in before and item != before[item.unit]]
     insert_rows(connection, table, _COLUMNS, new, key="unit")
     update_rows(connection, table, _COLUMNS, changed)
+    return [item.unit for item in after if item.unit in before or item.unit in there]
 
 
 def _row(item: _Standing) -> Row:

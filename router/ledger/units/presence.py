@@ -20,6 +20,9 @@ from schemas.line import MISSED, LineReport
 _MARGIN_MS = 3_600_000
 """An outage that is told again is looked for this far around its time: the clocks' difference may have been settled."""
 
+_FIRST_TOLD_MS = 30 * 24 * 3_600_000
+"""How far back the first report of a line is believed: a gateway that is set up before its line is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -107,7 +110,7 @@ def note_report(connection: Connection, units: Sequence[str], report: Report) ->
     known = [code for codes in chunks(sorted(units)) for code in connection.scalars(_KNOWN, {"units": codes})]
     before = _lines(connection, known)
     skews = {code: _skew(before.get(code), report) for code in known}
-    reported = {code: [_told(item, skews[code], report) for item in _pairs(report)] for code in known}
+    reported = {code: [_told(item, skews[code], before.get(code), report) for item in _pairs(report)] for code in known}
     earliest = min((item.began_at for told in reported.values() for item in told), default=report.heard_at)
     near = _outages(connection, known, since=earliest - _MARGIN_MS)
     after = [_reported(code, before.get(code), reported[code], skews[code], report) for code in known]
@@ -179,10 +182,24 @@ def _pairs(report: Report) -> Iterator[tuple[int, int]]:
     return ((to_ms(item.down_at), to_ms(item.up_at)) for item in report.said.outages)
 
 
-def _told(pair: tuple[int, int], skew: int, report: Report) -> Outage:
+def _told(pair: tuple[int, int], skew: int, before: _Line | None, report: Report) -> Outage:
     """A reported outage by our clock; it began and ended before it was told, whatever the clocks say."""
     began, ended = (min(at - skew, report.heard_at) for at in pair)
-    return Outage(began, ended, ToldBy.GATEWAY, pair[0])
+    return Outage(_believed(began, ended, before, report), ended, ToldBy.GATEWAY, pair[0])
+
+
+def _believed(began: int, ended: int, before: _Line | None, report: Report) -> int:
+    """When a reported outage began, as far as it can be so: a gateway whose clock lost its battery says 1970.
+
+    One that ended after the line's last report began after it; an interval is left for what waited on its way. Another
+    was told late or is told again; nothing is known of the line from before its first report but what that says.
+    """
+    if before is None:
+        return max(began, min(ended, report.heard_at - _FIRST_TOLD_MS))
+    if ended <= before.reported_at:
+        return max(began, min(ended, before.known_since))
+    may_be = began >= before.reported_at - report.said.every * 1000
+    return began if may_be else min(ended, before.reported_at + 1)
 
 
 def _lines(connection: Connection, units: Sequence[str]) -> dict[str, _Line]:

@@ -17,7 +17,7 @@ from router.ledger.people.audit import Act, Entry
 from router.ledger.scope import within
 from router.ledger.units import gateways, lines
 from router.ledger.units.unit_list import import_units, list_units
-from router.ledger.way import outbox
+from router.ledger.way import outbox, recalls
 from schemas.clock import iso
 from schemas.states import Status
 
@@ -155,7 +155,8 @@ def keep(conn: Connection, code: str, by: By, *, today: date) -> Done:
 def take_over(conn: Connection, code: str, spool_id: str, by: By) -> Done:
     """Let one of a unit's gateways that stand by work for it in the place of the one that does.
 
-    What the other had taken and not handed over becomes due again; it learns of this when it asks, within minutes.
+    What the other had taken and not handed over becomes due again, with the recalls of it; it learns of this when it
+    asks, within minutes.
 
     Args:
         conn: a transaction that writes.
@@ -178,6 +179,7 @@ def take_over(conn: Connection, code: str, spool_id: str, by: By) -> Done:
         names = ", ".join(row.id for row in fitting)
         raise ActRefusedError(f"several gateways stand by for {code}: {names}", hint="say which by --spool")
     gateways.take_over(conn, code, fitting[0].id)
+    recalls.send_again(conn, [code], by.now_ms)
     outbox.make_due(conn, [code], [Status.QUEUED, Status.TAKEN], by.now_ms)
     _note(conn, [code], Act.GATEWAY_CHANGED, by)
     return Done(Act.GATEWAY_CHANGED, (code,))

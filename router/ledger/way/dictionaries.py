@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import orjson
 from sqlalchemy import Connection, select
 
 from router.ledger.models import delivery, dispatch, dispatch_attachment
 from router.ledger.way.backlog import HERE
 from schemas.attachment import Forms
+from schemas.dispatch import Secrecy
 
 _RECENT = 50
 """Dispatches of the issuer that are looked at, the latest first."""
@@ -21,6 +23,9 @@ def candidates(
 ) -> list[str]:
     """Attachments by SHA-256: first those that most of the addressees hold, then the latest.
 
+    None of a classified dispatch: the name of a dictionary and the size of a difference tell of it, and all addressees
+    of the new one read them.
+
     Args:
         conn: a reading transaction.
         issuer: whose dispatches are looked at; only its own, so that nothing of another's shows through.
@@ -31,7 +36,7 @@ def candidates(
         count: how many to return at most.
     """
     recent = (
-        select(dispatch.c.id)
+        select(dispatch.c.id, dispatch.c.body)
         .where(dispatch.c.issuer == issuer)
         .order_by(dispatch.c.accepted_at.desc(), dispatch.c.id.desc())
         .limit(_RECENT)
@@ -39,7 +44,7 @@ def candidates(
     files = (
         select(dispatch_attachment.c.sha256, dispatch_attachment.c.dispatch_id)
         .where(
-            dispatch_attachment.c.dispatch_id.in_(conn.scalars(recent).all()),
+            dispatch_attachment.c.dispatch_id.in_([key for key, body in conn.execute(recent) if _is_open(body)]),
             dispatch_attachment.c.media_type == media_type,
             dispatch_attachment.c.size.between(least, largest),
             dispatch_attachment.c.position >= 0,
@@ -61,6 +66,11 @@ def announced_forms(conn: Connection, sha256: str) -> list[Forms]:
         .limit(10)
     )
     return [Forms(zstd_size=row[0], dcz_size=row[1], dictionary=row[2]) for row in rows]
+
+
+def _is_open(body: bytes) -> bool:
+    """Whether the dispatch that a descriptor is of may be read by everybody."""
+    return Secrecy(orjson.loads(body).get("secrecy", Secrecy.NONE)) is Secrecy.NONE
 
 
 def _holders(conn: Connection, dispatches: set[str], units: Sequence[str]) -> Counter[str]:

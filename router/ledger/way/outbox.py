@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, Text, bindparam, case, insert, select, update
 
 from router.ledger.bulk import chunks, rows_at_once, update_rows
 from router.ledger.models import attempt, delivery, dispatch
@@ -123,11 +123,17 @@ def _bodies(connection: Connection, dispatch_ids: Sequence[str]) -> dict[str, Bo
     return found
 
 
+_NOT_OUT = [Status.PENDING.value, Status.REDRIVEN.value]
 _RETRY = (
     update(delivery)
     .where(delivery.c.id == bindparam("b_id"), delivery.c.next_due_at.is_not(None))
-    .values(next_due_at=bindparam("b_due"), failures=bindparam("b_failures"), reason=bindparam("b_reason"))
+    .values(
+        next_due_at=bindparam("b_due"),
+        failures=bindparam("b_failures"),
+        reason=case((delivery.c.state.in_(_NOT_OUT), bindparam("b_reason", type_=Text)), else_=delivery.c.reason),
+    )
 )
+"""Why it failed is the delivery's reason only until it first goes out: later states have reasons of their own."""
 
 
 def record_failures(connection: Connection, batches: Sequence[Sequence[Failed]]) -> list[None]:

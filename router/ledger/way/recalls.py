@@ -2,7 +2,7 @@
 
 What no relay has claimed yet, and what is parked, ends here and now. What the unit has is asked for (receipt 13). What
 is on its way between the two is left to the unit's gateway, which gets the recall as well: it ends the delivery, or
-the delivery arrives and is asked for then (see :func:`router.ledger.way.receipts.apply`).
+the delivery arrives and is asked for then, or is parked and ends (see :func:`router.ledger.way.receipts.apply`).
 """
 
 from collections.abc import Collection, Iterator, Sequence

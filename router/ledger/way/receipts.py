@@ -146,6 +146,12 @@ _TOLD = [i for i, name in enumerate(_RECEIPT) if name not in {"id", "effect", "r
 _KNOWN = select(*(receipt.c[name] for name in _RECEIPT)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
 _BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
 _LONGEST_REMARK, _LONGEST_REASON = 500, 1200
+_BY_RECALL = {
+    Status.ARRIVED: Status.TAKE_BACK_REQUESTED,
+    Status.PARKED: Status.RECALLED,
+    Status.REDRIVEN: Status.RECALLED,
+}
+"""What becomes of a recalled delivery that was on its way when it is told this of."""
 _OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
 
 
@@ -155,7 +161,8 @@ def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence)
     What is new becomes a row, and only such a row moves its delivery. A telling that is in the log already is answered
     with what it did then. One whose id is in the log with other content becomes a refused row of its own, under an id
     made of both, so that its repetition adds nothing either. One of an unknown delivery, or of another unit's, is not
-    recorded. What arrives although its dispatch was recalled on its way is asked for at once.
+    recorded. What arrives although its dispatch was recalled on its way is asked for at once; what is parked then ends,
+    and what has expired is not sent again.
     """
     known: dict[str, Row] = {}
     while True:
@@ -230,10 +237,11 @@ class _Pages:
             return Recorded(item, Step(Effect(before[_EFFECT]), before[_REMARK]), age_ms, new=False)
         if step is None:
             judged = _judged(standing, item)
-            step = Step(Effect.REFUSED, judged.refusal) if judged.refusal else _advance(standing, item, self._silence)
+            refusal = judged.refusal or _recalled(standing, item)
+            step = Step(Effect.REFUSED, refusal) if refusal else _advance(standing, item, self._silence)
         self._write(item, key, step, judged.mark)
-        if step.effect is Effect.ADVANCE and item.status is Status.ARRIVED and standing.recalled_by:
-            self._add(take_back(item.delivery_id, standing.recalled_by, item.recorded_at))
+        if standing.recalled_by and _meets_recall(item, step):
+            self._add(take_back(item.delivery_id, standing.recalled_by, item.recorded_at, _BY_RECALL[item.status]))
         if judged.refusal and item.status is Status.ARRIVED:
             self._add(_parked(item, judged.refusal))
         return Recorded(item, step, age_ms)
@@ -307,6 +315,22 @@ def _judged(standing: _Standing, item: Telling) -> Judged:
         accepted_at=standing.created_at,
         now_ms=item.recorded_at,
     )
+
+
+def _recalled(standing: _Standing, item: Telling) -> str:
+    """Why a delivery is not sent again that has ended on its way; empty: it was not recalled.
+
+    The unit's gateway may be another by now, which never got the recall.
+    """
+    if item.status is not Status.REDRIVEN or standing.recalled_by is None:
+        return ""
+    may = follow(standing.state, Status.REDRIVEN).effect is Effect.ADVANCE
+    return f"it was recalled by dispatch {standing.recalled_by}" if may else ""
+
+
+def _meets_recall(item: Telling, step: Step) -> bool:
+    """Whether a telling of a recalled delivery is one that its recall waited for."""
+    return item.status in _BY_RECALL and (step.effect is Effect.ADVANCE or item.status is Status.REDRIVEN)
 
 
 def _parked(item: Telling, why: str) -> Telling:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -226,6 +227,23 @@ async def test_what_is_too_much_now_says_when_it_is_not(ground: Ground) -> None:
         assert 0 < int(answer.headers["Retry-After"]) <= 3600
     never = await by_json(ground, BOUND, of("LCA.03.01", addressees=["LCA.03.#"]))
     assert (never.status, never.kind) == (403, "rights")
+
+
+async def test_what_is_too_much_over_amqp_lies_in_dead_and_its_sender_is_told_when_to_send_it_again(
+    ground: Ground,
+) -> None:
+    with writing(ground.api.engine) as conn:
+        rights.grant(conn, parse_account(BOUND), Rights(hourly=Allowance(dispatches=1)))
+    await holds(lambda: HOUR_MS - now_ms() % HOUR_MS > 60_000, within=90)
+    assert (await by_amqp(ground, BOUND, of("LCA.03.01"))).kind == "accepted"
+    again = of("LCA.03.01", subject="2")
+    refused = await by_amqp(ground, BOUND, again)
+    assert refused.kind == "allowance"
+    assert re.search(r"send it again in \d+ s with the same idempotency key", refused.body["hint"])
+    with Login(ground.vhost, ground.vhost.user, ground.vhost.password).channel() as channel:
+        properties, _ = take(channel, "dead")
+    assert refused.body["hint"] in properties.headers["reason"]
+    assert (await by_amqp(ground, ISSUER, of("LCA.VP", addressees=[TO_ALL]))).kind == "accepted", "others go on"
 
 
 async def test_a_refusal_names_the_fields(ground: Ground) -> None:

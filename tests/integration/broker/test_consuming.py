@@ -76,6 +76,36 @@ async def test_a_queue_that_rests_costs_nothing_and_gives_back_what_was_sent_ahe
     await holds(lambda: {f"unit.A-{n}" for n in range(25)} <= set(keeper.ids))
 
 
+async def test_what_waits_for_a_handler_that_is_held_up_is_bounded_however_often_channels_change(
+    vhost: Vhost, session: Session
+) -> None:
+    held, waiting = asyncio.Event(), asyncio.Event()
+
+    async def slow(batch: Sequence[Delivered]) -> Collection[int]:
+        waiting.set()
+        await held.wait()
+        return await keeper(batch)
+
+    keeper = Keeper()
+    await fill(session, "unit.A", 60)
+    consumer = session.consume(["unit.A"], slow, prefetch=20, linger=0)
+    await waiting.wait()
+    states: list[SessionState] = []
+    session.on_state(states.append)
+    consumer.rest(["unit.A"])
+    await holds(lambda: depth(vhost, "unit.A") == 60)
+    assert not consumer._arrivals
+    consumer.rest([])
+    for connections in range(3):
+        await holds(lambda: sum(arrival.subscription.is_open for arrival in consumer._arrivals) == 20)
+        assert len(consumer._arrivals) == 20
+        session.renew()
+        await holds(lambda: states.count(SessionState.UP) > connections)  # noqa: B023 - awaited here
+    held.set()
+    await holds(lambda: set(keeper.ids) == {f"unit.A-{number}" for number in range(60)})
+    await holds(lambda: depth(vhost, "unit.A") == 0)
+
+
 async def test_a_queue_rests_from_the_start_and_after_a_recovery(vhost: Vhost, session: Session) -> None:
     keeper = Keeper()
     await fill(session, "unit.A", 4)

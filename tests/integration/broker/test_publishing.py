@@ -184,7 +184,7 @@ async def test_after_a_cut_every_message_is_confirmed_or_lost_and_a_second_try_c
         publisher = session.publisher(window=200)
         confirmed: set[str] = set()
         first = asyncio.create_task(publisher.publish(messages))
-        await holds(lambda: publisher._confirms.next_seq > 1000)
+        await holds(lambda: publisher._confirms._next > 1000)
         proxy.cut()
         outcomes = await first
         assert set(outcomes) == {Outcome.CONFIRMED, Outcome.LOST}

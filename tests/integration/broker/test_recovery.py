@@ -174,7 +174,7 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
     async with session_on(own_vhost) as session:
         publisher = session.publisher(window=100)
         sending = asyncio.create_task(until_confirmed(publisher, letters("unit.A", 3000), session))
-        await holds(lambda: publisher._confirms.next_seq > 500)
+        await holds(lambda: publisher._confirms._next > 500)
         await asyncio.to_thread(own_node.kill)
         await holds(lambda: session.state is not SessionState.UP)
         await asyncio.to_thread(own_node.start)

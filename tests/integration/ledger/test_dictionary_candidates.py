@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from router.ledger.engine import reading, writing
 from router.ledger.way.dictionaries import announced_forms, candidates
 from schemas.attachment import Attachment, Forms
-from schemas.dispatch import Submission
+from schemas.dispatch import Secrecy, Submission
 from schemas.states import Status
 from support.ledgers import Clerk, accept_with_files, attachment, new_dispatch, unit
 
@@ -22,9 +22,11 @@ def found(conn: Connection, units: tuple[str, ...] = ("LCA.02",), media_type: st
     return candidates(conn, "LCA.VP", media_type, units, least=4096, largest=9000, count=3)
 
 
-def send(clerk: Clerk, file: Attachment, *states: Status, issuer: str = "LCA.VP") -> None:
+def send(
+    clerk: Clerk, file: Attachment, *states: Status, issuer: str = "LCA.VP", secrecy: Secrecy = Secrecy.NONE
+) -> None:
     """To both units; the near one says these."""
-    key = clerk.dispatch(issuer, [NEAR, FAR], attachments=[file.model_dump()])
+    key = clerk.dispatch(issuer, [NEAR, FAR], attachments=[file.model_dump()], secrecy=secrecy)
     clerk.tell(key, NEAR.code, *states)
 
 
@@ -65,6 +67,19 @@ def test_what_is_unlike_or_anothers_or_of_another_size_is_none(ledger: Engine) -
         send(clerk, TWO, *HERE)
         assert found(conn) == [TWO.sha256]
         assert found(conn, media_type="image/jpeg") == []
+
+
+@pytest.mark.parametrize("secrecy", [degree for degree in Secrecy if degree is not Secrecy.NONE])
+def test_a_file_of_a_classified_dispatch_is_none_unless_an_open_one_has_it_too(
+    ledger: Engine, secrecy: Secrecy
+) -> None:
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        send(clerk, TWO, *HERE)
+        send(clerk, ONE, *HERE, secrecy=secrecy)
+        assert found(conn) == [TWO.sha256]
+        send(clerk, ONE, *HERE)
+        assert found(conn) == [ONE.sha256, TWO.sha256]
 
 
 def test_the_forms_that_descriptors_tell_are_found_again(ledger: Engine) -> None:

@@ -146,6 +146,24 @@ def test_an_operator_lets_the_second_take_over(ledger: Engine) -> None:
         assert gateways.held_elsewhere(conn, [UNIT], [FIRST], now_ms=now_ms()) == {UNIT: SECOND}
 
 
+@pytest.mark.parametrize("how", ["an operator", "its silence"])
+def test_a_spool_that_takes_over_gets_the_recalls_of_what_it_gets(ledger: Engine, how: str) -> None:
+    with ledger.begin() as conn:
+        clerk = made(conn)
+        note(0, conn, [hello(FIRST)])
+        original = clerk.dispatch("LCA.VP", [a_unit(UNIT)])
+        clerk.tell(original, UNIT, Status.QUEUED, Status.TAKEN)
+        recall = clerk.dispatch("LCA.VP", [a_unit(UNIT)], kind="recall", refers_to=[original])
+        clerk.tell(recall, UNIT, Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+        note(0, conn, [hello(SECOND)])
+        if how == "an operator":
+            unit_acts.take_over(conn, UNIT, "", By("lan", "the old one is broken", now_ms()))
+        else:
+            silence(conn, FIRST)
+            note(0, conn, [hello(SECOND, again=True)])
+        assert clerk.made_due() == {clerk.deliveries[original, UNIT], clerk.deliveries[recall, UNIT]}
+
+
 def test_which_of_several_takes_over_has_to_be_said(ledger: Engine) -> None:
     third = new_id()
     with ledger.begin() as conn:

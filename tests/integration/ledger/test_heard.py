@@ -25,6 +25,12 @@ SPOOL = new_id()
 GATEWAY = parse_account("gateway:LCA.#")
 
 
+@pytest.fixture(autouse=True)
+def units(ledger: Engine) -> None:
+    with ledger.begin() as conn:
+        Clerk(conn).units(unit("LCA"), unit(UNIT), unit(OTHER))
+
+
 def note(ledger: Engine, *numbers: int, at: int = START, code: str = UNIT) -> None:
     with ledger.begin() as conn:
         heard.note(conn, {code: numbers}, ask_at=at)
@@ -109,8 +115,19 @@ def test_what_came_while_the_question_was_put_and_left_a_new_gap_is_asked_for_la
     note(ledger, 6)
     with ledger.begin() as conn:
         heard.settle(conn, [put])
-    note(ledger, 7, at=START + 5)
-    assert ask(ledger, START + 5) == ((4, 5),)
+    assert claim(ledger, START + 59_999) == []
+    assert ask(ledger, START + 60_000) == ((4, 5),), "though nothing came since"
+
+
+def test_what_came_while_the_question_was_put_and_left_no_gap_asks_nothing(ledger: Engine) -> None:
+    note(ledger, 3)
+    put = claim(ledger)
+    note(ledger, 4)
+    with ledger.begin() as conn:
+        heard.settle(conn, [put])
+    assert claim(ledger, START + 60_000) == []
+    with reading(ledger) as conn:
+        assert not heard.is_due(conn, START + 2 * heard.FURTHEST_MS)
 
 
 def test_a_new_spool_counts_from_one_again(ledger: Engine) -> None:
@@ -142,6 +159,19 @@ def test_receipts_are_noted_with_what_they_record_even_when_the_delivery_is_unkn
         _apply(Silence(), 0, Signs(), conn, [tellings])
         hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
     assert ask(ledger, now_ms()) == ((3, 3),)
+
+
+def test_units_that_do_not_exist_leave_nothing_whatever_is_said_of_them(ledger: Engine) -> None:
+    nobody, signs = "LCA.09", Signs()
+    hello = {"units": (UNIT, nobody), "spool_id": SPOOL, "at": iso(now_ms()), "receipts": (3, 7)}
+    with ledger.begin() as conn:
+        clerk = Clerk(conn)
+        tellings = [clerk.telling(new_id(), Status.TAKEN, code, 2) for code in (UNIT, nobody)]
+        _apply(Silence(), 0, signs, conn, [tellings])
+        hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
+        assert conn.scalars(select(unit_receipts.c.unit)).all() == [UNIT]
+    assert set(signs._noted) == {UNIT}
+    assert ask(ledger, now_ms()) == ((1, 1), (3, 3))
 
 
 @pytest.mark.parametrize("state", [Status.QUEUED, Status.TAKEN])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import Connection, Engine
 
 from router.broker import SessionState
@@ -163,6 +164,36 @@ def test_a_report_that_ends_the_silence_itself_corrects_it(ledger: Engine) -> No
 def hello(*units: str, spool: str, again: bool = False, by: str = "gateway:LCA.02.#") -> Greeting:
     said = {"units": units, "spool_id": spool, "at": iso(now_ms()), "again": again, "line": {"every": EVERY}}
     return Greeting(Hello.model_validate(said), parse_account(by))
+
+
+@pytest.mark.parametrize("receipts_first", [False, True])
+def test_an_outage_that_a_gateway_without_a_clock_tells_begins_after_the_last_report(
+    ledger: Engine, *, receipts_first: bool
+) -> None:
+    begin(ledger, "LCA.01")
+    silent(ledger, START + 5 * MINUTE)
+    report(ledger, "LCA.01", at=START + 9 * MINUTE)
+    silent(ledger, START + 15 * MINUTE)
+    before = (START, START + 9 * MINUTE)
+    if receipts_first:
+        with ledger.begin() as conn:
+            presence.note_heard(conn, ["LCA.01"], START + 20 * MINUTE)
+    for at in (20, 21):  # told again when no broker confirmed it
+        report(ledger, "LCA.01", at=START + at * MINUTE, downs=((1000, START + 20 * MINUTE - 500),))
+        assert sorted(outages(ledger)) == [
+            ("LCA.01", *before, "silence"),
+            ("LCA.01", START + 9 * MINUTE + 1, START + 20 * MINUTE - 500, "gateway"),
+        ]
+        assert line(ledger).known_since == START
+
+
+def test_the_first_report_of_a_line_tells_of_no_more_than_a_month(ledger: Engine) -> None:
+    with ledger.begin() as conn:
+        Clerk(conn).units(unit("LCA"), unit("LCA.01"))
+    report(ledger, "LCA.01", at=START, downs=((1000, START - MINUTE),))
+    month = 30 * 24 * 60 * MINUTE
+    assert outages(ledger) == [("LCA.01", START - month, START - MINUTE, "gateway")]
+    assert line(ledger).known_since == START - month
 
 
 def test_a_short_hello_speaks_for_every_unit_of_its_spool_that_its_sender_stands_for(ledger: Engine) -> None:

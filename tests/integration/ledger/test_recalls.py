@@ -9,6 +9,7 @@ from router.errors import AddressingError, ReferencesError
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.way import outbox
 from router.ledger.way.acceptance import accept
+from router.ledger.way.acts import redrive
 from router.ledger.way.outbox import Claim
 from schemas.dispatch import Accepted, Submission
 from schemas.ids import new_id
@@ -89,6 +90,25 @@ def test_what_arrives_after_its_recall_is_asked_back_then_and_only_once(clerk: C
     asked = clerk.conn.scalars(select(receipt.c.status).where(receipt.c.status == "take_back_requested"))
     assert len(asked.all()) == 1
     clerk.tell(original, "LCA.01", S.RECALLED)
+    assert states(clerk, original)["LCA.01"][0] == "recalled"
+
+
+def test_what_is_parked_after_its_recall_ends_then(clerk: Clerk) -> None:
+    original = clerk.dispatch("LCA.VP", [HERE])
+    clerk.tell(original, "LCA.01", S.QUEUED, S.TAKEN)
+    recall = clerk.dispatch("LCA.VP", [HERE], kind="recall", refers_to=[original])
+    clerk.tell(original, "LCA.01", S.PARKED, reason="full")
+    assert states(clerk, original)["LCA.01"] == ("recalled", f"recalled by dispatch {recall}")
+
+
+def test_what_expired_on_its_way_and_was_recalled_is_not_sent_again(clerk: Clerk) -> None:
+    original = clerk.dispatch("LCA.VP", [HERE])
+    claim(clerk)
+    clerk.tell(original, "LCA.01", S.QUEUED, S.EXPIRED)
+    recall = clerk.dispatch("LCA.VP", [HERE], kind="recall", refers_to=[original])
+    key = clerk.deliveries[original, "LCA.01"]
+    done = redrive(clerk.conn, [key], who="hoa", reason="mended", now_ms=clerk.now)
+    assert (done.redriven, done.refused) == ((), {key: f"it was recalled by dispatch {recall}"})
     assert states(clerk, original)["LCA.01"][0] == "recalled"
 
 

@@ -30,6 +30,7 @@ from router.broker.topology import apply, definitions, plan, read
 from support.amqp import take
 from support.conditions import holds
 from support.organisation import a_unit
+from support.plans import made_by
 
 DAY = date(2026, 11, 22)
 PLAN = plan([a_unit("LCA")], [], vhost="congvan", day=DAY)
@@ -173,7 +174,7 @@ async def test_killed_right_after_an_apply_it_comes_back_at_its_address_with_all
         assert not processes_in(home_of(node))
         assert node.start() == before
         changes = await apply(management, "congvan", PLAN)
-    assert changes.created_queues == ()
+    assert made_by(changes) == ()
     with log_in(node) as channel:
         assert take(channel, "unit.LCA.normal")[1] == b"kept"
 

@@ -15,6 +15,7 @@ from schemas.unit import Link, Unit
 from support.amqp import administrator, take
 from support.broker import Vhost
 from support.organisation import a_unit, lao_cai_units
+from support.plans import made_by
 
 DAY = date(2026, 11, 22)
 SMALL = [a_unit(code) for code in ("LCA", "LCA.VP", "LCA.02", "LCA.02.05")]
@@ -34,7 +35,7 @@ async def test_the_whole_example_stands_in_seconds_and_a_second_time_changes_not
     changes = await apply(management, vhost.name, wanted)
     seconds = time.monotonic() - began
     print(f"{len(wanted.queues)} queues, {len(wanted.items())} objects applied in {seconds:.1f} s")
-    assert len(changes.created_queues) == len(wanted.queues) == 247
+    assert len(made_by(changes)) == len(wanted.queues) == 247
     assert seconds < 15
     assert await read(management, vhost.name) == wanted
     assert not await apply(management, vhost.name, wanted)
@@ -57,7 +58,7 @@ async def test_queues_have_the_planned_arguments(vhost: Vhost, management: Manag
 async def test_a_vhost_that_is_not_there_is_made(vhost: Vhost, management: Management) -> None:
     await management.delete("vhosts", vhost.name)
     changes = await apply(management, vhost.name, planned(vhost, SMALL))
-    assert "unit.LCA.express" in changes.created_queues
+    assert "unit.LCA.express" in made_by(changes)
 
 
 async def test_what_a_wiped_broker_lost_is_made_again_and_told(vhost: Vhost, management: Management) -> None:
@@ -66,7 +67,7 @@ async def test_what_a_wiped_broker_lost_is_made_again_and_told(vhost: Vhost, man
     await management.delete("queues", vhost.name, "unit.LCA.02.normal")
     await management.delete("users", "gateway:LCA.#")
     changes = await apply(management, vhost.name, wanted)
-    assert changes.created_queues == ("unit.LCA.02.normal",)
+    assert made_by(changes) == ("unit.LCA.02.normal",)
     assert await read(management, vhost.name) == wanted
 
 
@@ -86,7 +87,7 @@ async def test_a_unit_that_moves_keeps_its_queue_and_what_lies_in_it(vhost: Vhos
         channel.basic_publish("org.LCA", "LCA.02.express", b"after", mandatory=True)
         assert [take(channel, "unit.LCA.02.express")[1] for _ in range(2)] == [b"before", b"after"]
         assert channel.basic_get("unit.LCA.02.express") == (None, None, None)
-    assert changes.created_queues == ("unit.LCA.02.05.express", "unit.LCA.02.05.normal")
+    assert made_by(changes) == ("unit.LCA.02.05.express", "unit.LCA.02.05.normal")
 
 
 async def test_a_queue_that_holds_a_message_is_never_deleted(vhost: Vhost, management: Management) -> None:
@@ -134,7 +135,7 @@ async def test_an_empty_queue_of_a_unit_with_obsolete_arguments_is_made_anew(
     wanted = planned(vhost, SMALL)
     await apply(management, vhost.name, with_old_arguments(wanted, "unit.LCA.02.express"))
     changes = await apply(management, vhost.name, wanted)
-    assert changes.created_queues == ("unit.LCA.02.express",)
+    assert made_by(changes) == ("unit.LCA.02.express",)
     assert await read(management, vhost.name) == wanted
 
 
@@ -149,7 +150,7 @@ async def test_obsolete_arguments_of_a_queue_in_use_are_a_conflict(vhost: Vhost,
             "queue intake",
             "queue unit.LCA.02.express",
         ]
-        assert changes.created_queues == ()
+        assert made_by(changes) == ()
         assert take(channel, "unit.LCA.02.express")[1] == b"kept"
 
 

@@ -15,6 +15,7 @@ from schemas.unit import Unit
 from support.amqp import administrator, take
 from support.broker import Vhost
 from support.organisation import a_unit
+from support.plans import made_by
 
 DAY = date(2026, 11, 22)
 
@@ -82,7 +83,7 @@ async def test_a_router_that_is_killed_in_any_part_goes_on_there(
         again.extend(queues)
 
     changes = await apply(management, vhost.name, wanted, Making(part=4, on_made=note))
-    assert not made & set(changes.created_queues), "what was made is not made again"
+    assert not made & set(made_by(changes)), "what was made is not made again"
     assert set(again) == {queue.name for queue in wanted.queues} - bound_before, "what was not bound is told again"
     assert await read(management, vhost.name) == wanted
 
@@ -96,7 +97,7 @@ async def test_an_import_whose_answer_is_lost_is_not_done_again(vhost: Vhost, lo
             await apply(management, vhost.name, wanted, Making(part=5))
         made = {queue.name for queue in (await read(management, vhost.name)).queues}
         changes = await apply(management, vhost.name, wanted, Making(part=5))
-        assert not made & set(changes.created_queues)
+        assert not made & set(made_by(changes))
         assert await read(management, vhost.name) == wanted
 
 
@@ -109,7 +110,7 @@ async def test_what_is_made_is_told_before_anything_can_be_routed_to_it(vhost: V
 
     told: list[str] = []
     changes = await apply(management, vhost.name, planned(vhost), Making(part=4, on_made=is_unbound))
-    assert sorted(told) == list(changes.created_queues)
+    assert sorted(told) == list(made_by(changes))
 
 
 async def test_a_deleted_exchange_comes_back_and_no_queue_is_made_anew(vhost: Vhost, management: Management) -> None:
@@ -118,7 +119,7 @@ async def test_a_deleted_exchange_comes_back_and_no_queue_is_made_anew(vhost: Vh
     put(vhost, "LCA.03", b"kept")
     await management.delete("exchanges", vhost.name, "org.LCA")
     changes = await apply(management, vhost.name, wanted)
-    assert changes.created_queues == ()
+    assert made_by(changes) == ()
     with administrator(vhost).channel() as channel:
         assert take(channel, "unit.LCA.03.normal")[1] == b"kept"
     put(vhost, "LCA.03", b"reached")
@@ -133,7 +134,7 @@ async def test_an_unbound_queue_that_has_no_process_is_made_anew_and_holds_up_no
     async with QueueDead(vhost.management_url, vhost.user, vhost.password) as broken:
         broken.dead = dead
         changes = await apply(broken, vhost.name, wanted)
-    assert changes.created_queues == (dead,)
+    assert made_by(changes) == (dead,)
     assert await read(management, vhost.name) == wanted
     put(vhost, "LCA.03", b"reached")
 
@@ -144,22 +145,22 @@ async def test_queues_for_which_there_are_no_file_handles_are_refused_and_named(
     there = (await management.get("overview"))["object_totals"]["queues"]
     handles = handles_for(there + 9)
     changes = await apply(management, vhost.name, planned(vhost), Making(handles=handles))
-    assert len(changes.created_queues) == 9
-    assert {"intake", "receipts.ledger", "dead"} <= set(changes.created_queues), "what serves all comes first"
+    assert len(made_by(changes)) == 9
+    assert {"intake", "receipts.ledger", "dead"} <= set(made_by(changes)), "what serves all comes first"
     conflict = changes.conflicts[0]
     assert conflict.what == "6 queues from unit.LCA.04.express on"
     assert f"of {there + 9} queues that fit into {handles} file handles" in conflict.problem
     assert f"give it {handles_for(there + 15)} file handles" in conflict.remedy
     assert not conflict.harmless
     bound = {item.target for item in (await read(management, vhost.name)).bindings if item.target_kind == "queue"}
-    assert bound == set(changes.created_queues)
+    assert bound == set(made_by(changes))
 
 
 async def test_queues_that_stand_are_not_harmed_by_a_broker_that_is_full(vhost: Vhost, management: Management) -> None:
     await apply(management, vhost.name, planned(vhost, UNITS[:2]))
     changes = await apply(management, vhost.name, planned(vhost, UNITS[:3]), Making(handles=101))
-    assert changes.created_queues == ()
+    assert made_by(changes) == ()
     put(vhost, "LCA.01", b"reached")
     later = await apply(management, vhost.name, planned(vhost, UNITS[:3]), Making(handles=100_000))
-    assert later.created_queues == ("unit.LCA.02.express", "unit.LCA.02.normal")
+    assert made_by(later) == ("unit.LCA.02.express", "unit.LCA.02.normal")
     assert not later.conflicts

@@ -13,6 +13,7 @@ from support.amqp import Login, administrator, is_open
 from support.broker import Vhost, call
 from support.conditions import holds
 from support.organisation import a_unit
+from support.plans import made_by
 
 DAY = date(2026, 11, 22)
 
@@ -123,5 +124,5 @@ async def test_upstream_systems_cannot_make_queues_without_end_and_cannot_keep_u
         channel.queue_delete("unit.LCA.02.normal")
         channel.queue_declare("other", durable=True)
     changes = await apply(management, vhost.name, full)
-    assert changes.created_queues == ("unit.LCA.02.normal",)
+    assert made_by(changes) == ("unit.LCA.02.normal",)
     assert await read(management, vhost.name) == full

@@ -217,6 +217,33 @@ async def test_a_file_swept_between_its_making_and_its_locking_is_made_anew(
     assert swept
 
 
+async def test_what_is_known_to_be_sound_waits_for_no_other_file_that_is_hashed(store: ContentStore) -> None:
+    await store.put(b"abc")
+    with store._hashing[int(ABC[:2], 16) % len(store._hashing)]:
+        assert await asyncio.wait_for(asyncio.to_thread(store.sound, ABC), 10) == 3
+        assert await asyncio.wait_for(asyncio.to_thread(store.read, ABC), 10) == b"abc"
+
+
+async def test_a_sweep_needs_no_more_of_a_lock_than_nfs_gives_a_file_that_is_only_read(
+    store: ContentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+
+    def as_over_nfs(fd: int, operation: int) -> None:
+        is_for_reading = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        if operation & fcntl.LOCK_EX and is_for_reading:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        lock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", as_over_nfs)
+    living = await store.begin()
+    (store.incoming / "abandoned").write_bytes(b"ab")
+    again = ContentStore(store.root, reserve_bytes=0)
+    assert len(list(again.incoming.iterdir())) == 1, "the one that is being written"
+    await living.write(b"abc")
+    assert (await living.commit()).sha256 == ABC
+
+
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", ABC.upper(), ABC[:-1], ABC + "0", ABC[:-1] + "\n"])
 def test_a_name_that_is_no_hash_never_becomes_a_path(store: ContentStore, name: str) -> None:
     with pytest.raises(ValueError, match="SHA-256"):

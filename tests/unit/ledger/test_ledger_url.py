@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from router.errors import LedgerRevisionError
-from router.ledger.engine import open_engine, require_current, upgrade
+from router.errors import LedgerRevisionError, UnavailableError
+from router.ledger.engine import file_of, open_engine, require_current, upgrade
+from router.service import RouterService
 from router.settings import RouterSettings
 from router.storage.postgres import connect_args
 
@@ -30,6 +31,34 @@ def test_postgresql_is_reached_through_psycopg_however_it_is_spelt(url: str) -> 
 def test_another_database_is_refused_with_the_two_that_may_be(url: str) -> None:
     with pytest.raises(ValueError, match=r"sqlite:///path or postgresql://host/name"):
         open_engine(url)
+
+
+def test_one_router_works_on_a_sqlite_ledger_wherever_it_lies_and_by_whatever_way(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    url = f"sqlite:///{tmp_path}/ledgers/one.sqlite3"
+    with a_router(tmp_path / "a", url)._own_ledger():
+        for other in (url, f"sqlite:///{tmp_path}/link/ledgers/one.sqlite3"):
+            with (
+                pytest.raises(UnavailableError, match=r"works on .*one\.sqlite3"),
+                a_router(tmp_path / "b", other)._own_ledger(),
+            ):
+                pass
+        two = f"sqlite:///{tmp_path}/ledgers/two.sqlite3"
+        with pytest.raises(UnavailableError, match=r"works on .*/a"), a_router(tmp_path / "a", two)._own_ledger():
+            pass
+        with a_router(tmp_path / "b", two)._own_ledger():
+            pass
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_several_routers_work_on_a_postgresql_ledger_however_it_is_spelt(tmp_path: Path, scheme: str) -> None:
+    url = f"{scheme}://db/x"
+    with a_router(tmp_path, url)._own_ledger(), a_router(tmp_path, url)._own_ledger():
+        assert file_of(url) is None
+
+
+def a_router(data_dir: Path, ledger_url: str) -> RouterService:
+    return RouterService(RouterSettings(data_dir=data_dir, ledger_url=ledger_url))
 
 
 def test_a_refused_url_does_not_show_its_password() -> None:

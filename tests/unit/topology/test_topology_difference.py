@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from router.broker.topology import BrokerAccount, Topology, diff, plan
 from router.broker.topology.values import Binding, Exchange, Queue, User, arguments
 from support.organisation import a_unit
+from support.plans import made_by
 
 DAY = date(2026, 11, 22)
 EMPTY = Topology(vhost="v")
@@ -60,7 +61,7 @@ def test_a_plan_that_stands_needs_nothing() -> None:
 
 def test_from_nothing_all_queues_are_created() -> None:
     changes = diff(EMPTY, planned("A", "A.1"))
-    assert changes.created_queues == (
+    assert made_by(changes) == (
         "dead",
         "intake",
         "receipts.ledger",
@@ -99,7 +100,7 @@ def test_a_units_queue_with_obsolete_arguments_is_made_anew_with_its_bindings() 
     wanted = planned("A")
     changes = diff(with_old_arguments(wanted, "unit.A.express"), wanted)
     assert {queue.name for queue in changes.rebuild} == {"unit.A.express"}
-    assert changes.created_queues == ("unit.A.express",)
+    assert made_by(changes) == ("unit.A.express",)
     assert changes.create.bindings == {Binding("org.A", "queue", "unit.A.express", "A.express")}
 
 
@@ -108,7 +109,7 @@ def test_a_queue_that_is_to_be_made_anew_but_holds_messages_stays_and_is_a_confl
     changes = diff(with_old_arguments(wanted, "unit.A.express"), wanted)
     changes = changes.keeping(changes.rebuild)
     assert not changes.rebuild
-    assert changes.created_queues == ()
+    assert made_by(changes) == ()
     assert "holds messages" in str(changes.conflicts[0])
 
 
@@ -117,7 +118,7 @@ def test_a_queue_that_was_left_without_bindings_is_bound_again_and_no_conflict()
     left = {binding for binding in wanted.bindings if binding.target == "unit.A.normal"}
     changes = diff(replace(wanted, bindings=wanted.bindings - left), wanted)
     assert {queue.name for queue in changes.unbound} == {"unit.A.normal"}
-    assert changes.created_queues == ()
+    assert made_by(changes) == ()
     assert changes.create.bindings == left
     assert not changes.conflicts
 
@@ -127,7 +128,7 @@ def test_a_queue_without_bindings_that_turns_out_to_be_dead_is_made_anew() -> No
     left = {binding for binding in wanted.bindings if binding.target == "unit.A.normal"}
     changes = diff(replace(wanted, bindings=wanted.bindings - left), wanted)
     changes = changes.making_anew(changes.unbound)
-    assert changes.created_queues == ("unit.A.normal",)
+    assert made_by(changes) == ("unit.A.normal",)
     assert not changes.unbound
     assert changes.create.bindings == left
 
@@ -142,7 +143,7 @@ def test_the_intakes_queue_is_never_made_anew_by_itself() -> None:
     wanted = planned("A")
     changes = diff(with_old_arguments(wanted, "intake"), wanted)
     assert not changes.rebuild
-    assert changes.created_queues == ()
+    assert made_by(changes) == ()
     assert [conflict.what for conflict in changes.conflicts] == ["queue intake"]
     assert "stop all senders" in changes.conflicts[0].remedy
 

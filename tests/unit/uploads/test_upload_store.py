@@ -194,6 +194,20 @@ def test_what_nothing_comes_for_expires_and_is_swept(uploads: UploadStore, clock
     assert content.size(announced(b"x").sha256) == 1, "what is content stays"
 
 
+@pytest.mark.parametrize("announced_before", [False, True])
+def test_what_a_kill_in_the_middle_of_an_announcement_leaves_goes_too(
+    uploads: UploadStore, clock: Clock, content: ContentStore, *, announced_before: bool
+) -> None:
+    uploads.announce(ACCOUNT, announced())
+    if not announced_before:
+        uploads.terminate(ACCOUNT, SHA)
+    account = next(path for path in (content.root / "uploads").iterdir())
+    (account / f"{SHA}.new").write_bytes(b"{")
+    clock.later = LIMITS.expire_after + 1
+    assert uploads.sweep() == announced_before
+    assert [path.name for path in account.iterdir()] == ["lock"]
+
+
 @pytest.mark.parametrize(("back", "gone"), [(24 * 3600.0, 1), (365 * 24 * 3600.0, 1), (60.0, 0)])
 def test_what_came_while_the_clock_was_far_ahead_is_not_kept_for_so_long(
     uploads: UploadStore, clock: Clock, back: float, gone: int

@@ -5,6 +5,7 @@ import hashlib
 import os
 import threading
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from router.delivery.retention import Kept, Retention
 from router.errors import UnknownAttachmentError
 from router.ledger.engine import reading, writing
 from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
-from router.ledger.way import holders
+from router.ledger.units.leftovers import hand_on
+from router.ledger.units.unit_acts import By
+from router.ledger.units.unit_list import import_units
+from router.ledger.way import acts, holders, retention
 from router.ledger.way.acceptance import accept
 from router.ledger.way.holders import Brought, UnnamedLimits
 from router.ledger.writer import Writer
@@ -240,3 +244,64 @@ async def test_a_content_that_was_let_go_is_wanted_again_when_a_dispatch_names_i
     os.utime(store.path(name), (0, 0))
     await pruned(ledger, store, Kept(contents=10 * DAY))
     assert store.size(name) == 5
+
+
+def let_go(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        retention.let_go_of_contents(conn, [now_ms() - round(10 * DAY * 1000)])
+
+
+def noted(ledger: Engine) -> set[str]:
+    with reading(ledger) as conn:
+        return set(conn.scalars(select(content_removed.c.sha256)))
+
+
+def test_a_note_that_crossed_the_acceptance_of_a_dispatch_takes_no_file(ledger: Engine, store: ContentStore) -> None:
+    """Another router's note comes in after the commit of a dispatch that could not see it to delete it."""
+    name = bring(ledger, store, b"crossed", days_ago=4000)
+    end(ledger, dispatch(ledger, attachment(b"crossed")), Status.COMPLETED, 2000)
+    key = dispatch(ledger, attachment(b"crossed"))
+    with writing(ledger) as conn:
+        conn.execute(content_removed.insert().values(sha256=name, at=0))
+    assert collector(ledger, store).run() == 0
+    assert store.size(name) == 7
+    end(ledger, key, Status.COMPLETED, now_ms())
+    let_go(ledger)
+    assert noted(ledger) == set(), "it ended just now, so it is kept for as long as the settings say"
+
+
+@pytest.mark.parametrize("by", ["redrive", "hand_on"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_expired_long_ago_goes_again_with_its_contents_or_not_at_all(
+    ledger: Engine, store: ContentStore, by: str, *, gone: bool
+) -> None:
+    name = bring(ledger, store, b"again", days_ago=4000)
+    key = dispatch(ledger, attachment(b"again"))
+    end(ledger, key, Status.EXPIRED, 2000)
+    let_go(ledger)
+    if gone:
+        assert collector(ledger, store).run() == 1
+    assert goes_again(ledger, key, by) is not gone
+    collector(ledger, store).run()
+    assert store.size(name) == (None if gone else 5)
+    if gone:
+        bring(ledger, store, b"again")
+        assert goes_again(ledger, key, by), "its bytes are here again"
+    assert noted(ledger) == set()
+
+
+def goes_again(ledger: Engine, key: str, by: str) -> bool:
+    """Whether the delivery to LCA.01 of a dispatch is sent again."""
+    row, other = delivery.c, unit("LCA.03")
+    with writing(ledger) as conn:
+        if by == "redrive":
+            ids = conn.scalars(select(row.id).where(row.dispatch_id == key, row.unit == "LCA.01")).all()
+            done = acts.redrive(conn, ids, who="lan", reason="the line is up", now_ms=now_ms())
+            assert len(done.redriven) + len(done.refused) == 1
+            assert all(name in why for name in ["a.pdf"] for why in done.refused.values())
+            return bool(done.redriven)
+        left = UNITS[0].model_copy(update={"valid_to": date(2020, 1, 1), "successor": "LCA.03"})
+        import_units(conn, [unit("LCA"), left, other], now_ms=now_ms())
+        settled = hand_on(conn, "LCA.01", "", By("lan", "merged", now_ms()), day=date(2026, 1, 1))
+        assert len(settled.handed_on) + len(settled.left) == 1
+        return bool(settled.handed_on)

@@ -23,6 +23,7 @@ from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
 from router.delivery.expired_traces import OutageRetention, UploadExpiry
 from router.delivery.expiry import Expiry
+from router.delivery.hearing import Hearing
 from router.delivery.line_watch import LineWatch
 from router.delivery.managed_broker import ManagedBroker
 from router.delivery.missing_receipts import Asker
@@ -97,6 +98,8 @@ class Parts:
         self._organisation = Organisation(engine, settings.timezone)
         self._organisation.refresh()
         self._recorded = self._make_recorded()
+        self._hearing = Hearing(writer)
+        session.on_state(self._hearing.on_session)
         self._recorder = self._make_recorder()
         self._relay = self._make_relay()
         self._asker = self._make_asker()
@@ -105,10 +108,9 @@ class Parts:
         waits = Waits(silence_of(settings), round(settings.relay_lease * 1000))
         self._alignment = Alignment(writer, self._knocked.set, waits)
         self._keeper = self._make_keeper()
-        self._line_watch = LineWatch(writer, doubt=self._keeper.on_doubt)
+        self._line_watch = LineWatch(writer, self._hearing, doubt=self._keeper.on_doubt)
         session.on_state(self._keeper.on_session)
         session.on_doubt(self._keeper.on_doubt)
-        session.on_state(self._line_watch.on_session)
         self._organisation.on_change = self._keeper.on_change
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
@@ -179,6 +181,7 @@ class Parts:
             publisher=self._publisher,
             silence=silence_of(self._settings),
             grace=self._settings.receipts_grace,
+            hearing=self._hearing,
             knock=self._knocked.set,
             on_recorded=self._note_recorded,
         )
@@ -261,6 +264,7 @@ class Parts:
                 max_attachment_bytes=self._settings.max_attachment_bytes,
                 timezone=self._settings.timezone,
                 allowed_hosts=self._settings.allowed_hosts,
+                hearing=self._hearing,
                 provider=provider_of(self._settings),
                 stopping=self._stopping,
             )

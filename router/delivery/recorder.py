@@ -1,7 +1,7 @@
 """Records what units say: receipts into the ledger, gaps and new spools into the outbox; bad messages into `dead`."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from router.broker import Delivered, Publisher, dead_letter
 from router.delivery import hellos
 from router.delivery.gaps import Gaps
+from router.delivery.hearing import Hearing
 from router.delivery.hellos import Greeting
 from router.errors import UnavailableError
 from router.ledger.units import heard, presence
@@ -59,6 +60,7 @@ class Recorder:
         publisher: for what ends in ``dead``.
         silence: when an undelivered document is sent again.
         grace: seconds that a receipt may be overtaken by later ones before it is asked for.
+        hearing: since when a gateway that was not heard of is taken to be gone.
         knock: called when something became due by a gap or a new spool.
         on_recorded: told what was recorded, for the metrics.
     """
@@ -70,6 +72,7 @@ class Recorder:
         publisher: Publisher,
         silence: Silence,
         grace: float = 30.0,
+        hearing: Hearing | None = None,
         knock: Callable[[], None] = lambda: None,
         on_recorded: Callable[[Sequence[Result]], None] = lambda _results: None,
     ) -> None:
@@ -77,9 +80,8 @@ class Recorder:
         self._publisher = publisher
         grace_ms = round(grace * 1000)
         self._apply = partial(_apply, silence, grace_ms, Signs())
-        self._note_hello = partial(hellos.note, grace_ms)
+        self._note_hello = partial(_note_hellos, hearing or Hearing(), grace_ms)
         self._gaps = Gaps()
-        self._since_ms = now_ms()
         self._knock = knock
         self._on_recorded = on_recorded
 
@@ -99,7 +101,7 @@ class Recorder:
         bad: dict[int, str] = {}
         for index, message in enumerate(batch):
             try:
-                read.append(_read(index, message, self._since_ms))
+                read.append(_read(index, message))
             except (UnacceptableError, InvalidError) as error:
                 bad[index] = str(error)
         bad |= await self._record_all(read)
@@ -198,11 +200,17 @@ def _apply(
     return [[next(results) for _ in batch] for batch in batches]
 
 
+def _note_hellos(hearing: Hearing, grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -> list[int]:
+    """Asked of the hearing here and now: a greeting may have waited long for an absent database."""
+    since_ms = hearing.since_ms
+    return hellos.note(grace_ms, connection, [replace(item, since_ms=since_ms) for item in greetings])
+
+
 def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
     return [outbox.make_due_by_sequence(connection, gap.unit, gap.missing, now_ms()) for gap in gaps]
 
 
-def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
+def _read(index: int, message: Delivered) -> _Read:
     sender = _sender(message)
     if message.type == TYPE_RECEIPTS:
         burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
@@ -218,7 +226,7 @@ def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
         health = read_health(message.headers.get(HEADER_HEALTH))
         before = message.headers.get(HEADER_REPLACED)
         replaces = before if isinstance(before, str) and is_id(before) else ""
-        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces))
+        return _Read(index, hello=Greeting(hello, sender, health, replaces=replaces))
     raise UnacceptableError(f"message type {message.type!r} is none of {TYPE_RECEIPTS}, {TYPE_GAP}, {TYPE_HELLO}")
 
 

@@ -226,7 +226,7 @@ async def test_of_a_dispatch_that_ended_long_ago_is_forgotten_what_the_settings_
     await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
     is_open = other in {Status.PARKED, Status.QUEUED}
     with reading(ledger) as conn:
-        assert conn.scalar(select(func.count()).select_from(receipt)) == (3 if is_open else 0)
+        assert conn.scalar(select(func.count()).select_from(receipt)) == (3 if is_open else 1), "the last place stays"
         assert conn.scalar(select(func.count()).select_from(attempt)) == (1 if is_open else 0)
         assert list(conn.scalars(select(content_removed.c.sha256))) == ([] if is_open else [name])
     assert store.size(name) == (6 if is_open else None)

@@ -20,7 +20,7 @@ from router.broker.topology.grants import RECORDED
 from router.errors import UnavailableError
 from router.ledger.engine import reading
 from router.ledger.way import recorded
-from router.ledger.way.recorded import Claim, Entry, Step
+from router.ledger.way.recorded import LEASE_MS, Claim, Entry, Step
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from schemas.clock import now_ms
@@ -31,7 +31,6 @@ from schemas.states import Status
 
 log = structlog.get_logger()
 BATCH = 500
-_LEASE_MS = 15_000
 _REFUSALS = 5
 """Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
 _REFUSING_MS = 600_000
@@ -121,7 +120,7 @@ class RecordedPublisher:
         await self._steady.wait()
         await self._session.ready()
         now = now_ms()
-        place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + _LEASE_MS))
+        place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + LEASE_MS))
         while place is not None:
             self._through = place
             entries, waiting = await asyncio.to_thread(self._following)
@@ -136,7 +135,7 @@ class RecordedPublisher:
         if not await self._until_taken(messages):
             return None
         place = entries[-1].pos
-        noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + _LEASE_MS))
+        noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + LEASE_MS))
         if messages:
             log.debug(Event.RECORDED_PUBLISHED, messages=len(messages), receipts=len(entries), through=place)
         return place if noted else None
@@ -144,7 +143,7 @@ class RecordedPublisher:
     async def _until_taken(self, messages: Sequence[Burst]) -> bool:
         """Publish messages in order, those from the first failed one on again; False: we were too long at it."""
         backoff = Backoff(_PAUSE_FIRST, _PAUSE_LONGEST)
-        until = now_ms() + _LEASE_MS
+        until = now_ms() + LEASE_MS
         rest, tries = messages, 0
         while rest:
             outcomes = await self._publisher.publish([item.message for item in rest])

@@ -14,9 +14,12 @@ from sqlalchemy.exc import OperationalError
 
 from router.ledger.bulk import rows_at_once
 from router.ledger.models import delivery, dispatch, publication, receipt
+from schemas.deadlines import is_over
 from schemas.states import Effect
 
 NAME = "receipts.recorded"
+LEASE_MS = 15_000
+"""How long a claim holds at most: what says more was written by a clock that was ahead."""
 _LOCK_WITHIN = "300ms"
 _AT = update(publication).where(publication.c.name == NAME)
 
@@ -90,7 +93,8 @@ def claim(connection: Connection, claims: Sequence[Claim]) -> list[int | None]:
 
 
 def _claim(connection: Connection, item: Claim) -> int | None:
-    free = (publication.c.owner == item.owner) | (publication.c.until < item.now_ms)
+    over = is_over(publication.c.until, now=item.now_ms, longest=LEASE_MS)
+    free = (publication.c.owner == item.owner) | over
     through = _locked(connection, free)
     if through is not None:
         connection.execute(_AT.values(owner=item.owner, until=item.until_ms))

@@ -1,5 +1,6 @@
 """Records what units say: receipts into the ledger, gaps and new spools into the outbox; bad messages into `dead`."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -124,8 +125,8 @@ class Recorder:
         """
         try:
             bad = await self._record(read)
-            for item in read:
-                await self._resend(item)
+            # All at once, so that they share commits; the writer keeps their order.
+            await asyncio.gather(*(self._resend(item) for item in read if item.gap or item.hello))
         except UnavailableError:
             raise
         except Exception as error:
@@ -154,17 +155,23 @@ class Recorder:
         if item.gap is not None:
             await self._answer_gap(item.gap)
         if item.hello is not None:
-            due = await self._writer.run(self._note_hello, item.hello)
             hello = item.hello.hello
+            due = await self._writer.run(self._note_hello, item.hello, weight=len(hello.units))
             note = log.debug if hello.again else log.info
             note(Event.GATEWAY_SEEN, unit=hello.units[0], units=len(hello.units), due=due)
             self._knock()
 
     async def _answer_gap(self, gap: Gap) -> None:
-        """Each number once in an interval, however often it is asked for."""
-        fresh = self._gaps.fresh(gap.unit, gap.missing, now_ms())
-        due = await self._writer.run(_requeue_gap, gap.model_copy(update={"missing": fresh})) if fresh else 0
+        """Each number once in an interval, however often it is asked for, in one batch as well."""
+        fresh, due = self._gaps.fresh(gap.unit, gap.missing, now_ms()), 0
         self._gaps.answered(gap.unit, fresh, now_ms())
+        try:
+            if fresh:
+                only = gap.model_copy(update={"missing": fresh})
+                due = await self._writer.run(_requeue_gap, only, weight=len(fresh))
+        except BaseException:
+            self._gaps.not_answered(gap.unit, fresh)
+            raise
         log.info(Event.GAP_REPORTED, unit=gap.unit, missing=len(gap.missing), fresh=len(fresh), due=due)
         if due:
             self._knock()

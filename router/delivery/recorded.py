@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -34,6 +35,8 @@ BATCH = 500
 _REFUSALS = 5
 """Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
 _REFUSING_MS = 600_000
+_SETTLE_TRIES = 5
+"""Tries in a row that writers may be in the way before one waits for longer."""
 _RELEASE_WITHIN = 1.0
 _SOLE = "router"
 """On SQLite there is one router, which need not wait for the claim that it held before it was killed."""
@@ -83,6 +86,7 @@ class RecordedPublisher:
         self._knocked = asyncio.Event()
         self._through = 0
         self._settled = 0
+        self._not_settled = 0
         self._refusing: dict[str, int] = {}  # issuers whose queue is not waited for, and until when
 
     def knock(self) -> None:
@@ -176,7 +180,11 @@ class RecordedPublisher:
         return False
 
     async def _settle(self) -> bool:
-        settled = await asyncio.to_thread(recorded.settle, self._engine)
+        """Seldom with more patience: an autovacuum may be in the way for minutes, and gives way only then."""
+        is_turn = self._not_settled >= _SETTLE_TRIES
+        within = recorded.SETTLES_AGAINST_VACUUM_WITHIN if is_turn else recorded.SETTLES_WITHIN
+        settled = await asyncio.to_thread(partial(recorded.settle, self._engine, within=within))
+        self._not_settled = 0 if is_turn or settled is not None else self._not_settled + 1
         self._settled = max(self._settled, settled or 0)
         return settled is not None
 

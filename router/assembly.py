@@ -36,6 +36,7 @@ from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
 from router.delivery.retention import Kept, Retention
 from router.delivery.topology_sync import Keeper, TopologyState
+from router.delivery.yielding import Yielding
 from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services
 from router.identity import Provider, ProviderClient
@@ -64,6 +65,7 @@ _PRUNE_EVERY = 3600.0
 _EXPIRE_EVERY = 60.0
 _SWEEP_UPLOADS_EVERY = 600.0
 _LOOK_ASIDE_EVERY = 10.0
+_LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
 log = structlog.get_logger()
 
@@ -123,10 +125,9 @@ class Parts:
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
-        self._consumers = [
-            self._consume(INTAKE_QUEUE, door.handle),
-            self._consume(RECEIPTS_QUEUE, self._recorder.handle),
-        ]
+        handlers = {INTAKE_QUEUE: door.handle, RECEIPTS_QUEUE: self._recorder.handle}
+        self._consumers = {queue: self._consume(queue, handler) for queue, handler in handlers.items()}
+        self._yielding = Yielding(writer, self._consumers)
 
     def jobs(self) -> Mapping[str, Start]:
         """What runs beside the API until the end, each by its name."""
@@ -149,6 +150,7 @@ class Parts:
             "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),
             "scrub": partial(periodically, self._scrub.look, SLICE_SECONDS),
             "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
+            "yielding": partial(periodically, self._yielding.look, _LOOK_AFTER_LEDGER),
             "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
         }
 
@@ -163,7 +165,7 @@ class Parts:
 
     async def _look_aside(self) -> None:
         """Note for the metrics what lies in ``dead`` and what comes back again and again."""
-        self._metrics.set_apart_now = sum(consumer.set_apart for consumer in self._consumers)
+        self._metrics.set_apart_now = sum(consumer.set_apart for consumer in self._consumers.values())
         before, now = self._metrics.dead, await self._session.depth(DEAD)
         self._metrics.dead = now
         if now and now > (before or 0):

@@ -24,6 +24,7 @@ from router.ledger.units.unit_list import import_units
 from router.ledger.way import acts, holders, retention
 from router.ledger.way.acceptance import accept
 from router.ledger.way.holders import Brought, UnnamedLimits
+from router.ledger.way.retention import Page
 from router.ledger.writer import Writer
 from schemas.accounts import parse_account
 from schemas.attachment import Attachment
@@ -232,6 +233,30 @@ async def test_of_a_dispatch_that_ended_long_ago_is_forgotten_what_the_settings_
     assert store.size(name) == (6 if is_open else None)
 
 
+async def test_what_ended_long_ago_is_found_in_small_steps_between_what_stays(
+    ledger: Engine, store: ContentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No statement looks at more rows than one step has, however many of them stay."""
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    stay = {}
+    with writing(ledger) as conn:
+        clerk = Clerk(conn, now=1000)
+        for number in range(8):
+            key = clerk.dispatch("LCA.VP", UNITS, attachments=[attachment(b"%d" % number)])
+            stay[key] = number in {0, 1, 2, 5}
+            clerk.tell(key, "LCA.01", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+            conn.execute(attempt.insert().values(delivery_id=clerk.deliveries[key, "LCA.02"], at=1000, outcome="lost"))
+        last = clerk.dispatch("LCA.VP", UNITS)
+        clerk.tell(last, "LCA.01", Status.QUEUED)
+    for key in [key for key, stays in stay.items() if not stays]:
+        await asyncio.to_thread(end, ledger, key, Status.COMPLETED, 2000)
+    await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
+    with reading(ledger) as conn:
+        assert conn.scalar(select(func.count()).select_from(receipt)) == 3 * 4 + 1
+        assert conn.scalar(select(func.count()).select_from(attempt)) == 4
+        assert conn.scalar(select(func.count()).select_from(content_removed)) == 4
+
+
 async def test_a_content_that_was_let_go_is_wanted_again_when_a_dispatch_names_it(
     ledger: Engine, store: ContentStore
 ) -> None:
@@ -248,7 +273,7 @@ async def test_a_content_that_was_let_go_is_wanted_again_when_a_dispatch_names_i
 
 def let_go(ledger: Engine) -> None:
     with writing(ledger) as conn:
-        retention.let_go_of_contents(conn, [now_ms() - round(10 * DAY * 1000)])
+        retention.let_go_of_contents(conn, [Page(now_ms() - round(10 * DAY * 1000))])
 
 
 def noted(ledger: Engine) -> set[str]:

@@ -8,6 +8,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, publication, receipt
 from router.ledger.way import recorded, retention
 from router.ledger.way.recorded import Claim, Entry, Step
+from router.ledger.way.retention import Page
 from schemas.clock import now_ms
 from schemas.states import Status
 from support.ledgers import POSTGRESQL, Clerk, unit
@@ -60,7 +61,7 @@ def test_what_comes_after_all_was_forgotten_is_published_too(ledger: Engine) -> 
             ended = delivery.c.dispatch_id == item
             conn.execute(update(delivery).where(ended).values(state=Status.COMPLETED.value))
         through = recorded.end(conn)
-        retention.forget_receipts(conn, [now_ms() + 365 * 86_400_000])
+        retention.forget_receipts(conn, [Page(now_ms() + 365 * 86_400_000)])
         assert len(conn.execute(select(receipt.c.pos)).all()) == 1
         tell(conn, 1, "LCA.03")
     places, waiting = following(ledger, through)

@@ -22,6 +22,7 @@ from router.content.uploads import UploadLimits, UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
 from router.delivery.expiry import Expiry
+from router.delivery.hearing import Hearing
 from router.delivery.line_watch import LineWatch
 from router.delivery.managed_broker import ManagedBroker
 from router.delivery.missing_receipts import Asker
@@ -35,6 +36,7 @@ from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
 from router.delivery.retention import Kept, OutageRetention, Retention, UploadExpiry
 from router.delivery.topology_sync import Keeper, TopologyState
+from router.delivery.yielding import Yielding
 from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services
 from router.identity import Provider, ProviderClient
@@ -64,6 +66,7 @@ _PRUNE_EVERY = 3600.0
 _EXPIRE_EVERY = 60.0
 _SWEEP_UPLOADS_EVERY = 600.0
 _LOOK_ASIDE_EVERY = 10.0
+_LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
 log = structlog.get_logger()
 
@@ -98,6 +101,8 @@ class Parts:
         self._organisation = Organisation(engine, settings.timezone)
         self._organisation.refresh()
         self._recorded = self._make_recorded()
+        self._hearing = Hearing(writer)
+        session.on_state(self._hearing.on_session)
         self._recorder = self._make_recorder()
         self._relay = self._make_relay()
         self._asker = self._make_asker()
@@ -106,10 +111,9 @@ class Parts:
         waits = Waits(silence_of(settings), round(settings.relay_lease * 1000))
         self._alignment = Alignment(writer, self._knocked.set, waits)
         self._keeper = self._make_keeper()
-        self._line_watch = LineWatch(writer, doubt=self._keeper.on_doubt)
+        self._line_watch = LineWatch(writer, self._hearing, doubt=self._keeper.on_doubt)
         session.on_state(self._keeper.on_session)
         session.on_doubt(self._keeper.on_doubt)
-        session.on_state(self._line_watch.on_session)
         self._organisation.on_change = self._keeper.on_change
         content = ContentStore(settings.data_dir / "content", reserve_bytes=settings.content_reserve_bytes)
         self._uploads = UploadStore(content, upload_limits_of(settings))
@@ -123,10 +127,9 @@ class Parts:
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
-        self._consumers = [
-            self._consume(INTAKE_QUEUE, door.handle),
-            self._consume(RECEIPTS_QUEUE, self._recorder.handle),
-        ]
+        handlers = {INTAKE_QUEUE: door.handle, RECEIPTS_QUEUE: self._recorder.handle}
+        self._consumers = {queue: self._consume(queue, handler) for queue, handler in handlers.items()}
+        self._yielding = Yielding(writer, self._consumers)
 
     def jobs(self) -> Mapping[str, Start]:
         """What runs beside the API until the end, each by its name."""
@@ -150,6 +153,7 @@ class Parts:
             "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),
             "scrub": partial(periodically, self._scrub.look, SLICE_SECONDS),
             "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
+            "yielding": partial(periodically, self._yielding.look, _LOOK_AFTER_LEDGER),
             "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
         }
 
@@ -164,7 +168,7 @@ class Parts:
 
     async def _look_aside(self) -> None:
         """Note for the metrics what lies in ``dead`` and what comes back again and again."""
-        self._metrics.set_apart_now = sum(consumer.set_apart for consumer in self._consumers)
+        self._metrics.set_apart_now = sum(consumer.set_apart for consumer in self._consumers.values())
         before, now = self._metrics.dead, await self._session.depth(DEAD)
         self._metrics.dead = now
         if now and now > (before or 0):
@@ -182,6 +186,7 @@ class Parts:
             publisher=self._publisher,
             silence=silence_of(self._settings),
             grace=self._settings.receipts_grace,
+            hearing=self._hearing,
             knock=self._knocked.set,
             on_recorded=self._note_recorded,
             on_kept=self._enter_kept,
@@ -281,6 +286,7 @@ class Parts:
                 max_attachment_bytes=self._settings.max_attachment_bytes,
                 timezone=self._settings.timezone,
                 allowed_hosts=self._settings.allowed_hosts,
+                hearing=self._hearing,
                 provider=provider_of(self._settings),
                 stopping=self._stopping,
             )

@@ -13,6 +13,7 @@ from router.content import ContentStore
 from router.content.encoding import Encoder
 from router.content.possession import Possession
 from router.content.uploads import UploadStore
+from router.delivery.hearing import Hearing
 from router.directory import Directory, Resolution
 from router.identity import Provider
 from router.ledger.way.acceptance import NewDispatch
@@ -88,6 +89,7 @@ class Services:
         timezone: IANA name of the zone whose times people are shown.
         idle_timeout: seconds without a byte after which an upload is given up.
         allowed_hosts: names that are answered to; none: any.
+        hearing: since when a gateway that was not heard of is taken to be gone.
         provider: where people may log in beside the console's own accounts; None: nowhere.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
@@ -105,6 +107,7 @@ class Services:
     timezone: str = "Asia/Ho_Chi_Minh"
     idle_timeout: float = 60.0
     allowed_hosts: tuple[str, ...] = ()
+    hearing: Hearing = field(default_factory=Hearing)
     provider: Provider | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

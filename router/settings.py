@@ -56,7 +56,9 @@ class RouterSettings(ProgramSettings):
     data_dir: Path = Field(default_factory=default_data_dir, description="Where the router keeps its state.")
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite in data_dir.")
     ledger_timeout: Seconds = Field(
-        default=30.0, description="A PostgreSQL that has not answered a statement or commit by then counts as away."
+        default=30.0,
+        description="A PostgreSQL that has not answered a commit by then counts as away; a statement is cancelled "
+        "alone if others are answered.",
     )
     amqp_url: str = Field(default="", description="AMQP URL with vhost; empty: `up` starts a private broker.")
     amqp_user: str = Field(default="", description="The router's login, when the URL holds none.")

@@ -178,6 +178,10 @@ class Event(StrEnum):
     """The database does not answer, or takes no changes; they wait for it. The code says why."""
     LEDGER_BACK = "ledger_back"
     """The database takes changes again; how long they waited."""
+    CONSUMERS_REST = "consumers_rest"
+    """The ledger is away for too long: what comes is left to the broker and the other routers."""
+    CONSUMERS_BACK = "consumers_back"
+    """The ledger takes changes again: what comes is taken."""
     LEDGER_TROUBLE = "ledger_trouble"
     """The database failed a change in a way that is not known to last; whoever made it comes again."""
 

@@ -28,7 +28,6 @@ _OUTAGES_MS = 7 * 24 * 3_600_000
 _MOST_OUTAGES = 200
 _MOST_NAMED = 4000
 """Characters of a header that lists units: clients take 8 kB of headers."""
-_UP_SINCE = now_ms()
 _BODY = {
     "required": True,
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ResolveRequest"}}},
@@ -86,7 +85,7 @@ async def list_units(  # noqa: PLR0917 - headers and query are parameters to the
 
 def _held_elsewhere(services: Services, codes: list[str], own: tuple[str, str]) -> list[str]:
     with reading(services.engine) as conn:
-        return sorted(gateways.held_elsewhere(conn, codes, own, now_ms=now_ms(), since_ms=_UP_SINCE))
+        return sorted(gateways.held_elsewhere(conn, codes, own, now_ms=now_ms(), since_ms=services.hearing.since_ms))
 
 
 @router.get("/units/{code}", summary="Show a unit and its line")

@@ -171,7 +171,7 @@ async def plan(*, request: Request, services: Parts, sender: Author) -> PlanView
     async with draft_in(services.content) as draft:
         submission = await read_submission(request, services, draft)
         new = await services.intake.rehearse(submission, sender=sender, content=draft)
-    resolution = services.intake.resolve(submission.addressees)
+    resolution = await asyncio.to_thread(services.intake.resolve, submission.addressees)
     made = await asyncio.to_thread(_plan, services, new)
     return PlanView.of(made, resolution, scope_of(sender))
 

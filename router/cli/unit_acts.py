@@ -195,6 +195,8 @@ def _settle(act: "Callable[[Connection, By, date], Settled]", reason: str, *, as
         )
     else:
         print(f"ended: {len(done.ended)}")
+    if done.left:
+        print(f"left, as their attachments were removed when they had ended: {len(done.left)}")
 
 
 def _warn_of_waiting(code: str, successor: str) -> None:

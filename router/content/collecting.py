@@ -20,9 +20,8 @@ from sqlalchemy import Engine
 
 from router.content.store import ContentStore
 from router.ledger.engine import reading, writing
-from router.ledger.queries.contents import unnamed
 from router.ledger.recovery import forgotten
-from router.ledger.way import holders
+from router.ledger.way import holders, retention
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -88,19 +87,29 @@ class Collector:
         old = {item.sha256: item for item in map(self._look, batch) if item is not None and item.came_at < before}
         if not old:
             return
-        with reading(self._engine) as conn:
-            free = unnamed(conn, list(old))
-        for sha256 in free:
+        stay = []
+        for sha256 in self._free(list(old), dry_run=dry_run):
             if dry_run or self._store.remove(sha256, unless_since=before):
                 yield old[sha256]
+            else:
+                stay.append(sha256)
+        if stay:
+            with writing(self._engine) as conn:
+                retention.put_back(conn, stay)
 
     def _forget_damaged(self, before: float) -> None:
         """Drop what was put aside long ago and nobody needs: its bytes need not come again."""
         old = [item.sha256 for item in self._store.damaged() if item.since < before]
-        with reading(self._engine) as conn:
-            free = unnamed(conn, old)
-        for sha256 in free:
+        for sha256 in self._free(old):
             self._store.remove(sha256, unless_since=before)
+
+    def _free(self, names: Sequence[str], *, dry_run: bool = False) -> list[str]:
+        """Those that may be removed; unless it is a dry run, the ledger has them as removed from then on."""
+        if dry_run:
+            with reading(self._engine) as conn:
+                return retention.free_to_go(conn, names)
+        with writing(self._engine) as conn:
+            return retention.mark_removed(conn, names)
 
     def _look(self, sha256: str) -> Collected | None:
         try:

@@ -20,9 +20,14 @@ class Gaps:
         )
 
     def answered(self, unit: str, numbers: Iterable[int], now: int) -> None:
-        """These were answered; the oldest are forgotten when there are too many."""
+        """These are answered; the oldest are forgotten when there are too many."""
         for seq in numbers:
             self._answered.pop((unit, seq), None)
             self._answered[unit, seq] = now
         while len(self._answered) > _MOST:
             del self._answered[next(iter(self._answered))]
+
+    def not_answered(self, unit: str, numbers: Iterable[int]) -> None:
+        """These were not answered after all."""
+        for seq in numbers:
+            self._answered.pop((unit, seq), None)

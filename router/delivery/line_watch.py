@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from router.broker import SessionState
+from router.delivery.hearing import Hearing
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening
 from router.ledger.writer import Writer
@@ -21,39 +21,38 @@ _LATE_MS = 10_000
 class LineWatch:
     """Watches the lines.
 
-    What a gateway says waits in the broker while this router or its ledger is away; so silence counts from when both
-    were there.
-
     Args:
         writer: the ledger's group commit.
+        hearing: since when silence counts.
         doubt: told why the broker may not stand as planned: with the receipts' exchange gone, all lines fall silent.
         clock: the present.
     """
 
     def __init__(
-        self, writer: Writer, *, doubt: Callable[[str], None] = lambda _why: None, clock: Clock = now_ms
+        self,
+        writer: Writer,
+        hearing: Hearing,
+        *,
+        doubt: Callable[[str], None] = lambda _why: None,
+        clock: Clock = now_ms,
     ) -> None:
         self._writer = writer
+        self._hearing = hearing
         self._doubt = doubt
         self._clock = clock
         self._note_silent = partial(_note_silent, clock)
-        self._since: int | None = None
-
-    def on_session(self, state: SessionState) -> None:
-        """The router's session came up or went."""
-        self._since = self._clock() if state is SessionState.UP else None
 
     async def look(self) -> None:
         """Take silent lines to be down."""
         began = self._clock()
-        if self._since is None:
+        if not self._hearing.is_connected:
             return
-        down = await self._writer.run(self._note_silent, Listening(began, self._since))
+        down = await self._writer.run(self._note_silent, Listening(began, self._hearing.since_ms))
         if down:
             log.warning(Event.LINES_SILENT, lines=len(down), unit=down[0])
             self._doubt("lines have fallen silent")
-        if self._clock() - began > _LATE_MS and self._since is not None:
-            self._since = self._clock()
+        if self._clock() - began > _LATE_MS:
+            self._hearing.begin_anew()
 
 
 def _note_silent(clock: Clock, connection: Connection, looks: Sequence[Listening]) -> list[list[str]]:

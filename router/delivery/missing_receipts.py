@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 
 import structlog
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from router.broker.topology.planning import org_exchange
 from router.delivery.organisation import Organisation
-from router.delivery.relay import root_of
+from router.delivery.relay import publish_where_possible, root_of
 from router.directory import Directory
 from router.ledger.engine import reading
 from router.ledger.units import heard
@@ -66,8 +67,9 @@ class Asker:
             return heard.is_due(connection, self._clock())
 
     async def _put(self, questions: Sequence[Question]) -> None:
-        directory = self._organisation.directory
-        outcomes = await self._publisher.publish([message_of(item, directory) for item in questions if item.missing])
+        directory, day = self._organisation.directory, self._organisation.today
+        messages = [message_of(item, directory, day) for item in questions if item.missing]
+        outcomes = await publish_where_possible(self._publisher, messages)
         answers = iter(outcomes)
         put = [item for item in questions if not item.missing or next(answers) in _SETTLED]
         await self._writer.run(heard.settle, put, weight=len(put))
@@ -82,8 +84,11 @@ def _claim(clock: Clock, connection: Connection, wishes: Sequence[None]) -> list
     return heard.claim(connection, [Wish(now, now + _CLAIM_MS)] * len(wishes))
 
 
-def message_of(question: Question, directory: Directory) -> Outgoing:
-    """The question as it travels."""
+def message_of(question: Question, directory: Directory, day: date) -> Outgoing | None:
+    """The question as it travels; None: no exchange leads to its unit."""
+    root = root_of(question.unit, directory, day)
+    if root is None:
+        return None
     body = Ask(unit=question.unit, missing=question.missing).model_dump_json(exclude_defaults=True).encode()
-    template = Template(org_exchange(root_of(question.unit, directory)), TYPE_ASK, body)
+    template = Template(org_exchange(root), TYPE_ASK, body)
     return Outgoing(template, f"{question.unit}.{Lane.EXPRESS.value}", new_id())

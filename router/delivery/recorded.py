@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -21,7 +22,7 @@ from router.broker.topology.grants import RECORDED
 from router.errors import UnavailableError
 from router.ledger.engine import reading
 from router.ledger.way import recorded
-from router.ledger.way.recorded import Claim, Entry, Step
+from router.ledger.way.recorded import LEASE_MS, Claim, Entry, Step
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from schemas.clock import now_ms
@@ -32,10 +33,11 @@ from schemas.states import Status
 
 log = structlog.get_logger()
 BATCH = 500
-_LEASE_MS = 15_000
 _REFUSALS = 5
 """Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
 _REFUSING_MS = 600_000
+_SETTLE_TRIES = 5
+"""Tries in a row that writers may be in the way before one waits for longer."""
 _RELEASE_WITHIN = 1.0
 _SOLE = "router"
 """On SQLite there is one router, which need not wait for the claim that it held before it was killed."""
@@ -85,6 +87,7 @@ class RecordedPublisher:
         self._knocked = asyncio.Event()
         self._through = 0
         self._settled = 0
+        self._not_settled = 0
         self._refusing: dict[str, int] = {}  # issuers whose queue is not waited for, and until when
 
     def knock(self) -> None:
@@ -122,7 +125,7 @@ class RecordedPublisher:
         await self._steady.wait()
         await self._session.ready()
         now = now_ms()
-        place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + _LEASE_MS))
+        place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + LEASE_MS))
         while place is not None:
             self._through = place
             entries, waiting = await asyncio.to_thread(self._following)
@@ -137,7 +140,7 @@ class RecordedPublisher:
         if not await self._until_taken(messages):
             return None
         place = entries[-1].pos
-        noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + _LEASE_MS))
+        noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + LEASE_MS))
         if messages:
             log.debug(Event.RECORDED_PUBLISHED, messages=len(messages), receipts=len(entries), through=place)
         return place if noted else None
@@ -145,7 +148,7 @@ class RecordedPublisher:
     async def _until_taken(self, messages: Sequence[Burst]) -> bool:
         """Publish messages in order, those from the first failed one on again; False: we were too long at it."""
         backoff = Backoff(_PAUSE_FIRST, _PAUSE_LONGEST)
-        until = now_ms() + _LEASE_MS
+        until = now_ms() + LEASE_MS
         rest, refusals = messages, Counter[str]()
         while rest:
             outcomes = await self._publisher.publish([item.message for item in rest])
@@ -184,7 +187,11 @@ class RecordedPublisher:
         return False
 
     async def _settle(self) -> bool:
-        settled = await asyncio.to_thread(recorded.settle, self._engine)
+        """Seldom with more patience: an autovacuum may be in the way for minutes, and gives way only then."""
+        is_turn = self._not_settled >= _SETTLE_TRIES
+        within = recorded.SETTLES_AGAINST_VACUUM_WITHIN if is_turn else recorded.SETTLES_WITHIN
+        settled = await asyncio.to_thread(partial(recorded.settle, self._engine, within=within))
+        self._not_settled = 0 if is_turn or settled is not None else self._not_settled + 1
         self._settled = max(self._settled, settled or 0)
         return settled is not None
 

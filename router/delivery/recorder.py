@@ -1,7 +1,8 @@
 """Records what units say: receipts into the ledger, gaps and new spools into the outbox; bad messages into `dead`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from router.broker import Delivered, Publisher, dead_letter
 from router.delivery import hellos
 from router.delivery.gaps import Gaps
+from router.delivery.hearing import Hearing
 from router.delivery.hellos import Greeting
 from router.errors import UnavailableError
 from router.ledger.recovery import forgotten, recovering
@@ -66,6 +68,7 @@ class Recorder:
         publisher: for what ends in ``dead``.
         silence: when an undelivered document is sent again.
         grace: seconds that a receipt may be overtaken by later ones before it is asked for.
+        hearing: since when a gateway that was not heard of is taken to be gone.
         knock: called when something became due by a gap or a new spool.
         on_recorded: told what was recorded, for the metrics.
         on_kept: enters what a gateway holds into a ledger that has forgotten it.
@@ -78,6 +81,7 @@ class Recorder:
         publisher: Publisher,
         silence: Silence,
         grace: float = 30.0,
+        hearing: Hearing | None = None,
         knock: Callable[[], None] = lambda: None,
         on_recorded: Callable[[Sequence[Result]], None] = lambda _results: None,
         on_kept: Callable[[Kept], Awaitable[None]] = _pass_over,
@@ -86,9 +90,8 @@ class Recorder:
         self._publisher = publisher
         grace_ms = round(grace * 1000)
         self._apply = partial(_apply, silence, grace_ms, Signs())
-        self._note_hello = partial(hellos.note, grace_ms)
+        self._note_hello = partial(_note_hellos, hearing or Hearing(), grace_ms)
         self._gaps = Gaps()
-        self._since_ms = now_ms()
         self._knock = knock
         self._on_recorded = on_recorded
         self._on_kept = on_kept
@@ -109,7 +112,7 @@ class Recorder:
         bad: dict[int, str] = {}
         for index, message in enumerate(batch):
             try:
-                read.append(_read(index, message, self._since_ms))
+                read.append(_read(index, message))
             except (UnacceptableError, InvalidError) as error:
                 bad[index] = str(error)
         bad |= await self._record_all(read)
@@ -135,8 +138,8 @@ class Recorder:
                 if item.kept is not None:  # before receipts that may speak of what it holds
                     await self._on_kept(item.kept)
             bad = await self._record(read)
-            for item in read:
-                await self._resend(item)
+            # All at once, so that they share commits; the writer keeps their order.
+            await asyncio.gather(*(self._resend(item) for item in read if item.gap or item.hello))
         except UnavailableError:
             raise
         except Exception as error:
@@ -165,17 +168,23 @@ class Recorder:
         if item.gap is not None:
             await self._answer_gap(item.gap)
         if item.hello is not None:
-            due = await self._writer.run(self._note_hello, item.hello)
             hello = item.hello.hello
+            due = await self._writer.run(self._note_hello, item.hello, weight=len(hello.units))
             note = log.debug if hello.again else log.info
             note(Event.GATEWAY_SEEN, unit=hello.units[0], units=len(hello.units), due=due)
             self._knock()
 
     async def _answer_gap(self, gap: Gap) -> None:
-        """Each number once in an interval, however often it is asked for."""
-        fresh = self._gaps.fresh(gap.unit, gap.missing, now_ms())
-        due = await self._writer.run(_requeue_gap, gap.model_copy(update={"missing": fresh})) if fresh else 0
+        """Each number once in an interval, however often it is asked for, in one batch as well."""
+        fresh, due = self._gaps.fresh(gap.unit, gap.missing, now_ms()), 0
         self._gaps.answered(gap.unit, fresh, now_ms())
+        try:
+            if fresh:
+                only = gap.model_copy(update={"missing": fresh})
+                due = await self._writer.run(_requeue_gap, only, weight=len(fresh))
+        except BaseException:
+            self._gaps.not_answered(gap.unit, fresh)
+            raise
         log.info(Event.GAP_REPORTED, unit=gap.unit, missing=len(gap.missing), fresh=len(fresh), due=due)
         if due:
             self._knock()
@@ -226,11 +235,17 @@ def _note_forgotten(connection: Connection, results: Sequence[Result]) -> Collec
     return told if recovering.current(connection) is not None else ()
 
 
+def _note_hellos(hearing: Hearing, grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -> list[int]:
+    """Asked of the hearing here and now: a greeting may have waited long for an absent database."""
+    since_ms = hearing.since_ms
+    return hellos.note(grace_ms, connection, [replace(item, since_ms=since_ms) for item in greetings])
+
+
 def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
     return [outbox.make_due_by_sequence(connection, gap.unit, gap.missing, now_ms()) for gap in gaps]
 
 
-def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
+def _read(index: int, message: Delivered) -> _Read:
     sender = _sender(message)
     if message.type == TYPE_RECEIPTS:
         burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
@@ -247,7 +262,7 @@ def _read(index: int, message: Delivered, since_ms: int = 0) -> _Read:
         before = message.headers.get(HEADER_REPLACED)
         replaces = before if isinstance(before, str) and is_id(before) else ""
         memory = read_memory(message.headers, hello.units)
-        return _Read(index, hello=Greeting(hello, sender, health, since_ms, replaces, memory))
+        return _Read(index, hello=Greeting(hello, sender, health, replaces=replaces, memory=memory))
     if message.type == TYPE_KEPT:
         kept = parse(Kept, message.body, what="page of what is held", most=MAX_SAID_BYTES)
         _require_own(sender, {kept.unit})

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 
 import structlog
@@ -12,7 +13,7 @@ from router.broker import Outcome, Outgoing, Publisher, Session, Template
 from router.broker.topology.planning import org_exchange
 from router.content import ContentStore
 from router.delivery.organisation import Organisation
-from router.delivery.relay import root_of
+from router.delivery.relay import publish_where_possible, root_of
 from router.directory import Directory
 from router.ledger.engine import reading
 from router.ledger.recovery import rebuilding, recovering
@@ -160,8 +161,9 @@ class Recounting:
             return recovering.is_due(connection, self._clock())
 
     async def _put(self, questions: Sequence[Question]) -> None:
-        directory = self._organisation.directory
-        outcomes = await self._publisher.publish([message_of(item, directory) for item in questions])
+        directory, day = self._organisation.directory, self._organisation.today
+        messages = [message_of(item, directory, day) for item in questions]
+        outcomes = await publish_where_possible(self._publisher, messages)
         put = [item for item, outcome in zip(questions, outcomes, strict=True) if outcome in _SETTLED]
         await self._writer.run(recovering.settle, (put, self._clock()), weight=1 + len(put))
         if put:
@@ -174,9 +176,12 @@ def _claim(clock: Clock, connection: Connection, wishes: Sequence[None]) -> list
     return recovering.claim(connection, [Wish(now, now + _CLAIM_MS)] * len(wishes))
 
 
-def message_of(question: Question, directory: Directory) -> Outgoing:
-    """The question as it travels."""
+def message_of(question: Question, directory: Directory, day: date) -> Outgoing | None:
+    """The question as it travels; None: no exchange leads to its unit."""
+    root = root_of(question.unit, directory, day)
+    if root is None:
+        return None
     asked = Recount(unit=question.unit, since=question.since, until=question.until, after=question.after)
     body = asked.model_dump_json(exclude_defaults=True).encode()
-    template = Template(org_exchange(root_of(question.unit, directory)), TYPE_RECOUNT, body)
+    template = Template(org_exchange(root), TYPE_RECOUNT, body)
     return Outgoing(template, f"{question.unit}.{Lane.EXPRESS.value}", new_id())

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 import structlog
@@ -21,7 +22,6 @@ from router.ledger.way.receipts import Telling
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from schemas.clock import Clock, iso, now_ms
-from schemas.codes import ancestors_of
 from schemas.descriptor import HEADER_REDRIVEN, HEADER_SEQ, HEADER_TRACEPARENT, HEADER_UNIT, TYPE_DESCRIPTOR
 from schemas.dispatch import lane_of
 from schemas.events import Event
@@ -127,7 +127,8 @@ class Relay:
 
     async def _send_and_leave(self, claimed: Claimed) -> None:
         try:
-            outcomes = await self._publisher.publish(messages_of(claimed, self._organisation.directory))
+            messages = messages_of(claimed, self._organisation.directory, self._organisation.today)
+            outcomes = await publish_where_possible(self._publisher, messages)
             await self._record(claimed.due, outcomes)
         except Exception as error:
             if not may_pass(error):
@@ -157,22 +158,40 @@ def claim_now(clock: Clock, policy: RelayPolicy, connection: Connection, wishes:
     return outbox.claim(connection, [claim] * len(wishes))
 
 
-def root_of(unit: str, directory: Directory) -> str:
-    """The topmost hub above a unit that the directory knows, at whose exchange it is published."""
-    above = [code for code in ancestors_of(unit) if code in directory]
-    return above[-1] if above else unit
+def root_of(unit: str, directory: Directory, day: date) -> str | None:
+    """The topmost of a unit and those above it that exist on a day, at whose exchange it is published; None: no one.
+
+    As the topology is planned: a publish at an exchange that is not there closes the channel, and all that is in
+    flight on it is lost.
+    """
+    root, found = None, directory.get(unit)
+    while found is not None:
+        if found.exists_on(day):
+            root = found.code
+        found = None if found.parent is None else directory.get(found.parent)
+    return root
 
 
-def messages_of(claimed: Claimed, directory: Directory) -> list[Outgoing]:
-    """One message per delivery; the deliveries of a dispatch share their template."""
+async def publish_where_possible(publisher: Publisher, messages: Sequence[Outgoing | None]) -> list[Outcome]:
+    """Publish messages; one for which there is no exchange counts as returned, without asking the broker."""
+    outcomes = iter(await publisher.publish([message for message in messages if message is not None]))
+    return [Outcome.RETURNED if message is None else next(outcomes) for message in messages]
+
+
+def messages_of(claimed: Claimed, directory: Directory, day: date) -> list[Outgoing | None]:
+    """One message per delivery, None where no exchange leads to it; those of a dispatch share their template."""
     templates: dict[tuple[str, str], Template] = {}
-    roots = {unit: root_of(unit, directory) for unit in {item.unit for item in claimed.due}}
-    messages: list[Outgoing] = []
+    roots = {unit: root_of(unit, directory, day) for unit in {item.unit for item in claimed.due}}
+    messages: list[Outgoing | None] = []
     for item in claimed.due:
-        key = (item.dispatch_id, roots[item.unit])
+        root = roots[item.unit]
+        if root is None:
+            messages.append(None)
+            continue
+        key = (item.dispatch_id, root)
         template = templates.get(key)
         if template is None:
-            template = templates[key] = _template(claimed.bodies[item.dispatch_id], key[1])
+            template = templates[key] = _template(claimed.bodies[item.dispatch_id], root)
         messages.append(
             Outgoing(
                 template=template,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import Connection
@@ -11,6 +11,7 @@ from router.content.collecting import Collector
 from router.content.uploads import UploadStore
 from router.ledger.units import presence
 from router.ledger.way import retention
+from router.ledger.way.retention import AT_ONCE, Page, Stepped
 from router.ledger.writer import Writer
 from router.process.threads import slowly
 from schemas.clock import Clock, now_ms
@@ -63,14 +64,17 @@ class Retention:
         except OSError as error:
             log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
 
-    async def _forget(self, some: Callable[[Connection, Sequence[int]], Sequence[int]], kept: float) -> int:
+    async def _forget(self, some: Callable[[Connection, Sequence[Page]], Sequence[Stepped]], kept: float) -> int:
         """All of a kind, some at a time, so that no transaction is long; how many."""
         if not kept:
             return 0
-        total, before = 0, now_ms() - round(kept * 1000)
-        while count := await self._writer.run(some, before):
-            total += count
-        return total
+        total, page = 0, Page(now_ms() - round(kept * 1000))
+        while True:
+            done = await self._writer.run(some, page, weight=AT_ONCE)
+            total += done.count
+            if done.last is None:
+                return total
+            page = replace(page, after=done.last)
 
 
 class UploadExpiry:

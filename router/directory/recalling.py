@@ -43,7 +43,8 @@ def resolve_recall(directory: Directory, rules: Sequence[str], day: date, had: C
     spared = _named(directory, [rule for rule in parsed if rule.exclude])
     wanted = [rule for rule in parsed if not rule.exclude]
     named = _named(directory, wanted) - spared
-    before = {code for code in had if code not in spared | named and named.intersection(heirs(directory, code, day))}
+    decided = spared | named
+    before = {code for code in had if code not in decided and named.intersection(heirs(directory, code, day))}
     found = named.intersection(had) | before
     told = {heir for code in before for heir in heirs(directory, code, day)}
     strangers = {rule.head for rule in wanted if rule.reach is Reach.UNIT} - spared - found - told

@@ -174,23 +174,28 @@ class Intake:
         if submission.kind is Kind.RECALL:
             had = await self._answered(self._writer.run(recalls.addressed, submission.refers_to))
         if not had:
-            units = self.resolve(submission.addressees).included
+            rules = submission.addressees
+            resolution = self._known_resolution(rules)
+            if resolution is None:
+                resolution = await asyncio.to_thread(self.resolve, rules)
+            units = resolution.included
             return Recall(tuple(unit.code for unit in units), frozenset(), units)
+        directory, day = self._directories.directory, self._directories.today
         try:
-            return resolve_recall(self._directories.directory, submission.addressees, self._directories.today, had)
+            return await asyncio.to_thread(resolve_recall, directory, submission.addressees, day, had)
         except RuleError as error:
             raise AddressingError(str(error), problems=[FieldProblem("addressees", str(error))]) from error
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
-        """Who would be addressed today, who not, and why: the dry run.
+        """Who would be addressed today, who not, and why: the dry run. A second for a whole country: blocks.
 
         Raises:
             AddressingError: a rule cannot be read, or nobody is reached.
         """
         directory, day = self._directories.directory, self._directories.today
-        known = self._resolutions.get(rules)
-        if known is not None and known[0] is directory and known[1] == day:
-            return known[2]
+        known = self._known_resolution(rules)
+        if known is not None:
+            return known
         try:
             resolution = resolve(directory, rules, day)
         except RuleError as error:
@@ -203,6 +208,12 @@ class Intake:
             self._resolutions.clear()
         self._resolutions[rules] = (directory, day, resolution)
         return resolution
+
+    def _known_resolution(self, rules: tuple[str, ...]) -> Resolution | None:
+        """What the same rules came to with the same directory, on the same day."""
+        known = self._resolutions.get(rules)
+        directory, day = self._directories.directory, self._directories.today
+        return known[2] if known is not None and known[0] is directory and known[1] == day else None
 
     async def rights_of(self, account: Account) -> Rights:
         """What an account may send.

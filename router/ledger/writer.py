@@ -64,6 +64,8 @@ class Writer(GroupCommit):
     ) -> None:
         self._on_commit = on_commit
         self._on_failure = on_failure
+        self.on_back: Callable[[], None] = lambda: None
+        """Called in the writer's thread after a commit that had to wait for the database."""
         self._for_room: deque[asyncio.Future[None]] = deque()
         self._closing = threading.Event()
         self._failing = ""
@@ -145,10 +147,13 @@ class Writer(GroupCommit):
             raise LedgerUnavailableError("the ledger's database did not answer before the end") from error
         finally:
             self._began = None
+        seconds = time.monotonic() - started
         if self._failing:
-            log.info(Event.LEDGER_BACK, away_seconds=round(time.monotonic() - started, 1))
+            log.info(Event.LEDGER_BACK, away_seconds=round(seconds, 1))
+        if self._failing or seconds > SLOW_SECONDS:
+            self.on_back()
         self._failing = ""
-        self._on_commit(sum(change.weight for change in changes), time.monotonic() - started)
+        self._on_commit(sum(change.weight for change in changes), seconds)
         return answers
 
     def meets_all(self, error: Exception) -> bool:

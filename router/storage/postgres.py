@@ -1,11 +1,14 @@
 """How a PostgreSQL is connected to: no answer is waited for without an end, and poolers and fail-overs are lived with.
 
 A server that was stopped, not ended, still has its kernel acknowledge what we send; so TCP's own time-outs see nothing,
-and each wait for an answer has one of its own. Nothing is set in the session, as a pooler in transaction mode gives
-every transaction another one.
+and each wait for an answer has one of its own. When it is over, a new connection tells a server that is away from a
+statement that takes too long: only the first is worth waiting for. Nothing is set in the session, as a pooler in
+transaction mode gives every transaction another one.
 """
 
+import contextlib
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -33,24 +36,56 @@ _HOSTS = re.compile(r"^(?P<login>(?:[^@]*@)?)(?P<hosts>[^@]*,[^@]*)$")
 class PatientConnection(psycopg.Connection[Any]):
     """A connection on which an answer may take ``answers_within`` seconds; then it is given up.
 
-    ``answers_within`` is None until it is set: then an answer may take as long as it likes.
+    ``answers_within`` is None until it is set: then an answer may take as long as it likes. ``another`` makes a new
+    connection to the same database, to ask whether it answers at all.
     """
 
     answers_within: float | None = None
+    another: "Callable[[], PatientConnection] | None" = None
+    _committing = False
+
+    def commit(self) -> None:
+        """Commit. One that takes too long says nothing of its transaction: the disk is what it waits for."""
+        self._committing = True
+        try:
+            super().commit()
+        finally:
+            self._committing = False
 
     def wait(self, gen: Any, interval: float = _WAIT_INTERVAL, timeout: float | None = None) -> Any:
         """Wait for an answer.
 
         Raises:
-            psycopg.OperationalError: it did not come in time; the connection is closed.
+            psycopg.errors.QueryCanceled: it did not come in time, but others get theirs; the statement is cancelled.
+            psycopg.OperationalError: it did not come in time; the connection is closed, as in the case above.
         """
         try:
             return super().wait(gen, interval, timeout if timeout is not None else self.answers_within)
         except psycopg.OperationalError as error:
             if error.sqlstate is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()
-                raise psycopg.OperationalError(f"no answer within {self.answers_within} s") from error
+                raise self._given_up() from error
             raise
+
+    def _given_up(self) -> psycopg.OperationalError:
+        """Leave nothing running at the server, and no connection; what is to be said of it."""
+        too_long = not self._committing and self._answers_others()
+        if too_long:
+            with contextlib.suppress(psycopg.Error):
+                self.cancel_safe(timeout=CONNECT_TIMEOUT)
+        self.pgconn.finish()
+        if too_long:
+            return psycopg.errors.QueryCanceled(f"a statement took longer than {self.answers_within} s")
+        return psycopg.OperationalError(f"no answer within {self.answers_within} s")
+
+    def _answers_others(self) -> bool:
+        if self.another is None:
+            return False
+        try:
+            with self.another() as other:
+                other.execute("SELECT 1", prepare=False)
+        except psycopg.Error:
+            return False
+        return True
 
 
 def connect_args(url_query: Any) -> dict[str, Any]:
@@ -91,10 +126,16 @@ def open_postgres(url: URL, *, answers_within: float | None, **pool: Any) -> Eng
     engine = create_engine(url, connect_args=connect, pool_pre_ping=True, hide_parameters=True, **pool)
 
     def on_do_connect(_dialect: object, _record: object, cargs: Any, cparams: Any) -> PatientConnection:
+        def another() -> PatientConnection:
+            made = PatientConnection.connect(*cargs, **cparams)
+            made.answers_within = CONNECT_TIMEOUT
+            return made
+
         connection = PatientConnection.connect(*cargs, **cparams)
         connection.answers_within = answers_within
         if is_pooled(connection):
             connection.prepare_threshold = None  # what is prepared belongs to a server's session, the next has another
+        connection.another = another
         return connection
 
     event.listen(engine, "do_connect", on_do_connect)

@@ -26,6 +26,6 @@ content_removed = Table(
     "content_removed",
     metadata,
     Column("sha256", String(64), primary_key=True),
-    Column("at", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),  # when its file was about to be removed; 0: it may be, and is not yet
 )
-"""Contents of dispatches that ended long ago and were removed by the retention: they are not lost, they are gone."""
+"""Contents of dispatches that ended long ago, which the retention removes: they are not lost, they are gone."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, exists, select
 
-from router.ledger.bulk import chunks
 from router.ledger.models import content_removed, delivery, dispatch, dispatch_attachment
 from router.ledger.way.acceptance import RECORD_POSITION
 from schemas.attachment import PLAIN, Forms
@@ -46,7 +45,7 @@ class Letter:
 
 def named_contents(conn: Connection) -> Iterator[str]:
     """The names of all contents that dispatches name and that were not removed by the retention, in order."""
-    removed = exists().where(content_removed.c.sha256 == dispatch_attachment.c.sha256)
+    removed = exists().where(content_removed.c.sha256 == dispatch_attachment.c.sha256, content_removed.c.at > 0)
     query = select(dispatch_attachment.c.sha256).where(~removed).distinct().order_by(dispatch_attachment.c.sha256)
     after = ""
     while page := conn.scalars(query.where(dispatch_attachment.c.sha256 > after).limit(_PAGE)).all():
@@ -66,20 +65,10 @@ def contents_on_the_way(conn: Connection, *, limit: int) -> Sequence[str]:
     return conn.scalars(query).all()
 
 
-def unnamed(conn: Connection, names: Sequence[str]) -> list[str]:
-    """Those of the names that no dispatch names, or only such as ended so long ago that their contents may go."""
-    found: list[str] = []
-    for some in chunks(names):
-        removed = exists().where(content_removed.c.sha256 == dispatch_attachment.c.sha256)
-        query = select(dispatch_attachment.c.sha256).where(dispatch_attachment.c.sha256.in_(some), ~removed)
-        named = set(conn.scalars(query))
-        found += [name for name in some if name not in named]
-    return found
-
-
 def was_removed(conn: Connection, sha256: str) -> bool:
     """Whether the retention has removed a content, so that it is gone and not lost."""
-    return bool(conn.scalar(select(exists().where(content_removed.c.sha256 == sha256))))
+    gone = content_removed.c.sha256 == sha256, content_removed.c.at > 0
+    return bool(conn.scalar(select(exists().where(*gone))))
 
 
 def named_by(conn: Connection, sha256: str) -> list[Naming]:

@@ -19,6 +19,7 @@ from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, Entry
 from router.ledger.units.unit_acts import By
+from router.ledger.way import retention
 from router.ledger.way.acceptance import NO_LINE, paused_units, reserve_sequences
 from router.ledger.way.receipts import Telling, apply
 from router.rules.schedule import Silence, is_reachable
@@ -50,12 +51,16 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was done with the leftovers of a unit: delivery ids that were handed on, and that ended without that."""
+    """What was done with the leftovers of a unit: delivery ids that were handed on, and that ended without that.
+
+    ``left`` are those that expired so long ago that the retention has removed their contents.
+    """
 
     unit: str
     heir: str
     handed_on: tuple[str, ...]
     ended: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
 
 def leftovers(conn: Connection, code: str, *, limit: int = 1000) -> list[Leftover]:
@@ -68,6 +73,8 @@ def leftovers(conn: Connection, code: str, *, limit: int = 1000) -> list[Leftove
 
 def hand_on(conn: Connection, code: str, heir: str, by: By, *, day: date) -> Settled:
     """Send what waits for a unit that is gone to another; what that one has got already, or was recalled, just ends.
+
+    What expired so long ago that its contents are gone stays, for `give_up`, or for when they are brought again.
 
     Args:
         conn: a transaction that writes.
@@ -85,13 +92,16 @@ def hand_on(conn: Connection, code: str, heir: str, by: By, *, day: date) -> Set
     rows = _lock(conn, code)
     has = set(_having(conn, to.code, [row.dispatch_id for row in rows]))
     going = [row for row in rows if row.dispatch_id not in has and row.recalled_by is None]
+    lacking = retention.want_again(conn, {row.dispatch_id for row in going})
+    going = [row for row in going if row.dispatch_id not in lacking]
     made = _make(conn, to, going, by)
     reasons = {row.id: f"{code} exists no more; handed on to {to.code} as delivery {made[row.id]}" for row in going}
     rest = {row.id: f"{code} exists no more; {to.code} has the document already" for row in rows}
-    _end(conn, rows, rest | reasons, by)
-    _mark(conn, rows, to.code)
-    ended = tuple(row.id for row in rows if row.id not in made)
-    done = Settled(code, to.code, tuple(made), ended)
+    settled = [row for row in rows if row.dispatch_id not in lacking]
+    _end(conn, settled, rest | reasons, by)
+    _mark(conn, settled, to.code)
+    ended = tuple(row.id for row in settled if row.id not in made)
+    done = Settled(code, to.code, tuple(made), ended, tuple(row.id for row in rows if row not in settled))
     _note(conn, done, by)
     return done
 

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from router.ledger.bulk import chunks
+from router.ledger.models import delivery
+from router.ledger.way import retention
 from router.ledger.way.receipts import Recorded, Result, Telling, apply
 from router.rules.schedule import Silence
 from schemas.clock import iso
@@ -30,14 +33,27 @@ def redrive(conn: Connection, delivery_ids: Sequence[str], *, who: str, reason: 
         reason: why it may work now.
         now_ms: the present, UTC milliseconds.
     """
+    lacking = _lacking(conn, delivery_ids)
     tellings = [
-        Telling(new_id(), key, Status.REDRIVEN, iso(now_ms), now_ms, reason=reason, person=who) for key in delivery_ids
+        Telling(new_id(), key, Status.REDRIVEN, iso(now_ms), now_ms, reason=reason, person=who)
+        for key in delivery_ids
+        if key not in lacking
     ]
-    results = {item.telling.delivery_id: _refusal(item) for item in apply(conn, tellings, Silence())}
+    results = lacking | {item.telling.delivery_id: _refusal(item) for item in apply(conn, tellings, Silence())}
     return Redriven(
         redriven=tuple(key for key, refusal in results.items() if not refusal),
         refused={key: refusal for key, refusal in results.items() if refusal},
     )
+
+
+def _lacking(conn: Connection, delivery_ids: Sequence[str]) -> dict[str, str]:
+    """The deliveries whose unit could not get all of the document any more, and why."""
+    of: dict[str, str] = {}
+    for some in chunks(delivery_ids):
+        rows = conn.execute(select(delivery.c.id, delivery.c.dispatch_id).where(delivery.c.id.in_(some)))
+        of.update((row[0], row[1]) for row in rows)
+    lacking = retention.want_again(conn, set(of.values()))
+    return {key: lacking[dispatch_id] for key, dispatch_id in of.items() if dispatch_id in lacking}
 
 
 def _refusal(result: Result) -> str:

@@ -14,10 +14,15 @@ from sqlalchemy.exc import OperationalError
 
 from router.ledger.bulk import rows_at_once
 from router.ledger.models import delivery, dispatch, publication, receipt
+from schemas.deadlines import is_over
 from schemas.states import Effect
 
 NAME = "receipts.recorded"
-_LOCK_WITHIN = "300ms"
+LEASE_MS = 15_000
+"""How long a claim holds at most: what says more was written by a clock that was ahead."""
+SETTLES_WITHIN, SETTLES_AGAINST_VACUUM_WITHIN = 0.3, 1.5
+"""Seconds to wait for the lock, while which receipts wait as well; only after PostgreSQL's `deadlock_timeout`, one
+second, it cancels an autovacuum that has the table for somebody who waits."""
 _AT = update(publication).where(publication.c.name == NAME)
 
 
@@ -90,7 +95,8 @@ def claim(connection: Connection, claims: Sequence[Claim]) -> list[int | None]:
 
 
 def _claim(connection: Connection, item: Claim) -> int | None:
-    free = (publication.c.owner == item.owner) | (publication.c.until < item.now_ms)
+    over = is_over(publication.c.until, now=item.now_ms, longest=LEASE_MS)
+    free = (publication.c.owner == item.owner) | over
     through = _locked(connection, free)
     if through is not None:
         connection.execute(_AT.values(owner=item.owner, until=item.until_ms))
@@ -149,15 +155,19 @@ def following(connection: Connection, *, after: int, settled: int, limit: int) -
     return rows, False
 
 
-def settle(engine: Engine) -> int | None:
+def settle(engine: Engine, *, within: float = SETTLES_WITHIN) -> int | None:
     """The place up to which no receipt can come in any more; None: writers were too busy, ask again.
 
     A lock that no transaction shares which has begun to insert receipts: once we have it, every place given so far is
     filled or never will be.
+
+    Args:
+        engine: the ledger.
+        within: seconds to wait for it.
     """
     try:
         with engine.begin() as connection:
-            connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WITHIN}'"))
+            connection.execute(text(f"SET LOCAL lock_timeout = '{round(within * 1000)}ms'"))
             connection.execute(text("LOCK TABLE receipt IN SHARE MODE"))
             return end(connection)
     except OperationalError as error:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import threading
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,13 @@ from router.errors import UnknownAttachmentError
 from router.ledger.engine import reading, writing
 from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
 from router.ledger.recovery import forgotten, recovering
-from router.ledger.way import holders
+from router.ledger.units.leftovers import hand_on
+from router.ledger.units.unit_acts import By
+from router.ledger.units.unit_list import import_units
+from router.ledger.way import acts, holders, retention
 from router.ledger.way.acceptance import accept
 from router.ledger.way.holders import Brought, UnnamedLimits
+from router.ledger.way.retention import Page
 from router.ledger.writer import Writer
 from schemas.accounts import parse_account
 from schemas.attachment import Attachment
@@ -226,10 +231,34 @@ async def test_of_a_dispatch_that_ended_long_ago_is_forgotten_what_the_settings_
     await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
     is_open = other in {Status.PARKED, Status.QUEUED}
     with reading(ledger) as conn:
-        assert conn.scalar(select(func.count()).select_from(receipt)) == (3 if is_open else 0)
+        assert conn.scalar(select(func.count()).select_from(receipt)) == (3 if is_open else 1), "the last place stays"
         assert conn.scalar(select(func.count()).select_from(attempt)) == (1 if is_open else 0)
         assert list(conn.scalars(select(content_removed.c.sha256))) == ([] if is_open else [name])
     assert store.size(name) == (6 if is_open else None)
+
+
+async def test_what_ended_long_ago_is_found_in_small_steps_between_what_stays(
+    ledger: Engine, store: ContentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No statement looks at more rows than one step has, however many of them stay."""
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    stay = {}
+    with writing(ledger) as conn:
+        clerk = Clerk(conn, now=1000)
+        for number in range(8):
+            key = clerk.dispatch("LCA.VP", UNITS, attachments=[attachment(b"%d" % number)])
+            stay[key] = number in {0, 1, 2, 5}
+            clerk.tell(key, "LCA.01", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+            conn.execute(attempt.insert().values(delivery_id=clerk.deliveries[key, "LCA.02"], at=1000, outcome="lost"))
+        last = clerk.dispatch("LCA.VP", UNITS)
+        clerk.tell(last, "LCA.01", Status.QUEUED)
+    for key in [key for key, stays in stay.items() if not stays]:
+        await asyncio.to_thread(end, ledger, key, Status.COMPLETED, 2000)
+    await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
+    with reading(ledger) as conn:
+        assert conn.scalar(select(func.count()).select_from(receipt)) == 3 * 4 + 1
+        assert conn.scalar(select(func.count()).select_from(attempt)) == 4
+        assert conn.scalar(select(func.count()).select_from(content_removed)) == 4
 
 
 async def test_a_content_that_was_let_go_is_wanted_again_when_a_dispatch_names_it(
@@ -275,3 +304,64 @@ def test_nothing_is_removed_while_the_ledger_is_older_than_what_gateways_tell(
         recovering.end(conn, now_ms())
         forgotten.give_up(conn, now_ms())
     assert collector(ledger, store).run() == 1
+
+
+def let_go(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        retention.let_go_of_contents(conn, [Page(now_ms() - round(10 * DAY * 1000))])
+
+
+def noted(ledger: Engine) -> set[str]:
+    with reading(ledger) as conn:
+        return set(conn.scalars(select(content_removed.c.sha256)))
+
+
+def test_a_note_that_crossed_the_acceptance_of_a_dispatch_takes_no_file(ledger: Engine, store: ContentStore) -> None:
+    """Another router's note comes in after the commit of a dispatch that could not see it to delete it."""
+    name = bring(ledger, store, b"crossed", days_ago=4000)
+    end(ledger, dispatch(ledger, attachment(b"crossed")), Status.COMPLETED, 2000)
+    key = dispatch(ledger, attachment(b"crossed"))
+    with writing(ledger) as conn:
+        conn.execute(content_removed.insert().values(sha256=name, at=0))
+    assert collector(ledger, store).run() == 0
+    assert store.size(name) == 7
+    end(ledger, key, Status.COMPLETED, now_ms())
+    let_go(ledger)
+    assert noted(ledger) == set(), "it ended just now, so it is kept for as long as the settings say"
+
+
+@pytest.mark.parametrize("by", ["redrive", "hand_on"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_expired_long_ago_goes_again_with_its_contents_or_not_at_all(
+    ledger: Engine, store: ContentStore, by: str, *, gone: bool
+) -> None:
+    name = bring(ledger, store, b"again", days_ago=4000)
+    key = dispatch(ledger, attachment(b"again"))
+    end(ledger, key, Status.EXPIRED, 2000)
+    let_go(ledger)
+    if gone:
+        assert collector(ledger, store).run() == 1
+    assert goes_again(ledger, key, by) is not gone
+    collector(ledger, store).run()
+    assert store.size(name) == (None if gone else 5)
+    if gone:
+        bring(ledger, store, b"again")
+        assert goes_again(ledger, key, by), "its bytes are here again"
+    assert noted(ledger) == set()
+
+
+def goes_again(ledger: Engine, key: str, by: str) -> bool:
+    """Whether the delivery to LCA.01 of a dispatch is sent again."""
+    row, other = delivery.c, unit("LCA.03")
+    with writing(ledger) as conn:
+        if by == "redrive":
+            ids = conn.scalars(select(row.id).where(row.dispatch_id == key, row.unit == "LCA.01")).all()
+            done = acts.redrive(conn, ids, who="lan", reason="the line is up", now_ms=now_ms())
+            assert len(done.redriven) + len(done.refused) == 1
+            assert all(name in why for name in ["a.pdf"] for why in done.refused.values())
+            return bool(done.redriven)
+        left = UNITS[0].model_copy(update={"valid_to": date(2020, 1, 1), "successor": "LCA.03"})
+        import_units(conn, [unit("LCA"), left, other], now_ms=now_ms())
+        settled = hand_on(conn, "LCA.01", "", By("lan", "merged", now_ms()), day=date(2026, 1, 1))
+        assert len(settled.handed_on) + len(settled.left) == 1
+        return bool(settled.handed_on)

@@ -101,6 +101,32 @@ async def test_a_database_that_stands_still_is_told_and_left_within_the_time_it_
     engine.dispose()
 
 
+async def test_a_statement_that_takes_too_long_stops_no_other_and_is_not_left_running(server: PrivatePostgres) -> None:
+    """It fails alone, its caller is told to come again, and the server is rid of it."""
+    upgrade(server.url)
+    engine = open_engine(server.url, answers_within=1.0)
+    writer = Writer(engine, linger=0.1)
+
+    def slow(connection: Connection, codes: Sequence[str]) -> list[str]:
+        connection.execute(text("SELECT pg_sleep(600)"))
+        return list(codes)
+
+    bad, good = (asyncio.create_task(writer.run(act, code)) for act, code in ((slow, "x"), (put, "LCA.01")))
+    assert await asyncio.wait_for(good, 60) == "LCA.01"
+    with pytest.raises(LedgerTroubleError, match="57014"):
+        await bad
+    assert writer.available
+
+    def is_running() -> bool:
+        with psycopg.connect(server.libpq, autocommit=True) as other:
+            running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(600)%%' AND pid <> %s"
+            return other.execute(running, (other.info.backend_pid,)).fetchone() != (0,)
+
+    await holds(lambda: not is_running(), what="the server has ended it")
+    await asyncio.to_thread(writer.close)
+    engine.dispose()
+
+
 def test_a_transaction_that_was_idle_for_too_long_is_an_outage(server: PrivatePostgres) -> None:
     upgrade(server.url)
     engine = open_engine(server.url)

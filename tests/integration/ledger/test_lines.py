@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from router.broker import SessionState
+from router.delivery.hearing import Hearing
 from router.delivery.hellos import Greeting, note
 from router.delivery.line_watch import LineWatch, _note_silent
 from router.ledger import queries
@@ -272,11 +273,12 @@ async def test_the_watch_looks_only_while_the_router_hears() -> None:
             asked.append(look)
             return []
 
-    watch = LineWatch(Notebook())  # type: ignore[arg-type]
+    hearing = Hearing()
+    watch = LineWatch(Notebook(), hearing)  # type: ignore[arg-type]
     await watch.look()
-    watch.on_session(SessionState.UP)
+    hearing.on_session(SessionState.UP)
     await watch.look()
-    watch.on_session(SessionState.DOWN)
+    hearing.on_session(SessionState.DOWN)
     await watch.look()
     assert len(asked) == 1
     assert asked[0].since_ms <= asked[0].now_ms

@@ -2,12 +2,14 @@
 
 import threading
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 
 from router.ledger.engine import reading, writing
-from router.ledger.models import publication
-from router.ledger.way import recorded
+from router.ledger.models import delivery, publication, receipt
+from router.ledger.way import recorded, retention
 from router.ledger.way.recorded import Claim, Entry, Step
+from router.ledger.way.retention import Page
+from schemas.clock import now_ms
 from schemas.states import Status
 from support.ledgers import POSTGRESQL, Clerk, unit
 
@@ -42,6 +44,28 @@ def test_one_process_at_a_time_publishes_and_a_dead_ones_claim_ends(ledger: Engi
         assert recorded.advance(conn, [Step(A, 7, 2000), Step(B, 5, 2000)]) == [False, True]
         recorded.release(conn, [B])
     assert claim(ledger, A, 1300) == 5
+
+
+def test_a_claim_of_a_clock_that_was_ahead_holds_nobody_up(ledger: Engine) -> None:
+    day, lease = 86_400_000, recorded.LEASE_MS
+    with writing(ledger) as conn:
+        assert recorded.claim(conn, [Claim(A, day, day + lease)]) == [0]
+        assert recorded.claim(conn, [Claim(B, 1000, 1000 + lease)]) == [0]
+        assert recorded.advance(conn, [Step(A, 1, day + lease)]) == [False]
+        assert recorded.claim(conn, [Claim(A, 1000 + lease - 1, 1000 + 2 * lease)]) == [None], "that one is believed"
+
+
+def test_what_comes_after_all_was_forgotten_is_published_too(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        for item in tell(conn, 3):
+            ended = delivery.c.dispatch_id == item
+            conn.execute(update(delivery).where(ended).values(state=Status.COMPLETED.value))
+        through = recorded.end(conn)
+        retention.forget_receipts(conn, [Page(now_ms() + 365 * 86_400_000)])
+        assert len(conn.execute(select(receipt.c.pos)).all()) == 1
+        tell(conn, 1, "LCA.03")
+    places, waiting = following(ledger, through)
+    assert (len(places), waiting) == (1, False)
 
 
 def test_entries_come_in_the_order_of_the_log_with_what_their_messages_need(ledger: Engine) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from router.broker import SessionState
+from router.delivery.hearing import Hearing
 from router.delivery.line_watch import LineWatch
 from router.ledger.engine import reading
 from router.ledger.models import line
@@ -28,13 +29,18 @@ def doubts() -> list[str]:
 
 
 @pytest.fixture
-def watch(ledger: Engine, writer: Writer, clock: SetClock, doubts: list[str]) -> LineWatch:
+def hearing(writer: Writer, clock: SetClock) -> Hearing:
+    made = Hearing(writer, clock=clock)
+    made.on_session(SessionState.UP)
+    return made
+
+
+@pytest.fixture
+def watch(ledger: Engine, writer: Writer, hearing: Hearing, clock: SetClock, doubts: list[str]) -> LineWatch:
     with ledger.begin() as conn:
         Clerk(conn).units(unit("LCA"), unit("LCA.01"))
         presence.note_report(conn, ["LCA.01"], Report(LineReport(every=EVERY), clock.now, clock.now))
-    made = LineWatch(writer, doubt=doubts.append, clock=clock)
-    made.on_session(SessionState.UP)
-    return made
+    return LineWatch(writer, hearing, doubt=doubts.append, clock=clock)
 
 
 def is_down(ledger: Engine) -> bool:
@@ -56,18 +62,20 @@ async def test_three_missing_reports_mean_down_and_a_doubt_of_the_broker(
 
 @pytest.mark.parametrize("state", [SessionState.DOWN, SessionState.CONNECTING, SessionState.BLOCKED])
 async def test_while_the_broker_does_not_speak_to_us_nobody_is_silent(
-    ledger: Engine, watch: LineWatch, clock: SetClock, state: SessionState
+    ledger: Engine, watch: LineWatch, hearing: Hearing, clock: SetClock, state: SessionState
 ) -> None:
-    watch.on_session(state)
+    hearing.on_session(state)
     clock.pass_(seconds=10 * MISSED)
     await watch.look()
     assert not is_down(ledger)
 
 
-async def test_after_a_reconnect_silence_counts_anew(ledger: Engine, watch: LineWatch, clock: SetClock) -> None:
+async def test_after_a_reconnect_silence_counts_anew(
+    ledger: Engine, watch: LineWatch, hearing: Hearing, clock: SetClock
+) -> None:
     clock.pass_(seconds=10 * MISSED)
-    watch.on_session(SessionState.DOWN)
-    watch.on_session(SessionState.UP)
+    hearing.on_session(SessionState.DOWN)
+    hearing.on_session(SessionState.UP)
     await watch.look()
     assert not is_down(ledger)
     clock.pass_(seconds=MISSED + 1)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -105,6 +106,21 @@ async def test_what_is_due_is_published_once_and_queued(
     first = min(publisher.published, key=lambda message: message.routing_key)
     assert (first.template.exchange, first.routing_key) == ("org.LCA", "LCA.01.normal")
     assert first.headers[HEADER_UNIT] == "LCA.01"
+
+
+@pytest.mark.parametrize("left", [[], ["LCA.01", "LCA.02"]])
+async def test_with_the_root_abolished_units_are_reached_from_themselves_and_the_others_harm_nobody(
+    start: Start, publisher: StandInPublisher, ledger: Engine, left: list[str]
+) -> None:
+    gone: dict[str, Any] = {"valid_to": "2020-01-01"}
+    with ledger.begin() as conn:
+        clerk = Clerk(conn)
+        clerk.units(unit("LCA", **gone), *(unit(code, **({} if code in left else gone)) for code in CODES))
+    async with running(start()):
+        await holds(lambda: len(attempts(ledger)) == len(CODES) - len(left), what="the others are returned")
+        await holds(lambda: len(publisher.published) == len(left), what="what can go has gone")
+    assert {message.template.exchange for message in publisher.published} == {f"org.{code}" for code in left}
+    assert set(attempts(ledger)) == {Outcome.RETURNED.value}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NACKED, Outcome.RETURNED, Outcome.TIMED_OUT, Outcome.LOST])

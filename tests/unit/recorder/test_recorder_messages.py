@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import json
 from collections.abc import Iterator, Sequence
@@ -17,11 +18,12 @@ from router.errors import ContentFullError, LedgerTroubleError, LedgerUnavailabl
 from router.intake.amqp import IntakeDoor
 from router.ledger.engine import open_engine, upgrade
 from router.ledger.models import delivery
+from router.ledger.models import unit as unit_table
 from router.ledger.way import receipts
 from router.ledger.way.receipts import Result, Telling
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
-from schemas.clock import iso
+from schemas.clock import iso, now_ms
 from schemas.dispatch import Accepted
 from schemas.events import Event
 from schemas.ids import new_id
@@ -111,6 +113,36 @@ async def test_one_receipt_that_the_ledger_cannot_take_does_not_stop_the_others(
     assert not await recorder.handle(messages)
     assert states(ledger) == [Status.ARRIVED.value] * 4 + [Status.PENDING.value]
     assert [item.template.headers["reason"] for item in carrier.dead] == ["it could not be recorded: odd"]
+
+
+async def test_the_hellos_and_gaps_of_a_batch_share_commits_in_their_order(ledger: Engine) -> None:
+    """A whole province says hello after an outage; of each unit the last spool works, and a gap is answered once."""
+    codes = [f"LCA.{number:02d}" for number in range(1, 41)]
+    with ledger.begin() as connection:
+        Clerk(connection).units(unit("LCA"), *(unit(code) for code in codes))
+    spools, commits = [new_id(), new_id()], []
+    said = [
+        delivered(
+            json.dumps({"units": [code], "spool_id": spool_id, "at": iso(now_ms())}).encode(),
+            type_="hello",
+            user_id=f"gateway:{code}",
+        )
+        for spool_id in spools
+        for code in codes
+    ]
+    gap = json.dumps({"unit": "LCA.02", "missing": [1, 2]}).encode()
+    batch = [*said, *(delivered(gap, type_="gap", user_id="gateway:LCA.02") for _ in range(2))]
+    writer = Writer(ledger, on_commit=lambda rows, _seconds: commits.append(rows))
+    recorder = Recorder(writer=writer, publisher=Carrier(), silence=Silence())  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        assert not await recorder.handle(batch)
+    await asyncio.to_thread(writer.close)
+    assert sum(commits) == len(said) + 2
+    assert len(commits) < len(said) / 4
+    with ledger.begin() as connection:
+        working = connection.scalars(select(unit_table.c.spool_id).where(unit_table.c.code.in_(codes))).all()
+    assert set(working) == {spools[-1]}
+    assert [entry["fresh"] for entry in logs if entry["event"] == Event.GAP_REPORTED] == [0, 2]
 
 
 async def test_one_submission_that_meets_an_error_of_ours_does_not_stop_the_others() -> None:

@@ -1,12 +1,16 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.broker.topology import BrokerAccount, Topology, definitions, plan
+from router.broker.topology.planning import org_exchange, unit_queue
+from router.delivery.relay import root_of
+from router.directory import Directory
 from schemas.dispatch import Lane
 from schemas.unit import Link, Unit
 from support.organisation import a_unit, lao_cai_units
@@ -74,6 +78,30 @@ def test_in_any_tree_a_key_published_at_the_root_reaches_its_queue_once(codes: l
     whole = sorted({".".join(code.split(".")[:n]) for code in codes for n in range(1, code.count(".") + 2)})
     units = [a_unit(code, link=link) for code, link in zip(whole, links, strict=False)]
     assert_each_unit_is_reached_once(planned(*units), units)
+
+
+@given(
+    codes=CODES,
+    ended=st.lists(st.booleans(), min_size=60, max_size=60),
+    unlisted=st.lists(st.integers(0, 9).map(lambda n: n == 0), min_size=60, max_size=60),
+)
+def test_whatever_is_abolished_the_relay_publishes_where_the_plan_has_an_exchange(
+    codes: list[str], ended: list[bool], unlisted: list[bool]
+) -> None:
+    whole = sorted({".".join(code.split(".")[:n]) for code in codes for n in range(1, code.count(".") + 2)})
+    gone: dict[str, Any] = {"valid_to": DAY - timedelta(days=1)}
+    listed = [code for code, left_out in zip(whole, unlisted, strict=False) if not left_out]
+    units = [a_unit(code, **gone if end else {}) for code, end in zip(listed, ended, strict=False)]
+    topology, directory = planned(*units), Directory(units)
+    for unit in units:
+        root = root_of(unit.code, directory, DAY)
+        if root is not None:
+            assert org_exchange(root) in {item.name for item in topology.exchanges}
+            reached = [unit_queue(unit.code, Lane.NORMAL)] if unit.exists_on(DAY) else []
+            assert list(routes(topology, org_exchange(root), f"{unit.code}.normal")) == reached
+        else:
+            assert unit_queue(unit.code, Lane.NORMAL) not in {item.name for item in topology.queues}
+    assert root_of("Z", directory, DAY) is None
 
 
 def test_a_root_without_units_below_has_an_exchange_of_its_own_to_publish_at() -> None:

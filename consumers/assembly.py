@@ -69,7 +69,7 @@ class Parts:
 
     def standing(self) -> Standing:
         """How the parts stand, for the status file."""
-        troubles = self.sink.circuits.troubles()
+        troubles = self.sink.circuits.troubles(now=now_ms())
         return Standing(
             units=len(self.hosting.codes),
             line=self.line.state.value,
@@ -311,7 +311,7 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(sink.circuits.troubles(), way.room, way.line, now_ms=now_ms()),
+        health=lambda: health_of(sink.circuits.troubles(now=now_ms()), way.room, way.line, now_ms=now_ms()),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

@@ -161,6 +161,11 @@ class OutgoingRejectedError(OutgoingError):
         super().__init__(message)
         self.vi = vi
 
+    @property
+    def told(self) -> str:
+        """What the spool keeps of it: the Vietnamese sentence on a line of its own, then the English one."""
+        return f"{self.vi}\n{self}" if self.vi else str(self)
+
 
 class UploadSpoiltError(OutgoingError):
     """All bytes of a file went up, and the router found another SHA-256: it begins again from nothing."""
@@ -254,6 +259,14 @@ class SinkRetryError(SinkError):
 
 class SinkTroubleError(SinkError):
     """This machine is short of something, or its disk fails: it costs the document no try."""
+
+
+class CopySpoiltError(SinkTroubleError):
+    """The gateway's own copy of a content (its SHA-256) is no longer what was verified: it has to be fetched again."""
+
+    def __init__(self, reason: str, *, sha256: str) -> None:
+        super().__init__(reason, code=ReasonCode.CONTENT_WRONG)
+        self.sha256 = sha256
 
 
 class SinkRefusedError(SinkError):

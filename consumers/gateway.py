@@ -275,4 +275,4 @@ def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:
 
 async def _release_unused(parts: Parts) -> None:
     """Remove what lies among the contents and no delivery uses any more."""
-    await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.all_files))
+    await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.at_start))

@@ -1,7 +1,7 @@
 """The gateway's settings: ``CONGVAN_GATEWAY_<NAME>``, or lower case in the TOML file's table ``[gateway]``."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -10,6 +10,7 @@ from schemas.accounts import Account, Role
 from schemas.codes import UnitPattern
 from schemas.retry import RETRY_FIRST, RETRY_MAX, SINK_ATTEMPTS
 from schemas.settings import PREFIX, ProgramSettings, state_home
+from schemas.zone import zone
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -36,8 +37,8 @@ class GatewaySettings(ProgramSettings):
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
     )
-    sink: str = Field(
-        default="folder", pattern="^(none|folder|webhook|command)$", description="Where documents are handed to."
+    sink: Literal["none", "folder", "webhook", "command"] = Field(
+        default="folder", description="Where documents are handed to."
     )
     inbox_dir: Path | None = Field(default=None, description="The folder sink's root; empty: inbox under data_dir.")
     outbox_dir: Path | None = Field(
@@ -56,7 +57,9 @@ class GatewaySettings(ProgramSettings):
     receive_window: int = Field(
         default=0, ge=0, description="Bytes the kernel takes ahead per fetch; 0: as the measured rate asks for."
     )
-    prefetch: Count = Field(default=200, description="Unacked descriptors per queue.")
+    prefetch: Count = Field(
+        default=200, description="Unacked descriptors per queue, within the 128 MiB that a gateway takes ahead at most."
+    )
     burst_linger: Annotated[float, Field(ge=0)] = Field(
         default=2.0, description="How long receipts wait for company: ten confirms, at most this; express ones never."
     )
@@ -77,6 +80,11 @@ class GatewaySettings(ProgramSettings):
         description="How long the spool remembers what has ended; with sink none also how long it keeps documents.",
     )
     disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0, description="Free bytes that stay on the disk.")
+
+    @property
+    def timezone(self) -> str:
+        """IANA name of the organisation's zone, which is no matter of this program alone."""
+        return zone().key
 
     @property
     def login(self) -> str:

@@ -1,10 +1,16 @@
 """The page of bounds: what one caller may cost at the doors, each figure taken from the code that keeps to it."""
 
 from consumers.sending.document import MAX_LETTER_BYTES
+from consumers.taking.queues import MESSAGE_BYTES
 from router.api import multipart
 from router.api.body import MAX_JSON_BYTES
 from router.api.submissions import OFF_THE_LOOP_BYTES
+from router.assembly import PREFETCH
+from router.broker.consumer import bounded_prefetch
+from router.broker.message import PROPERTIES_BYTES
+from router.broker.tuning import Tuning
 from router.console import passwords
+from router.intake.amqp import MAX_SUBMISSION_BYTES
 from router.ledger.people import login_throttle
 from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings
@@ -15,7 +21,7 @@ from schemas.dispatch import MAX_ATTACHMENTS, MAX_FLASH_BYTES, MAX_RULES
 from schemas.errors import MAX_PROBLEMS
 from schemas.keys import MAX_KEY_LENGTH
 from schemas.model import MAX_PARTS
-from schemas.receipt import MAX_BURST, MAX_SPANS
+from schemas.receipt import MAX_BURST, MAX_SAID_BYTES, MAX_SPANS
 from schemas.rights import DEFAULTS
 from schemas.text import MAX_FILE_NAME_BYTES
 
@@ -98,6 +104,24 @@ def _documents() -> list[tuple[str, object, str]]:
         ("a letter in an outbox", f"{MAX_LETTER_BYTES} bytes", "rejected"),
         ("receipts in one message", MAX_BURST, "`dead`"),
         ("runs of receipt numbers in one question", MAX_SPANS, "asked for later"),
+        *_messages(),
+    ]
+
+
+def _messages() -> list[tuple[str, object, str]]:
+    """What comes over AMQP, of whatever a broker lets through."""
+    aside = "not kept; the broker moves it to `dead`"
+    ahead = Tuning().unacked_bytes
+    queues = {"`intake`": MAX_SUBMISSION_BYTES, "`receipts.ledger`": MAX_SAID_BYTES}
+    return [
+        *((f"the body of a message in {queue}", f"{most} bytes", aside) for queue, most in queues.items()),
+        ("the body of a message in a unit's queues", f"{MESSAGE_BYTES} bytes", aside),
+        ("a message's properties", f"{PROPERTIES_BYTES} bytes", "the first headers, cut short"),
+        ("bytes that a consumer takes ahead", f"{ahead} bytes", "wait at the broker"),
+        *(
+            (f"messages of {queue} taken ahead", bounded_prefetch(PREFETCH, most, 1, ahead), "wait at the broker")
+            for queue, most in queues.items()
+        ),
     ]
 
 

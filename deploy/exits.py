@@ -94,4 +94,21 @@ def _line(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}"
     from schemas.hidden import blanked
 
-    return blanked(" ".join(str(error).split())) or type(error).__name__
+    return blanked(" ".join(_text(error).split())) or type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    """What an error says; of settings that are wrong each variable, what is wrong with it and what stands there."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    from deploy.settings import PROGRAMS
+    from schemas.model import problems_of
+
+    fields = {
+        name: variable for it in PROGRAMS if it.__name__ == error.title for variable, name in it.variables().items()
+    }
+    fields |= {"(whole)": ""}
+    named = ((fields.get(item.field.partition(".")[0], item.field), item.problem) for item in problems_of(error))
+    return "; ".join(f"{name} {problem}" for name, problem in named)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -19,7 +18,8 @@ from router.ledger.people.persons import Grant, PersonRole
 from router.ledger.scope import Scope
 from router.ledger.units.unit_list import import_units, list_seen, list_units
 from schemas.accounts import Account, Role
-from schemas.clock import now_ms
+from schemas.clock import now_ms, today
+from schemas.zone import zone
 
 EXAMPLES = Path(__file__).parent / "examples"
 FIRST_PERSON = "admin"
@@ -43,9 +43,9 @@ def import_example(engine: Engine, name: str) -> None:
 
 def root_codes(engine: Engine) -> list[str]:
     """The heads of the organisation: today's units that have no parent."""
-    today = datetime.now(UTC).date()
+    day = today(zone().key)
     with reading(engine) as conn:
-        return [unit.code for unit in list_units(conn) if unit.parent is None and unit.exists_on(today)]
+        return [unit.code for unit in list_units(conn) if unit.parent is None and unit.exists_on(day)]
 
 
 def heard_of(engine: Engine, pattern: str, since: int) -> bool:

@@ -41,8 +41,8 @@ from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services
 from router.identity import Provider, ProviderClient
 from router.intake import Intake
+from router.intake.amqp import MAX_SUBMISSION_BYTES, IntakeDoor
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
-from router.intake.amqp import IntakeDoor
 from router.intake.rights import RightsBook
 from router.ledger.engine import reading
 from router.ledger.way.holders import UnnamedLimits
@@ -56,9 +56,10 @@ from router.settings import RouterSettings
 from router.web.app import create_app
 from schemas.clock import now_ms
 from schemas.events import Event
+from schemas.receipt import MAX_SAID_BYTES
 from schemas.recount import Kept as KeptPage
 
-_PREFETCH = 2000
+PREFETCH = 2000
 _LOOK_FOR_CHANGES = 2.0
 _ALIGN_EVERY = 15.0
 _LOOK_FOR_SILENCE = 5.0
@@ -127,8 +128,10 @@ class Parts:
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
-        handlers = {INTAKE_QUEUE: door.handle, RECEIPTS_QUEUE: self._recorder.handle}
-        self._consumers = {queue: self._consume(queue, handler) for queue, handler in handlers.items()}
+        self._consumers = {
+            INTAKE_QUEUE: self._consume(INTAKE_QUEUE, door.handle, MAX_SUBMISSION_BYTES),
+            RECEIPTS_QUEUE: self._consume(RECEIPTS_QUEUE, self._recorder.handle, MAX_SAID_BYTES),
+        }
         self._yielding = Yielding(writer, self._consumers)
 
     def jobs(self) -> Mapping[str, Start]:
@@ -157,11 +160,12 @@ class Parts:
             "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
         }
 
-    def _consume(self, queue: str, handler: Handler) -> Consumer:
+    def _consume(self, queue: str, handler: Handler, body_bytes: int) -> Consumer:
         return self._session.consume(
             [queue],
             handler,
-            prefetch=_PREFETCH,
+            prefetch=PREFETCH,
+            message_bytes=body_bytes,
             passing=(UnavailableError, ContentFullError, OSError, MemoryError),
             on_apart=self._metrics.set_apart,
         )

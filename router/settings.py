@@ -4,23 +4,16 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from schemas.encrypted import is_loopback
-from schemas.settings import ProgramSettings, state_home
+from schemas.settings import state_home
+from schemas.zone import ZoneSettings
 
 Seconds = Annotated[float, Field(gt=0)]
 KeptSeconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
-
-
-def _known_zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (OSError, ValueError, LookupError):
-        raise ValueError(f"{name!r} is no time zone of the IANA database; write it as Asia/Ho_Chi_Minh") from None
 
 
 def _network(text: str) -> str:
@@ -48,7 +41,7 @@ def default_data_dir() -> Path:
     return state_home() / "congvan"
 
 
-class RouterSettings(ProgramSettings):
+class RouterSettings(ZoneSettings):
     """What the router reads at its start. Durations are in seconds, sizes in bytes."""
 
     login_urls: ClassVar[tuple[str, ...]] = ("amqp_url", "management_url", "api_url")
@@ -121,11 +114,6 @@ class RouterSettings(ProgramSettings):
     oidc_client_id: str = Field(default="", description="The console's client id at that provider.")
     oidc_client_secret: SecretStr = Field(
         default=SecretStr(""), description="The client's secret; empty: a public client, which PKCE alone protects."
-    )
-    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        default="Asia/Ho_Chi_Minh",
-        description="IANA name of the zone whose day decides which units exist, whose times the console shows, and "
-        "in which commands read a time without an offset.",
     )
     allow_secrecy: bool = Field(
         default=False, description="Accept classified dispatches; only for deployments that encrypt end to end."

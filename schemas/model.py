@@ -1,12 +1,14 @@
 """The base of everything that travels: unknown fields are refused, values do not change after validation."""
 
 from codecs import BOM_UTF8
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import MAX_PROBLEMS, FieldProblem, InvalidError, capped
+from schemas.wording import follows_from_others, said_of
 
 M = TypeVar("M", bound=BaseModel)
 MAX_PARTS = 10_000
@@ -15,6 +17,8 @@ _SHOWN = 80
 _PLACE = 200
 _FEW = 5
 _SENTENCE = 500
+_NOTHING_GIVEN = {"missing", "json_invalid"}
+"""Kinds whose input is the whole around the field."""
 
 
 class Travelling(BaseModel):
@@ -28,7 +32,18 @@ def problems_of(error: ValidationError) -> list[FieldProblem]:
 
     At most twenty, the last of which then tells how many there are beside those named.
     """
-    found = error.errors(include_url=False, include_context=False)
+    return problems_among(error.errors(include_url=False))
+
+
+def said(error: ValidationError) -> str:
+    """The failed fields of a validation as one sentence."""
+    return "; ".join(f"{item.field} {item.problem}" for item in problems_of(error))
+
+
+def problems_among(errors: Sequence[Any]) -> list[FieldProblem]:
+    """The same of errors as the validating library tells them, one mapping each."""
+    alone = len(errors) == 1
+    found = [item for item in errors if alone or not follows_from_others(item["type"], item["input"], _context(item))]
     return capped([_problem(item) for item in found[:MAX_PROBLEMS]], len(found))
 
 
@@ -36,9 +51,14 @@ def _problem(item: Any) -> FieldProblem:
     place = ".".join(str(part) for part in item["loc"]) or "(whole)"
     return FieldProblem(
         field=place if len(place) <= _PLACE else place[: _PLACE - 1] + "…",
-        problem=_cut(item["msg"].removeprefix("Value error, ")),
-        given="" if item["type"] == "missing" else _short(item.get("input")),
+        problem=_cut(said_of(item["type"], item["msg"], item["input"], _context(item))),
+        given="" if item["type"] in _NOTHING_GIVEN else _short(item["input"]),
     )
+
+
+def _context(item: Any) -> Mapping[str, Any]:
+    context: Mapping[str, Any] = item.get("ctx", {})
+    return context
 
 
 def parse(model: type[M], body: bytes | str, *, what: str, most: int | None = None) -> M:

@@ -1,8 +1,9 @@
-"""Why a document waits or was parked, as a closed list of codes with their words in Vietnamese and English.
+"""Why a document waits, was parked or ended: the one list of codes, with their words in Vietnamese and English.
 
 A code is what machines group by; the text beside it says where and how, for the people who mend it. A gateway sends the
 code in the header ``code`` of a receipts message, because a body with a field that an older router does not know would
-be refused whole. A reader takes a code that it does not know for none.
+be refused whole. A reader takes a code that it does not know for none. What gateways told before there were codes is
+read by :func:`router.ledger.reasons.code_told`.
 """
 
 from dataclasses import dataclass
@@ -52,6 +53,26 @@ class ReasonCode(StrEnum):
     """No content comes over the unit's line though the broker is reached."""
     SECOND_GATEWAY = "second_gateway"
     """Two gateways work for one unit; this one stands by."""
+    EXPIRED = "expired"
+    """It had not arrived when its time was over."""
+    NOT_BELIEVED = "not_believed"
+    """Its gateway says that it arrived, and what it says of it cannot be."""
+    UNIT_GONE = "unit_gone"
+    """Its unit exists no more; it was handed on or given up."""
+    RECALLED = "recalled"
+    """Another dispatch recalls it."""
+    NO_LINE = "no_line"
+    """No line leads to the unit."""
+    PAUSED = "paused"
+    """Somebody has paused the unit."""
+    PUBLISH_RETURNED = "publish_returned"
+    """No queue was bound for it at the broker."""
+    PUBLISH_NACKED = "publish_nacked"
+    """The broker refused it."""
+    PUBLISH_TIMED_OUT = "publish_timed_out"
+    """The broker did not confirm it in time."""
+    PUBLISH_LOST = "publish_lost"
+    """The connection to the broker went before it confirmed."""
 
 
 R = ReasonCode
@@ -181,6 +202,66 @@ WORDS: dict[ReasonCode, ReasonWords] = {
         "two gateways work for one unit",
         "Dừng một cổng; hoặc cho cổng mới thay: congvan units take-over.",
         "Stop one of them; or let the new one take over: congvan units take-over.",
+    ),
+    R.EXPIRED: ReasonWords(
+        "Quá thời hạn mà chưa đến đơn vị",
+        "it did not arrive in the time the service allows",
+        "Xem đường truyền và cổng của đơn vị, rồi gửi lại.",
+        "See to the unit's line and gateway, then send it again.",
+    ),
+    R.NOT_BELIEVED: ReasonWords(
+        "Cổng báo đã đến nhưng thông tin không khớp với văn bản đã gửi",
+        "its gateway says that it arrived, and what it says cannot be",
+        "Kiểm tra cổng và đồng hồ của đơn vị, rồi gửi lại.",
+        "See to the unit's gateway and its clock, then send it again.",
+    ),
+    R.UNIT_GONE: ReasonWords(
+        "Đơn vị không còn hoạt động",
+        "its unit exists no more",
+        "Chuyển cho đơn vị kế thừa: congvan units hand-on; hoặc kết thúc: congvan units give-up.",
+        "Hand it on: congvan units hand-on; or give it up: congvan units give-up.",
+    ),
+    R.RECALLED: ReasonWords(
+        "Văn bản bị thu hồi",
+        "another dispatch recalls it",
+        "Không phải làm gì.",
+        "There is nothing to do.",
+    ),
+    R.NO_LINE: ReasonWords(
+        "Chưa có đường truyền đến đơn vị",
+        "no line leads to the unit",
+        "Văn bản tự chuyển khi đơn vị có đường truyền.",
+        "It goes by itself as soon as the unit has a line.",
+    ),
+    R.PAUSED: ReasonWords(
+        "Đơn vị đang tạm dừng nhận văn bản",
+        "the unit is paused",
+        "Mở lại đơn vị khi đã xong việc.",
+        "Open the unit again when what was in the way is over.",
+    ),
+    R.PUBLISH_RETURNED: ReasonWords(
+        "Máy chủ hàng đợi chưa có hàng đợi của đơn vị",
+        "no queue is bound for it; the broker gave it back",
+        "Văn bản được thử lại; nếu kéo dài, chạy congvan doctor.",
+        "It is tried again by itself; if it lasts, run congvan doctor.",
+    ),
+    R.PUBLISH_NACKED: ReasonWords(
+        "Máy chủ hàng đợi không nhận",
+        "the broker refused it",
+        "Văn bản được thử lại; nếu kéo dài, chạy congvan doctor.",
+        "It is tried again by itself; if it lasts, run congvan doctor.",
+    ),
+    R.PUBLISH_TIMED_OUT: ReasonWords(
+        "Máy chủ hàng đợi không xác nhận đúng hạn",
+        "the broker did not confirm it in time",
+        "Văn bản được thử lại; nếu kéo dài, chạy congvan doctor.",
+        "It is tried again by itself; if it lasts, run congvan doctor.",
+    ),
+    R.PUBLISH_LOST: ReasonWords(
+        "Mất kết nối với máy chủ hàng đợi",
+        "the connection to the broker was lost",
+        "Văn bản được thử lại; nếu kéo dài, chạy congvan doctor.",
+        "It is tried again by itself; if it lasts, run congvan doctor.",
     ),
 }
 

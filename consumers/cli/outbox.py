@@ -92,5 +92,5 @@ def _words(item: Listed) -> tuple[str, ...]:
         size_words(up),
         size_words(item.size),
         item.dispatch_id or "",
-        item.reason,
+        item.reason.replace("\n", " · "),
     )

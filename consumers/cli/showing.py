@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,9 +15,10 @@ from rich.text import Text
 from consumers.line.openings import local_clock
 from consumers.reading.coming import Coming
 from consumers.reading.inbox import Entry, Told
-from schemas.clock import iso
+from schemas.clock import iso, to_ms
 from schemas.descriptor import Descriptor
 from schemas.states import Status
+from schemas.zone import local_time as written
 
 URGENCY_WORDS = ("thường", "khẩn", "thượng khẩn", "hỏa tốc", "hỏa tốc hẹn giờ")
 _STYLES = {Status.PARKED: "bold red", Status.TAKEN: "yellow", Status.ARRIVED: "bold green"}
@@ -171,7 +172,7 @@ def _lines(entry: Entry, descriptor: Descriptor, coming: Coming | None) -> Itera
     if entry.attempts:
         yield "tries", f"{entry.attempts} of the sink"
     if descriptor.due:
-        yield "due", f"{descriptor.due:%Y-%m-%d %H:%M %z}"
+        yield "due", local_time(to_ms(descriptor.due))
     for file in descriptor.attachments:
         yield "file", f"{file.name} ({file.media_type}, {size_words(file.size)}, SHA-256 {file.sha256})"
     if descriptor.record is not None:
@@ -186,7 +187,7 @@ def _sentence(told: Told) -> str:
     sent = "" if told.sent_at else " (not sent yet)"
     by = f" by {who}" if who else ""
     reason = f": {told.reason}" if told.reason else ""
-    return f"{told.at}  {told.status.value}{number}{by}{reason}{sent}"
+    return f"{written(to_ms(datetime.fromisoformat(told.at)))}  {told.status.value}{number}{by}{reason}{sent}"
 
 
 def entry_fields(entry: Entry, coming: Coming | None = None) -> dict[str, Any]:
@@ -210,8 +211,8 @@ def _told_fields(told: Told) -> dict[str, Any]:
 
 
 def local_time(ms: int) -> str:
-    """A moment as the clock on the wall shows it."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+    """A moment in the organisation's zone, to the minute."""
+    return written(ms)[:-3]
 
 
 def print_json(value: object) -> None:

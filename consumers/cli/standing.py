@@ -12,6 +12,10 @@ from consumers.cli.options import settings_with
 from consumers.errors import GatewayStoppedError, SecondGatewayError, SpoolMissingError
 from consumers.reading.coming import STALE_SECONDS
 from consumers.status import status_path
+from schemas.clock import to_ms
+from schemas.zone import local_time
+
+_TIMES = ("at", "oldest_waiting")
 
 
 def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
@@ -34,7 +38,7 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
     age = (datetime.now(UTC) - datetime.fromisoformat(standing["at"])).total_seconds()
     if age > STALE_SECONDS:
         raise GatewayStoppedError(
-            f"the gateway of {directory} does not run: it last wrote its status at {standing['at']}"
+            f"the gateway of {directory} does not run: it last wrote its status at {_when(standing['at'])}"
         )
     if elsewhere := standing.get("held_elsewhere"):
         raise SecondGatewayError(
@@ -45,5 +49,10 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
 def _print_table(standing: dict[str, object]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in standing.items():
-        table.add_row(Text(name.replace("_", " "), style="bold"), Text(str(value)))
+        shown = _when(value) if name in _TIMES and isinstance(value, str) and value else value
+        table.add_row(Text(name.replace("_", " "), style="bold"), Text(str(shown)))
     Console(soft_wrap=True).print(table)
+
+
+def _when(at: str) -> str:
+    return local_time(to_ms(datetime.fromisoformat(at)))

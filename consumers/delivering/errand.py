@@ -10,6 +10,7 @@ import structlog
 
 from consumers.errors import (
     ContentGoneError,
+    CopySpoiltError,
     DeliveryRecalledError,
     FetchError,
     SinkParkedError,
@@ -183,6 +184,8 @@ class Errands:
         try:
             await self._bring(errand)
         except SinkWaitError as error:
+            if isinstance(error.__cause__, CopySpoiltError):
+                self._directory.doubt(error.__cause__.sha256)
             await self._postpone(
                 errand,
                 Postponed(errand.item, error.attempts, error.retry_at, error.reason, back=True, code=error.code),

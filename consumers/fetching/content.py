@@ -50,7 +50,6 @@ class ContentDir:
         self._right: dict[str, tuple[int, int, int, float]] = {}
         shutil.rmtree(self._inline, ignore_errors=True)
         self._inline.mkdir(mode=0o700, parents=True)
-        self._remove_what_a_crash_left()
 
     def path(self, sha256: str) -> Path:
         """Where a content is when it is whole."""
@@ -78,6 +77,10 @@ class ContentDir:
         log.warning(Event.CONTENT_SPOILT, sha256=sha256, found=found)
         return False
 
+    def doubt(self, sha256: str) -> None:
+        """Somebody found a content spoilt: it is hashed when it is next asked for, and fetched again if it is."""
+        self._right.pop(sha256, None)
+
     def _was_right_lately(self, sha256: str, status: os.stat_result) -> bool:
         *looked, at = self._right.get(sha256, (0, 0, 0, 0.0))
         same = looked == [status.st_ino, status.st_size, status.st_mtime_ns]
@@ -89,15 +92,6 @@ class ContentDir:
     def part(self, sha256: str, size: int) -> Part:
         """What has come so far of a content, open to be continued."""
         return Part(self.path(sha256), size, require_room=self.require_room)
-
-    def _remove_what_a_crash_left(self) -> None:
-        """Remove the parts of contents that are whole, so that :func:`files_of` may rely on there being none."""
-        for name, paths in _listed(self._root).items():
-            whole = self.path(name)
-            if whole in paths:
-                for path in paths:
-                    if path != whole:
-                        path.unlink(missing_ok=True)
 
     def require_room(self, size: int) -> None:
         """Check that so many bytes fit above the reserve.
@@ -137,16 +131,27 @@ class ContentDir:
         """What is on the disk of these contents: one look at the directory, and only when one is not whole."""
         return files_of(self._root, names)
 
-    def all_files(self) -> Files:
-        """What is on the disk, of contents that are used and of others."""
-        return _listed(self._root)
+    def at_start(self) -> Files:
+        """What a start finds, of contents that are used and of others: the one look at the whole directory.
+
+        Parts of contents that are whole are removed, as a crash leaves them, so that :func:`files_of` may rely on there
+        being none. It blocks, and has to have been done before anything is fetched.
+        """
+        here = _listed(self._root)
+        for name, paths in here.items():
+            whole = self.path(name)
+            if whole in paths:
+                for path in paths:
+                    if path != whole:
+                        path.unlink(missing_ok=True)
+        return here
 
     def release(self, conn: Connection, batches: Sequence[Files]) -> list[int]:
         """Remove the files of those of the contents that no delivery uses; runs in the spool's writer, see the module.
 
         Args:
             conn: the writer's transaction.
-            batches: what :meth:`files_of` or :meth:`all_files` found.
+            batches: what :meth:`files_of` or :meth:`at_start` found.
 
         Returns:
             How many contents were removed, for each of the batches.

@@ -24,7 +24,6 @@ from consumers.errors import (
     LineError,
     MachineTroubleError,
     ServerTroubleError,
-    SilentLineError,
     WindowOutgrownError,
     WrongContentError,
 )
@@ -32,6 +31,7 @@ from consumers.fetching.content import ContentDir
 from consumers.fetching.dictionaries import Dictionaries
 from consumers.fetching.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip, take
 from consumers.fetching.part import NO_DICTIONARY, Part, parts_of
+from consumers.line.events import telling_line_events
 from consumers.line.span import Span
 from consumers.line.state import Line
 from router.process.fate import Fate, fate_of
@@ -47,7 +47,6 @@ FOREIGN_LONGEST = 10.0
 WORTH_RENEWING = 256 * 1024
 """A connection on a line that needs no window is made anew without one when so many bytes have yet to come."""
 _WATCHED = aiohttp.ClientTimeout(total=None)
-_LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +279,7 @@ class Fetcher:
         await transfer.may_read.wait()
         await self._line.broker_first()
         url = f"{self._url}/{transfer.sha256}"
-        try:
+        with telling_line_events():
             async with (
                 self._line.connection() as span,
                 self._clients.get(span.window).get(
@@ -294,13 +293,6 @@ class Fetcher:
                 self._line.pace.round_trip_is(round_trip(stream))
                 with transfer.reading(Flow(stream, response.content)):
                     await self._read(transfer, part, response.content, span)
-        except aiohttp.ClientSSLError as error:
-            raise ServerTroubleError(f"no trust in the server's certificate: {error}") from error
-        except _LINE_EVENTS as error:
-            kind = SilentLineError if isinstance(error, TimeoutError) else LineError
-            raise kind(f"{type(error).__name__}: {error}") from error
-        except aiohttp.ClientError as error:
-            raise ServerTroubleError(f"{type(error).__name__}: {error}") from error
 
     def _place(self, transfer: Transfer, part: Part, response: aiohttp.ClientResponse) -> None:
         try:

@@ -15,6 +15,7 @@ import structlog
 from schemas.dispatch import Lane, lane_of
 from schemas.events import Event
 from schemas.opening import is_open, next_opening, parse_opening
+from schemas.zone import zone
 
 log = structlog.get_logger()
 LOOK_EVERY = 5.0
@@ -84,11 +85,11 @@ class Openings:
             return f"{len(self.closed)} of {self._units} units closed"
         (hours,) = self._hours.values()
         opens_at = hours.opens_at(self._clock())
-        zone = ZoneInfo(hours.timezone)
-        state = "open" if opens_at is None else f"closed until {opens_at.astimezone(zone):%H:%M}"
+        there = ZoneInfo(hours.timezone)
+        state = "open" if opens_at is None else f"closed until {opens_at.astimezone(there):%H:%M}"
         return f"{hours.opening} ({hours.timezone}), {state}"
 
 
 def local_clock(instant: datetime) -> str:
-    """The time of an instant by this machine's clock."""
-    return f"{instant.astimezone():%H:%M}"
+    """The time of an instant in the organisation's zone."""
+    return f"{instant.astimezone(zone()):%H:%M}"

@@ -19,6 +19,7 @@ from schemas.ids import new_id
 from schemas.line import Held, LineReport, Outage
 from schemas.receipt import TYPE_HELLO, Hello
 from schemas.recount import Memory
+from schemas.zone import zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def full_hello(
     hello = Hello(
         units=tuple(units),
         spool_id=spool_id,
-        at=datetime.now().astimezone(),
+        at=datetime.now(zone()),
         gateway_version=gateway_version(),
         receipts=tuple(given) if any(given) else (),
         line=words.report,

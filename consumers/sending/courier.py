@@ -137,7 +137,7 @@ class UpwardCourier:
             try:
                 await self._send(errand)
             except OutgoingRejectedError as error:
-                await self._reject(document, str(error))
+                await self._reject(document, error)
             except UploadsLostError as error:
                 await self._postpone(document, LOST_PAUSE, str(error))
             except (OSError, SpoolUnavailableError) as error:
@@ -185,13 +185,13 @@ class UpwardCourier:
         with self._spool.reading() as conn:
             return sending.files_of(conn, pos)
 
-    async def _reject(self, document: Outgoing, reason: str) -> None:
-        log.warning(Event.OUTGOING_REJECTED, id=document.id, name=document.name, reason=reason)
+    async def _reject(self, document: Outgoing, error: OutgoingRejectedError) -> None:
+        log.warning(Event.OUTGOING_REJECTED, id=document.id, name=document.name, reason=str(error))
         try:
-            await self._writer.run(sending.reject, Rejected(document.id, reason))
+            await self._writer.run(sending.reject, Rejected(document.id, error.told))
             await self._file(document)
-        except (OSError, SpoolUnavailableError) as error:
-            await self._postpone(document, TROUBLE_PAUSE, str(error))
+        except (OSError, SpoolUnavailableError) as trouble:
+            await self._postpone(document, TROUBLE_PAUSE, str(trouble))
 
     async def _file(self, document: Outgoing) -> None:
         """Put the folder where people see what became of it; if that fails now, the watch does it later."""

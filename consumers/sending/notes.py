@@ -22,9 +22,15 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def reason_note(error: OutgoingRejectedError | str) -> bytes:
-    """A reason as its reader finds it: in Vietnamese, then in English, then our signature."""
-    vi = error.vi if isinstance(error, OutgoingRejectedError) else ""
-    lines = [vi or "Văn bản không gửi được; lý do bằng tiếng Anh ở dòng dưới.", str(error), "", _SIGNATURE]
+    """A reason as its reader finds it: in Vietnamese, then in English, then our signature.
+
+    A text is one that the spool kept (:attr:`OutgoingRejectedError.told`).
+    """
+    told = error.told if isinstance(error, OutgoingRejectedError) else error
+    vi, both, english = told.partition("\n")
+    if not both:
+        vi, english = "Văn bản không gửi được; lý do bằng tiếng Anh ở dòng dưới.", told
+    lines = [vi, english, "", _SIGNATURE]
     return ("\n".join(lines) + "\n").encode(errors="replace")
 
 

@@ -11,11 +11,13 @@ from consumers.errors import ForeignAnswerError, LineError, ServerTroubleError
 from consumers.fetching.answers import is_problem
 from consumers.fetching.fetch import FetchPolicy, pauses
 from consumers.fetching.origin import Clients, take
+from consumers.line.events import telling_line_events
 from consumers.line.pace import Pace
 from consumers.line.state import Line
 from consumers.sending import tus
 from consumers.spool.sending import Outgoing, Sent
 from schemas.events import Event
+from schemas.model import said
 
 log = structlog.get_logger()
 _ACCEPTED = 202
@@ -83,7 +85,7 @@ class Submitter:
         silence = aiohttp.ClientTimeout(total=None, sock_read=self._patience)
         async with self._line.connection(self._pace) as span:
             client = self._clients.get(span.window)
-            with tus.telling_line_events():
+            with telling_line_events():
                 async with client.post(
                     self._url, data=document.body, headers=headers, timeout=silence, allow_redirects=False
                 ) as response:
@@ -98,7 +100,7 @@ def _read(body: bytes) -> _Answer:
     try:
         return _Answer.model_validate_json(body)
     except ValidationError as error:
-        raise ForeignAnswerError(f"the answer to a submission is none of the router's: {error}") from error
+        raise ForeignAnswerError(f"the answer to a submission is none of the router's: {said(error)}") from error
 
 
 def _note_wait(document: Outgoing, state: RetryCallState, on_wait: Callable[[str], None]) -> None:

@@ -5,8 +5,7 @@ for more urgent work, wait without limit on a line that takes no bytes, and its 
 """
 
 import base64
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import aiohttp
@@ -15,10 +14,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from consumers.errors import (
     ForeignAnswerError,
     GatewayError,
-    LineError,
     OutgoingRejectedError,
     ServerTroubleError,
-    SilentLineError,
     UploadsLostError,
     UploadSpoiltError,
 )
@@ -45,32 +42,6 @@ class _Problem(BaseModel):
 
 
 _PROBLEM = TypeAdapter(_Problem)
-
-
-_LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
-
-
-@contextmanager
-def telling_line_events() -> Iterator[None]:
-    """Tell the line's faults from the server's.
-
-    Raises:
-        LineError: the line went.
-        ServerTroubleError: the server's certificate is not trusted, or it does not speak HTTP.
-        Exception: an error of our own while a body was written, which the library tells as the connection's.
-    """
-    try:
-        yield
-    except aiohttp.ClientSSLError as error:
-        raise ServerTroubleError(f"no trust in the server's certificate: {error}") from error
-    except _LINE_EVENTS as error:
-        cause = error.__cause__
-        if isinstance(cause, Exception) and not isinstance(cause, (OSError, aiohttp.ClientError)):
-            raise cause from None
-        kind = SilentLineError if isinstance(error, TimeoutError) else LineError
-        raise kind(f"{type(error).__name__}: {error}") from error
-    except aiohttp.ClientError as error:
-        raise ServerTroubleError(f"{type(error).__name__}: {error}") from error
 
 
 def announcement(sha256: str, size: int) -> dict[str, str]:

@@ -20,13 +20,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadSpoiltError
 from consumers.fetching.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.fetching.origin import Clients
+from consumers.line.events import telling_line_events
 from consumers.line.pace import Pace
 from consumers.line.span import Span
 from consumers.line.state import Line
 from consumers.sending import tus
 from consumers.sending.body import PieceBody
 from consumers.sending.document import open_plain
-from consumers.sending.tus import telling_line_events
 from schemas.events import Event
 
 log = structlog.get_logger()

@@ -77,7 +77,7 @@ class OutboxWatch:
             document = await asyncio.to_thread(self._read, claimed)
         except OutgoingRejectedError as error:
             log.warning(Event.OUTGOING_REJECTED, id=claimed.id, name=claimed.name, reason=str(error))
-            await self._writer.run(sending.take, Taken(claimed.id, claimed.name, reason=str(error)))
+            await self._writer.run(sending.take, Taken(claimed.id, claimed.name, reason=error.told))
             await asyncio.to_thread(self._folder.file_rejected, claimed, reason_note(error))
             return
         await self._writer.run(sending.take, taken(claimed, document))

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import orjson
@@ -14,8 +13,10 @@ from consumers.sending.litter import is_litter
 from consumers.sending.notes import OURS
 from consumers.sinks.record import clip
 from router.storage.files import DIRECTORY_MODE, copy_file, sync_directory, write_file
+from schemas.clock import today
 from schemas.ids import new_id
 from schemas.text import safe_file_name
+from schemas.zone import zone
 
 _NAME_BYTES = 150
 _NOT_SENT = OURS | {LETTER_NAME}
@@ -64,4 +65,4 @@ def _copy(file: Path, directory: Path) -> None:
 
 def _name_of(letter: bytes) -> str:
     written = orjson.loads(letter)
-    return clip(safe_file_name(f"{date.today()} {written['notation']} {written['subject']}"), _NAME_BYTES)  # noqa: DTZ011 - the day on the wall
+    return clip(safe_file_name(f"{today(zone().key)} {written['notation']} {written['subject']}"), _NAME_BYTES)

@@ -20,7 +20,7 @@ def make_sink(settings: GatewaySettings) -> Sink:
     match settings.sink:
         case "folder":
             inbox = settings.inbox_dir or settings.data_dir / "inbox"
-            return FolderSink(inbox, reserve_bytes=settings.disk_reserve_bytes)
+            return FolderSink(inbox, reserve_bytes=settings.disk_reserve_bytes, timezone=settings.timezone)
         case "webhook":
             token = settings.webhook_token.get_secret_value()
             return WebhookSink(settings.webhook_url, token=token, timeout=settings.sink_timeout)

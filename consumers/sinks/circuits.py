@@ -13,6 +13,8 @@ from schemas.reasons import ReasonCode
 SURELY_NOT_THE_DOCUMENT = frozenset({ReasonCode.SINK_LOGIN, ReasonCode.SINK_ADDRESS})
 """What a document can do nothing for: it opens the circuit at once, and costs no try."""
 _SEVERAL = 2
+_MISSED_TRIES = 3
+"""A trouble of the machine that no try has met for as long as so many of the longest pauses is over."""
 
 
 @dataclass(slots=True)
@@ -24,9 +26,10 @@ class _Unit:
 
 @dataclass(slots=True)
 class _Machine:
-    """A trouble of this machine that a unit's documents meet: how often, since when, what the last was."""
+    """A trouble of this machine that a unit's documents meet: how often, since when, until when, what the last was."""
 
     since: int
+    met_at: int = 0
     times: int = 0
     code: ReasonCode = ReasonCode.GATEWAY_FAULT
     reason: str = ""
@@ -98,7 +101,7 @@ class Circuits:
         """
         self.leave(unit, delivery_id)
         met = self._machine.setdefault(unit, _Machine(now))
-        met.times, met.code, met.reason = met.times + 1, code, reason
+        met.times, met.met_at, met.code, met.reason = met.times + 1, now, code, reason
         return met.times
 
     def leave(self, unit: str, delivery_id: str) -> None:
@@ -122,8 +125,17 @@ class Circuits:
         own = self._units.get(unit)
         return own.circuit.state if own else CircuitState.CLOSED
 
-    def troubles(self) -> list[Trouble]:
-        """The units whose documents the sink does not take, through whoever's fault, the longest first."""
+    def troubles(self, *, now: int) -> list[Trouble]:
+        """The units whose documents the sink does not take, through whoever's fault, the longest first.
+
+        What waits for this machine is tried again at the longest pause at the latest. So a trouble that none has met
+        for longer is over, though no document of the unit was taken since: they were recalled, or there are none.
+
+        Args:
+            now: UTC milliseconds.
+        """
+        over = now - round(_MISSED_TRIES * self.first_pause * 1000)
+        self._machine = {unit: met for unit, met in self._machine.items() if met.met_at >= over}
         found = [
             Trouble(code, own.code, own.circuit.reason, own.since, own.circuit.state)
             for code, own in self._units.items()

@@ -20,15 +20,15 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from consumers.errors import SinkRefusedError, SinkRetryError
+from consumers.errors import CopySpoiltError, SinkError, SinkRefusedError, SinkRetryError
 from consumers.sinks.base import Document, DocumentFile
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
 from consumers.sinks.trouble import told
 from router.process.trouble import FULL
 from router.storage.files import DIRECTORY_MODE, copy_file, make_directory, make_path, sync_directory, write_file
+from schemas.clock import day_at
 from schemas.codes import is_code
 from schemas.ids import is_id
 from schemas.reasons import ReasonCode
@@ -39,10 +39,14 @@ _THREADS = 4
 
 
 class FolderSink:
-    """Puts documents into directories under ``root``, leaving ``reserve_bytes`` of its disk free."""
+    """Puts documents into directories under ``root``, leaving ``reserve_bytes`` of its disk free.
 
-    def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
+    ``timezone`` (its IANA name) is the organisation's: its day begins the name of a directory.
+    """
+
+    def __init__(self, root: Path, *, reserve_bytes: int = 0, timezone: str = "UTC") -> None:
         self._root = root
+        self._timezone = timezone
         self._reserve = reserve_bytes
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="folder-sink")
 
@@ -62,7 +66,7 @@ class FolderSink:
         await asyncio.to_thread(self._threads.shutdown)
 
     def _deliver(self, document: Document) -> None:
-        places = _places(self._root, document)
+        places = _places(self._root, document, self._timezone)
         try:
             _make_places(places)
             if not places.marker.exists():
@@ -82,7 +86,7 @@ class FolderSink:
             _fill(places.temporary, document)
             sync_directory(places.unit)
             places.marker.touch()
-        except (OSError, SinkRetryError):
+        except (OSError, SinkError):
             _remove(places.temporary)
             raise
 
@@ -102,7 +106,7 @@ class _Places:
     final: Path
 
 
-def _places(root: Path, document: Document) -> _Places:
+def _places(root: Path, document: Document, timezone: str) -> _Places:
     if not is_code(document.unit) or not is_id(document.delivery_id):
         raise SinkRefusedError(f"{document.unit!r}, {document.delivery_id!r} are no unit code and delivery id")
     unit = root / document.unit
@@ -110,13 +114,13 @@ def _places(root: Path, document: Document) -> _Places:
         unit=unit,
         temporary=unit / f".incoming-{document.delivery_id}",
         marker=unit / ".delivered" / document.delivery_id,
-        final=unit / directory_name(document),
+        final=unit / directory_name(document, timezone),
     )
 
 
-def directory_name(document: Document) -> str:
-    """``2026-11-22 123-CV_TU Về việc … 019b0c5e-…``: the local day of receipt, what people call it, its id."""
-    day = datetime.fromtimestamp(document.received_at / 1000, UTC).astimezone().date()
+def directory_name(document: Document, timezone: str) -> str:
+    """``2026-11-22 123-CV_TU Về việc … 019b0c5e-…``: the organisation's day of receipt, what people call it, its id."""
+    day = day_at(document.received_at, timezone)
     letter = document.descriptor
     title = clip(safe_file_name(f"{day} {letter.notation} {letter.subject}"), _TITLE_BYTES)
     return f"{title} {document.delivery_id}"
@@ -147,11 +151,14 @@ def _copy(file: DocumentFile, target: Path) -> None:
     copied = copy_file(file.path, target)
     with target.open("rb") as written:
         found = hashlib.file_digest(written, "sha256").hexdigest()
-    if copied != file.size or found != file.sha256:
-        raise SinkRetryError(
-            f"the gateway's own copy of {file.name} is damaged: {copied} bytes instead of {file.size}, "
-            f"with the SHA-256 {found}"
-        )
+    if copied == file.size and found == file.sha256:
+        return
+    said = f"{copied} bytes instead of {file.size}, with the SHA-256 {found}"
+    with file.path.open("rb") as own:
+        is_right = hashlib.file_digest(own, "sha256").hexdigest() == file.sha256
+    if is_right:
+        raise SinkRetryError(f"what was written of {file.name} is not what was to be: {said}")
+    raise CopySpoiltError(f"the gateway's own copy of {file.name} is damaged: {said}", sha256=file.sha256)
 
 
 def _appear(places: _Places) -> None:

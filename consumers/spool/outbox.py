@@ -18,6 +18,7 @@ from schemas.dispatch import Lane, lane_of
 from schemas.ids import new_id
 from schemas.receipt import Ask
 from schemas.states import Status
+from schemas.zone import zone
 
 
 class Saying(NamedTuple):
@@ -123,7 +124,7 @@ def say(conn: Connection, sayings: Sequence[Saying]) -> None:
     """Write receipts into the outbox, numbered per unit in the order given."""
     if not sayings:
         return
-    at = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    at = datetime.now(zone()).isoformat(timespec="milliseconds")
     with _numbers(conn, {item.unit for item in sayings}) as last:
         rows = []
         for item in sayings:

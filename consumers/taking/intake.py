@@ -122,6 +122,7 @@ class Intake:
         return read, refused
 
     def _read_one(self, message: Delivered) -> _Item:
+        message.require_whole("message")
         item: _Item
         if message.type == TYPE_ASK:
             item = read_ask(message)

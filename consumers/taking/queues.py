@@ -7,6 +7,10 @@ from consumers.taking.hosting import Hosting, queues_of
 from consumers.taking.room import Room
 from router.broker import Consumer, Session
 from router.broker.message import Handler
+from schemas.descriptor import MAX_DESCRIPTOR_BYTES
+
+MESSAGE_BYTES = 4 * MAX_DESCRIPTOR_BYTES
+"""Of what a router sends that is newer than this gateway."""
 
 
 class Taking:
@@ -36,7 +40,12 @@ class Taking:
         queues = [queue for code in codes for queue in queues_of(code)]
         self._queues += queues
         consumer = self._session.consume(
-            queues, self._handler, prefetch=self._prefetch, newest_first=True, resting=self._resting()
+            queues,
+            self._handler,
+            prefetch=self._prefetch,
+            message_bytes=MESSAGE_BYTES,
+            newest_first=True,
+            resting=self._resting(),
         )
         self._consumers.append(consumer)
 

@@ -23,6 +23,7 @@ from deploy.demo.scenes import FILES, Scene, send
 from deploy.demo.screen import Screen
 from schemas.accounts import Role
 from schemas.states import UNDELIVERED, Status
+from schemas.zone import zone
 
 SETTINGS: Mapping[str, str] = {
     "CONGVAN_GATEWAY_PRESENCE_INTERVAL": "5",
@@ -115,7 +116,7 @@ def _summed(accepting: Sequence[Entry], refusing: Entry) -> Said:
 
 
 def _scene() -> Scene:
-    due = datetime.now().astimezone() + timedelta(days=2)
+    due = datetime.now(zone()) + timedelta(days=2)
     return Scene(
         "to a district and an office, with a deadline",
         {

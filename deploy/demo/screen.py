@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.follow import ARRIVED, Addressee, Followed
+from schemas.clock import to_ms
+from schemas.zone import local_time
 
 _SHOWN_RECEIPTS = 12
 _NAMED_UNITS = 6
@@ -74,7 +76,7 @@ class Screen:
 def receipt_line(followed: Followed, receipt: dict[str, Any]) -> str:
     """A receipt as a line: when, what, by whom."""
     name = next((item.name for item in followed.addressees if item.unit == receipt["unit"]), "")
-    moment = datetime.fromisoformat(receipt["recorded_at"]).astimezone().strftime("%H:%M:%S")
+    moment = local_time(to_ms(datetime.fromisoformat(receipt["recorded_at"]))).partition(" ")[2]
     return f"{moment}  {followed.notation:<12} {receipt['status']:<10} {receipt['unit']:<10} {name}"
 
 

@@ -26,6 +26,7 @@ from consumers.taking.hosting import units_url
 from deploy.doctor.findings import Answer, Check, Finding, failed, nearest_existing, note, ok, room, run
 from deploy.exits import ExitCode
 from router.broker import Session
+from schemas.zone import zone
 
 _ANSWERS_WITHIN = 60.0
 """Seconds: bringing up AMQP takes up to 27 s on a thin line that is in use (measured at 33.6 kbit/s)."""
@@ -178,7 +179,7 @@ async def certificates(settings: GatewaySettings) -> Answer:
             f"not encrypted: {', '.join(plain)}", "right on this machine, or where the way is protected otherwise"
         )
     soonest = min(told)
-    text = f"good until {soonest:%Y-%m-%d}"
+    text = f"good until {soonest.astimezone(zone()):%Y-%m-%d}"
     return ok(text) if soonest - datetime.now(UTC) > _CERTIFICATE_SOON else failed(text, "renew it")
 
 

@@ -20,9 +20,9 @@ from router.errors import (
 )
 from router.problem import Problem, problem, problem_of
 from schemas.errors import FieldProblem, InvalidError
+from schemas.model import problems_among
 
 MEDIA_TYPE = "application/problem+json"
-_SHOWN = 80
 
 
 class Invalid:
@@ -86,15 +86,8 @@ async def _answer_invalid(request: Request, error: InvalidError) -> Response:
 
 
 async def _answer_parameters(request: Request, error: RequestValidationError) -> Response:
-    problems = [
-        FieldProblem(
-            field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-            problem=item["msg"].removeprefix("Value error, "),
-            given=str(item.get("input"))[:_SHOWN],
-        )
-        for item in error.errors()
-    ]
-    return _invalid(request, "the request's parameters are not valid", problems)
+    told = [{**item, "loc": item["loc"][1:] or item["loc"]} for item in error.errors()]
+    return _invalid(request, "the request's parameters are not valid", problems_among(told))
 
 
 def _invalid(request: Request, detail: str, problems: Sequence[FieldProblem]) -> Response:

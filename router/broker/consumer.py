@@ -13,7 +13,7 @@ import structlog
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.errors import ChannelClosedError
 from router.broker.link import Link
-from router.broker.message import Delivered, Handler
+from router.broker.message import PROPERTIES_BYTES, Delivered, Handler
 from router.broker.sifting import Sifted, Sifter
 from router.broker.subscription import Subscription, present
 from router.broker.tuning import Tuning
@@ -36,7 +36,9 @@ class Consumer:
     Args:
         queues: what to consume.
         handler: see :data:`router.broker.message.Handler`.
-        prefetch: the most unacknowledged messages per queue.
+        prefetch: the most unacknowledged messages per queue; fewer where they could be more than
+            ``tuning.unacked_bytes`` together.
+        message_bytes: a message with a longer body comes without it.
         max_batch: the most messages per call of the handler.
         linger: seconds to wait for company after the first message of a batch.
         newest_first: the broker is to prefer this connection to those of before.
@@ -52,6 +54,7 @@ class Consumer:
         handler: Handler,
         *,
         prefetch: int,
+        message_bytes: int,
         max_batch: int,
         linger: float,
         newest_first: bool,
@@ -64,9 +67,10 @@ class Consumer:
         self._sifter = Sifter(handler, passing)
         self._on_apart = on_apart
         self._tuning = tuning
-        self._prefetch = prefetch
+        self._message_bytes = message_bytes
+        self._prefetch = bounded_prefetch(prefetch, message_bytes, len(self._queues), tuning.unacked_bytes)
         self._max_batch = max_batch
-        self._enough = min(max_batch, prefetch * len(self._queues))
+        self._enough = min(max_batch, self._prefetch * len(self._queues))
         self._linger = linger
         self._newest_first = newest_first
         self._retry_pause = Backoff(tuning.pause_first, tuning.pause_longest)
@@ -175,7 +179,13 @@ class Consumer:
         if not queues or not link.is_open:
             return
         priority = int(time.time()) if self._newest_first else None
-        subscription = Subscription(link, on_message=self._arrive, on_cancel=self._cancelled, priority=priority)
+        subscription = Subscription(
+            link,
+            on_message=self._arrive,
+            on_cancel=self._cancelled,
+            most=self._message_bytes,
+            priority=priority,
+        )
         subscription.channel.closed.add_done_callback(partial(self._lost, subscription))
         if await subscription.consume(queues, self._prefetch):
             self._places.update(dict.fromkeys(queues, subscription))
@@ -288,6 +298,16 @@ class Consumer:
             returned_in=round(pause, 2),
             exc_info=error,
         )
+
+
+def bounded_prefetch(wanted: int, message_bytes: int, queues: int, unacked_bytes: int) -> int:
+    """The most unacknowledged messages per queue, so that all of them stay within a number of bytes.
+
+    RabbitMQ counts messages alone (it has no ``prefetch_size``), so each counts as large as one may be; one at a time
+    is always taken.
+    """
+    one_of_each = (message_bytes + PROPERTIES_BYTES) * max(1, queues)
+    return max(1, min(wanted, unacked_bytes // one_of_each))
 
 
 def _by_subscription(arrivals: Sequence[_Arrival]) -> dict[Subscription, list[_Arrival]]:

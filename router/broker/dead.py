@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from router.broker.message import Delivered, Outcome, Outgoing, Template
+from router.broker.message import Delivered, Outcome, Outgoing, Template, short_text
 from router.broker.publisher import Publisher
 from schemas.clock import now_ms
 from schemas.events import Event
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 async def dead_letter(publisher: Publisher, delivered: Sequence[tuple[Delivered, str]]) -> list[int]:
-    """Publish messages to ``dead``, each with why.
+    """Publish messages to ``dead``, each with why; one of which we have no body is left to its broker.
 
     A copy keeps body, type, message id and headers; what its broker knew of it (routing key, queue, sender) and the
     reason are further headers, because the copy's own ``user_id`` is the publisher's.
@@ -46,14 +46,18 @@ async def dead_letter(publisher: Publisher, delivered: Sequence[tuple[Delivered,
     """
     if not delivered:
         return []
-    outcomes = await _publish(publisher, [copy_of(message, reason) for message, reason in delivered])
-    left = [place for place, outcome in enumerate(outcomes) if outcome is not Outcome.CONFIRMED]
+    whole = [place for place, (message, _) in enumerate(delivered) if not message.left_out]
+    outcomes = await _publish(publisher, [copy_of(*delivered[place]) for place in whole]) if whole else []
+    failed = {
+        place: outcome for place, outcome in zip(whole, outcomes, strict=True) if outcome is not Outcome.CONFIRMED
+    }
     first_reason = cut(delivered[0][1], _MAX_REASON)
-    if left:
-        log.error(Event.DEAD_REFUSED, messages=len(left), outcome=outcomes[left[0]], first_reason=first_reason)
-    if len(left) < len(delivered):
-        log.warning(Event.DEAD_LETTERED, messages=len(delivered) - len(left), first_reason=first_reason)
-    return left
+    if failed:
+        first = next(iter(failed.values()))
+        log.error(Event.DEAD_REFUSED, messages=len(failed), outcome=first, first_reason=first_reason)
+    if len(failed) < len(delivered):
+        log.warning(Event.DEAD_LETTERED, messages=len(delivered) - len(failed), first_reason=first_reason)
+    return [place for place in range(len(delivered)) if place in failed or delivered[place][0].left_out]
 
 
 async def _publish(publisher: Publisher, copies: Sequence[Outgoing]) -> list[Outcome]:
@@ -95,8 +99,8 @@ def _bounded(headers: Mapping[Any, Any]) -> Iterator[tuple[str, str | int]]:
     """The sender's headers as texts and whole numbers, as many as have room."""
     room = _ROOM
     for name, value in list(headers.items())[:_MAX_HEADERS]:
-        key = _safe_name(_text_of(name))
-        shown = value if _is_int64(value) else cut(_text_of(value), _MAX_VALUE)
+        key = _safe_name(short_text(name))
+        shown = value if _is_int64(value) else cut(short_text(value), _MAX_VALUE)
         room -= len(key.encode()) + 14 + (len(shown.encode()) if isinstance(shown, str) else 0)
         if room < 0:
             return
@@ -111,14 +115,3 @@ def _safe_name(name: str) -> str:
 
 def _is_int64(value: Any) -> bool:
     return isinstance(value, int) and -(2**63) <= value < 2**63
-
-
-def _text_of(value: Any) -> str:
-    """Text as it is; of anything else a short showing, which costs little however large or deep the value is."""
-    if isinstance(value, str):
-        return value[:_MAX_VALUE]
-    if isinstance(value, bytes):
-        return value[:_MAX_VALUE].decode("utf-8", "replace")
-    if isinstance(value, (list, dict)):
-        return f"({type(value).__name__} of {len(value)})"
-    return str(value)[:_MAX_VALUE]

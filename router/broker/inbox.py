@@ -6,13 +6,14 @@ feeds both decoders the same bytes and compares.
 """
 
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
 from pika import data as pika_data
 
-from router.broker.message import Delivered
+from router.broker.message import PROPERTIES_BYTES, Delivered, short_headers
 from schemas.events import Event
 
 METHOD, HEADER, BODY = 1, 2, 3
@@ -51,9 +52,10 @@ class Inbox:
         on_return: called with the message id and the broker's reason.
         on_confirm: called with the publish's sequence number, whether all before it are meant too, and whether
             it is an ack (True) or a nack.
+        most: bytes of a delivery's body; of a longer one nothing is kept but its size.
     """
 
-    __slots__ = ("_body", "_confirm", "_deliver", "_header", "_method", "_missing", "_return")
+    __slots__ = ("_body", "_confirm", "_deliver", "_header", "_left_out", "_method", "_missing", "_most", "_return")
 
     def __init__(
         self,
@@ -61,22 +63,26 @@ class Inbox:
         on_deliver: Callable[[int, Delivered], None] | None = None,
         on_return: Callable[[str, str], None] | None = None,
         on_confirm: Callable[[int, bool, bool], None] | None = None,
+        most: int = sys.maxsize,
     ) -> None:
         self._deliver = on_deliver
         self._return = on_return
         self._confirm = on_confirm
         self._method = self._header = b""
         self._body: list[bytes] = []
-        self._missing = 0
+        self._missing = self._left_out = 0
+        self._most = most
 
     def take(self, kind: int, payload: bytes) -> bool:
         """Take one frame's payload; False when it is none of ours and pika should see it."""
         if kind == BODY:
-            self._body.append(payload)
+            if not self._left_out:
+                self._body.append(payload)
             self._missing -= len(payload)
         elif kind == HEADER:
             self._header = payload
             self._missing = _uint64(payload, 4)[0]
+            self._left_out = self._missing if self._missing > self._most else 0
         elif kind == METHOD and payload[:4] in _OURS:
             return self._take_method(payload)
         else:
@@ -101,12 +107,12 @@ class Inbox:
         self._body = []
         if method[:4] == _DELIVER:
             if self._deliver is not None:
-                self._deliver(*_delivery(method, _properties_of(self._header), content))
+                self._deliver(*_delivery(method, _properties_of(self._header), content, self._left_out))
         elif self._return is not None:
             self._return(_properties_of(self._header).message_id, _reason(method))
 
 
-def _delivery(method: bytes, properties: Properties, body: bytes) -> tuple[int, Delivered]:
+def _delivery(method: bytes, properties: Properties, body: bytes, left_out: int) -> tuple[int, Delivered]:
     at = 5 + method[4]
     routing_key_at = at + 10 + method[at + 9]  # after the tag, the redelivered octet and the exchange
     headers, correlation_id, reply_to, message_id, kind, user_id = properties
@@ -121,6 +127,7 @@ def _delivery(method: bytes, properties: Properties, body: bytes) -> tuple[int, 
         reply_to,
         correlation_id,
         method[at + 8] != 0,
+        left_out,
     )
 
 
@@ -130,11 +137,14 @@ def _reason(method: bytes) -> str:
 
 def _properties_of(header: bytes) -> Properties:
     try:
-        return read_properties(header)
+        found = read_properties(header)
+        if len(header) > PROPERTIES_BYTES:
+            return found._replace(headers=short_headers(found.headers))
     except Exception as error:  # noqa: BLE001 - whatever a sender put there, the connection must not die of it
         # The message is shown without properties, so its handler refuses it.
         log.warning(Event.PROPERTIES_UNREADABLE, error=repr(error)[:_SHOWN])
         return Properties({})
+    return found
 
 
 def read_properties(header: bytes) -> Properties:

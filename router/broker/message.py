@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from schemas.errors import FieldProblem, InvalidError
+
+PROPERTIES_BYTES = 4096
+"""Of a message that is kept as they came; of larger ones the first headers are, each cut short."""
+_MOST_HEADERS, _MOST_OF_VALUE = 20, 300
 Headers = Mapping[str, str | int]
 """Headers that can be sent: text and 64-bit whole numbers (pika refuses floats, so nobody sends them)."""
 
@@ -69,8 +74,40 @@ class Delivered:
     reply_to: str
     correlation_id: str
     redelivered: bool
+    left_out: int = 0
+    """Bytes of its body, when they are more than its consumer keeps: it has none of them then."""
+
+    def require_whole(self, what: str) -> None:
+        """Nothing of it may have been left out.
+
+        Args:
+            what: what the message is, for the error's sentence.
+
+        Raises:
+            InvalidError: it is larger than its consumer keeps.
+        """
+        if self.left_out:
+            problem = FieldProblem("(whole)", f"is {self.left_out} bytes; that is more than is read")
+            raise InvalidError(what, [problem])
 
 
 Handler = Callable[[Sequence[Delivered]], Awaitable[Collection[int]]]
 """Takes a batch and returns the indexes to reject (the queue dead-letters them); the others are acknowledged after it
 has returned, so it returns when what it did is durable. When it raises, the whole batch goes back to its queues."""
+
+
+def short_headers(headers: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The first headers, each value no longer than a line: whole numbers as they are, all else as text."""
+    first = list(headers.items())[:_MOST_HEADERS]
+    return {short_text(name): value if isinstance(value, int) else short_text(value) for name, value in first}
+
+
+def short_text(value: Any) -> str:
+    """Text as it is, to 300 characters; of anything else a showing, which costs little however large or deep it is."""
+    if isinstance(value, str):
+        return value[:_MOST_OF_VALUE]
+    if isinstance(value, bytes):
+        return value[:_MOST_OF_VALUE].decode("utf-8", "replace")
+    if isinstance(value, (list, dict)):
+        return f"({type(value).__name__} of {len(value)})"
+    return str(value)[:_MOST_OF_VALUE]

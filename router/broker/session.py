@@ -174,6 +174,7 @@ class Session:
         handler: Handler,
         *,
         prefetch: int,
+        message_bytes: int = 64 * 1024,
         max_batch: int = 500,
         linger: float = 0.01,
         newest_first: bool = False,
@@ -186,7 +187,10 @@ class Session:
         Args:
             queues: their names; hundreds are fine.
             handler: takes the batches, one at a time.
-            prefetch: the most unacknowledged messages per queue.
+            prefetch: the most unacknowledged messages per queue; fewer where they could be more than
+                :attr:`Tuning.unacked_bytes` together.
+            message_bytes: a message with a longer body comes without it; its handler has to refuse it
+                (:meth:`Delivered.require_whole`).
             max_batch: the most messages per batch.
             linger: seconds to wait for company after a batch's first message.
             newest_first: messages go to the consumer that came last. For queues with one consumer whose line drops: the
@@ -200,6 +204,7 @@ class Session:
             queues,
             handler,
             prefetch=prefetch,
+            message_bytes=message_bytes,
             max_batch=max_batch,
             linger=linger,
             newest_first=newest_first,

@@ -22,6 +22,7 @@ class Subscription:
         link: the connection to open the channel on.
         on_message: called with this subscription, the delivery tag and the message.
         on_cancel: called with this subscription and a queue whose consumer the broker has cancelled.
+        most: bytes of a message's body; a longer one does not come with it.
         priority: the broker sends to the consumer with the highest one that has room; None: by turns.
     """
 
@@ -31,12 +32,14 @@ class Subscription:
         *,
         on_message: "Callable[[Subscription, int, Delivered], None]",
         on_cancel: "Callable[[Subscription, str], None]",
+        most: int,
         priority: int | None = None,
     ) -> None:
         self._link = link
         self._on_message = on_message
         self._on_cancel = on_cancel
         self._arguments = {} if priority is None else {"x-priority": priority}
+        self._most = most
         self._acks = Acks()
         self.channel = Channel(link, link.reserve_number())
         self.channel.closed.add_done_callback(lambda _: link.release_number(self.channel.number))
@@ -49,7 +52,7 @@ class Subscription:
     async def consume(self, queues: Sequence[str], prefetch: int) -> bool:
         """Set the prefetch, then consume the queues, all in one write; False when the broker closed the channel."""
         try:
-            await self.channel.open(Inbox(on_deliver=self._deliver))
+            await self.channel.open(Inbox(on_deliver=self._deliver, most=self._most))
         except ChannelClosedError:
             return False
         self.channel.on_cancel(lambda queue: self._on_cancel(self, queue))

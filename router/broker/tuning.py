@@ -30,5 +30,7 @@ class Tuning:
     """The shortest pause after a handler failed."""
     handler_pause_longest: float = 30.0
     """The longest pause after a handler failed."""
+    unacked_bytes: int = 128 * 1024**2
+    """What a consumer may have from all its queues without an acknowledgement, in memory here and held there."""
     receive_bytes: int = 65536
     """Read from the socket at once; pika's own 4096 costs one system call for two messages."""

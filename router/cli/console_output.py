@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -78,8 +77,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def local_time(ms: int | None) -> str:
-    """A stored time by this machine's clock, to the second; empty when there is none."""
-    return "" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """A stored time in the organisation's zone, to the second; empty when there is none."""
+    from schemas.zone import local_time as written
+
+    return written(ms)
 
 
 def older_than_gateways(told: "Forgotten") -> str:
@@ -121,15 +122,15 @@ def _span(text: str) -> int | None:
 
 def _moment(text: str, *, ends: bool = False) -> int:
     """A time without an offset is one of the organisation's zone; a bare day is its first moment, or its last."""
-    from router.settings import RouterSettings
+    from schemas.zone import zone
 
-    zone = ZoneInfo(RouterSettings().timezone)
+    here = zone()
     try:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
+            moment = moment.replace(tzinfo=here)
         if ends and _DAY.fullmatch(text.strip()):
-            moment = datetime.combine(moment.date(), _LAST_MOMENT, zone)
+            moment = datetime.combine(moment.date(), _LAST_MOMENT, here)
         return to_ms(moment)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time; write 30m, 2h, 7d, 2026-11-22 or 2026-11-22T05:04") from None

@@ -121,13 +121,12 @@ def as_object(job: "Job") -> dict[str, object]:
 
 
 def _read(wanted: str, cut_at: int) -> "Filter":
-    from zoneinfo import ZoneInfo
 
-    from router.settings import RouterSettings
     from router.words.filters import FilterError, parse
+    from schemas.zone import zone
 
     try:
-        return parse(wanted, now_ms=cut_at, zone=ZoneInfo(RouterSettings().timezone)).wanted
+        return parse(wanted, now_ms=cut_at, zone=zone()).wanted
     except FilterError as error:
         raise typer.BadParameter(str(error), param_hint="FILTER") from error
 

@@ -91,10 +91,10 @@ def _look(month: str, unit: str) -> "MonthlyStatistics":
     from router.ledger.engine import reading
     from router.ledger.queries import monthly, names_of, topmost
     from router.ledger.scope import EVERYTHING
-    from router.settings import RouterSettings
     from schemas.months import Month
+    from schemas.zone import zone
 
-    timezone, now = RouterSettings().timezone, now_ms()
+    timezone, now = zone().key, now_ms()
     try:
         wanted = Month.read(month) if month else Month.at(now, timezone)
     except ValueError as error:

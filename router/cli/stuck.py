@@ -42,11 +42,11 @@ def stuck(as_json: JsonOption = False) -> None:
     from router.ledger.engine import reading
     from router.ledger.recovery import forgotten
     from router.ledger.scope import EVERYTHING
-    from router.settings import RouterSettings
+    from schemas.zone import zone
 
     with open_ledger() as engine, reading(engine) as conn:
         told = forgotten.summary(conn)
-        groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms(), day=today(RouterSettings().timezone))
+        groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms(), day=today(zone().key))
     if as_json:
         print_json([asdict(group) for group in groups])
     elif groups:
@@ -58,7 +58,7 @@ def stuck(as_json: JsonOption = False) -> None:
                 it.units,
                 it.deliveries,
                 local_time(it.since),
-                it.code or it.why.value,
+                it.code or "-",
                 it.reason or "-",
                 "muted" if it.muted else "",
                 _advice(it),

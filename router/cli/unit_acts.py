@@ -4,9 +4,7 @@ import getpass
 import socket
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -19,7 +17,7 @@ from router.cli.console_output import (
     print_json,
     print_table,
 )
-from schemas.clock import now_ms
+from schemas.clock import now_ms, today
 
 if TYPE_CHECKING:
     from datetime import date
@@ -180,12 +178,11 @@ def give_up(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption =
 
 def _settle(act: "Callable[[Connection, By, date], Settled]", reason: str, *, as_json: bool) -> None:
     from router.ledger.engine import writing
-    from router.settings import RouterSettings
-    from schemas.clock import today
+    from schemas.zone import zone
 
     by = _by(reason)
     with open_ledger() as engine, writing(engine) as conn:
-        done = act(conn, by, today(RouterSettings().timezone))
+        done = act(conn, by, today(zone().key))
     if as_json:
         print_json([done])
         return
@@ -233,9 +230,9 @@ def keep(code: CodeArgument, reason: ReasonOption = "", as_json: JsonOption = Fa
 
 def _today() -> "date":
     """The day where the installation is."""
-    from router.settings import RouterSettings
+    from schemas.zone import zone
 
-    return datetime.fromtimestamp(now_ms() / 1000, ZoneInfo(RouterSettings().timezone)).date()
+    return today(zone().key)
 
 
 def _tell_what_follows(conn: "Connection", code: str, today: "date", *, as_json: bool) -> None:

@@ -37,10 +37,10 @@ def show(
     from router.ledger.engine import reading
     from router.ledger.queries import Span
     from router.ledger.scope import EVERYTHING
-    from router.settings import RouterSettings
+    from schemas.zone import zone
 
     now = now_ms()
-    today = start_of_day(now, RouterSettings().timezone)
+    today = start_of_day(now, zone().key)
     with open_ledger() as engine, reading(engine) as conn:
         sheet = queries.unit_sheet(conn, EVERYTHING, code, now_ms=now, today=today)
         line = queries.line_sheet(conn, EVERYTHING, code, Span(now - HOURS[span] * _HOUR_MS, now, now))

@@ -148,11 +148,11 @@ def _directory(file: Path | None) -> "Directory":
 def _day(text: str, option: str) -> date:
     from pydantic import TypeAdapter, ValidationError
 
-    from router.settings import RouterSettings
     from schemas.clock import Day, today
+    from schemas.zone import zone
 
     try:
-        return TypeAdapter(Day).validate_python(text) if text else today(RouterSettings().timezone)
+        return TypeAdapter(Day).validate_python(text) if text else today(zone().key)
     except ValidationError as error:
         raise typer.BadParameter(f"{text!r} is no day; write it as 2025-07-01", param_hint=option) from error
 

@@ -12,13 +12,12 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from router.console.access import Viewer
-from router.console.pages import preferences_of
+from router.console.pages import coded, preferences_of
 from router.console.reads import change
 from router.faces import Services
 from router.ledger.engine import reading
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, Entry
-from router.ledger.reasons import Cause, cause_of
 from router.pages.language import N_, translations
 from router.words import terms
 from schemas.clock import now_ms, to_ms
@@ -74,12 +73,14 @@ class Writer:
         """An urgency in words."""
         return self.say(terms.URGENCIES[degree].label)
 
-    def reason(self, text: str) -> str:
-        """A reason in words where there are some, as it was told where not."""
-        if text in terms.REASONS:
-            return self.say(terms.REASONS[text])
-        cause = cause_of(text)
-        return text if cause is Cause.OTHER else f"{self.say(terms.CAUSES_TOLD[cause].label)} ({text})"
+    def cause(self, code: str) -> str:
+        """What a reason's code means; empty: it has none."""
+        return coded(self.language, code)[0]
+
+    def reason(self, text: str, code: str) -> str:
+        """A reason in words where it has a code, with what was told beside it; else as it was told."""
+        meant = self.cause(code)
+        return text if not meant else meant if text in {"", code} else f"{meant} ({text})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def _sheet(write: Writer, entries: Iterator[LogEntry]) -> tuple[list[str], Itera
             *(entry.pos, write.at(entry.recorded_at), write.told(entry.at), write.state(entry.status)),
             *(write.say(terms.EFFECTS[entry.effect]), entry.unit, write.name(entry.unit)),
             *(entry.issuer, write.name(entry.issuer), entry.notation, entry.subject, write.urgency(entry.urgency)),
-            *(write.reason(entry.reason), entry.person, entry.register_number, entry.attempts),
+            *(write.reason(entry.reason, entry.code), entry.person, entry.register_number, entry.attempts),
             *(entry.dispatch_id, entry.delivery_id),
         )
         for entry in entries

@@ -8,7 +8,6 @@ from router.console.pages import link, page
 from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, Today, UnitRow
-from router.ledger.reasons import Cause
 from router.ledger.recovery import forgotten
 from router.ledger.recovery.forgotten import Forgotten
 from router.ledger.redrives.decisions import ENDED, JobState
@@ -73,15 +72,11 @@ def filter_of(group: Group, *, some_muted: bool) -> str:
         tokens.append(f"since:{EXPIRED_LATELY_MS // _A_DAY_MS}d")
     if some_muted:
         tokens.append(token("is", Flag.UNMUTED.value))
-    return " ".join(
-        [*tokens, *(() if group.cause is Flag.NOT_HANDED_OVER else why_tokens(group.why, group.reason, group.code))]
-    )
+    return " ".join([*tokens, *(() if group.cause is Flag.NOT_HANDED_OVER else why_tokens(group.reason, group.code))])
 
 
-def why_tokens(why: Cause, reason: str, code: str = "") -> list[str]:
-    """The tokens of what a group's reasons mean, or of its one reason where that is not known."""
+def why_tokens(reason: str, code: str) -> list[str]:
+    """The tokens of the code of a group's reasons, or of its one reason where it has none."""
     if code:
         return [token("why", code)]
-    if why is not Cause.OTHER:
-        return [token("why", why.value)]
     return [token("reason", reason)] if reason else []

@@ -11,7 +11,6 @@ from jinja2 import Environment
 
 from router.console.access import Viewer, services_of
 from router.ledger.queries import REDRIVABLE
-from router.ledger.reasons import cause_of
 from router.pages import rendering
 from router.pages.language import ENGLISH
 from router.pages.preferences import Preferences
@@ -64,8 +63,7 @@ def environment_of(language: str, timezone: str) -> Environment:
         ROOT,
         language,
         timezone,
-        cause_of=cause_of,
-        coded=partial(_coded, language),
+        coded=partial(coded, language),
         flag_words=FLAG_WORDS,
         link=link,
         redrivable=REDRIVABLE,
@@ -74,7 +72,7 @@ def environment_of(language: str, timezone: str) -> Environment:
     )
 
 
-def _coded(language: str, code: str) -> tuple[str, str]:
+def coded(language: str, code: str) -> tuple[str, str]:
     """What a machine's code of a reason means, and what can be done; both empty for none that is known."""
     known = known_code(code)
     if known is None:

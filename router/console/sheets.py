@@ -18,7 +18,7 @@ from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
 from router.words import terms
 from router.words.filters import FilterError, parse
-from schemas.clock import now_ms
+from schemas.clock import now_ms, today
 from schemas.codes import UnitPattern
 from schemas.ids import Id
 
@@ -47,7 +47,7 @@ async def export_deliveries(request: Request, services: Parts, viewer: Looking, 
         (
             *(write.state(row.state), row.unit, row.unit_name, row.notation, row.subject),
             *(row.issuer, write.urgency(row.urgency), write.at(row.created_at), write.at(row.state_at)),
-            *(write.reason(row.reason), row.dispatch_id, row.id),
+            *(write.reason(row.reason, row.reason_code), row.dispatch_id, row.id),
         )
         for row in rows
     )
@@ -110,7 +110,7 @@ async def export_recipients(
             *(item.delivery.unit, item.delivery.unit_name, write.state(item.delivery.state)),
             *(item.delivery.notation, item.delivery.subject),
             *(write.at({state.value: at for state, at in item.times.items()}.get(stage)) for stage in stages),
-            *(item.register_number, write.reason(item.delivery.reason), item.delivery.id),
+            *(item.register_number, write.reason(item.delivery.reason, item.delivery.reason_code), item.delivery.id),
         )
         for item in rows
     )
@@ -175,14 +175,14 @@ async def export_stuck(request: Request, services: Parts, viewer: Looking) -> Re
     """The groups of what is stuck."""
     write = writer_for(request, services)
     with reading(services.engine) as conn:
-        groups = queries.stuck(conn, viewer.scope, now_ms=now_ms())
+        groups = queries.stuck(conn, viewer.scope, now_ms=now_ms(), day=today(services.timezone))
     columns = [
         *(write.say(name) for name in ("State", "Cause", "Reason", "Below", "Unit's name", "Units", "Deliveries")),
         write.timed("Since"),
     ]
     cells = (
         (
-            *(write.state(group.state), write.say(terms.CAUSES_TOLD[group.why].label), group.reason),
+            *(write.state(group.state), write.cause(group.code), group.reason),
             *(group.parent, group.parent_name, group.units, group.deliveries, write.at(group.since)),
         )
         for group in groups

@@ -11,7 +11,6 @@ from router.console.pages import page
 from router.console.reads import look
 from router.ledger import queries
 from router.ledger.queries import Flag, StuckGroup
-from router.ledger.reasons import Cause
 from router.ledger.recovery import forgotten
 from router.ledger.recovery.forgotten import Forgotten
 from router.ledger.redrives.decisions import ENDED, JobState
@@ -47,9 +46,8 @@ def filter_of(group: StuckGroup, *, told_apart: bool) -> str:
     tokens = [token("state", group.state.value), token("unit", group.parent), token("unit", f"{group.parent}.*")]
     if told_apart:
         tokens.append(token("is", Flag.MUTED.value if group.muted else Flag.UNMUTED.value))
-    return " ".join([*tokens, *why_tokens(group.why, group.reason, group.code)])
+    return " ".join([*tokens, *why_tokens(group.reason, group.code)])
 
 
-def _likeness(group: StuckGroup) -> tuple[Status, str, Cause, str, str]:
-    told_alone = group.reason if group.why is Cause.OTHER and not group.code else ""
-    return group.state, group.code, group.why, told_alone, group.parent
+def _likeness(group: StuckGroup) -> tuple[Status, str, str, str]:
+    return group.state, group.code, "" if group.code else group.reason, group.parent

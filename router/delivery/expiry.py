@@ -13,6 +13,7 @@ from router.ledger.way.receipts import Telling
 from schemas.clock import Clock, iso, now_ms
 from schemas.events import Event
 from schemas.ids import new_id
+from schemas.reasons import ReasonCode
 from schemas.states import UNDELIVERED, Status
 
 log = structlog.get_logger()
@@ -59,4 +60,4 @@ def _overdue(engine: Engine, before_ms: int) -> Sequence[tuple[str, bool]]:
 def _expired(delivery_id: str, after: float, now: int, *, again: bool) -> Telling:
     since = "it was sent again" if again else "its acceptance"
     reason = f"had not arrived {after / 86_400:.0f} days after {since}"
-    return Telling(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason)
+    return Telling(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason, code=ReasonCode.EXPIRED)

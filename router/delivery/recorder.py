@@ -247,6 +247,7 @@ def _requeue_gap(connection: Connection, gaps: Sequence[Gap]) -> list[int]:
 
 def _read(index: int, message: Delivered) -> _Read:
     sender = _sender(message)
+    message.require_whole("message")
     if message.type == TYPE_RECEIPTS:
         burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
         _require_own(sender, {receipt.unit for receipt in burst.receipts})

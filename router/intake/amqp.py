@@ -111,6 +111,7 @@ class IntakeDoor:
 
     async def _take(self, message: Delivered) -> Accepted:
         sender = _sender_of(message)
+        message.require_whole("submission")
         submission = await _read(message.body)
         return await self._intake.accept(
             submission,

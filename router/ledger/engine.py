@@ -1,7 +1,7 @@
 """Opens the ledger's database, SQLite or PostgreSQL, and brings its tables to the revision this program needs."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,15 @@ def upgrade(target: str | Engine, revision: str = HEAD) -> None:
         LedgerUnavailableError: the database does not answer.
     """
     _migrate(target, lambda config: command.upgrade(config, revision))
+    _close_to_others(make_url(target) if isinstance(target, str) else target.url)
+
+
+def _close_to_others(url: URL) -> None:
+    """A ledger in a file is its user's alone, also one of a time when it was not; SQLite's files beside it follow."""
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(url.database + suffix).chmod(0o600)
 
 
 def bring_up_to_date(engine: Engine) -> None:
@@ -85,6 +94,7 @@ def bring_up_to_date(engine: Engine) -> None:
     """
     if current_revision(engine) != ScriptDirectory.from_config(alembic_config()).get_current_head():
         upgrade(engine)
+    _close_to_others(engine.url)
 
 
 def downgrade(target: str | Engine, revision: str) -> None:

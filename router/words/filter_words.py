@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from router.ledger.queries import Flag
-from router.ledger.reasons import Cause
 from router.pages.language import N_, VIETNAMESE, translations
-from router.words.terms import CAUSES_TOLD, FLAGS, STATES, URGENCIES
+from router.words.terms import FLAGS, STATES, URGENCIES
 from schemas.dispatch import Urgency
+from schemas.reasons import WORDS, ReasonCode
 from schemas.states import Effect, Status
 from schemas.text import fold
 
@@ -90,9 +90,9 @@ def effect_of(word: str) -> Effect | None:
     return _EFFECTS.get(bare(word))
 
 
-def cause_of_word(word: str) -> Cause | None:
-    """What reasons mean, by its code or its word."""
-    return _CAUSES.get(bare(word))
+def code_of_word(word: str) -> ReasonCode | None:
+    """A reason's code, by itself or by its words in either language."""
+    return _REASONS.get(bare(word))
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
@@ -127,7 +127,8 @@ _STATES = {bare(status.value): status for status in Status} | _said(
 )
 _FLAGS = {bare(flag.value): flag for flag in Flag} | _said(FLAG_WORDS)
 _URGENCIES = _said({int(degree): URGENCIES[degree].label for degree in Urgency})
-_CAUSES = {bare(cause.value): cause for cause in Cause} | _said({it: word.label for it, word in CAUSES_TOLD.items()})
+_REASONS = {bare(text): code for code in reversed(ReasonCode) for text in (WORDS[code].vi, WORDS[code].en, code.value)}
 _EFFECTS = {bare(effect.value): effect for effect in Effect}
 STATE_OPTIONS = tuple({**{status.value: None for status in Status}, **dict.fromkeys(_STATES)})
+REASON_OPTIONS = tuple({**{code.value: None for code in ReasonCode}, **dict.fromkeys(_REASONS)})
 FLAG_OPTIONS = tuple({**{flag.value: None for flag in Flag}, **dict.fromkeys(_FLAGS)})

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from router.ledger.queries import Filter, Flag
-from router.ledger.reasons import Cause
 from router.pages.language import N_
 from router.words.filter_words import (
     FLAG_OPTIONS,
+    REASON_OPTIONS,
     STATE_OPTIONS,
     bare,
-    cause_of_word,
+    code_of_word,
     effect_of,
     flag_of,
     key_of,
@@ -24,7 +24,7 @@ from router.words.filter_words import (
 from router.words.filter_words import KEYS as WORDS_OF_KEYS
 from schemas.codes import CODE_REGEX
 from schemas.dispatch import Urgency
-from schemas.reasons import known_code
+from schemas.reasons import ReasonCode
 from schemas.states import Effect, Status
 from schemas.text import fold
 
@@ -248,13 +248,13 @@ def _reason(wanted: Filter, value: str, _present: _Present) -> Filter:
 
 
 def _why(wanted: Filter, value: str, _present: _Present) -> Filter:
-    if known_code(value.lower()):
-        return replace(wanted, code=value.lower())
-    cause = cause_of_word(value)
-    if cause is None:
-        near = cause_of_word(nearest(value, tuple(Cause)))
-        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Cause), f"why:{near}" if near else "")
-    return replace(wanted, why=cause)
+    code = code_of_word(value)
+    if code is None:
+        near = code_of_word(nearest(value, REASON_OPTIONS))
+        raise _TokenError(
+            N_("is not known; there is %(example)s"), ", ".join(ReasonCode), f"why:{near}" if near else ""
+        )
+    return replace(wanted, code=code)
 
 
 def _document(wanted: Filter, value: str, _present: _Present) -> Filter:

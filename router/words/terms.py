@@ -11,9 +11,7 @@ from router.directory import Reason
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
 from router.ledger.queries import Flag
-from router.ledger.reasons import Cause
 from router.ledger.redrives.decisions import JobState, Outcome, Pace
-from router.ledger.way.acceptance import NO_LINE
 from router.pages.language import N_
 from router.rules.outages import LineState, ToldBy
 from schemas.clock import to_ms
@@ -261,54 +259,6 @@ def recall_of(reason: str) -> str | None:
     return match and match[1]
 
 
-CAUSES_TOLD: dict[Cause, Word] = {
-    Cause.DISK_FULL: Word(
-        N_("The disk of the unit's system is full."), advice=N_("Free space at the unit, then redrive.")
-    ),
-    Cause.NOT_WRITABLE: Word(
-        N_("The unit's folder or file cannot be read or written."),
-        advice=N_("See to the rights of the folder at the unit, then redrive."),
-    ),
-    Cause.LOGIN: Word(
-        N_("The unit's system refuses the gateway's login."),
-        advice=N_("Give the gateway a valid token for that system, then redrive."),
-    ),
-    Cause.REDIRECTED: Word(
-        N_("The unit's system has another address now."),
-        advice=N_("Set the final address at the gateway, then redrive."),
-    ),
-    Cause.UNREACHABLE: Word(
-        N_("The unit's system does not answer."), advice=N_("Have it started at the unit, then redrive.")
-    ),
-    Cause.WRONG_CONTENT: Word(
-        N_("The content is not what was announced."),
-        advice=N_("See whether the router's store is sound (congvan doctor), then redrive."),
-    ),
-    Cause.CONTENT_GONE: Word(
-        N_("What was asked for is not there."), advice=N_("See to the address and the content, then redrive.")
-    ),
-    Cause.TOO_LARGE: Word(
-        N_("The document is larger than the unit takes."),
-        advice=N_("Raise the limit at the unit or send it in parts, then redrive."),
-    ),
-    Cause.CERTIFICATE: Word(
-        N_("The server's certificate is not trusted."), advice=N_("Renew or install the certificate, then redrive.")
-    ),
-    Cause.GATEWAY_ERROR: Word(
-        N_("The gateway met an error of its own."), advice=N_("See the gateway's log; tell who maintains it.")
-    ),
-    Cause.PROGRAM: Word(
-        N_("The program at the unit failed."), advice=N_("Mend the program at the unit, then redrive.")
-    ),
-    Cause.REFUSED: Word(
-        N_("The unit's system refused the document."),
-        advice=N_("Ask who runs that system what it refuses, then redrive."),
-    ),
-    Cause.SYSTEM_ERROR: Word(N_("The unit's system failed."), advice=N_("Have it mended at the unit, then redrive.")),
-    Cause.EXPIRED: Word(N_("It did not arrive in the time the service allows.")),
-    Cause.OTHER: Word(N_("another reason")),
-}
-"""What machines' reasons mean."""
 PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
 """What papers say in both languages, Vietnamese first, that show a part only."""
 LEFT_OUT: dict[Reason, str] = {
@@ -322,16 +272,6 @@ EFFECTS: dict[Effect, str] = {
     Effect.STALE: N_("too late"),
     Effect.REFUSED: N_("not allowed"),
 }
-REASONS: dict[str, str] = {NO_LINE: N_("no line leads to the unit")}
-"""Reasons that are words of the service's own; all others are shown as they were told."""
-
-OUTCOMES: dict[str, str] = {
-    "returned": N_("no queue is bound for it; the broker gave it back"),
-    "nacked": N_("the broker refused it"),
-    "timed_out": N_("the broker did not confirm it in time"),
-    "lost": N_("the connection to the broker was lost"),
-}
-
 ACTS: dict[Act, str] = {
     Act.LOGGED_IN: N_("logged in"),
     Act.LOGIN_FAILED: N_("login failed"),

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from router.ledger.queries import REDRIVABLE, DeliveryRow, Flag
 from router.pages.language import N_
 from router.rules.schedule import is_reachable
-from router.words.terms import FLAGS, STATES, pause_of
+from router.words.terms import FLAGS, STATES
+from schemas.reasons import ReasonCode
 from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Status
 
 
@@ -48,7 +49,7 @@ def verdict_of(row: DeliveryRow, *, damaged: bool = False) -> Verdict:
 def _on_the_way(row: DeliveryRow) -> Verdict:
     if not is_reachable(row.link):
         return Verdict(_NO_LINE, None, FLAGS[Flag.NO_LINE].advice)
-    if pause_of(row.reason) and row.next_due_at is None:
+    if row.reason_code == ReasonCode.PAUSED and row.next_due_at is None:
         return Verdict(_PAUSED, None, FLAGS[Flag.PAUSED].advice)
     if row.line_down_since is not None:
         return Verdict(_LINE_DOWN, row.line_down_since, FLAGS[Flag.LINE_DOWN].advice)

@@ -10,9 +10,10 @@ from hashlib import sha256
 from random import Random
 from typing import Any
 
-from router.ledger.way.acceptance import NO_LINE
+from router.ledger.reasons import code_told
 from schemas.clock import iso
 from schemas.dispatch import Submission, lane_of
+from schemas.reasons import ReasonCode
 from schemas.states import Status
 from schemas.text import fold
 from schemas.unit import Link
@@ -203,6 +204,7 @@ class _Maker:
         state = steps[-1][1] if steps else Status.PENDING
         first = {status: when for when, status in steps}
         on_the_way = state in {Status.PENDING, Status.QUEUED, Status.TAKEN} and link != Link.NONE
+        reason = ReasonCode.NO_LINE if link == Link.NONE else _REASONS[len(code) % 2] if state is Status.PARKED else ""
         nation.told.extend((when, len(nation.deliveries), status) for when, status in steps)
         nation.deliveries.append(
             {
@@ -214,7 +216,8 @@ class _Maker:
                 "urgency": urgency,
                 "state": state.value,
                 "state_at": steps[-1][0] if steps else at,
-                "reason": NO_LINE if link == Link.NONE else _REASONS[len(code) % 2] if state is Status.PARKED else "",
+                "reason": reason,
+                "reason_code": (code_told(reason) or "") if state is Status.PARKED else reason,
                 "created_at": at,
                 # Later than any run of the benchmark, so that the relay leaves the country alone.
                 "next_due_at": self._now + 6 * _HOUR + random.randrange(_HOUR) if on_the_way else None,

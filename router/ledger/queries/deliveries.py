@@ -11,6 +11,7 @@ from router.ledger.queries.filters import EVERYTHING_WANTED, NOT_SENT, Filter
 from router.ledger.scope import Scope, within
 from router.rules.outages import LineState
 from schemas.clock import iso
+from schemas.reasons import ReasonCode
 from schemas.states import Effect, Status
 
 MAX_ROWS = 1000
@@ -122,7 +123,9 @@ def read_row(key: str, state: str, *rest: Any) -> DeliveryRow:
     """A row of :func:`rows_of`; one that waits for its paused unit tells that as its reason."""
     *fields, paused_at, by, why = rest
     row = DeliveryRow(key, Status(state), *fields)
-    return row if paused_at is None else replace(row, reason=pause_reason(by, paused_at, why))
+    if paused_at is None:
+        return row
+    return replace(row, reason=pause_reason(by, paused_at, why), reason_code=ReasonCode.PAUSED)
 
 
 def pause_reason(by: str, at: int, why: str) -> str:

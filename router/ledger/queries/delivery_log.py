@@ -44,6 +44,8 @@ class LogEntry:
     register_number: str
     attempts: int
     subject: str
+    code: str
+    """Of the reason, see :mod:`schemas.reasons`; empty: it has none."""
 
 
 ENTRY = (
@@ -63,6 +65,7 @@ ENTRY = (
     receipt.c.register_number,
     receipt.c.attempts,
     dispatch.c.subject,
+    receipt.c.code,
 )
 
 
@@ -163,7 +166,7 @@ def _filtered(conn: Connection, scope: Scope, wanted: Filter) -> Rows:
     seen = scope.sees_delivery_of(wanted.units, wanted.issuers)
     statement: Rows = select(*ENTRY).select_from(joined).where(seen, *_few_dispatches(conn, wanted))
     statement = statement.where(
-        *conditions(wanted, state=columns.status, at=columns.recorded_at, reason=columns.reason)
+        *conditions(wanted, state=columns.status, at=columns.recorded_at, reason=columns.reason, code=columns.code)
     )
     if wanted.effects:
         statement = statement.where(columns.effect.in_([effect.value for effect in wanted.effects]))

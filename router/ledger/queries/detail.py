@@ -28,6 +28,8 @@ class ReceiptRow:
     content_sha256: str | None
     attempts: int
     gateway_version: str
+    code: str = ""
+    """Of the reason, see :mod:`schemas.reasons`; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ _RECEIPT = (
     receipt.c.content_sha256,
     receipt.c.attempts,
     receipt.c.gateway_version,
+    receipt.c.code,
 )
 
 

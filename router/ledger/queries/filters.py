@@ -7,7 +7,6 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
-from router.ledger.reasons import Cause, is_cause
 from router.ledger.scope import within
 from router.rules.outages import LineState
 from schemas.dispatch import Urgency
@@ -66,11 +65,10 @@ class Filter:
         texts: all of these in notation or subject, accents and case aside.
         issuers: as ``units``, of the issuer.
         reason: with this in the reason, case aside.
-        code: with this code of the reason (:mod:`schemas.reasons`); only of deliveries.
+        code: with this code of the reason (:mod:`schemas.reasons`).
         flags: all of these; only of deliveries.
         deliveries: one of these, by id.
         effects: what a receipt did to its delivery; only of the log.
-        why: what the reason means.
     """
 
     units: tuple[str, ...] = ()
@@ -85,7 +83,6 @@ class Filter:
     flags: frozenset[Flag] = frozenset()
     deliveries: frozenset[str] = frozenset()
     effects: frozenset[Effect] = frozenset()
-    why: Cause | None = None
     code: str = ""
 
 
@@ -93,7 +90,12 @@ EVERYTHING_WANTED = Filter()
 
 
 def conditions(
-    wanted: Filter, *, state: ColumnElement[str], at: ColumnElement[int], reason: ColumnElement[str]
+    wanted: Filter,
+    *,
+    state: ColumnElement[str],
+    at: ColumnElement[int],
+    reason: ColumnElement[str],
+    code: ColumnElement[str],
 ) -> list[ColumnElement[bool]]:
     """The filter's conditions on ``delivery`` joined with ``dispatch``, but for its flags.
 
@@ -102,6 +104,7 @@ def conditions(
         state: the column that ``states`` is about.
         at: the column that ``since`` and ``until`` are about.
         reason: the column that ``reason`` is about.
+        code: the column that ``code`` is about.
     """
     least, most = wanted.urgency
     asked: list[tuple[object, ColumnElement[bool]]] = [
@@ -111,13 +114,9 @@ def conditions(
         (wanted.dispatch_id, delivery.c.dispatch_id == wanted.dispatch_id),
         (wanted.deliveries, delivery.c.id.in_(wanted.deliveries)),
         (wanted.urgency != ANY_URGENCY, delivery.c.urgency.between(least, most)),
-        (wanted.code, delivery.c.reason_code == wanted.code),
+        (wanted.code, code == wanted.code),
         (wanted.reason, reason.icontains(wanted.reason, autoescape=True, escape=ESCAPE)),
     ]
-    if wanted.why is not None:
-        asked.append((True, is_cause(reason, wanted.why)))
-        if reason is delivery.c.reason:
-            asked.append((True, delivery.c.reason_code == ""))  # a code says it, whatever the text
     times = [] if wanted.since is None else [at >= wanted.since]
     times += [] if wanted.until is None else [at < wanted.until]
     return [condition for is_asked, condition in asked if is_asked] + times + with_texts(wanted.texts)

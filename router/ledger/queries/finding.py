@@ -59,5 +59,5 @@ def redrivable(scope: Scope, wanted: Filter, *, now_ms: int) -> Rows:
 
 def _fitting(statement: Rows, wanted: Filter, now_ms: int) -> Rows:
     row = delivery.c
-    fields = conditions(wanted, state=row.state, at=row.state_at, reason=row.reason)
+    fields = conditions(wanted, state=row.state, at=row.state_at, reason=row.reason, code=row.reason_code)
     return statement.where(*fields, *(flagged(flag, now_ms) for flag in wanted.flags))

@@ -24,7 +24,6 @@ from router.ledger.queries.delivery_log import (
     read_log,
 )
 from router.ledger.queries.filters import ANY_URGENCY, Filter, parts_of
-from router.ledger.reasons import cause_of
 from router.ledger.scope import Scope
 from router.rules.number_ranges import Heard
 from router.rules.number_ranges import read as read_spans
@@ -120,8 +119,7 @@ def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
         and (not wanted.dispatch_id or entry.dispatch_id == wanted.dispatch_id)
         and (wanted.urgency == ANY_URGENCY or least <= entry.urgency <= most)
         and wanted.reason.lower() in entry.reason.lower()
-        and (wanted.why is None or cause_of(entry.reason) is wanted.why)
-        and not wanted.code  # of deliveries alone
+        and wanted.code in {"", entry.code}
         and (wanted.since is None or entry.recorded_at >= wanted.since)
         and (wanted.until is None or entry.recorded_at < wanted.until)
         and all(part in fresh.search for part in parts_of(wanted.texts))

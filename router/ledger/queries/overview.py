@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, Connection, Label, case, distinct, func, literal, select
+from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select
 
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import OPEN, Flag, flagged
-from router.ledger.reasons import Cause, cause_column, told_apart
 from router.ledger.scope import Scope
-from schemas.clock import day_at
+from schemas.reasons import WORDS, ReasonCode
 from schemas.states import UNDELIVERED, Status
 
 CAUSES = (
@@ -30,7 +29,6 @@ EXPIRED_LATELY_MS = 7 * 24 * 3_600_000
 """What expired longer ago is for the list of what is stuck: it calls for nobody any more."""
 _BY_REASON = {Flag.PARKED, Flag.EXPIRED}
 _MOST_GROUPS = 200
-EXISTS_NO_MORE = "its unit exists no more"
 _NOT_GOT = [*(state.value for state in UNDELIVERED), Status.PARKED.value, Status.EXPIRED.value]
 _WENT_DOWN = select(line.c.since).where(line.c.unit == delivery.c.unit).scalar_subquery()
 
@@ -54,12 +52,11 @@ class Overview:
 class Group:
     """Deliveries with one cause: how many, to how many units, since when (UTC ms).
 
-    A ``code`` (:mod:`schemas.reasons`) makes one group, and so does what older reasons mean, ``why``; ``reason`` is one
-    of these as it was told. Where there is no code and ``why`` is other, it is the one of all.
+    A ``code`` (:mod:`schemas.reasons`) makes one group; ``reason`` is one of these as it was told. Without a code it is
+    the one of all.
     """
 
     cause: Flag
-    why: Cause
     reason: str
     units: int
     deliveries: int
@@ -71,11 +68,10 @@ class Group:
 class StuckGroup:
     """Deliveries that will not go by themselves: of one state, one reason and the units below one parent.
 
-    ``why``, ``reason`` and ``code`` as of :class:`Group`.
+    ``reason`` and ``code`` as of :class:`Group`.
     """
 
     state: Status
-    why: Cause
     reason: str
     parent: str
     parent_name: str
@@ -126,7 +122,7 @@ def attention(conn: Connection, scope: Scope, *, now_ms: int) -> list[Group]:
     return [group for cause in CAUSES for group in _groups(conn, scope, cause, now_ms)]
 
 
-def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date | None = None) -> list[StuckGroup]:
+def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date) -> list[StuckGroup]:
     """What will not go by itself, the largest groups first.
 
     What waits for units that exist no more, by unit; then what is parked or expired, by cause and parent, that of
@@ -136,10 +132,9 @@ def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date | None = Non
         conn: a transaction.
         scope: what the caller sees.
         now_ms: the present, UTC ms.
-        day: the organisation's; None: that of UTC.
+        day: the organisation's.
     """
-    today = day or day_at(now_ms, "UTC")
-    return [*_of_the_gone(conn, scope, today), *_stopped(conn, scope, now_ms, today)]
+    return [*_of_the_gone(conn, scope, day), *_stopped(conn, scope, now_ms, day)]
 
 
 def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
@@ -158,8 +153,7 @@ def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
     return [
         StuckGroup(
             state=Status(state),
-            why=Cause.OTHER,
-            reason=EXISTS_NO_MORE,
+            reason=WORDS[ReasonCode.UNIT_GONE].en,
             parent=code,
             parent_name=gone[code].name,
             units=1,
@@ -168,6 +162,7 @@ def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
             muted=False,
             gone=True,
             successor=gone[code].successor or "",
+            code=ReasonCode.UNIT_GONE,
         )
         for code, state, deliveries, since in (conn.execute(waiting) if gone else ())
     ]
@@ -181,22 +176,20 @@ def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[Stu
     stopped &= unit.c.valid_to.is_(None) | (unit.c.valid_to >= day)
     counts = func.count(distinct(row.unit)), func.count().label("deliveries"), func.min(row.state_at)
     muted = case((unit.c.muted_until > now_ms, 1), else_=0).label("muted")
-    why, told = _meant()
     statement = (
-        select(row.state, why, func.min(row.reason), code, *counts, muted, row.reason_code)
+        select(row.state, func.min(row.reason), code, *counts, muted, row.reason_code)
         .select_from(joined)
         .where(stopped, scope.sees_delivery())
-        .group_by(row.state, row.reason_code, why, told, code, muted)
+        .group_by(row.state, row.reason_code, _told_apart(), code, muted)
         .order_by(muted, func.count().desc(), func.min(row.state_at))
         .limit(_MOST_GROUPS)
     )
     groups = conn.execute(statement).all()
-    heads = select(unit.c.code, unit.c.name).where(unit.c.code.in_({row[3] for row in groups}))
+    heads = select(unit.c.code, unit.c.name).where(unit.c.code.in_({row[2] for row in groups}))
     names = {row.code: row.name for row in conn.execute(heads)}
     return [
         StuckGroup(
             state=Status(state),
-            why=Cause(why),
             reason=reason,
             parent=head,
             parent_name=names.get(head, ""),
@@ -206,7 +199,7 @@ def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[Stu
             muted=bool(muted),
             code=kind,
         )
-        for state, why, reason, head, units, deliveries, since, muted, kind in groups
+        for state, reason, head, units, deliveries, since, muted, kind in groups
     ]
 
 
@@ -224,7 +217,6 @@ def states_of_units(conn: Connection, scope: Scope, dispatch_id: str) -> Mapping
 def _groups(conn: Connection, scope: Scope, cause: Flag, now_ms: int) -> list[Group]:
     row = delivery.c
     by_reason = cause in _BY_REASON
-    why, told = _meant() if by_reason else (literal(Cause.OTHER.value).label("why"), literal(""))
     reason = func.min(row.reason) if by_reason else literal("")
     code = row.reason_code if by_reason else literal("")
     if cause is Flag.NOT_HANDED_OVER:
@@ -233,31 +225,22 @@ def _groups(conn: Connection, scope: Scope, cause: Flag, now_ms: int) -> list[Gr
     found = [flagged(cause, now_ms), flagged(Flag.UNMUTED, now_ms)]
     found += [row.state_at >= now_ms - EXPIRED_LATELY_MS] if cause is Flag.EXPIRED else []
     statement = (
-        select(why, reason, func.count(distinct(row.unit)), func.count(), func.min(since), code)
+        select(reason, func.count(distinct(row.unit)), func.count(), func.min(since), code)
         .select_from(delivery.join(dispatch).outerjoin(unit_trouble, unit_trouble.c.unit == row.unit))
         .where(*found, scope.sees_delivery())
         .order_by(func.count().desc())
         .limit(_MOST_GROUPS)
     )
     if by_reason:
-        statement = statement.group_by(code, why, told)
+        statement = statement.group_by(code, _told_apart())
     if cause is Flag.NOT_HANDED_OVER:
         statement = statement.group_by(code)
-    return [Group(cause, Cause(values[0]), *values[1:]) for values in conn.execute(statement) if values[3]]
+    return [Group(cause, *values) for values in conn.execute(statement) if values[2]]
 
 
-def _meant() -> tuple[Label[str], ColumnElement[str]]:
-    """What a delivery's reason means where it has no code, and as what it is told apart beside that."""
-    row = delivery.c
-    coded = row.reason_code != ""
-    why = case((coded, literal(Cause.OTHER.value)), else_=cause_column(row.reason)).label("why")
-    return why, case((coded, literal("")), else_=told_apart(row.reason))
-
-
-def _reasons() -> tuple[ColumnElement[str], ColumnElement[str]]:
-    """The text that is shown of a group's reasons, and what they are alike by: their code, else their text."""
-    row = delivery.c
-    return func.min(row.reason), case((row.reason_code == "", row.reason), else_="")
+def _told_apart() -> ColumnElement[str]:
+    """What tells groups of one code apart: nothing; and those without one: their reason."""
+    return case((delivery.c.reason_code == "", delivery.c.reason), else_="")
 
 
 def _overdue(conn: Connection, scope: Scope, now_ms: int) -> int:

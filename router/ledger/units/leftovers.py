@@ -20,19 +20,20 @@ from router.ledger.people import audit
 from router.ledger.people.audit import Act, Entry
 from router.ledger.units.unit_acts import By
 from router.ledger.way import retention
-from router.ledger.way.acceptance import NO_LINE, paused_units, reserve_sequences
+from router.ledger.way.acceptance import paused_units, reserve_sequences
 from router.ledger.way.receipts import Telling, apply
 from router.rules.schedule import Silence, is_reachable
 from schemas.clock import iso
 from schemas.ids import new_id
+from schemas.reasons import ReasonCode
 from schemas.states import UNDELIVERED, Status
 from schemas.unit import Link
 
 WAITING = tuple(sorted(state.value for state in UNDELIVERED | {Status.PARKED, Status.EXPIRED}))
 """States of a delivery that its unit has not got."""
 _COLUMNS = (
-    *("id", "dispatch_id", "unit", "seq", "link", "urgency", "state", "state_at", "reason", "created_at"),
-    *("next_due_at", "due_at", "paused"),
+    *("id", "dispatch_id", "unit", "seq", "link", "urgency", "state", "state_at", "reason"),
+    *("reason_code", "created_at", "next_due_at", "due_at", "paused"),
 )
 _HANDED = update(delivery).where(delivery.c.id == bindparam("b_id")).values(handed_to=bindparam("b_heir"))
 
@@ -191,12 +192,12 @@ def _make(conn: Connection, to: Any, rows: Sequence[Any], by: By) -> dict[str, s
     seq = reserve_sequences(conn, Counter({to.code: len(rows)}))[to.code]
     paused, reachable = to.code in paused_units(conn), is_reachable(to.link)
     due = by.now_ms if reachable and not paused else None
-    reason = "" if reachable else NO_LINE
+    reason = "" if reachable else ReasonCode.NO_LINE.value
     made = {row.id: new_id() for row in rows}
     new = [
         (
             *(made[row.id], row.dispatch_id, to.code, seq + place, to.link, row.urgency, Status.PENDING.value),
-            *(by.now_ms, reason, by.now_ms, due, row.due_at, int(paused)),
+            *(by.now_ms, reason, reason, by.now_ms, due, row.due_at, int(paused)),
         )
         for place, row in enumerate(rows)
     ]
@@ -217,6 +218,7 @@ def _end(conn: Connection, rows: Sequence[Any], reasons: dict[str, str], by: By)
             by.now_ms,
             reason=reasons[row.id],
             person=by.who,
+            code=ReasonCode.UNIT_GONE,
         )
         for row in rows
     ]

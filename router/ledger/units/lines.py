@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, case, or_, select, update
 
 from router.ledger.models import delivery, unit
-from router.ledger.way.acceptance import NO_LINE
 from router.rules.schedule import is_reachable
+from schemas.reasons import ReasonCode
 from schemas.states import UNDELIVERED, Status
 
 _ON_THE_WAY = [state.value for state in UNDELIVERED]
@@ -47,7 +47,7 @@ def align(conn: Connection, now_ms: int) -> Aligned:
     released = held = 0
     for code, before, after, was_paused, is_paused in conn.execute(_MOVED).all():
         kept = _Kept(code, before, was_paused)
-        now = {"link": after, "paused": is_paused, "reason": _reason(before, after)}
+        now = {"link": after, "paused": is_paused, **_reason(before, after)}
         had, has = is_reachable(before) and not was_paused, is_reachable(after) and not is_paused
         if has and not had:
             released += _change(conn, kept, _ON_THE_WAY, now | {"next_due_at": now_ms})
@@ -68,11 +68,13 @@ class _Kept:
     paused: int
 
 
-def _reason(before: str, after: str) -> Any:
+def _reason(before: str, after: str) -> Mapping[str, Any]:
     """Of a delivery on its way: that it waits for a line, or no longer so."""
+    row, no_line = delivery.c, ReasonCode.NO_LINE.value
     if is_reachable(after):
-        return case((delivery.c.reason == NO_LINE, ""), else_=delivery.c.reason)
-    return NO_LINE if is_reachable(before) else delivery.c.reason
+        waited = row.reason_code == no_line
+        return {name: case((waited, ""), else_=row[name]) for name in ("reason", "reason_code")}
+    return {"reason": no_line, "reason_code": no_line} if is_reachable(before) else {}
 
 
 def _change(conn: Connection, kept: _Kept, states: Sequence[str], values: Mapping[str, Any]) -> int:

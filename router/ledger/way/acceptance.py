@@ -18,12 +18,12 @@ from router.rules.schedule import is_reachable
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
 from schemas.ids import new_id
+from schemas.reasons import ReasonCode
 from schemas.rights import UNBOUND, Amount, Rights
 from schemas.states import Status
 from schemas.text import fold
 from schemas.unit import Unit
 
-NO_LINE = "no_line"
 RECORD_POSITION = -1
 """Where the record of a letter stands among its attachments."""
 
@@ -89,6 +89,7 @@ _DELIVERY = (
     "state",
     "state_at",
     "reason",
+    "reason_code",
     "created_at",
     "next_due_at",
     "due_at",
@@ -346,6 +347,7 @@ def _file_row(dispatch_id: str, position: int, file: Attachment, forms: Forms) -
 
 def _delivery_row(item: NewDispatch, unit: Unit, seq: int, *, paused: bool) -> Row:
     reachable = is_reachable(unit.link)
+    reason = "" if reachable else ReasonCode.NO_LINE.value
     return (
         new_id(),
         item.id,
@@ -355,7 +357,8 @@ def _delivery_row(item: NewDispatch, unit: Unit, seq: int, *, paused: bool) -> R
         int(item.submission.urgency),
         Status.PENDING.value,
         item.accepted_at,
-        "" if reachable else NO_LINE,
+        reason,
+        reason,
         item.accepted_at,
         item.accepted_at if reachable and not paused else None,
         _due(item),

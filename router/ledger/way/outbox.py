@@ -15,6 +15,7 @@ from router.ledger.bulk import chunks, rows_at_once, update_rows
 from router.ledger.models import attempt, delivery, dispatch
 from router.rules.schedule import retry_publish
 from schemas.dispatch import Urgency
+from schemas.reasons import known_code
 from schemas.states import UNDELIVERED, Status
 
 
@@ -131,6 +132,9 @@ _RETRY = (
         next_due_at=bindparam("b_due"),
         failures=bindparam("b_failures"),
         reason=case((delivery.c.state.in_(_NOT_OUT), bindparam("b_reason", type_=Text)), else_=delivery.c.reason),
+        reason_code=case(
+            (delivery.c.state.in_(_NOT_OUT), bindparam("b_code", type_=Text)), else_=delivery.c.reason_code
+        ),
     )
 )
 """Why it failed is the delivery's reason only until it first goes out: later states have reasons of their own."""
@@ -156,6 +160,7 @@ def _retry(item: Failed) -> dict[str, Any]:
         "b_due": retry_publish(failures, item.at_ms),
         "b_failures": failures,
         "b_reason": f"{item.outcome}: {item.detail}"[:1000],
+        "b_code": known_code(f"publish_{item.outcome}") or "",
     }
 
 

@@ -14,11 +14,13 @@ from sqlalchemy import Connection, bindparam, literal, select
 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, dispatch, receipt
+from router.ledger.reasons import code_told
 from router.ledger.way import words
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
 from schemas.clock import iso
 from schemas.ids import new_id
+from schemas.reasons import ReasonCode
 from schemas.receipt import Receipt
 from schemas.states import Effect, Status, Step, follow
 
@@ -142,7 +144,9 @@ _STANDING = (
     *("arrived_at", "registered_at", "completed_at", "reason_code"),
 )
 _EFFECT, _CONTENT, _REASON, _REMARK = map(_RECEIPT.index, ("effect", "content_sha256", "reason", "remark"))
-_TOLD = [i for i, name in enumerate(_RECEIPT) if name not in {"id", "effect", "recorded_at", "content_sha256"}]
+_NOT_SAID = {"id", "effect", "recorded_at", "content_sha256", "code"}
+"""What two rows that say the same may differ in; a code may have been read out of the text."""
+_TOLD = [i for i, name in enumerate(_RECEIPT) if name not in _NOT_SAID]
 _KNOWN = select(*(receipt.c[name] for name in _RECEIPT)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
 _BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
 _LONGEST_REMARK, _LONGEST_REASON = 500, 1200
@@ -203,7 +207,8 @@ def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> Telling:
 
 def take_back(delivery_id: str, recall_id: str, at_ms: int, status: Status = Status.TAKE_BACK_REQUESTED) -> Telling:
     """What a recall tells of a delivery: that its unit is to give it back, or that it ended on its way."""
-    return Telling(new_id(), delivery_id, status, iso(at_ms), at_ms, reason=f"recalled by dispatch {recall_id}")
+    reason = f"recalled by dispatch {recall_id}"
+    return Telling(new_id(), delivery_id, status, iso(at_ms), at_ms, reason=reason, code=ReasonCode.RECALLED)
 
 
 class _Pages:
@@ -224,6 +229,7 @@ class _Pages:
 
     def enter(self, item: Telling) -> Result:
         """Enter a telling, unless the log has it."""
+        item = _with_code(item)
         standing = self.standings.get(item.delivery_id)
         if standing is None or (item.unit and item.unit != standing.unit):
             owner = "is not in this ledger" if standing is None else f"belongs to {standing.unit}, not to {item.unit}"
@@ -297,6 +303,12 @@ def _content(row: Row) -> Row:
     return tuple(row[i] for i in _TOLD)
 
 
+def _with_code(item: Telling) -> Telling:
+    """What machines park has the code of its reason, whether it was told or has to be read out of the text."""
+    read = code_told(item.reason) if item.status is Status.PARKED and not item.code else None
+    return item if read is None else item._replace(code=read)
+
+
 def _id_beside(item: Telling) -> str:
     """The id under which a telling is kept whose own id is another's: the same for the same content."""
     told = (item.id, item.content_sha256, *_content(_row(item, "", Step(Effect.REFUSED), "")))
@@ -336,7 +348,8 @@ def _meets_recall(item: Telling, step: Step) -> bool:
 def _parked(item: Telling, why: str) -> Telling:
     """An arrival that cannot be believed calls for somebody: by itself it would only be told again."""
     reason = f"its gateway says that it arrived, and is not believed: {why}"
-    return Telling(new_id(), item.delivery_id, Status.PARKED, iso(item.recorded_at), item.recorded_at, reason=reason)
+    at = item.recorded_at
+    return Telling(new_id(), item.delivery_id, Status.PARKED, iso(at), at, reason=reason, code=ReasonCode.NOT_BELIEVED)
 
 
 def _advance(standing: _Standing, item: Telling, silence: Silence) -> Step:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from router.delivery.hellos import Greeting, note
 from router.directory import Directory
 from router.ledger.engine import reading, writing
 from router.ledger.queries import addressees
@@ -14,9 +15,12 @@ from router.ledger.units.presence import Listening, Report
 from router.ledger.way.progress import note_held
 from router.ledger.way.receipts import Telling, apply
 from router.rules.schedule import Silence
+from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
+from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.ids import new_id
 from schemas.line import Held, LineReport
+from schemas.receipt import Hello
 from schemas.states import Status
 from schemas.unit import Link
 from support.api_server import (
@@ -229,6 +233,40 @@ async def test_an_account_lists_the_units_it_stands_for(api: Api) -> None:
     _, units, _ = await get(api, "/api/v1/units?within=LCA.02.01", account=GATEWAY)
     named = {"code": "LCA.02.01", "name": "Đơn vị LCA.02.01", "kind": "commune", "link": "dialup"}
     assert units == [named | {"opening": None}]
+
+
+async def test_a_gateway_that_names_its_spool_learns_for_which_units_another_one_works(api: Api) -> None:
+    mine, other = new_id(), new_id()
+
+    async def elsewhere(headers: dict[str, str], account: str = GATEWAY, within: str = "LCA.02.%23") -> str | None:
+        asked = {**api.as_(account), **headers}
+        async with api.http.get(f"/api/v1/units?within={within}", headers=asked) as answer:
+            assert answer.status == 200, await answer.text()
+            return answer.headers.get(HEADER_ELSEWHERE)
+
+    def works(spool_id: str, *units: str) -> None:
+        said = {"units": units, "spool_id": spool_id, "at": iso(now_ms()), "line": {"every": 60}}
+        with writing(api.engine) as conn:
+            note(0, conn, [Greeting(Hello.model_validate(said), parse_account("gateway:LCA.02.#"), None, 0)])
+
+    assert await elsewhere({HEADER_SPOOL: mine}) is None
+    works(other, "LCA.02.01")
+    assert await elsewhere({HEADER_SPOOL: mine}) == "LCA.02.01"
+    assert await elsewhere({HEADER_SPOOL: other}) is None, "its own unit"
+    assert await elsewhere({HEADER_SPOOL: mine, HEADER_REPLACES: other}) is None, "it lies in the other's place"
+    assert await elsewhere({}) is None, "it names no spool"
+    assert await elsewhere({HEADER_SPOOL: mine}, OPERATOR) is None, "no gateway"
+    assert await elsewhere({HEADER_SPOOL: mine}, within="LCA.02.01") == EVERYWHERE
+    works(other, "LCA.02", "LCA.02.02")
+    assert await elsewhere({HEADER_SPOOL: mine}) == EVERYWHERE
+
+
+@pytest.mark.parametrize("name", ["Congvan-Spool", "Congvan-Replaces"])
+async def test_a_spool_that_is_no_id_is_refused_and_named(api: Api, name: str) -> None:
+    async with api.http.get("/api/v1/units", headers={**api.as_(GATEWAY), name: "x"}) as answer:
+        problem = await answer.json(content_type=None)
+    assert answer.status == 422
+    assert [error["field"].lower() for error in problem["errors"]] == [name.lower()]
 
 
 async def test_a_gateway_learns_the_hours_of_its_units_lines_with_their_list(tmp_path: Path) -> None:

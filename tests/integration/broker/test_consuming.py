@@ -6,6 +6,7 @@ from pika import spec
 from structlog.testing import capture_logs
 
 from router.broker import Delivered, Outcome, Outgoing, Session, SessionState, Template, Tuning, dead_letter
+from router.broker.message import PROPERTIES_BYTES
 from schemas.events import Event
 from support.amqp import administrator, take
 from support.broker import Vhost
@@ -176,6 +177,34 @@ async def test_no_more_than_the_prefetch_is_held(vhost: Vhost, session: Session)
     await holds(lambda: len(keeper.messages) == 105)
     assert keeper.most_running == 1
     assert all(len(batch) <= 20 for batch in keeper.batches)
+
+
+async def test_no_more_bytes_are_held_than_the_bound_and_a_message_that_is_too_large_goes_aside_whole(
+    vhost: Vhost,
+) -> None:
+    declare(vhost, "unit.A")
+    size = 10_000
+    async with session_on(vhost, tuning=Tuning(unacked_bytes=10 * (size + PROPERTIES_BYTES))) as session:
+        publisher = session.publisher()
+        sent = [Outgoing(Template("", "letter", bytes(size)), "unit.A", f"{number}") for number in range(40)]
+        large = Outgoing(Template("", "letter", bytes(size + 1)), "unit.A", "large")
+        assert set(await publisher.publish([large, *sent])) == {Outcome.CONFIRMED}
+        keeper = Keeper()
+        keeper.gate.clear()
+
+        async def picky(batch: Sequence[Delivered]) -> Collection[int]:
+            await keeper(batch)
+            bad = [index for index, message in enumerate(batch) if message.left_out]
+            return [bad[at] for at in await dead_letter(publisher, [(batch[index], "too large") for index in bad])]
+
+        session.consume(["unit.A"], picky, prefetch=500, message_bytes=size)
+        await holds(lambda: depth(vhost, "unit.A") == 31)
+        keeper.gate.set()
+        await holds(lambda: depth(vhost, "dead") == 1 and len(keeper.messages) == 41)
+    assert {len(message.body) for message in keeper.messages if not message.left_out} == {size}
+    with administrator(vhost).channel() as channel:
+        properties, body = take(channel, "dead")
+    assert (properties.message_id, len(body)) == ("large", size + 1)
 
 
 async def test_while_a_batch_is_handled_the_next_one_gathers(session: Session) -> None:

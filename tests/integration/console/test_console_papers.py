@@ -71,7 +71,7 @@ async def test_a_certificate_of_a_part_says_so_and_gives_reasons_arrival_numbers
         whole = await admin.text(place)
     assert "data-part" not in whole
     assert "Số đến</th>" in whole
-    assert "Hệ thống của đơn vị không trả lời." in whole
+    assert "Không kết nối được với hệ thống của đơn vị" in whole
     assert "Xác nhận của cơ quan" in whole
     assert "Tỉnh ủy Lào Cai" in whole.partition("<article")[2].partition("</header>")[0]
     async with console.as_("district") as district:

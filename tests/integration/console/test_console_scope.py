@@ -13,7 +13,7 @@ from router.ledger.queries import Filter, Flag, Follower, Span
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
 from router.ledger.units.unit_list import import_units
-from schemas.clock import iso
+from schemas.clock import day_at, iso
 from schemas.codes import covers
 from schemas.line import LineReport
 from schemas.states import Status
@@ -71,7 +71,7 @@ def test_every_query_of_the_console_stays_within_the_scope(
         groups = queries.attention(conn, scope, now_ms=now)
         assert {group.reason for group in groups if group.cause is Flag.PARKED} == parked
         assert all(group.units <= len(seen) for group in groups)
-        assert {group.reason for group in queries.stuck(conn, scope, now_ms=now)} == parked
+        assert {group.reason for group in queries.stuck(conn, scope, now_ms=now, day=day_at(now, "UTC"))} == parked
         assert set(queries.states_of_units(conn, scope, key)) == seen
         assert {entry.unit for entry in queries.read_log(conn, scope)} == seen
         assert {entry.unit for entry in Follower(scope, after=0).read(conn)} == seen

@@ -132,8 +132,8 @@ async def test_machines_reasons_are_one_group_in_words_though_each_names_its_own
             clerk.tell(row.dispatch_id, row.unit, Status.PARKED, reason=reason)
     async with console.as_("admin") as admin:
         stuck = await admin.text("/console/stuck")
-        assert stuck.count("Ổ đĩa của hệ thống tại đơn vị đã đầy.") == 1
-        target = re.search(r'href="(/console/deliveries[^"]*why%3Adisk-full[^"]*)"', stuck)
+        assert stuck.count("Ổ đĩa của thư mục nhận đã đầy") == 1
+        target = re.search(r'href="(/console/deliveries[^"]*why%3Asink_disk_full[^"]*)"', stuck)
         assert target is not None
         assert 'data-count="7"' in await admin.text(unescape(target[1]))
         assert "/srv/" not in stuck.partition("<main")[2].replace("title=", "")

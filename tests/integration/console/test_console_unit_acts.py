@@ -19,7 +19,7 @@ from support.ledgers import Clerk
 CODE = "LCA.02.12"
 PLACE = f"/console/units/{CODE}"
 WHY = "trụ sở đang chuyển"
-FULL_TOLD = "Ổ đĩa của hệ thống tại đơn vị đã đầy."
+FULL_TOLD = "Ổ đĩa của thư mục nhận đã đầy"
 
 
 async def act(browser: Browser, name: str, code: str | list[str] = CODE, **form: Any) -> int:

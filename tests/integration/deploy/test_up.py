@@ -52,6 +52,17 @@ def test_its_secrets_are_for_their_owner_alone(up: UpProcess) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
 
 
+def test_what_it_writes_is_its_users_alone_and_only_what_people_read_is_their_groups(up: UpProcess) -> None:
+    assert ready(up)
+    found = {path: stat.S_IMODE(path.lstat().st_mode) for path in up.home.rglob("*") if not path.is_symlink()}
+    assert any(path.name.startswith("ledger") for path in found)
+    assert any(path.suffix == ".log" for path in found)
+    assert {path for path, mode in found.items() if mode & 0o007} == set()
+    people = ("inbox", "outbox", "content")
+    shared = {path for path, mode in found.items() if mode & 0o070}
+    assert {path for path in shared if not set(people).intersection(path.relative_to(up.home).parts)} == set()
+
+
 def test_its_settings_file_lets_the_commands_find_it(up: UpProcess) -> None:
     done = commands(up, "doctor")
     assert done.returncode == ExitCode.OK, done.stdout

@@ -1,29 +1,37 @@
 """A whole gateway in trouble: what is parked with its reason, what is tried again, what goes on with the line."""
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers import assembly
 from consumers.delivering import errand
-from consumers.errors import GatewaySettingsError, SpoolInUseError
+from consumers.errors import GatewaySettingsError, SpoolDamagedError, SpoolInUseError
 from consumers.fetching.content import ContentDir
 from consumers.fetching.fetch import FetchPolicy
 from consumers.gateway import Gateway
 from consumers.reading.inbox import get_entry, list_inbox
 from consumers.settings import GatewaySettings
+from consumers.sinks.base import Document
+from consumers.sinks.folder import FolderSink
 from consumers.spool import open_spool
 from consumers.status import backlog
 from rig.proxy import Proxy
 from schemas.descriptor import Descriptor
+from schemas.events import Event
 from schemas.states import Status
 from support.broker import Vhost
 from support.conditions import holds
 from support.content_server import content_server
 from support.deliveries import a_descriptor, by_reference, inside, record_of
 from support.gateways import Origin, origin_on, running, settings_for
+from support.rot import rot
 
 SCAN = b"scan" * 10_000
 
@@ -112,6 +120,59 @@ async def test_a_sink_that_recovers_gets_the_document_and_the_tries_are_counted(
         (delivery_id,) = await origin.send(a_descriptor(), "LCA.02")
         await holds(lambda: delivery_id in origin.said("arrived"))
     assert origin.said("arrived")[delivery_id][0].attempts == 3
+
+
+async def test_a_copy_that_rots_before_the_hand_over_is_fetched_again_and_costs_the_document_no_try(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.content.put(SCAN)
+    deliver = FolderSink._deliver
+    spoilt: list[Path] = []
+
+    def rots_once(sink: FolderSink, document: Document) -> None:
+        if not spoilt:
+            spoilt.append(document.files[0].path)
+            rot(spoilt[0])
+        deliver(sink, document)
+
+    monkeypatch.setattr(FolderSink, "_deliver", rots_once)
+    async with running(settings_for(origin, tmp_path)):
+        (delivery_id,) = await origin.send(a_descriptor(attachments=(by_reference("scan.pdf", SCAN),)), "LCA.02")
+        await holds(lambda: delivery_id in origin.said("arrived"))
+    assert spoilt
+    assert origin.said("arrived")[delivery_id][0].attempts == 1
+    (file,) = (tmp_path / "inbox" / "LCA.02").glob("*/scan.pdf")
+    assert file.read_bytes() == SCAN
+
+
+def damage(spool: Path) -> None:
+    """Have a table begin on a page that is not there, and who has the file open look again."""
+    with closing(sqlite3.connect(spool)) as conn, conn:
+        (version,) = conn.execute("PRAGMA schema_version").fetchone()
+        conn.execute("PRAGMA writable_schema = ON")
+        conn.execute("UPDATE sqlite_master SET rootpage = 99999 WHERE name = 'inbox'")
+        conn.execute(f"PRAGMA schema_version = {version + 1}")
+
+
+async def test_a_spool_that_is_damaged_while_it_is_used_stops_the_gateway_and_the_next_one_begins_anew(
+    origin: Origin, tmp_path: Path
+) -> None:
+    settings = settings_for(origin, tmp_path)
+    with capture_logs() as logs:  # tracebacks in colours, one of each part, would take a slow machine a minute
+        gateway = asyncio.create_task(Gateway(settings).run())
+        await holds(lambda: bool(origin.of_type("hello")))
+        damage(tmp_path / "spool.sqlite3")
+        await origin.send(a_descriptor(), "LCA.02")
+        with pytest.raises(SpoolDamagedError, match="was found to be damaged"):
+            async with asyncio.timeout(60):
+                await gateway
+    assert Event.SPOOL_PUT_ASIDE in {entry["event"] for entry in logs}
+    assert list(tmp_path.glob("spool.sqlite3.damaged-*"))
+    first = {hello["spool_id"] for hello in origin.of_type("hello")}
+    async with running(settings):
+        await holds(lambda: {hello["spool_id"] for hello in origin.of_type("hello")} != first)
+        (delivery_id,) = await origin.send(a_descriptor(), "LCA.02")
+        await holds(lambda: delivery_id in origin.said("arrived"))
 
 
 async def test_without_a_sink_the_contents_stay_in_the_spool(origin: Origin, tmp_path: Path) -> None:

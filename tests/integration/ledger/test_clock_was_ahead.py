@@ -31,7 +31,7 @@ from router.ledger.way.outbox import Claim, Failed
 from router.ledger.way.righting import Waits, put_right
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
-from schemas.clock import now_ms
+from schemas.clock import day_at, now_ms
 from schemas.line import LineReport
 from schemas.states import Status
 from support.conditions import holds
@@ -124,7 +124,7 @@ def test_what_was_parked_in_the_future_can_be_sent_again_now(conn: Connection, c
     put_right(conn, START, WAITS)
     wanted = Filter(states=frozenset({S.PARKED}))
     assert dry_run(conn, EVERYTHING, EVERYTHING, wanted, cut_at=START + 1).eligible == 1
-    (group,) = stuck(conn, EVERYTHING, now_ms=START)
+    (group,) = stuck(conn, EVERYTHING, now_ms=START, day=day_at(START, "UTC"))
     assert group.since <= START
 
 

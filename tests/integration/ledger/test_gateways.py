@@ -20,7 +20,7 @@ from router.ledger.units.unit_acts import By
 from router.ledger.way.receipts import Telling, apply
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
-from schemas.clock import iso, now_ms
+from schemas.clock import day_at, iso, now_ms
 from schemas.health import HEADER_HEALTH, Health, Trouble
 from schemas.ids import new_id
 from schemas.line import MISSED
@@ -236,7 +236,7 @@ def test_reasons_with_one_code_are_one_group_whatever_path_each_names(ledger: En
             said = f"the disk of the inbox /in/{code} is full"
             park(clerk, clerk.deliveries[key, code], said, ReasonCode.SINK_DISK_FULL)
             clerk.tell(old, code, Status.PARKED, reason=said)
-        groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms())
+        groups = queries.stuck(conn, EVERYTHING, now_ms=now_ms(), day=day_at(now_ms(), "UTC"))
         attention = queries.attention(conn, EVERYTHING, now_ms=now_ms())
         codes = set(conn.scalars(select(delivery.c.reason_code)))
     assert sorted((it.code, it.units, it.deliveries) for it in groups) == [

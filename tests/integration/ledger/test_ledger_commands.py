@@ -51,6 +51,41 @@ def objects(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+def test_what_an_account_may_send_is_changed_named_by_named_and_shown(run: Run) -> None:
+    gateway = "gateway:LCA.02.#"
+    assert run("token", "create", gateway).exit_code == 0
+    (by_role,) = objects(run("token", "show", gateway, "--json"))
+    assert by_role["sent"] == {"dispatches": 0, "deliveries": 0, "bytes": 0}
+    (granted,) = objects(run("token", "grant", gateway, "--max-urgency", "4", "--reach", "LCA.#", "--json"))
+    assert granted == {name: by_role[name] for name in granted} | {"max_urgency": 4, "reach": ["LCA.#"]}
+    (granted,) = objects(run("token", "grant", gateway, "--over-below", "--dispatches-per-hour", "7", "--json"))
+    assert (granted["max_urgency"], granted["over_below"], granted["dispatches_per_hour"]) == (4, True, 7)
+    (shown,) = objects(run("token", "show", gateway, "--json"))
+    assert {name: shown[name] for name in granted} == granted
+    said = run("token", "show", gateway).stdout
+    assert "LCA.#" in said
+    assert "0 of 7" in said
+    (again,) = objects(run("token", "grant", gateway, "--as-by-role", "--json"))
+    assert again == {name: by_role[name] for name in again}
+    assert objects(run("token", "show", gateway, "--json")) == [by_role]
+
+
+@pytest.mark.parametrize("arguments", [("grant", "--max-urgency", "1"), ("show",)])
+def test_rights_of_an_account_that_is_not_there_are_none(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run("token", "create", "issuer:LCA.VP").exit_code == 0
+    verb, *options = arguments
+    result = run("token", verb, "issuer:LCA.XX", *options)
+    assert isinstance(result.exception, NotFoundError)
+
+
+def test_a_grant_that_is_wrong_changes_nothing(run: Run) -> None:
+    assert run("token", "create", "issuer:LCA.VP").exit_code == 0
+    before = objects(run("token", "show", "issuer:LCA.VP", "--json"))
+    for wrong in (("--max-urgency", "5"), ("--reach", "lca"), ("--dispatches-per-hour", "-1")):
+        assert run("token", "grant", "issuer:LCA.VP", *wrong).exit_code != 0
+    assert objects(run("token", "show", "issuer:LCA.VP", "--json")) == before
+
+
 def test_the_first_token_may_be_made_before_any_router_ran(run: Run, ledger_url: str) -> None:
     result = run("token", "create", "issuer:LCA.VP", "--label", "erp")
     assert result.exit_code == 0

@@ -40,6 +40,7 @@ from router.ledger.way.backlog import backlog, holders, lines_of
 from router.ledger.way.dictionaries import announced_forms, candidates
 from router.ledger.way.holders import may_fetch
 from router.ledger.way.outbox import Claim
+from schemas.clock import day_at
 from schemas.dispatch import Urgency
 from schemas.ids import new_id
 from schemas.line import LineReport
@@ -238,7 +239,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the overview": lambda conn: queries.overview(conn, EVERYTHING, now_ms=0),
     "the overview of a district": lambda conn: queries.overview(conn, DISTRICT, now_ms=0),
     "what needs attention": lambda conn: queries.attention(conn, EVERYTHING, now_ms=0),
-    "what is stuck": lambda conn: queries.stuck(conn, EVERYTHING, now_ms=0),
+    "what is stuck": lambda conn: queries.stuck(conn, EVERYTHING, now_ms=0, day=day_at(0, "UTC")),
     "the first page of all deliveries": lambda conn: queries.find_deliveries(conn, EVERYTHING, Filter(), now_ms=0),
     "retrying deliveries": lambda conn: queries.find_deliveries(
         conn, EVERYTHING, Filter(flags=frozenset({Flag.RETRYING})), now_ms=0

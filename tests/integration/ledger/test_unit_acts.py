@@ -18,6 +18,7 @@ from router.ledger.units.unit_acts import By, keep, mute, named, open_again, pau
 from router.ledger.units.unit_list import import_units, list_units
 from router.ledger.way import outbox
 from router.ledger.way.outbox import Claim
+from schemas.clock import day_at
 from schemas.states import Status
 from schemas.unit import Link
 from support.ledgers import Clerk, unit
@@ -134,7 +135,9 @@ def test_a_muted_unit_calls_for_nobody_until_its_time_and_stays_listed(ledger: E
         mute(conn, ["LCA.01"], until, by(clerk))
         now = clerk.now
         assert [group.units for group in queries.attention(conn, EVERYTHING, now_ms=now)] == [1]
-        assert [(group.muted, group.units) for group in queries.stuck(conn, EVERYTHING, now_ms=now)] == [
+        assert [
+            (group.muted, group.units) for group in queries.stuck(conn, EVERYTHING, now_ms=now, day=day_at(now, "UTC"))
+        ] == [
             (False, 1),
             (True, 1),
         ]

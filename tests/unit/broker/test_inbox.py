@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from pika import frame, spec
 from structlog.testing import capture_logs
 
+from router.broker.consumer import bounded_prefetch
 from router.broker.inbox import Inbox
 from router.broker.message import Delivered
+from schemas.errors import InvalidError
 from schemas.events import Event
 
 SHORT = st.text(max_size=60)
@@ -36,7 +38,7 @@ PROPERTIES = st.builds(
 class Taken:
     """Feeds marshalled frames to an inbox, as the link does, and keeps what comes out."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 2**20) -> None:
         self.delivered: list[tuple[int, Delivered]] = []
         self.returned: list[tuple[str, str]] = []
         self.confirmed: list[tuple[int, bool, bool]] = []
@@ -44,6 +46,7 @@ class Taken:
             on_deliver=lambda tag, message: self.delivered.append((tag, message)),
             on_return=lambda message_id, reason: self.returned.append((message_id, reason)),
             on_confirm=lambda tag, multiple, positive: self.confirmed.append((tag, multiple, positive)),
+            most=most,
         )
 
     def feed(self, *frames: Any) -> bool:
@@ -168,3 +171,53 @@ def test_a_message_with_broken_properties_is_shown_without_them() -> None:
     assert {entry["event"] for entry in logs} == {Event.PROPERTIES_UNREADABLE}
     (_, message) = taken.delivered[0]
     assert (message.body, message.message_id, message.headers) == (b"body", "", {})
+
+
+@given(body=st.binary(max_size=60), parts=st.integers(1, 4), after=st.binary(max_size=30))
+def test_of_a_body_that_is_too_long_its_size_is_kept_and_the_next_message_is_whole(
+    body: bytes, parts: int, after: bytes
+) -> None:
+    taken = Taken(most=30)
+    for tag, content in enumerate((body, after)):
+        method = frame.Method(1, spec.Basic.Deliver("queue", tag, False, "", "key"))  # noqa: FBT003 - pika's signature
+        header = frame.Header(1, len(content), spec.BasicProperties(message_id="a", headers={"unit": "LCA"}))
+        assert taken.feed(method, header, *bodies(content, parts))
+    (_, first), (_, second) = taken.delivered
+    kept = (body, 0) if len(body) <= 30 else (b"", len(body))
+    assert (first.body, first.left_out) == kept
+    assert (first.message_id, first.headers) == ("a", {"unit": "LCA"})
+    assert (second.body, second.left_out) == (after, 0)
+    if first.left_out:
+        with pytest.raises(InvalidError, match=f"is {len(body)} bytes"):
+            first.require_whole("message")
+
+
+def test_of_properties_that_are_too_large_the_first_headers_are_kept_cut_short() -> None:
+    headers = {"unit": "LCA.02", "seq": 7, "long": "x" * 9000, "deep": [[1] * 500], **{f"h{n}": n for n in range(500)}}
+    taken = Taken()
+    method = frame.Method(1, spec.Basic.Deliver("queue", 1, False, "", "key"))  # noqa: FBT003 - pika's signature
+    properties = spec.BasicProperties(headers=headers, message_id="a", user_id="u")
+    assert taken.feed(method, frame.Header(1, 0, properties))
+    (_, message) = taken.delivered[0]
+    assert (message.message_id, message.user_id) == ("a", "u")
+    assert len(message.headers) == 20
+    assert {name: message.headers[name] for name in ("unit", "seq", "deep")} == {
+        "unit": "LCA.02",
+        "seq": 7,
+        "deep": "(list of 1)",
+    }
+    assert message.headers["long"] == "x" * 300
+
+
+@given(
+    wanted=st.integers(1, 5000),
+    size=st.integers(1, 2**21),
+    queues=st.integers(0, 500),
+    most=st.integers(2**21, 2**28),
+)
+def test_what_is_taken_ahead_stays_within_its_bytes_and_never_stops(
+    wanted: int, size: int, queues: int, most: int
+) -> None:
+    prefetch = bounded_prefetch(wanted, size, queues, most)
+    assert 1 <= prefetch <= wanted
+    assert prefetch == 1 or prefetch * queues * size <= most

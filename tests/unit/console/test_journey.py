@@ -73,7 +73,7 @@ def test_the_line_concerns_a_delivery_until_it_has_arrived() -> None:
         (row(Status.PENDING, failures=2), "did not take it", 90, FLAGS[Flag.NOT_CONFIRMED].advice),
         (row(next_due_at=None), "while its unit is paused", None, STATES[Status.QUEUED].advice),
         (
-            row(Status.PENDING, next_due_at=None, reason=pause_reason("hoa", 1, "it moves")),
+            row(Status.PENDING, next_due_at=None, reason=pause_reason("hoa", 1, "it moves"), reason_code="paused"),
             "opened again",
             None,
             FLAGS[Flag.PAUSED].advice,

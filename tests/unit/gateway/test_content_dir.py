@@ -42,10 +42,28 @@ async def test_what_a_delivery_uses_is_not_released(directory: ContentDir, write
     assert not unused.exists()
 
 
+def test_a_start_looks_at_the_directory_once_and_not_where_it_is_assembled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(ContentDir(tmp_path, reserve_bytes=0), USED)
+    scanned: list[Path] = []
+    real = os.scandir
+
+    def counted(path: Path) -> Any:
+        scanned.extend([path] if path == tmp_path else [])
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    directory = ContentDir(tmp_path, reserve_bytes=0)
+    assert not scanned, "the event loop assembles"
+    assert len(directory.at_start()) == 1
+    assert len(scanned) == 1
+
+
 async def test_what_a_crash_left_behind_is_swept_at_the_start(directory: ContentDir, writer: Writer) -> None:
-    kept = [put(directory, USED), put(directory, USED, ending=".part")]
-    gone = [put(directory, UNUSED), put(directory, UNUSED, ending=".part")]
-    assert await writer.run(directory.release, directory.all_files()) == 1
+    kept = [put(directory, USED)]
+    gone = [put(directory, USED, ending=".part"), put(directory, UNUSED), put(directory, UNUSED, ending=".part")]
+    assert await writer.run(directory.release, directory.at_start()) == 1
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
 
@@ -143,6 +161,7 @@ def test_a_part_that_a_crash_left_of_a_whole_content_goes_at_the_start_and_no_ot
     left.write_bytes(b"12345")
     coming.write_bytes(b"123")
     directory = ContentDir(tmp_path, reserve_bytes=0)
+    directory.at_start()
     assert not left.exists()
     assert whole.exists()
     assert coming.exists()

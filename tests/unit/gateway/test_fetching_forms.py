@@ -82,6 +82,21 @@ async def test_what_is_sent_again_while_it_is_kept_does_not_travel(bench: Bench)
     assert bench.server.requests == []
 
 
+async def test_parts_that_a_lent_content_makes_useless_are_removed_and_no_others(bench: Bench) -> None:
+    """What had come of a content before the same came with another dispatch is of no use any more, in any form."""
+    hold(bench, TEXT)
+    transfer = wanted(bench, TEXT)
+    whole, other = bench.directory.path(transfer.sha256), bench.directory.path("0" * 64)
+    useless = [part_path(whole), part_path(whole, Form(Encoding.ZSTD, "a" * 64, 10))]
+    for path in (*useless, part_path(other)):
+        path.write_bytes(b"x")
+    await bench.fetch(transfer)
+    assert bench.got(transfer) == TEXT
+    assert not any(path.exists() for path in useless)
+    assert part_path(other).exists()
+    assert bench.server.requests == []
+
+
 async def test_what_is_kept_and_was_changed_comes_again(bench: Bench) -> None:
     hold(bench, TEXT).write_bytes(TEXT[::-1])
     transfer = wanted(bench, TEXT)

@@ -160,7 +160,7 @@ def test_what_is_still_to_come_and_what_is_due_is_said(data_dir: Path, capsys: p
     shown = capsys.readouterr().out
     for text in (
         "the list of files is on its way",
-        "2026-11-30 17:00 +0000",
+        "2026-12-01 00:00",
         "8 of the sink",
         "the register is locked",
     ):

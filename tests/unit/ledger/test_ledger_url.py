@@ -1,12 +1,14 @@
 """Which databases may be a ledger."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
 from router.errors import LedgerRevisionError, UnavailableError
-from router.ledger.engine import file_of, open_engine, require_current, upgrade
+from router.ledger.engine import file_of, open_engine, require_current, upgrade, writing
 from router.service import RouterService
 from router.settings import RouterSettings
 from router.storage.postgres import connect_args
@@ -90,6 +92,22 @@ def test_several_hosts_are_read_as_libpq_writes_them_and_the_one_that_takes_writ
     _, said = engine.dialect.create_connect_args(engine.url)
     assert (said["host"], said["port"], said["user"], said["sslmode"]) == ("a,b", "5432,5433", "u", "require")
     assert connect_args(engine.url.query)["target_session_attrs"] == "read-write"
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o022, 0])
+def test_a_ledger_in_a_file_is_its_users_alone_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    file, before = tmp_path / "ledger.sqlite3", os.umask(mask)
+    try:
+        file.touch(0o666)
+        upgrade(f"sqlite:///{file}")
+        engine = open_engine(f"sqlite:///{file}")
+        with writing(engine) as conn:
+            conn.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm"), 0o600)
 
 
 def test_what_the_url_says_of_the_connection_wins() -> None:

@@ -1,50 +1,42 @@
-"""What machines' reasons mean is read alike by a value and by a column."""
+"""Reasons have one table: every code has its words, and what gateways of 0.1 tell as a text alone gets a code of it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sqlalchemy import Column, MetaData, String, Table, create_engine, insert, select
 
-from router.ledger.reasons import MARKS, Cause, cause_column, cause_of, is_cause, told_apart
+from router.ledger.reasons import code_told
+from router.words.filter_words import code_of_word
+from schemas.reasons import WORDS, ReasonCode
 
-_WORDS = st.sampled_from(
-    [*(mark for marks in MARKS.values() for mark in marks), "the unit", "/srv/inbox", "ổ đĩa", "%_"]
-)
-_TABLE = Table("told", MetaData(), Column("reason", String))
+
+def test_every_code_has_its_words_in_both_languages_and_no_two_are_called_the_same() -> None:
+    assert set(WORDS) == set(ReasonCode)
+    for words in WORDS.values():
+        assert all((words.vi, words.en, words.advice_vi, words.advice_en))
+    for language in ("vi", "en"):
+        assert len({getattr(words, language) for words in WORDS.values()}) == len(WORDS)
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_a_filter_takes_a_reason_by_its_code_and_by_its_words(code: ReasonCode) -> None:
+    assert {code_of_word(text) for text in (code, WORDS[code].vi, WORDS[code].en)} == {code}
 
 
 @pytest.mark.parametrize(
-    ("reason", "cause"),
+    ("reason", "code"),
     [
-        ("HTTP 507: the disk of the unit's system is full", Cause.DISK_FULL),
-        ("/srv/inbox/LCA.02: [Errno 28] No space left on device", Cause.DISK_FULL),
-        ("/srv/inbox/LCA.02: [Errno 13] Permission denied", Cause.NOT_WRITABLE),
-        ("http://unit/documents did not answer within 60 s", Cause.UNREACHABLE),
-        ("http://unit/documents cannot be reached: Connect call failed", Cause.UNREACHABLE),
-        ("HTTP 401", Cause.LOGIN),
-        ("HTTP 302: redirects are not followed; set webhook_url to the final address", Cause.REDIRECTED),
-        ("HTTP 422: no such unit", Cause.REFUSED),
-        ("HTTP 500", Cause.SYSTEM_ERROR),
-        ("had not arrived 30 days after its acceptance", Cause.EXPIRED),
-        ("không thuộc thẩm quyền", Cause.OTHER),
-        ("", Cause.OTHER),
+        ("HTTP 507: the disk of the unit's system is full", ReasonCode.SINK_DISK_FULL),
+        ("/srv/inbox/LCA.02: [Errno 28] No space left on device", ReasonCode.SINK_DISK_FULL),
+        ("/srv/inbox/LCA.02: [Errno 13] Permission denied", ReasonCode.SINK_UNWRITABLE),
+        ("http://unit/documents did not answer within 60 s", ReasonCode.SINK_TIMEOUT),
+        ("http://unit/documents cannot be reached: Connect call failed", ReasonCode.SINK_UNREACHABLE),
+        ("HTTP 401", ReasonCode.SINK_LOGIN),
+        ("HTTP 302: redirects are not followed; set webhook_url to the final address", ReasonCode.SINK_ADDRESS),
+        ("HTTP 404", ReasonCode.CONTENT_GONE),
+        ("HTTP 422: no such unit", ReasonCode.SINK_REFUSED),
+        ("HTTP 500", ReasonCode.SINK_TROUBLE),
+        ("/srv/take: exit code 3", ReasonCode.SINK_TROUBLE),
+        ("không thuộc thẩm quyền", None),
+        ("", None),
     ],
 )
-def test_todays_texts_have_their_cause(reason: str, cause: Cause) -> None:
-    assert cause_of(reason) is cause
-
-
-@given(reasons=st.lists(st.lists(_WORDS, max_size=3).map(" ".join), min_size=1, max_size=20))
-def test_a_column_and_a_value_mean_the_same(reasons: list[str]) -> None:
-    engine = create_engine("sqlite://")
-    with engine.begin() as conn:
-        _TABLE.create(conn)
-        conn.execute(insert(_TABLE), [{"reason": reason} for reason in reasons])
-        column = _TABLE.c.reason
-        for reason, cause, told in conn.execute(select(column, cause_column(column), told_apart(column))):
-            assert cause == cause_of(reason).value
-            assert told == (reason if cause_of(reason) is Cause.OTHER else "")
-        for cause in Cause:
-            found = conn.scalars(select(column).where(is_cause(column, cause))).all()
-            assert sorted(found) == sorted(reason for reason in reasons if cause_of(reason) is cause)
-    engine.dispose()
+def test_texts_of_gateways_without_codes_have_theirs(reason: str, code: ReasonCode | None) -> None:
+    assert code_told(reason) is code

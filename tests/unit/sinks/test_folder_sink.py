@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from consumers.errors import SinkRefusedError, SinkRetryError, SinkTroubleError
+from consumers.errors import CopySpoiltError, SinkRefusedError, SinkRetryError, SinkTroubleError
 from consumers.sinks.folder import FolderSink, directory_name
 from schemas.clock import iso
 from support.documents import FILES, LETTER, make_document, visible
@@ -51,7 +51,7 @@ async def test_the_name_says_day_number_subject_and_delivery(sink: FolderSink, r
     document = make_document(tmp_path / "spool")
     await sink.deliver(document)
     (directory,) = visible(root / "LCA.02.05")
-    assert directory.name == directory_name(document)
+    assert directory.name == directory_name(document, "UTC")
     assert "123-CV_TU Về việc tăng cường" in directory.name
     assert directory.name.endswith(document.delivery_id)
 
@@ -253,6 +253,8 @@ async def test_content_that_rotted_in_the_spool_is_not_handed_over(
 ) -> None:
     document = make_document(tmp_path / "spool")
     rot(document.files[0].path)
-    with pytest.raises(SinkRetryError, match=r"own copy of .* is damaged"):
+    with pytest.raises(CopySpoiltError, match=r"own copy of .* is damaged") as caught:
         await sink.deliver(document)
+    assert caught.value.sha256 == document.files[0].sha256
+    assert not list(root.rglob(".incoming-*"))
     assert not list(root.rglob("dispatch.json"))

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,11 +146,30 @@ async def test_trouble_of_the_machine_is_waited_for_with_growing_pauses_and_open
     assert pauses == sorted(pauses)
     assert pauses[-1] > pauses[0]
     assert guarded.circuits.state(document.unit) is CircuitState.CLOSED
-    (shown,) = guarded.circuits.troubles()
+    (shown,) = guarded.circuits.troubles(now=told.now)
     assert (shown.unit, shown.reason) == (document.unit, "no descriptors"), "told all the same"
     told.outcome = lambda: None
     await guarded.deliver(document, 0)
-    assert guarded.circuits.troubles() == []
+    assert guarded.circuits.troubles(now=told.now) == []
+
+
+@pytest.mark.parametrize("ends", ["the document was recalled", "it goes on", "another unit's goes on"])
+async def test_a_trouble_of_the_machine_that_no_try_meets_any_more_is_over(
+    guarded: GuardedSink, told: _Told, document: Document, ends: str
+) -> None:
+    told.outcome = lambda: SinkTroubleError("the disk is full", code=ReasonCode.DISK_FULL)
+    longest = round(POLICY.longest * 1000)
+    for _ in range(5):
+        with pytest.raises(SinkWaitError):
+            await guarded.deliver(document, 0)
+        told.now += longest
+        assert [it.code for it in guarded.circuits.troubles(now=told.now)] == [ReasonCode.DISK_FULL], "it lasts"
+    if ends != "the document was recalled":
+        told.outcome = lambda: None
+        going = document if ends == "it goes on" else replace(document, unit="LCA.09")
+        await guarded.deliver(going, 0)
+    told.now += 3 * longest
+    assert guarded.circuits.troubles(now=told.now) == []
 
 
 async def test_while_the_circuit_is_open_documents_wait_and_it_costs_no_try(
@@ -297,7 +317,7 @@ async def test_one_units_broken_folder_holds_up_its_own_documents_alone(tmp_path
     waits = await _try(guarded, make_document(tmp_path, unit="LCA.02", files={}), 4)
     assert waits is not None
     assert (waits.attempts, waits.code) == (4, ReasonCode.SINK_UNWRITABLE)
-    assert [(it.unit, it.code, it.since) for it in guarded.circuits.troubles()] == [
+    assert [(it.unit, it.code, it.since) for it in guarded.circuits.troubles(now=told.now)] == [
         ("LCA.02", ReasonCode.SINK_UNWRITABLE, told.now)
     ]
 
@@ -334,7 +354,7 @@ async def test_what_all_units_share_is_probed_by_turns_and_frees_all_when_it_wor
     assert await _try(guarded, make_document(tmp_path, unit=units[3], files={})) is None
     for unit in units:
         assert await _try(guarded, make_document(tmp_path, unit=unit, files={})) is None
-    assert guarded.circuits.troubles() == []
+    assert guarded.circuits.troubles(now=told.now) == []
 
 
 @pytest.mark.parametrize("code", [ReasonCode.SINK_LOGIN, ReasonCode.SINK_ADDRESS])

@@ -33,7 +33,7 @@ def test_names_are_one_component_each_and_differ_on_any_file_system(wanted: list
 def test_a_directory_s_name_is_one_component_and_ends_with_the_delivery(notation: str, subject: str) -> None:
     document = make_document(Path(), files={})
     letter = document.descriptor.model_copy(update={"notation": notation, "subject": subject})
-    name = directory_name(replace(document, descriptor=letter))
+    name = directory_name(replace(document, descriptor=letter), "UTC")
     assert PurePath(name).name == name
     assert name.endswith(document.delivery_id)
     assert len(name.encode()) <= 200

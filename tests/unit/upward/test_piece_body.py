@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from consumers.errors import LineError
+from consumers.line.events import telling_line_events
 from consumers.sending.body import PieceBody
-from consumers.sending.tus import telling_line_events
 
 
 class Asked:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from consumers.errors import OutgoingRejectedError
+from consumers.sending.notes import reason_note
 from consumers.spool import Spool, open_spool, sending
 from consumers.spool.sending import Progress, Rejected, SendingFile, Sent, Taken
 from consumers.status import backlog
@@ -112,3 +114,17 @@ def test_the_queries_have_an_index(spool: Spool, query: str, index: str) -> None
     with spool.reading() as conn:
         plan = " ".join(row[3] for row in conn.execute(text(f"EXPLAIN QUERY PLAN {query}")))
     assert index in plan
+
+
+@pytest.mark.parametrize("vi", ["Tệp b.pdf đã bị sửa trong khi đang gửi.", ""])
+def test_a_reason_reaches_its_reader_through_the_spool_in_both_languages(spool: Spool, vi: str) -> None:
+    error = OutgoingRejectedError("b.pdf was changed while it was sent", vi=vi)
+    late, early = put(spool, "late"), put(spool, "early", reason=error.told)
+    with spool.writing() as conn:
+        sending.reject(conn, [Rejected(late, error.told)])
+    with spool.reading() as conn:
+        ended = sending.stages(conn, [late, early])
+    for key in (late, early):
+        note = reason_note(ended[key].reason).decode()
+        assert note == reason_note(error).decode()
+        assert note.splitlines()[:2] == [vi or "Văn bản không gửi được; lý do bằng tiếng Anh ở dòng dưới.", str(error)]

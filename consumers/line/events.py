@@ -1,0 +1,34 @@
+"""Tells the line's faults from the server's, the same for what comes and what goes up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from consumers.errors import LineError, ServerTroubleError, SilentLineError
+
+_LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
+
+
+@contextmanager
+def telling_line_events() -> Iterator[None]:
+    """Tell the line's faults from the server's.
+
+    Raises:
+        LineError: the line went.
+        ServerTroubleError: the server's certificate is not trusted, or it does not speak HTTP.
+        Exception: an error of our own while a body was written, which the library tells as the connection's.
+    """
+    try:
+        yield
+    except aiohttp.ClientSSLError as error:
+        raise ServerTroubleError(f"no trust in the server's certificate: {error}") from error
+    except _LINE_EVENTS as error:
+        cause = error.__cause__
+        if isinstance(cause, Exception) and not isinstance(cause, (OSError, aiohttp.ClientError, HttpProcessingError)):
+            raise cause from None
+        kind = SilentLineError if isinstance(error, TimeoutError) else LineError
+        raise kind(f"{type(error).__name__}: {error}") from error
+    except aiohttp.ClientError as error:
+        raise ServerTroubleError(f"{type(error).__name__}: {error}") from error

@@ -110,7 +110,7 @@ def test_rows_of_before_codes_get_theirs_and_groups_and_filters_go_by_them(ledge
     with writing(engine) as conn:
         clerk, _ = fill(conn)
         told = dict(conn.execute(select(receipt.c.id, receipt.c.code)).all())
-    downgrade(engine, "0008")
+    downgrade(engine, "0009")
     with writing(engine) as conn:  # as a router without codes left them
         conn.execute(update(delivery).where(delivery.c.unit != "LCA.07").values(reason_code=""))
         conn.execute(update(receipt).where(receipt.c.code != R.SINK_LOGIN).values(code=""))

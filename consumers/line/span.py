@@ -27,6 +27,7 @@ class Span:
 
     Attributes:
         socket: once it is made, or taken over from an earlier request.
+        fetches: what comes on it is content; else little comes, and says nothing of the rate.
         may_move: clear while nothing is meant to move on it.
     """
 
@@ -37,6 +38,9 @@ class Span:
         self.may_move.set()
         self.socket: socket.socket | None = None
         self.error: LineError | None = None
+        self.encrypted = False
+        self.fetches = True
+        self._received = 0
         self._limit = limit
         self._no_progress = no_progress
         self.moved_at = time.monotonic()
@@ -66,6 +70,11 @@ class Span:
         told = self._told()
         return 0 if told is None else told.received
 
+    def came(self) -> int:
+        """Bytes that have come since the last call, also of a record of TLS of which the rest is yet to come."""
+        before, self._received = self._received, max(self.received, self._received)
+        return self._received - before
+
     @property
     def stands(self) -> bool:
         """Whether the connection is made."""
@@ -82,10 +91,12 @@ class Span:
         whose window would stay open for 256 kB more.
         """
         self.socket = transport.get_extra_info("socket")
+        self.encrypted = is_encrypted(transport)
+        self._received = self.received
         if not self.window or self.socket is None:
             return
         limit_window(self.socket, self.window)
-        if is_encrypted(transport):
+        if self.encrypted:
             transport.set_read_buffer_limits(high=1)  # type: ignore[attr-defined] # asyncio's and uvloop's TLS have it
 
     def widen(self, window: int) -> None:

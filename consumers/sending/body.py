@@ -82,7 +82,7 @@ class PieceBody(Payload):
         if protocol is None or transport is None:
             raise ConnectionResetError("the connection has gone")
         self._on_open(transport)
-        transport.set_write_buffer_limits(high=0)
+        transport.set_write_buffer_limits(high=1)  # TLS with 0 pauses on nothing at all, and never goes on
         seen = acknowledged(transport)
         bounded = _Bounded(transport, self._ahead if is_encrypted(transport) else 0, self.position)
         while self.position < self._end and self._may_go.is_set():

@@ -74,7 +74,7 @@ log.console = false
 
 ADVANCED = """\
 %% Written at each start by router.broker.node; changes made here are lost.
-%% TCP_USER_TIMEOUT: bytes of ours that nobody acknowledges for 25 s end a connection. So a line that dropped keeps what
+%% TCP_USER_TIMEOUT: bytes of ours that nobody acknowledges for 20 s end a connection. So a line that dropped keeps what
 %% is published meanwhile no longer than that; the heartbeat would take up to 73 s. The list replaces rabbitmq.conf's.
 [{rabbit, [{tcp_listen_options, [
     {backlog, 1024},
@@ -82,7 +82,7 @@ ADVANCED = """\
     {exit_on_close, false},
     {linger, {true, 0}},
     {send_timeout, 120000},
-    {raw, 6, 18, <<25000:32/native>>}
+    {raw, 6, 18, <<20000:32/native>>}
 ]}]}].
 """
 """What rabbitmq.conf has no words for."""

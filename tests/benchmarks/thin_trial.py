@@ -36,7 +36,7 @@ class Plan:
         drops = 0.0
         if self.profile.up_for:
             drops = (self.duration / self.profile.up_for[0] + 1) * self.profile.redial
-        return 1.2 * self.duration + drops + 15
+        return 2 * self.duration + drops + 15
 
     def moments(self) -> list[float]:
         """When urgent documents are published: seconds from the line's start, each far from a drop."""

@@ -29,7 +29,7 @@ from benchmarks.thin_trial import Figures, Plan, Sent, figures_of  # noqa: E402
 from consumers.spool import sending  # noqa: E402
 from rig.namespaces import NoNamespacesError  # noqa: E402
 from rig.profiles import PROFILES  # noqa: E402
-from rig.site import site  # noqa: E402
+from rig.site import site, tls_in  # noqa: E402
 from rig.tun import tun_rig  # noqa: E402
 from schemas.clock import now_ms  # noqa: E402
 from schemas.stages import Stage  # noqa: E402
@@ -98,28 +98,34 @@ def main() -> int:
     parser.add_argument("--seeds", default="1", help="as 1,2,3")
     parser.add_argument("--bulk", type=int, default=BULK, help="bytes of the large document")
     parser.add_argument("--both", action="store_true", help="as much comes down at the same time")
+    parser.add_argument("--tls", action="store_true", help="content by TLS as nginx serves it, AMQP by TLS")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     plans = [Plan(PROFILES[options.profile], seed, options.bulk, URGENT, URGENTS) for seed in seeds]
     try:
-        found = measure(plans, BothWays if options.both else Upward)
+        found = measure(plans, BothWays if options.both else Upward, encrypted=options.tls)
     except NoNamespacesError as error:
         print(f"a line cannot be emulated here: {error}", file=sys.stderr)
         return 2
-    show(found, {"commit": commit(), "profile": options.profile, "seeds": seeds, "bulk": options.bulk}, options.json)
+    show(
+        found,
+        {"commit": commit(), "profile": options.profile, "tls": options.tls, "seeds": seeds, "bulk": options.bulk},
+        options.json,
+    )
     return 1 if any(figures.unfinished for figures in found.values()) else 0
 
 
-def measure(plans: Sequence[Plan], kind: type[Upward]) -> dict[str, Figures]:
+def measure(plans: Sequence[Plan], kind: type[Upward], *, encrypted: bool = False) -> dict[str, Figures]:
     """Run every plan, side by side; the figures of each direction."""
     codes = [f"LCA.{number:02d}" for number in range(len(plans))]
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="congvan-upward-")))
         rig = stack.enter_context(tun_rig(len(plans)))
         units = [unit("LCA"), *(unit(code, Link.DIALUP) for code in codes)]
-        made = stack.enter_context(site(directory, rig, units, codes))
-        trials = [Trial(made, rig.lines[number], plan, codes[number]) for number, plan in enumerate(plans)]
+        tls = tls_in(directory / "tls", rig) if encrypted else None
+        made = stack.enter_context(site(directory, rig, units, codes, tls=tls))
+        trials = [Trial(made, rig.lines[number], plan, codes[number], tls) for number, plan in enumerate(plans)]
         pool = stack.enter_context(ThreadPoolExecutor(len(plans)))
         contenders = [kind(trial) for trial in trials]
         up = list(pool.map(lambda contender: contender.run(), contenders))

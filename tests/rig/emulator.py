@@ -89,7 +89,8 @@ class Emulator:
 
     def take(self, packet: bytes, now: float, *, down: bool) -> None:
         """A packet enters the line at one end."""
-        if self.flows.passes(packet, down=down) and self.up:
+        fits = not self.profile.largest or len(packet) <= self.profile.largest
+        if self.flows.passes(packet, down=down) and self.up and fits:
             arrives = self._pipes[0 if down else 1].offer(now, len(packet))
             if arrives is not None:
                 self._under_way[0 if down else 1].append((arrives, packet))

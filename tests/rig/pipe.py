@@ -34,6 +34,7 @@ class Pipe:
     most_waiting: float = 0.0
     free_at: float = field(default=0.0)
     arrived: float = field(default=0.0)
+    still_until: float = field(default=0.0)
 
     def offer(self, now: float, size: int) -> float | None:
         """Take a packet of ``size`` bytes; when it arrives, or None when it never does."""
@@ -55,11 +56,12 @@ class Pipe:
     def stall(self, now: float, seconds: float) -> None:
         """Let nothing more leave for so long; what waits stays."""
         self.free_at = max(self.free_at, now) + seconds
+        self.still_until = max(self.still_until, now) + seconds
 
     def waiting(self, now: float) -> float:
         """Bytes that have not left yet."""
-        return max(self.free_at - now, 0.0) * self.rate / 8
+        return max(self.free_at - max(now, self.still_until), 0.0) * self.rate / 8
 
     def clear(self) -> None:
         """Forget what waits, as a modem that hangs up does."""
-        self.free_at = 0.0
+        self.free_at = self.still_until = 0.0

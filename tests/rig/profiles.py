@@ -24,6 +24,7 @@ class Profile:
         redial: how long it is down.
         queue: the modem's buffer, for each direction; what does not fit is lost.
         jitter: a packet takes up to so much longer; none overtakes another.
+        largest: bytes of the largest packet that gets through; larger ones vanish, and nobody is told. 0: all do.
         stall_every: the sender stands still for ``stall_for`` after so long (shortest, longest), and loses nothing.
     """
 
@@ -38,6 +39,7 @@ class Profile:
     jitter: float = 0.0
     stall_every: tuple[float, float] | None = None
     stall_for: float = 0.0
+    largest: int = 0
 
     @property
     def thin(self) -> bool:
@@ -88,6 +90,7 @@ PROFILES = {
         Profile("E", 100_000_000, 100_000_000, rtt=0.001, queue=256_000),
         Profile("EDGE", 120_000, 60_000, 0.7, 0.03, jitter=0.3, stall_every=(20.0, 60.0), stall_for=8.0),
         Profile("VSAT", 512_000, 128_000, rtt=0.6, loss=0.002, queue=64_000),
+        replace(_A, name="HOLE", up_for=None, largest=1300),
         replace(_A, name="FLAP", up_for=(15.0, 15.0), redial=15.0),
     )
 }

@@ -274,7 +274,7 @@ def taken_from(process: psutil.Process, fd: int) -> socket.socket:
 
 
 def test_a_connection_that_nobody_acknowledges_ends_before_its_heartbeat_is_missed(node: PrivateNode) -> None:
-    """So a line that drops locks what is published meanwhile for 25 s, not for 73."""
+    """So a line that drops locks what is published meanwhile for 20 s, not for 73."""
     with log_in(node) as channel:
         ours = channel.connection._impl._transport._sock.getsockname()
         held = [
@@ -283,7 +283,7 @@ def test_a_connection_that_nobody_acknowledges_ends_before_its_heartbeat_is_miss
             for connection in process.net_connections("tcp")
             if connection.raddr == ours
         ]
-        assert [made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for made in held] == [25_000]
+        assert [made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for made in held] == [20_000]
         assert [made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for made in held] == [1]
         for made in held:
             made.close()

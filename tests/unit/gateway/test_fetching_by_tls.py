@@ -49,6 +49,16 @@ async def test_a_record_that_takes_long_to_come_is_no_silence(bench: Bench, monk
     assert bench.got(transfer) == BULK[: 6 * RECORD]
 
 
+async def test_the_rate_is_measured_though_whole_records_are_far_apart(bench: Bench) -> None:
+    """Else the window would never grow: by what can be read, nothing comes for seconds and then 16 kB at once."""
+    bench.pace = Pace
+    transfer = wanted(bench, BULK[: 3 * RECORD])
+    async with Proxy(bench.server.url) as proxy:
+        proxy.throttle(RECORD / 1.3)
+        await bench.fetch(transfer, url=proxy.url)
+    assert RECORD / 2.6 < bench.line.pace.rate < 3 * RECORD
+
+
 async def test_of_a_transfer_that_is_held_nothing_comes_but_what_was_on_its_way(bench: Bench) -> None:
     """While the urgent one comes, the other's window is closed: what TLS could decrypt is not read ahead either."""
     bench.pace = lambda: Pace(fixed_window=FIRST_WINDOW)

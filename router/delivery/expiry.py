@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from router.delivery.recorder import Recorder
 from router.ledger.engine import reading
 from router.ledger.models import delivery
-from router.ledger.way.receipts import Telling
+from router.ledger.way.new_receipt import NewReceipt
 from schemas.clock import Clock, iso, now_ms
 from schemas.events import Event
 from schemas.ids import new_id
@@ -57,7 +57,7 @@ def _overdue(engine: Engine, before_ms: int) -> Sequence[tuple[str, bool]]:
         return [(key, bool(again)) for key, again in connection.execute(statement)]
 
 
-def _expired(delivery_id: str, after: float, now: int, *, again: bool) -> Telling:
+def _expired(delivery_id: str, after: float, now: int, *, again: bool) -> NewReceipt:
     since = "it was sent again" if again else "its acceptance"
     reason = f"had not arrived {after / 86_400:.0f} days after {since}"
-    return Telling(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason, code=ReasonCode.EXPIRED)
+    return NewReceipt(new_id(), delivery_id, Status.EXPIRED, iso(now), now, reason=reason, code=ReasonCode.EXPIRED)

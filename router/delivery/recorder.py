@@ -16,8 +16,9 @@ from router.delivery.hellos import Greeting
 from router.errors import UnavailableError
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.units import heard, presence
-from router.ledger.way import outbox, receipts
-from router.ledger.way.receipts import Result, Telling, Unknown
+from router.ledger.way import new_receipt, outbox, receipts
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Result, Unknown
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from router.rules.schedule import Silence
@@ -50,7 +51,7 @@ class _Read:
     """One message of a batch, read: the tellings in it, or the gap or greeting it is."""
 
     index: int
-    tellings: Sequence[Telling] = ()
+    tellings: Sequence[NewReceipt] = ()
     gap: Gap | None = None
     hello: Greeting | None = None
     kept: Kept | None = None
@@ -96,7 +97,7 @@ class Recorder:
         self._on_recorded = on_recorded
         self._on_kept = on_kept
 
-    async def tell(self, tellings: Sequence[Telling]) -> list[Result]:
+    async def tell(self, tellings: Sequence[NewReceipt]) -> list[Result]:
         """Record tellings of this router's own or of units; returns after the commit."""
         results = await self._writer.run(self._apply, tellings, weight=len(tellings))
         self._on_recorded(results)
@@ -204,7 +205,7 @@ class Signs:
 
 
 def _apply(
-    silence: Silence, grace_ms: int, signs: Signs, connection: Connection, batches: Sequence[Sequence[Telling]]
+    silence: Silence, grace_ms: int, signs: Signs, connection: Connection, batches: Sequence[Sequence[NewReceipt]]
 ) -> list[list[Result]]:
     tellings = [item for batch in batches for item in batch]
     done = receipts.apply(connection, tellings, silence)
@@ -290,9 +291,9 @@ def _require_own(sender: Account, codes: set[str]) -> None:
         raise UnacceptableError(f"{sender.name} does not stand for {', '.join(foreign[:5])}")
 
 
-def _tellings(burst: Burst, code: ReasonCode | None) -> Iterator[Telling]:
+def _tellings(burst: Burst, code: ReasonCode | None) -> Iterator[NewReceipt]:
     recorded_at = now_ms()
-    return (receipts.said_by_unit(receipt, recorded_at, code or "") for receipt in burst.receipts)
+    return (new_receipt.said_by_unit(receipt, recorded_at, code or "") for receipt in burst.receipts)
 
 
 def _why_unknown(found: Sequence[Unknown]) -> str:

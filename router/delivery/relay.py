@@ -17,8 +17,8 @@ from router.delivery.organisation import Organisation
 from router.delivery.recorder import Recorder
 from router.directory import Directory
 from router.ledger.way import outbox
+from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.outbox import Body, Claim, Claimed, Due, Failed
-from router.ledger.way.receipts import Telling
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from schemas.clock import Clock, iso, now_ms
@@ -218,8 +218,10 @@ def _template(body: Body, root: str) -> Template:
     )
 
 
-def _telling(item: Due, at: int) -> Telling:
-    return Telling(id=new_id(), delivery_id=item.id, status=Status.QUEUED, at=iso(at), recorded_at=at, confirmed=True)
+def _telling(item: Due, at: int) -> NewReceipt:
+    return NewReceipt(
+        id=new_id(), delivery_id=item.id, status=Status.QUEUED, at=iso(at), recorded_at=at, confirmed=True
+    )
 
 
 def _failure(item: Due, outcome: Outcome, at: int) -> Failed:

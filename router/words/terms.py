@@ -254,7 +254,7 @@ _RECALLED = re.compile(r"recalled by dispatch ([0-9a-f-]{36})")
 
 
 def recall_of(reason: str) -> str | None:
-    """The id of the dispatch that recalls, as :func:`router.ledger.way.receipts.take_back` wrote it."""
+    """The id of the dispatch that recalls, as :func:`router.ledger.way.new_receipt.take_back` wrote it."""
     match = _RECALLED.fullmatch(reason)
     return match and match[1]
 

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, func, select
 from benchmarks.console_screens import log_in
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
@@ -119,7 +120,7 @@ def _record(engine: Engine, seconds: float) -> None:
         with writing(engine) as conn:
             some = [keys[number % len(keys)] for number in range(count, count + each)]
             now = now_ms()
-            tellings = [Telling(new_id(), key, Status.TAKEN, iso(now), now, reason="benchmark") for key in some]
+            tellings = [NewReceipt(new_id(), key, Status.TAKEN, iso(now), now, reason="benchmark") for key in some]
             apply(conn, tellings, Silence())
         count += each
         time.sleep(max(0.0, began + count / PER_S - time.monotonic()))

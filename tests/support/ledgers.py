@@ -16,8 +16,9 @@ from router.ledger.units.unit_list import import_units
 from router.ledger.way import holders
 from router.ledger.way.acceptance import NewDispatch, accept
 from router.ledger.way.holders import Brought
+from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.outbox import Claim, claim
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.attachment import Attachment, content_digest
 from schemas.clock import iso, now_ms
@@ -74,7 +75,7 @@ class Clerk:
     now: int = START
     deliveries: dict[tuple[str, str], str] = field(default_factory=dict)
     """(dispatch id, unit code) → delivery id."""
-    _burst: list[Telling] | None = None
+    _burst: list[NewReceipt] | None = None
 
     def dispatch(self, issuer: str, units: Sequence[Unit], **fields: object) -> str:
         """Accept a dispatch; its id."""
@@ -91,7 +92,7 @@ class Clerk:
         for status in states:
             self.now += 1000
             key = self.deliveries[dispatch_id, code]
-            telling = Telling(new_id(), key, status, iso(self.now), self.now, **fields)  # type: ignore[arg-type]
+            telling = NewReceipt(new_id(), key, status, iso(self.now), self.now, **fields)  # type: ignore[arg-type]
             if self._burst is not None:
                 self._burst.append(telling)
             else:
@@ -104,15 +105,15 @@ class Clerk:
     @contextmanager
     def burst(self) -> Iterator[None]:
         """Record what is told meanwhile in one go at the end, as a burst from a unit is."""
-        burst: list[Telling] = []
+        burst: list[NewReceipt] = []
         self._burst = burst
         yield
         self._burst = None
         apply(self.conn, burst, Silence())
 
-    def telling(self, delivery_id: str, status: Status, code: str, seq: int) -> Telling:
+    def telling(self, delivery_id: str, status: Status, code: str, seq: int) -> NewReceipt:
         """A receipt of a unit, with its number."""
-        return Telling(new_id(), delivery_id, status, iso(self.now), self.now, unit=code, seq=seq)
+        return NewReceipt(new_id(), delivery_id, status, iso(self.now), self.now, unit=code, seq=seq)
 
     def units(self, *items: Unit) -> None:
         """Put units into the directory."""

@@ -18,9 +18,10 @@ from router.ledger.models import delivery, dispatch, unit, unit_sequence
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.recovery.recovering import REBUILT, Recovery
 from router.ledger.units import heard
-from router.ledger.way import acceptance, acts, recalls, receipts
+from router.ledger.way import acceptance, acts, new_receipt, recalls, receipts
 from router.ledger.way.acceptance import NewDispatch
-from router.ledger.way.receipts import Recorded, Telling
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Recorded
 from router.rules.schedule import Silence
 from schemas.attachment import Attachment, TravellingAttachment, content_digest
 from schemas.clock import iso
@@ -241,7 +242,7 @@ def _parked_for_it(keys: Sequence[str]) -> Select[str]:
     return select(delivery.c.id).where(delivery.c.id.in_(keys), delivery.c.state == Status.PARKED.value, gone)
 
 
-def _tellings(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[Telling]:
+def _tellings(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[NewReceipt]:
     """What was said of a delivery; of a new one the ledger says before how it comes to have it.
 
     After a unit said that it was parked it says that it has it again only when somebody had it redriven.
@@ -255,11 +256,11 @@ def _tellings(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[Telli
         if is_new and before is Status.PARKED and receipt.status is Status.TAKEN:
             yield _own(item, page, Status.REDRIVEN, "somebody had it sent again, of which the ledger has no more")
         before = receipt.status
-        yield receipts.said_by_unit(receipt, page.at, known_code(receipt.code) or "")
+        yield new_receipt.said_by_unit(receipt, page.at, known_code(receipt.code) or "")
 
 
-def _own(item: KeptDelivery, page: Told, status: Status, reason: str, *, confirmed: bool = False) -> Telling:
-    return Telling(new_id(), item.id, status, iso(page.at), page.at, reason=reason, confirmed=confirmed)
+def _own(item: KeptDelivery, page: Told, status: Status, reason: str, *, confirmed: bool = False) -> NewReceipt:
+    return NewReceipt(new_id(), item.id, status, iso(page.at), page.at, reason=reason, confirmed=confirmed)
 
 
 def _units_of(conn: Connection, keys: Sequence[str]) -> dict[str, str]:

@@ -21,7 +21,8 @@ from router.ledger.people.audit import Act, Entry
 from router.ledger.units.unit_acts import By
 from router.ledger.way import retention
 from router.ledger.way.acceptance import paused_units, reserve_sequences
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence, is_reachable
 from schemas.clock import iso
 from schemas.ids import new_id
@@ -210,7 +211,7 @@ def _make(conn: Connection, to: Any, rows: Sequence[Any], by: By) -> dict[str, s
 def _end(conn: Connection, rows: Sequence[Any], reasons: dict[str, str], by: By) -> None:
     """What a recall waits for ends as recalled, the rest as expired; the log says why."""
     tellings = [
-        Telling(
+        NewReceipt(
             new_id(),
             row.id,
             Status.RECALLED if row.recalled_by else Status.EXPIRED,

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, select
 from router.ledger.bulk import chunks
 from router.ledger.models import delivery
 from router.ledger.way import retention
-from router.ledger.way.receipts import Recorded, Result, Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Recorded, Result, apply
 from router.rules.schedule import Silence
 from schemas.clock import iso
 from schemas.ids import new_id
@@ -35,7 +36,7 @@ def redrive(conn: Connection, delivery_ids: Sequence[str], *, who: str, reason: 
     """
     lacking = _lacking(conn, delivery_ids)
     tellings = [
-        Telling(new_id(), key, Status.REDRIVEN, iso(now_ms), now_ms, reason=reason, person=who)
+        NewReceipt(new_id(), key, Status.REDRIVEN, iso(now_ms), now_ms, reason=reason, person=who)
         for key in delivery_ids
         if key not in lacking
     ]

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from router.errors import AddressingError, ReferencesError, RefusedError
 from router.ledger.bulk import chunks
 from router.ledger.models import delivery, dispatch
-from router.ledger.way.receipts import Telling, apply, take_back
+from router.ledger.way.new_receipt import NewReceipt, take_back
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
@@ -133,7 +134,9 @@ def _strangers(connection: Connection, letter: Submission, codes: Sequence[str])
     return AddressingError(problem.problem, problems=[problem], hint="address those units only that got the original")
 
 
-def _telling(recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool, lost: bool) -> Telling | None:
+def _telling(
+    recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool, lost: bool
+) -> NewReceipt | None:
     out_of_hand = state is not Status.PARKED and (sent or state in _ON_THE_WAY)
     outcome = on_recall(state, gone=out_of_hand and not (lost and state is not Status.TAKEN))
     return None if outcome is None else take_back(delivery_id, recall_id, at_ms, outcome)

@@ -1,7 +1,7 @@
 """Records receipts: the one place where a delivery's state changes.
 
-Whatever changes a delivery (the relay's confirm, a gateway's or a person's receipt, an operator's act, a clock) is told
-here as a :class:`Telling`. Each that is new becomes a row, and the state what :func:`schemas.states.follow` makes of
+Whatever changes a delivery (the relay's confirm, a gateway's or a person's receipt, an operator's act, a clock) comes
+here as a :class:`NewReceipt`. Each that is new becomes a row, and the state what :func:`schemas.states.follow` makes of
 the rows: whoever reads the log alone comes to the same states.
 """
 
@@ -16,38 +16,13 @@ from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_ro
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.reasons import code_told
 from router.ledger.way import words
+from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.reasons import ReasonCode
-from schemas.receipt import Receipt
 from schemas.states import Effect, Status, Step, follow
-
-
-class Telling(NamedTuple):
-    """One receipt as the ledger takes it; ``at`` is the teller's time with its offset, ``recorded_at`` ours (ms).
-
-    ``unit``, when given, has to be the delivery's. ``confirmed`` counts a publish that the broker confirmed.
-    """
-
-    id: str
-    delivery_id: str
-    status: Status
-    at: str
-    recorded_at: int
-    unit: str = ""
-    seq: int | None = None
-    content_sha256: str | None = None
-    reason: str = ""
-    person: str = ""
-    department: str = ""
-    register_number: str = ""
-    attempts: int = 0
-    gateway_version: str = ""
-    confirmed: bool = False
-    code: str = ""
-    """Of the reason, see :mod:`schemas.reasons`; empty: none was told."""
 
 
 @dataclass(slots=True)
@@ -78,7 +53,7 @@ class _Standing:
 class Recorded(NamedTuple):
     """What one telling did, and what the metrics want to know of it; ``new``: it was not told before."""
 
-    telling: Telling
+    telling: NewReceipt
     step: Step
     age_ms: int
     """Since the delivery was made."""
@@ -89,7 +64,7 @@ class Recorded(NamedTuple):
 class Unknown:
     """A telling of a delivery that this ledger does not have, or that belongs to another unit."""
 
-    telling: Telling
+    telling: NewReceipt
     reason: str
     forgotten: bool = False
     """It is not in the ledger; False: it is another unit's."""
@@ -159,7 +134,7 @@ _BY_RECALL = {
 _OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
 
 
-def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence) -> list[Result]:
+def apply(connection: Connection, tellings: Sequence[NewReceipt], silence: Silence) -> list[Result]:
     """Record tellings in their order and move their deliveries: the log decides.
 
     What is new becomes a row, and only such a row moves its delivery. A telling that is in the log already is answered
@@ -184,33 +159,6 @@ def apply(connection: Connection, tellings: Sequence[Telling], silence: Silence)
         known |= _recorded(connection, tellings)
 
 
-def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> Telling:
-    """A receipt as a unit's gateway sends it; ``code`` is that of its reason, empty: none was told."""
-    return Telling(
-        receipt.id,
-        receipt.delivery_id,
-        receipt.status,
-        receipt.at.isoformat(),
-        recorded_at,
-        receipt.unit,
-        receipt.seq,
-        receipt.content_sha256,
-        receipt.reason,
-        receipt.person,
-        receipt.department,
-        receipt.register_number,
-        receipt.attempts,
-        receipt.gateway_version,
-        code=code,
-    )
-
-
-def take_back(delivery_id: str, recall_id: str, at_ms: int, status: Status = Status.TAKE_BACK_REQUESTED) -> Telling:
-    """What a recall tells of a delivery: that its unit is to give it back, or that it ended on its way."""
-    reason = f"recalled by dispatch {recall_id}"
-    return Telling(new_id(), delivery_id, status, iso(at_ms), at_ms, reason=reason, code=ReasonCode.RECALLED)
-
-
 class _Pages:
     """What tellings write into the log, one after the other, and what becomes of their deliveries.
 
@@ -227,7 +175,7 @@ class _Pages:
         self._known = known
         self._silence = silence
 
-    def enter(self, item: Telling) -> Result:
+    def enter(self, item: NewReceipt) -> Result:
         """Enter a telling, unless the log has it."""
         item = _with_code(item)
         standing = self.standings.get(item.delivery_id)
@@ -252,13 +200,13 @@ class _Pages:
             self._add(_parked(item, judged.refusal))
         return Recorded(item, step, age_ms)
 
-    def _add(self, item: Telling) -> None:
+    def _add(self, item: NewReceipt) -> None:
         """What follows from a telling by itself, if the delivery's state allows it."""
         standing = self.standings[item.delivery_id]
         if follow(standing.state, item.status).effect is Effect.ADVANCE:
             self._write(item, item.id, _advance(standing, item, self._silence), "")
 
-    def _write(self, item: Telling, key: str, step: Step, mark: str) -> None:
+    def _write(self, item: NewReceipt, key: str, step: Step, mark: str) -> None:
         row = _row(item, key, step, step.reason or mark)
         self._known[key] = row
         self.rows.append(row)
@@ -267,7 +215,7 @@ class _Pages:
             self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
 
 
-def _standings(connection: Connection, tellings: Sequence[Telling]) -> dict[str, _Standing]:
+def _standings(connection: Connection, tellings: Sequence[NewReceipt]) -> dict[str, _Standing]:
     statement = _TOLD_BY_UNITS if any(item.unit for item in tellings) else _TOLD_HERE
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(delivery.c.id).with_for_update(of=delivery)
@@ -278,14 +226,14 @@ def _standings(connection: Connection, tellings: Sequence[Telling]) -> dict[str,
     return found
 
 
-def _recorded(connection: Connection, tellings: Sequence[Telling]) -> dict[str, Row]:
+def _recorded(connection: Connection, tellings: Sequence[NewReceipt]) -> dict[str, Row]:
     """What the log has under the ids of tellings, and under those that it gives to what has another content."""
     ids = {item.id for item in tellings} | {_id_beside(item) for item in tellings}
     found = (row for some in chunks(sorted(ids)) for row in rows_at_once(connection, _KNOWN, {"ids": some}))
     return {row[0]: tuple(row) for row in found}
 
 
-def _is_same(row: Row, item: Telling) -> bool:
+def _is_same(row: Row, item: NewReceipt) -> bool:
     """Whether a row of the log says what a telling says.
 
     A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it tells
@@ -303,19 +251,19 @@ def _content(row: Row) -> Row:
     return tuple(row[i] for i in _TOLD)
 
 
-def _with_code(item: Telling) -> Telling:
+def _with_code(item: NewReceipt) -> NewReceipt:
     """What machines park has the code of its reason, whether it was told or has to be read out of the text."""
     read = code_told(item.reason) if item.status is Status.PARKED and not item.code else None
     return item if read is None else item._replace(code=read)
 
 
-def _id_beside(item: Telling) -> str:
+def _id_beside(item: NewReceipt) -> str:
     """The id under which a telling is kept whose own id is another's: the same for the same content."""
     told = (item.id, item.content_sha256, *_content(_row(item, "", Step(Effect.REFUSED), "")))
     return str(uuid5(_BESIDE, "\n".join(map(str, told))))
 
 
-def _judged(standing: _Standing, item: Telling) -> Judged:
+def _judged(standing: _Standing, item: NewReceipt) -> Judged:
     if not item.unit:
         return BELIEVED
     return judge(
@@ -329,7 +277,7 @@ def _judged(standing: _Standing, item: Telling) -> Judged:
     )
 
 
-def _recalled(standing: _Standing, item: Telling) -> str:
+def _recalled(standing: _Standing, item: NewReceipt) -> str:
     """Why a delivery is not sent again that has ended on its way; empty: it was not recalled.
 
     The unit's gateway may be another by now, which never got the recall.
@@ -340,19 +288,21 @@ def _recalled(standing: _Standing, item: Telling) -> str:
     return f"it was recalled by dispatch {standing.recalled_by}" if may else ""
 
 
-def _meets_recall(item: Telling, step: Step) -> bool:
+def _meets_recall(item: NewReceipt, step: Step) -> bool:
     """Whether a telling of a recalled delivery is one that its recall waited for."""
     return item.status in _BY_RECALL and (step.effect is Effect.ADVANCE or item.status is Status.REDRIVEN)
 
 
-def _parked(item: Telling, why: str) -> Telling:
+def _parked(item: NewReceipt, why: str) -> NewReceipt:
     """An arrival that cannot be believed calls for somebody: by itself it would only be told again."""
     reason = f"its gateway says that it arrived, and is not believed: {why}"
     at = item.recorded_at
-    return Telling(new_id(), item.delivery_id, Status.PARKED, iso(at), at, reason=reason, code=ReasonCode.NOT_BELIEVED)
+    return NewReceipt(
+        new_id(), item.delivery_id, Status.PARKED, iso(at), at, reason=reason, code=ReasonCode.NOT_BELIEVED
+    )
 
 
-def _advance(standing: _Standing, item: Telling, silence: Silence) -> Step:
+def _advance(standing: _Standing, item: NewReceipt, silence: Silence) -> Step:
     step = follow(standing.state, item.status)
     if item.confirmed:
         standing.published += 1
@@ -376,7 +326,7 @@ def _advance(standing: _Standing, item: Telling, silence: Silence) -> Step:
     return step
 
 
-def _note_first(standing: _Standing, item: Telling) -> None:
+def _note_first(standing: _Standing, item: NewReceipt) -> None:
     """Keep when a state of the statistics was reached first."""
     if item.status is Status.ARRIVED:
         standing.arrived_at = standing.arrived_at or item.recorded_at
@@ -386,7 +336,7 @@ def _note_first(standing: _Standing, item: Telling) -> None:
         standing.completed_at = standing.completed_at or item.recorded_at
 
 
-def _row(item: Telling, key: str, step: Step, remark: str) -> Row:
+def _row(item: NewReceipt, key: str, step: Step, remark: str) -> Row:
     reason = item.reason
     if remark:
         remark = remark[:_LONGEST_REMARK]

@@ -15,7 +15,7 @@ from schemas.text import words_of
 
 if TYPE_CHECKING:
     from router.ledger.way.acceptance import NewDispatch
-    from router.ledger.way.receipts import Telling
+    from router.ledger.way.new_receipt import NewReceipt
 
 MOST_WORDS, MAX_LENGTH = 100, 64
 """Words of one text that are kept, and characters of each: a SHA-256 in hexadecimal is as long."""
@@ -42,7 +42,7 @@ def keep_letters(conn: Connection, items: Iterable["NewDispatch"]) -> None:
     insert_rows(conn, dispatch_word, _COLUMNS, rows)
 
 
-def keep_said(conn: Connection, tellings: Iterable["Telling"]) -> None:
+def keep_said(conn: Connection, tellings: Iterable["NewReceipt"]) -> None:
     """Keep the words of what people at units said: arrival numbers and names. Machines say none."""
     said = [item for item in tellings if item.register_number or item.person]
     if not said:

@@ -12,8 +12,9 @@ from router.ledger.queries import addressees
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
+from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.progress import note_held
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
@@ -54,7 +55,7 @@ def tell(api: Api, dispatch_id: str, unit: str, *states: Status, **fields: str) 
         (key,) = [it.delivery.id for it in addressees(conn, EVERYTHING, dispatch_id) if it.delivery.unit == unit]
     with writing(api.engine) as conn:
         for status in states:
-            telling = Telling(new_id(), key, status, iso(now_ms()), now_ms(), **fields)  # type: ignore[arg-type]
+            telling = NewReceipt(new_id(), key, status, iso(now_ms()), now_ms(), **fields)  # type: ignore[arg-type]
             apply(conn, [telling], Silence())
 
 

@@ -8,7 +8,8 @@ from router.ledger.engine import reading, writing
 from router.ledger.queries import addressees
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
@@ -39,7 +40,7 @@ async def parked(api: Api) -> dict[str, str]:
         ids = {item.delivery.unit: item.delivery.id for item in addressees(conn, EVERYTHING, dispatch_id)}
         del ids["LCA.02.02"]
         for key in ids.values():
-            apply(conn, [Telling(new_id(), key, Status.PARKED, iso(0), now_ms() - 5, reason="full")], Silence())
+            apply(conn, [NewReceipt(new_id(), key, Status.PARKED, iso(0), now_ms() - 5, reason="full")], Silence())
     return ids
 
 

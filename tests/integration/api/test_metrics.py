@@ -9,7 +9,8 @@ from router.ledger.engine import writing
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
 from router.ledger.units.unit_list import import_units
-from router.ledger.way.receipts import Recorded, Telling, Unknown
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Recorded, Unknown
 from router.metrics import METRICS, Kind, Metrics
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
@@ -29,8 +30,8 @@ def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def telling(status: Status) -> Telling:
-    return Telling(new_id(), new_id(), status, iso(now_ms()), now_ms())
+def telling(status: Status) -> NewReceipt:
+    return NewReceipt(new_id(), new_id(), status, iso(now_ms()), now_ms())
 
 
 def test_receipts_are_counted_by_effect_and_stages_measured_from_acceptance() -> None:

@@ -17,7 +17,8 @@ from router.cli.send import app
 from router.ledger.engine import reading, writing
 from router.ledger.queries import addressees
 from router.ledger.scope import EVERYTHING
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
@@ -109,7 +110,7 @@ def tell(api: Api, dispatch_id: str, *states: Status, units: tuple[str, ...] = (
     with writing(api.engine) as conn:
         for unit in units or found:
             for status in states:
-                apply(conn, [Telling(new_id(), found[unit], status, iso(now_ms()), now_ms())], Silence())
+                apply(conn, [NewReceipt(new_id(), found[unit], status, iso(now_ms()), now_ms())], Silence())
 
 
 async def sent(api: Api, **fields: Any) -> str:

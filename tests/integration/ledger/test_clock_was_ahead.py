@@ -27,6 +27,7 @@ from router.ledger.units.heard import Wish
 from router.ledger.units.presence import Listening, Report
 from router.ledger.way import outbox, receipts
 from router.ledger.way.acts import redrive
+from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.outbox import Claim, Failed
 from router.ledger.way.righting import Waits, put_right
 from router.ledger.writer import Writer
@@ -207,13 +208,13 @@ def test_what_a_clock_ahead_would_have_kept_for_people_is_over(conn: Connection,
     assert not kept.holds(conn, made, START)
 
 
-class Telling:
+class NewReceipt:
     """Records at once what it is told."""
 
     def __init__(self, ledger: Engine) -> None:
         self._ledger = ledger
 
-    async def tell(self, tellings: Sequence[receipts.Telling]) -> list[receipts.Result]:
+    async def tell(self, tellings: Sequence[NewReceipt]) -> list[receipts.Result]:
         with writing(self._ledger) as conn:
             return receipts.apply(conn, tellings, Silence())
 
@@ -221,7 +222,7 @@ class Telling:
 async def test_what_was_sent_again_has_its_time_from_then_on(ledger: Engine) -> None:
     """And not until the next look: it is old, and that is why somebody looked at it."""
     now = now_ms()
-    expiry = Expiry(ledger, Telling(ledger), after=90 * DAY / 1000)  # type: ignore[arg-type]
+    expiry = Expiry(ledger, NewReceipt(ledger), after=90 * DAY / 1000)  # type: ignore[arg-type]
     with writing(ledger) as conn:
         clerk = Clerk(conn, now=now - 100 * DAY)
         old, again, long_ago = (clerk.dispatch("LCA.VP", [UNIT]) for _ in range(3))

@@ -17,7 +17,8 @@ from router.ledger.queries import Flag
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import gateways, unit_acts
 from router.ledger.units.unit_acts import By
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import day_at, iso, now_ms
@@ -177,7 +178,7 @@ def test_which_of_several_takes_over_has_to_be_said(ledger: Engine) -> None:
 
 
 def park(clerk: Clerk, delivery_id: str, reason: str, code: ReasonCode) -> None:
-    said = Telling(new_id(), delivery_id, Status.PARKED, iso(clerk.now), clerk.now, reason=reason, code=code)
+    said = NewReceipt(new_id(), delivery_id, Status.PARKED, iso(clerk.now), clerk.now, reason=reason, code=code)
     apply(clerk.conn, [said], Silence())
 
 

@@ -12,8 +12,9 @@ from router.errors import ConflictError, LedgerUnavailableError
 from router.ledger.models import attempt, delivery, dispatch, receipt
 from router.ledger.way import acceptance, outbox, receipts
 from router.ledger.way.acceptance import NewDispatch
+from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.outbox import Claim, Claimed, Failed
-from router.ledger.way.receipts import Recorded, Telling, Unknown
+from router.ledger.way.receipts import Recorded, Unknown
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from schemas.clock import iso
@@ -63,7 +64,7 @@ def claim(ledger: Engine, now: int = NOW, limit: int = 100, lease: int = 60_000)
 
 
 def tell(ledger: Engine, delivery_id: str, status: Status, at: int = NOW, **fields: object) -> receipts.Result:
-    telling = Telling(new_id(), delivery_id, status, iso(at), at, **fields)  # type: ignore[arg-type]
+    telling = NewReceipt(new_id(), delivery_id, status, iso(at), at, **fields)  # type: ignore[arg-type]
     with ledger.begin() as connection:
         return receipts.apply(connection, [telling], SILENCE)[0]
 
@@ -202,7 +203,7 @@ def test_what_has_arrived_is_never_due_again_even_when_the_confirm_comes_late(le
 def test_the_same_receipt_twice_is_recorded_once(ledger: Engine) -> None:
     accept(ledger, new())
     due = claim(ledger).due[0]
-    telling = Telling(new_id(), due.id, Status.TAKEN, iso(NOW), NOW)
+    telling = NewReceipt(new_id(), due.id, Status.TAKEN, iso(NOW), NOW)
     for batch in ([telling, telling], [telling]):
         with ledger.begin() as connection:
             receipts.apply(connection, batch, SILENCE)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, func, select
 from router.ledger.engine import writing
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.way.acts import redrive
-from router.ledger.way.receipts import Recorded, Result, Telling, Unknown, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Recorded, Result, Unknown, apply
 from router.rules.evidence import CLOCKS_DIFFER_MS, LATEST_MS
 from router.rules.schedule import Silence
 from schemas.clock import iso
@@ -36,10 +37,10 @@ class World:
     dispatches: list[str]
     deliveries: list[tuple[str, str]]
     """Delivery id and unit."""
-    said: list[Telling] = field(default_factory=list)
+    said: list[NewReceipt] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
-    def tell(self, *tellings: Telling) -> list[Result]:
+    def tell(self, *tellings: NewReceipt) -> list[Result]:
         results = apply(self.conn, tellings, SILENCE)
         self.said += tellings
         self.results += results
@@ -54,13 +55,13 @@ def begin(conn: Connection) -> World:
 
 def a_receipt(
     world: World, of: int, status: Status, *, key: str = "", unit_code: str = "", told: str = "right", late: int = 0
-) -> Telling:
+) -> NewReceipt:
     """What a unit says; ``told``: the content's hash that it names."""
     delivery_id, code = world.deliveries[of]
     world.clerk.now += 1000
     hashes = {"right": content_of(world, delivery_id), "wrong": OTHER_HASH, "none": None}
     at = world.clerk.now
-    return Telling(
+    return NewReceipt(
         key or new_id(),
         delivery_id,
         status,
@@ -113,7 +114,7 @@ def test_completed_told_again_after_a_change_was_refused_moves_nothing(ledger: E
         world = begin(conn)
         world.clerk.publish()
         told = [a_receipt(world, 0, status) for status in (S.ARRIVED, S.REGISTERED, S.COMPLETED)]
-        world.tell(*told, Telling(new_id(), told[0].delivery_id, S.TAKE_BACK_REQUESTED, iso(0), world.clerk.now))
+        world.tell(*told, NewReceipt(new_id(), told[0].delivery_id, S.TAKE_BACK_REQUESTED, iso(0), world.clerk.now))
         refused = a_receipt(world, 0, S.CHANGE_REFUSED)
         world.tell(refused)
         world.tell(a_receipt(world, 0, S.COMPLETED))
@@ -168,7 +169,7 @@ def test_the_first_who_uses_an_id_has_it_though_two_routers_record_at_once(ledge
         first = a_receipt(world, 0, S.TAKEN)
         tellings = [first, a_receipt(world, 2, S.TAKEN, key=first.id)]
 
-    def record(item: Telling) -> Result:
+    def record(item: NewReceipt) -> Result:
         with writing(ledger) as conn:
             return apply(conn, [item], SILENCE)[0]
 
@@ -275,7 +276,7 @@ def _own(draw: st.DrawFn) -> Act:
     def act(world: World) -> object:
         world.clerk.now += 1000
         now, key = world.clerk.now, world.deliveries[of][0]
-        return world.tell(Telling(new_id(), key, status, iso(now), now, confirmed=status is S.QUEUED))
+        return world.tell(NewReceipt(new_id(), key, status, iso(now), now, confirmed=status is S.QUEUED))
 
     return act
 

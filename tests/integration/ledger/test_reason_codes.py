@@ -10,8 +10,9 @@ from router.ledger.scope import EVERYTHING
 from router.ledger.units.leftovers import give_up
 from router.ledger.units.lines import align
 from router.ledger.units.unit_acts import By, pause
+from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.ledger.way.outbox import Failed, record_failures
-from router.ledger.way.receipts import Telling, apply, take_back
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.clock import day_at, iso
 from schemas.ids import new_id
@@ -45,7 +46,7 @@ def fill(conn: Connection) -> tuple[Clerk, str]:
     clerk.tell(key, "LCA.01", Status.QUEUED, Status.TAKEN)
     clerk.tell(key, "LCA.01", Status.PARKED, reason=FULL)
     apply(conn, [take_back(clerk.deliveries[key, "LCA.02"], new_id(), clerk.now, Status.RECALLED)], Silence())
-    other = Telling(
+    other = NewReceipt(
         new_id(),
         clerk.deliveries[key, "LCA.03"],
         Status.ARRIVED,

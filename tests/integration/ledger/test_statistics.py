@@ -13,7 +13,8 @@ from router.ledger.queries import monthly
 from router.ledger.queries.percentiles import percentiles_of, ranked, read
 from router.ledger.queries.statistics import Measured, Period, Spread, Stage, measure, measure_spans
 from router.ledger.scope import EVERYTHING, Scope
-from router.ledger.way.receipts import Telling, apply
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.clock import iso
 from schemas.ids import new_id
@@ -27,7 +28,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 
 def tell(clerk: Clerk, key: str, code: str, status: Status, at: int) -> None:
-    telling = Telling(new_id(), clerk.deliveries[key, code], status, iso(at), at)
+    telling = NewReceipt(new_id(), clerk.deliveries[key, code], status, iso(at), at)
     apply(clerk.conn, [telling], Silence())
 
 

@@ -6,14 +6,15 @@ import pytest
 
 from router.content import ContentStore
 from router.content.doubts import Doubts
-from router.ledger.way.receipts import Recorded, Telling
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Recorded
 from schemas.states import Effect, Status, Step
 from support.conditions import holds
 from support.rot import rot
 
 
 def parked(reason: str, effect: Effect = Effect.ADVANCE, status: Status = Status.PARKED) -> Recorded:
-    return Recorded(Telling("1", "2", status, "", 0, reason=reason), Step(effect), 0)
+    return Recorded(NewReceipt("1", "2", status, "", 0, reason=reason), Step(effect), 0)
 
 
 @pytest.fixture

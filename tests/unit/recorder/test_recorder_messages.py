@@ -20,7 +20,8 @@ from router.ledger.engine import open_engine, upgrade
 from router.ledger.models import delivery
 from router.ledger.models import unit as unit_table
 from router.ledger.way import receipts
-from router.ledger.way.receipts import Result, Telling
+from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.receipts import Result
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from schemas.clock import iso, now_ms
@@ -103,7 +104,7 @@ async def test_one_receipt_that_the_ledger_cannot_take_does_not_stop_the_others(
     odd = Burst.model_validate_json(messages[2].body).receipts[0].delivery_id
     real = receipts.apply
 
-    def failing(connection: Connection, tellings: Sequence[Telling], silence: Silence) -> list[Result]:
+    def failing(connection: Connection, tellings: Sequence[NewReceipt], silence: Silence) -> list[Result]:
         if any(item.delivery_id == odd for item in tellings):
             raise ValueError("odd")
         return real(connection, tellings, silence)

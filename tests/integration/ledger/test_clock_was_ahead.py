@@ -208,7 +208,7 @@ def test_what_a_clock_ahead_would_have_kept_for_people_is_over(conn: Connection,
     assert not kept.holds(conn, made, START)
 
 
-class NewReceipt:
+class Teller:
     """Records at once what it is told."""
 
     def __init__(self, ledger: Engine) -> None:
@@ -222,7 +222,7 @@ class NewReceipt:
 async def test_what_was_sent_again_has_its_time_from_then_on(ledger: Engine) -> None:
     """And not until the next look: it is old, and that is why somebody looked at it."""
     now = now_ms()
-    expiry = Expiry(ledger, NewReceipt(ledger), after=90 * DAY / 1000)  # type: ignore[arg-type]
+    expiry = Expiry(ledger, Teller(ledger), after=90 * DAY / 1000)  # type: ignore[arg-type]
     with writing(ledger) as conn:
         clerk = Clerk(conn, now=now - 100 * DAY)
         old, again, long_ago = (clerk.dispatch("LCA.VP", [UNIT]) for _ in range(3))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Text, bindparam, case, insert, select, update
+from sqlalchemy import Connection, Select, Text, bindparam, case, insert, or_, select, update
 
 from router.ledger.bulk import chunks, rows_at_once, update_rows
 from router.ledger.models import attempt, delivery, dispatch
@@ -124,17 +124,16 @@ def _bodies(connection: Connection, dispatch_ids: Sequence[str]) -> dict[str, Bo
     return found
 
 
-_NOT_OUT = [Status.PENDING.value, Status.REDRIVEN.value]
+_NOT_OUT = or_(*(delivery.c.state == state.value for state in (Status.PENDING, Status.REDRIVEN)))
+"""Written out: a list of values cannot be part of what is executed for many."""
 _RETRY = (
     update(delivery)
     .where(delivery.c.id == bindparam("b_id"), delivery.c.next_due_at.is_not(None))
     .values(
         next_due_at=bindparam("b_due"),
         failures=bindparam("b_failures"),
-        reason=case((delivery.c.state.in_(_NOT_OUT), bindparam("b_reason", type_=Text)), else_=delivery.c.reason),
-        reason_code=case(
-            (delivery.c.state.in_(_NOT_OUT), bindparam("b_code", type_=Text)), else_=delivery.c.reason_code
-        ),
+        reason=case((_NOT_OUT, bindparam("b_reason", type_=Text)), else_=delivery.c.reason),
+        reason_code=case((_NOT_OUT, bindparam("b_code", type_=Text)), else_=delivery.c.reason_code),
     )
 )
 """Why it failed is the delivery's reason only until it first goes out: later states have reasons of their own."""

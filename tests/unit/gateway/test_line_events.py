@@ -51,4 +51,4 @@ def test_nobody_else_decides_what_is_the_lines_fault() -> None:
         if isinstance(node, ast.ExceptHandler) and node.type is not None
     )
     found = {file for file, caught in handlers if "ClientPayloadError" in caught or "_LINE_EVENTS" in caught}
-    assert found == {"events.py"}
+    assert found == {"line/events.py"}

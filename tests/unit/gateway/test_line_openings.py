@@ -10,6 +10,7 @@ from consumers.spool import Spool, work
 from consumers.spool.taking import take
 from consumers.spool.units import Hosted, keep_hosted
 from schemas.dispatch import Lane, Urgency
+from schemas.zone import zone
 from support.deliveries import ONE_MINUTE, a_descriptor, arriving, by_reference
 from support.transfers import Fetches, wanting
 
@@ -113,4 +114,4 @@ def test_the_inbox_says_from_when_a_document_comes_and_nothing_waits_behind_it(s
     assert (goes.entry.unit, goes.seconds, goes.opens_at) == (OTHER, 9.0, None)
     assert (waits.entry.unit, waits.seconds) == (UNIT, None)
     assert waits.opens_at is not None
-    assert how_far(waits) == f"0.0 of 4.9 KiB, from {waits.opens_at.astimezone():%H:%M}"
+    assert how_far(waits) == f"0.0 of 4.9 KiB, from {waits.opens_at.astimezone(zone()):%H:%M}"

@@ -10,6 +10,7 @@ from rich.console import Console
 from router.cli import track
 from router.cli.api_client import _problem
 from schemas.attachment import media_type_of
+from schemas.zone import zone
 
 
 def dispatch(*states: tuple[str, bool]) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def test_the_first_line_counts_the_arrived_and_every_state() -> None:
 
 
 def test_what_is_on_its_way_shows_how_far_it_has_come_and_whether_its_line_is_down() -> None:
-    since = datetime.now().astimezone().replace(hour=14, minute=2, second=33)
+    since = datetime.now(zone()).replace(hour=14, minute=2, second=33)
     came = {"bytes_held": 3_100, "bytes_total": 5_000, "line_down_since": None}
     waits = {"bytes_held": None, "bytes_total": None, "line_down_since": since.isoformat()}
     assert track.progress(came) == "62%"

@@ -171,7 +171,7 @@ async def test_content_gone_from_the_spool_is_tried_again_and_leaves_nothing(
 async def test_content_of_another_length_is_not_handed_over(sink: FolderSink, root: Path, tmp_path: Path) -> None:
     document = make_document(tmp_path / "spool")
     document.files[0].path.write_bytes(b"short")
-    with pytest.raises(SinkRetryError, match="5 bytes instead of"):
+    with pytest.raises(CopySpoiltError, match="5 bytes instead of"):
         await sink.deliver(document)
     assert visible(root / "LCA.02.05") == []
 

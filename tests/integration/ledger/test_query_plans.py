@@ -73,7 +73,7 @@ def _id(number: int) -> str:
 def _fill(conn: Connection) -> None:
     """Rows enough that a planner with statistics prefers an index where there is one."""
     blank = {"kind": "new", "notation": "1", "subject": "s", "urgency": 0, "lane": "normal", "traceparent": ""}
-    blank |= {"submission_sha256": "", "submission": b"", "body": b"", "content_sha256": "", "total": PER_DISPATCH}
+    blank |= {"submission_sha256": "", "submission": b"", "body": b"{}", "content_sha256": "", "total": PER_DISPATCH}
     numbers = range(DISPATCHES)
     conn.execute(
         insert(dispatch),

@@ -359,14 +359,6 @@ KINDS = {
     pooler_restarted.__name__: Kind.POOLED,
 }
 """The faults that are about PostgreSQL; the others have their ledger on SQLite."""
-LONG = {
-    older_ledger_restored.__name__,
-    database_failed_over.__name__,
-    database_frozen.__name__,
-    router_without_descriptors.__name__,
-    gateway_without_descriptors.__name__,
-}
-"""The faults that wait for half a minute and more with every seed."""
 WIPED = {broker_wiped.__name__, peoples_receipts_wiped.__name__}
 """The faults that wipe the broker: only the node's own vhost is there again afterwards."""
 

@@ -146,7 +146,11 @@ async def test_the_broker_goes_by_what_is_configured_and_planned(node: PrivateNo
         {rabbit_policy:effective_definition(Queue), Configured, lists:sort(Options), Workers}.
     """
     answer = ctl(node, "eval", " ".join(asked.split()))
-    options = "[{backlog,1024},{exit_on_close,false},{linger,{true,0}},{nodelay,true},{send_timeout,120000}]"
+    user_timeout = ",".join(str(byte) for byte in (20_000).to_bytes(4, sys.byteorder))
+    options = (
+        "[{backlog,1024},{exit_on_close,false},{linger,{true,0}},{nodelay,true},{send_timeout,120000},"
+        f"{{raw,6,18,<<{user_timeout}>>}}]"
+    )
     assert "".join(answer.split()) == f'{{[{{<<"expires">>,2592000000}}],[30,60000,60000,1048576],{options},4}}'
 
 

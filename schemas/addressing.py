@@ -13,11 +13,11 @@ What a rule reaches is decided against a directory, by ``router.directory.resolv
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from schemas.codes import MAX_CODE_LENGTH, MAX_PARTS, PART_REGEX
+from schemas.codes import MAX_CODE_LENGTH, MAX_PARTS, PART_REGEX, is_within, parent_of
 from schemas.errors import AddressingError, FieldProblem
 
 _RULE = re.compile(
@@ -64,6 +64,31 @@ def parse_rule(text: str) -> Rule:
     return Rule(
         head=match["head"], reach=Reach(match["reach"] or ""), kind=match["kind"] or "", exclude=bool(match["not"])
     )
+
+
+def within(rules: Iterable[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    """What rules name of the units of patterns (``LCA.02``, ``LCA.02.#``), as rules again; of other units nothing.
+
+    Where the children of one kind are named, a child that a pattern names stands with its subtree and that kind.
+
+    >>> within(["LCA.#{commune}", "!LCA.02.05", "LCA.03.*"], ["LCA.02.#"])
+    ('LCA.02.#{commune}', '!LCA.02.05')
+    """
+    parsed = [parse_rule(rule) for rule in rules]
+    found = (_part(rule, pattern) for rule in parsed for pattern in patterns)
+    return tuple(dict.fromkeys(str(rule) for rule in found if rule is not None))
+
+
+def _part(rule: Rule, pattern: str) -> Rule | None:
+    head, is_tree = pattern.removesuffix(".#"), pattern.endswith(".#")
+    if is_within(rule.head, head) and (is_tree or (rule.head == head and rule.reach is Reach.UNIT)):
+        return rule
+    if rule.reach is Reach.SUBTREE and is_within(head, rule.head):
+        return replace(rule, head=head) if is_tree else Rule(head, exclude=rule.exclude)
+    if rule.reach is Reach.CHILDREN and parent_of(head) == rule.head:
+        tree = is_tree and rule.kind
+        return replace(rule, head=head, reach=Reach.SUBTREE) if tree else Rule(head, exclude=rule.exclude)
+    return None
 
 
 def parse_rules(texts: Iterable[str]) -> tuple[Rule, ...]:

@@ -121,7 +121,9 @@ class DispatchView(DispatchSummary):
     """A dispatch whole, with a page of its addressees by unit code."""
 
     submission: Submission
-    """As it was accepted."""
+    """As it was accepted; its `addressees` as far as the account's units go, to who sees its issuer whole."""
+    addressees_are_part: bool
+    """Whether it may be addressed to others than the account may see."""
     content_sha256: str
     """What the units' receipts name: SHA-256 over the hashes of the attachments."""
     traceparent: str
@@ -141,6 +143,7 @@ class DispatchView(DispatchSummary):
         return cls(
             **_summary(detail.row),
             submission=Submission.model_validate_json(detail.submission),
+            addressees_are_part=detail.is_part,
             content_sha256=detail.content_sha256,
             traceparent=detail.traceparent,
             transfers=TransfersView(**asdict(detail.transfers)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from router.words.spreadsheet import BOM, Separator, lines
 from schemas.clock import now_ms, to_ms
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from router.ledger.recovery.forgotten import Forgotten
 
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 something needed is unavailable."
+CsvOption = Annotated[
+    Separator | None,
+    typer.Option(
+        "--csv", help="A file for a spreadsheet program, with this between the cells: , or ; (a Vietnamese Windows)."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of a table.")]
 
 _SPAN = re.compile(r"^(\d{1,6})([smhdw])$")
@@ -60,6 +67,11 @@ def print_json(rows: Iterable[Any]) -> None:
         sys.stdout.flush()
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], separator: Separator) -> None:
+    """A table as the console's files are: UTF-8 with its mark, no cell a formula."""
+    sys.stdout.write(BOM + lines([columns, *rows], separator))
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table as wide as the terminal; where there is no terminal, plain lines with a tab between the values."""
     if not sys.stdout.isatty():
@@ -100,6 +112,16 @@ def past_moment(text: str) -> int:
     """
     span = _span(text)
     return now_ms() - span if span is not None else _moment(text)
+
+
+def last_moment(text: str) -> int:
+    """As :func:`past_moment`; a bare day is its last moment, so that the day itself is within.
+
+    Raises:
+        typer.BadParameter: the text is neither.
+    """
+    span = _span(text)
+    return now_ms() - span if span is not None else _moment(text, ends=True)
 
 
 def future_moment(text: str) -> int:

@@ -1,5 +1,7 @@
 """``congvan token``: make, list, replace and revoke the tokens that callers are known by."""
 
+import getpass
+import socket
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +22,7 @@ from schemas.rights import DEFAULTS, MAX_ALLOWED
 
 if TYPE_CHECKING:
     from router.ledger.people.accounts import AccountRow
+    from router.ledger.units.unit_acts import By
     from schemas.accounts import Account
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -105,18 +108,15 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make an account and print its token, this once."""
+    from router.ledger.acts import token_acts
     from router.ledger.engine import writing
-    from router.ledger.people import rights
-    from router.ledger.people.accounts import create_account
 
     account = _account(f"{name}:{label}" if label else name)
     expires_at = future_moment(expires) if expires else None
     amounts = dispatches_per_hour, deliveries_per_hour, bytes_per_hour
     wanted = changed_rights(DEFAULTS[account.role], reach, max_urgency, over_below, amounts)
     with open_ledger(begin=True) as engine, writing(engine) as conn:
-        token = create_account(conn, account, now_ms=now_ms(), expires_at=expires_at)
-        if wanted != DEFAULTS[account.role]:
-            rights.grant(conn, account, wanted)
+        token = token_acts.make(conn, account, _by(), expires_at=expires_at, may=wanted)
     _tell(account, token, as_json=as_json)
 
 
@@ -184,30 +184,57 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
 @app.command(epilog=_EPILOG % "rotate issuer:LCA.VP:erp")
 def rotate(name: NameArgument, expires: ExpiresOption = "", as_json: JsonOption = False) -> None:
     """Replace an account's token by another and print it, this once; the one before is good no more."""
+    from router.ledger.acts import token_acts
     from router.ledger.engine import writing
-    from router.ledger.people.accounts import rotate as replace
 
     account = _account(name)
     expires_at = future_moment(expires) if expires else None
     with open_ledger() as engine, writing(engine) as conn:
-        token = replace(conn, account.name, now_ms=now_ms(), expires_at=expires_at)
+        token = token_acts.replace(conn, account, _by(), expires_at=expires_at)
     _tell(account, token, as_json=as_json)
+
+
+@app.command("let-end", epilog=_EPILOG % "let-end issuer:LCA.VP:erp --on 2027-01-31")
+def let_end(
+    name: NameArgument,
+    on: Annotated[str, typer.Option(metavar="WHEN", help="90d, 2027-01-31 (with that day), or never.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Set when an account's token ends, or that it does not; the token stays the same."""
+    from router.ledger.acts import token_acts
+    from router.ledger.engine import writing
+
+    account = _account(name)
+    expires_at = None if on == "never" else future_moment(on)
+    with open_ledger() as engine, writing(engine) as conn:
+        row = token_acts.let_end(conn, account, expires_at, _by())
+    if as_json:
+        print_json([_json(row)])
+    else:
+        print(f"{row.name} ends {local_time(row.expires_at)}" if row.expires_at else f"{row.name} does not end")
+    _tell_broker(account)
 
 
 @app.command(epilog=_EPILOG % "revoke issuer:LCA.VP:erp")
 def revoke(name: NameArgument, as_json: JsonOption = False) -> None:
     """End an account at once, at the web API and at the broker."""
+    from router.ledger.acts import token_acts
     from router.ledger.engine import writing
-    from router.ledger.people.accounts import revoke as end
 
     account = _account(name)
     with open_ledger() as engine, writing(engine) as conn:
-        row = end(conn, account.name, now_ms=now_ms())
+        row = token_acts.withdraw(conn, account, _by())
     if as_json:
         print_json([_json(row)])
     else:
         print(f"{row.name} revoked {local_time(row.revoked_at)}")
     _tell_broker(account)
+
+
+def _by() -> "By":
+    from router.ledger.units.unit_acts import By
+
+    return By(f"{getpass.getuser()}@{socket.gethostname()}", "", now_ms())
 
 
 def _account(name: str) -> "Account":

@@ -1,6 +1,6 @@
 """``congvan units show``: everything that is known of one unit, read from the ledger itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +9,10 @@ import typer
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
 from router.cli.lines import HOURS, SpanChoice
 from router.cli.stats import took
-from schemas.clock import now_ms, start_of_day
+from schemas.clock import day_at, now_ms, start_of_day
 
 if TYPE_CHECKING:
+    from router.ledger.acts.stuck_care import Care
     from router.ledger.people.accounts import AccountRow
     from router.ledger.queries import LineSheet, UnitSheet
 
@@ -34,23 +35,25 @@ def show(
 ) -> None:
     """Show a unit: its line and gateway, what waits for it, its latest receipts, the units below it."""
     from router.ledger import queries
+    from router.ledger.acts.stuck_care import cares_of_unit
     from router.ledger.engine import reading
     from router.ledger.queries import Span
     from router.ledger.scope import EVERYTHING
     from schemas.zone import zone
 
-    now = now_ms()
-    today = start_of_day(now, zone().key)
+    now, timezone = now_ms(), zone().key
+    today = start_of_day(now, timezone)
     with open_ledger() as engine, reading(engine) as conn:
         sheet = queries.unit_sheet(conn, EVERYTHING, code, now_ms=now, today=today)
         line = queries.line_sheet(conn, EVERYTHING, code, Span(now - HOURS[span] * _HOUR_MS, now, now))
+        cares = cares_of_unit(conn, EVERYTHING, code, day=day_at(now, timezone))
     if sheet is None:
         typer.echo(f"congvan: there is no unit {code}; `congvan units tree` shows all", err=True)
         raise typer.Exit(_NOT_FOUND)
     if as_json:
-        print_json([_as_object(sheet, line)])
+        print_json([_as_object(sheet, line) | {"cares": [asdict(care) for care in cares]}])
     else:
-        _print(sheet, line, span, now)
+        _print(sheet, line, span, cares, now)
 
 
 def _as_object(sheet: "UnitSheet", line: "LineSheet | None") -> dict[str, Any]:
@@ -63,9 +66,10 @@ def _account(account: "AccountRow") -> dict[str, Any]:
     return {"name": account.name, "created_at": account.created_at, "expires_at": account.expires_at}
 
 
-def _print(sheet: "UnitSheet", line: "LineSheet | None", span: SpanChoice, now: int) -> None:
+def _print(sheet: "UnitSheet", line: "LineSheet | None", span: SpanChoice, cares: "Sequence[Care]", now: int) -> None:
     print(f"{sheet.unit.code}  {sheet.unit.name}")
-    for name, value in (*_of_unit(sheet, now), *_of_line(line, span)):
+    cared = [("care", f"{care.owner} since {local_time(care.at)}: {care.note}") for care in cares]
+    for name, value in (*_of_unit(sheet, now), *cared, *_of_line(line, span)):
         print(f"  {name:<12}{value}")
     if sheet.waiting:
         rows = [(it.id, it.notation, it.state.value, local_time(it.state_at), it.reason) for it in sheet.waiting]

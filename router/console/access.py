@@ -55,6 +55,11 @@ class Viewer:
         return bool(self.person.patterns(Right.AUDIT))
 
     @property
+    def may_administer(self) -> bool:
+        """Whether there are units that the person administers."""
+        return bool(self.person.patterns(Right.ADMINISTER))
+
+    @property
     def may_act(self) -> bool:
         """Whether there are units on whose deliveries the person may act."""
         return bool(self.person.patterns(Right.ACT))

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from router.console import (
     audit,
+    care,
     certificate,
     deliveries,
     documents,
@@ -24,13 +25,17 @@ from router.console import (
     provider_login,
     redrives,
     search,
+    sessions,
     sheets,
     statistics,
     stuck,
+    tokens,
     unit,
     unit_acts,
     unit_retire,
+    unit_waiting,
     units,
+    views,
 )
 from router.console.access import watcher_of
 from router.console.login import login_page, way_to_login
@@ -60,10 +65,11 @@ PARTS = (
         units,
         unit_acts,
         unit_retire,
+        unit_waiting,
         unit,
         lines,
     ),
-    *(stuck, redrives, statistics, search, audit, sheets, help),
+    *(stuck, care, views, redrives, statistics, search, audit, tokens, sessions, sheets, help),
 )
 _SEE_OTHER = 303
 

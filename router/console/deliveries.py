@@ -8,9 +8,11 @@ from sqlalchemy import Connection
 from router.console.access import FilterText, Looking, Parts
 from router.console.pages import page
 from router.console.reads import look
+from router.console.views import shelf_of
 from router.errors import NotFoundError
 from router.ledger import queries
 from router.ledger.people.persons import Right
+from router.ledger.people.views import Screen
 from router.ledger.queries import DeliveryDetail, DeliveryRow, DispatchDetail, Filter, OutageRow
 from router.ledger.queries.contents import needed_by
 from router.words.filters import FilterError, Parsed, parse
@@ -33,6 +35,7 @@ async def list_deliveries(
         parsed = parse(q, now_ms=now, zone=services.zone)
     except FilterError as error:
         context = {"rows": [], "problems": error.problems, "parsed": Parsed(Filter(), ())}
+        context["views"] = await shelf_of(services, viewer, Screen.DELIVERIES, {"q": q}, may_keep=False)
         return page(request, viewer, "deliveries.html", status=422, q=q, older=None, **context)
 
     def query(conn: Connection) -> tuple[list[DeliveryRow], int]:
@@ -55,6 +58,7 @@ async def list_deliveries(
         count=count,
         most_counted=queries.MOST_COUNTED,
         older=older,
+        views=await shelf_of(services, viewer, Screen.DELIVERIES, {"q": q}),
     )
 
 

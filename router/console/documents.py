@@ -127,8 +127,7 @@ def _left_out(directory: Directory, rules: Sequence[str], day: date) -> Sequence
 def _sees(viewer: Viewer, found: DispatchDetail, code: str) -> bool:
     """Whether who looks sees the unit, or the whole document as its issuer does."""
     scope = viewer.scope
-    is_issuer = any(covers(pattern, found.row.issuer) for pattern in scope.issuers)
-    return scope.everything or is_issuer or any(covers(pattern, code) for pattern in scope.units)
+    return not found.is_part or any(covers(pattern, code) for pattern in scope.units)
 
 
 def _tree(below: str | None) -> str:

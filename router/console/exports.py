@@ -1,7 +1,5 @@
 """Lists as files for spreadsheet programs: in the words of the page, in one zone that the header names, no formulas."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,18 +18,18 @@ from router.ledger.people import audit
 from router.ledger.people.audit import Act, Entry
 from router.pages.language import N_, translations
 from router.words import terms
+from router.words.spreadsheet import BOM, Separator, lines
 from schemas.clock import now_ms, to_ms
 from schemas.states import Status
 
 AT_ONCE = 1000
 """Rows of a page that is read by itself."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_BOM = "\ufeff"
-"""Spreadsheet programs take UTF-8 for what it is only with it."""
 Row = TypeVar("Row")
+_SEPARATORS = {"comma": Separator.COMMA, "semicolon": Separator.SEMICOLON}
 COLUMNS = (
     *(N_("Unit's name"), N_("Issuer's name"), N_("Line's state"), N_("Document's id"), N_("Delivery's id")),
     *(N_("In this state since"), N_("Arrival number"), N_("Successor"), N_("Down for (s)"), N_("Observed for (s)")),
+    N_("Taken care of since"),
     *(N_("What was set"), N_("Place in the log"), N_("Effect"), N_("Attempts")),
 )
 """Names of columns that stand on no page."""
@@ -39,10 +37,11 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes what stands in cells, for one language and zone."""
+    """Writes what stands in cells, for one language and zone; ``separator`` stands between them."""
 
     language: str
     services: Services
+    separator: Separator
 
     def say(self, message: str) -> str:
         """A word of the console in the language."""
@@ -94,7 +93,8 @@ class Sheet:
 
 def writer_for(request: Request, services: Services) -> Writer:
     """What writes cells for who asks."""
-    return Writer(preferences_of(request).language, services)
+    preferences = preferences_of(request)
+    return Writer(preferences.language, services, _SEPARATORS[preferences.separator])
 
 
 async def note(services: Services, viewer: Viewer, what: str) -> None:
@@ -103,11 +103,11 @@ async def note(services: Services, viewer: Viewer, what: str) -> None:
     await change(services, lambda conn: audit.record(conn, entry))
 
 
-async def send(services: Services, viewer: Viewer, sheet: Sheet, asked: str = "") -> Response:
+async def send(write: Writer, viewer: Viewer, sheet: Sheet, asked: str = "") -> Response:
     """A list as a CSV file; that it was taken is in the audit log."""
-    await note(services, viewer, f"{sheet.name} csv {asked}".strip())
+    await note(write.services, viewer, f"{sheet.name} csv {asked}".strip())
     headers = {"content-disposition": f'attachment; filename="congvan-{sheet.name}-{now_ms()}.csv"'}
-    return StreamingResponse(_csv(sheet), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(_csv(sheet, write.separator), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def pages(
@@ -130,25 +130,13 @@ def pages(
         last = found[-1]
 
 
-def inert(cell: object) -> str:
-    """A cell that is no formula, which a spreadsheet program would run (OWASP, CSV injection)."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _csv(sheet: Sheet) -> Iterator[str]:
-    yield _BOM + _lines([sheet.columns])
+def _csv(sheet: Sheet, separator: Separator) -> Iterator[str]:
+    yield BOM + lines([sheet.columns], separator)
     some: list[Sequence[object]] = []
     for row in sheet.rows:
         some.append(row)
         if len(some) == AT_ONCE:
-            yield _lines(some)
+            yield lines(some, separator)
             some = []
     if some:
-        yield _lines(some)
-
-
-def _lines(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([inert(cell) for cell in row] for row in rows)
-    return text.getvalue()
+        yield lines(some, separator)

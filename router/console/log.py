@@ -14,9 +14,11 @@ from router.console.access import FilterText, Looking, Parts, Viewer
 from router.console.exports import AT_ONCE, Sheet, Writer, note, pages, send, writer_for
 from router.console.pages import page
 from router.console.reads import look
+from router.console.views import shelf_of
 from router.errors import MalformedError
 from router.faces import Services
 from router.ledger import queries
+from router.ledger.people.views import Screen
 from router.ledger.queries import Filter, LogEntry
 from router.ledger.scope import Scope
 from router.words import terms
@@ -37,6 +39,7 @@ async def show_log(
         parsed = parse(q, now_ms=now_ms(), zone=services.zone, of_log=True)
     except FilterError as error:
         context = {"entries": [], "problems": error.problems, "parsed": Parsed(Filter(), ())}
+        context["views"] = await shelf_of(services, viewer, Screen.LOG, {"q": q}, may_keep=False)
         return page(request, viewer, "log.html", status=422, q=q, before=before, older=None, newest=None, **context)
 
     def query(conn: Connection) -> list[LogEntry]:
@@ -53,6 +56,7 @@ async def show_log(
         parsed=parsed,
         problems=(),
         entries=entries,
+        views=await shelf_of(services, viewer, Screen.LOG, {"q": q}),
         older=entries[-1].pos if len(found) > PAGE else None,
         newest=entries[0].pos if entries else 0,
         directory=services.organisation.directory,
@@ -79,7 +83,8 @@ async def _export(request: Request, services: Services, viewer: Viewer, q: str, 
         raise MalformedError(str(error)) from error
     entries = _entries(services, viewer.scope, wanted)
     if kind == "csv":
-        return await send(services, viewer, Sheet("log", *_sheet(writer_for(request, services), entries)), q)
+        write = writer_for(request, services)
+        return await send(write, viewer, Sheet("log", *_sheet(write, entries)), q)
     await note(services, viewer, f"log ndjson {q}".strip())
     headers = {"content-disposition": f'attachment; filename="congvan-log-{now}.ndjson"'}
     return StreamingResponse(_ndjson(entries), media_type="application/x-ndjson", headers=headers)

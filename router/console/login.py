@@ -225,7 +225,7 @@ def begin_session(conn: Connection, person: Person, act: Act, address: str, *, r
     """Open a session for a person and note it; the token for the cookie."""
     now = now_ms()
     audit.record(conn, Entry(now, person.name, act, person.name, person.home, reason=reason, address=address))
-    return sessions.open_session(conn, person.name, now_ms=now)
+    return sessions.open_session(conn, person.name, now_ms=now, address=address)
 
 
 def _show_again(request: Request, token: str, form: KeptForm) -> Response:

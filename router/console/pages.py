@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -63,6 +64,7 @@ def environment_of(language: str, timezone: str) -> Environment:
         ROOT,
         language,
         timezone,
+        asked_in=asked_in,
         coded=partial(coded, language),
         flag_words=FLAG_WORDS,
         link=link,
@@ -84,3 +86,8 @@ def coded(language: str, code: str) -> tuple[str, str]:
 def link(path: str, query: Mapping[str, object] | None = None, **more: object) -> str:
     """The address of a page of ours; what is empty or None is left out of the query."""
     return rendering.link(ROOT, path, query, **more)
+
+
+def asked_in(query: str) -> str:
+    """What an address asks for, to be read: the filter, or each field with what stands in it."""
+    return " ".join(value if key == "q" else f"{key}:{value}" for key, value in parse_qsl(query))

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from router.console.access import Auditing, FilterText, Looking, Parts
-from router.console.audit import PersonText, Unit, act_of, wanted_of
+from router.console.audit import AskedFor
 from router.console.exports import AT_ONCE, Sheet, pages, send, writer_for
 from router.console.lines import Reach
 from router.errors import MalformedError
 from router.ledger import queries
+from router.ledger.acts.stuck_care import cares_of
 from router.ledger.engine import reading
 from router.ledger.people import audit
 from router.ledger.people.persons import Right
@@ -18,7 +19,7 @@ from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
 from router.words import terms
 from router.words.filters import FilterError, parse
-from schemas.clock import now_ms, today
+from schemas.clock import now_ms
 from schemas.codes import UnitPattern
 from schemas.ids import Id
 
@@ -51,7 +52,7 @@ async def export_deliveries(request: Request, services: Parts, viewer: Looking, 
         )
         for row in rows
     )
-    return await send(services, viewer, Sheet("deliveries", columns, cells), q)
+    return await send(write, viewer, Sheet("deliveries", columns, cells), q)
 
 
 @router.get("/documents.csv")
@@ -84,7 +85,7 @@ async def export_documents(
         )
         for row in all_rows()
     )
-    return await send(services, viewer, Sheet("documents", columns, cells), q)
+    return await send(write, viewer, Sheet("documents", columns, cells), q)
 
 
 @router.get("/documents/{dispatch_id}/recipients.csv")
@@ -114,7 +115,7 @@ async def export_recipients(
         )
         for item in rows
     )
-    return await send(services, viewer, Sheet("recipients", columns, cells), dispatch_id)
+    return await send(write, viewer, Sheet("recipients", columns, cells), dispatch_id)
 
 
 @router.get("/units.csv")
@@ -139,7 +140,7 @@ async def export_units(request: Request, services: Parts, viewer: Looking) -> Re
         )
         for row in rows
     )
-    return await send(services, viewer, Sheet("units", columns, cells))
+    return await send(write, viewer, Sheet("units", columns, cells))
 
 
 @router.get("/lines.csv")
@@ -167,7 +168,7 @@ async def export_lines(
         )
         for row in board.rows
     )
-    return await send(services, viewer, Sheet("lines", columns, cells), f"{span.value} {unit or ''}".strip())
+    return await send(write, viewer, Sheet("lines", columns, cells), f"{span.value} {unit or ''}".strip())
 
 
 @router.get("/stuck.csv")
@@ -175,19 +176,22 @@ async def export_stuck(request: Request, services: Parts, viewer: Looking) -> Re
     """The groups of what is stuck."""
     write = writer_for(request, services)
     with reading(services.engine) as conn:
-        groups = queries.stuck(conn, viewer.scope, now_ms=now_ms(), day=today(services.timezone))
+        groups = queries.stuck(conn, viewer.scope, now_ms=now_ms(), day=services.organisation.today)
+        cares = cares_of(conn, viewer.scope, [group.key for group in groups])
     columns = [
         *(write.say(name) for name in ("State", "Cause", "Reason", "Below", "Unit's name", "Units", "Deliveries")),
         write.timed("Since"),
+        *(write.say("Taken care of by"), write.timed("Taken care of since"), write.say("Note")),
     ]
     cells = (
         (
             *(write.state(group.state), write.cause(group.code), group.reason),
             *(group.parent, group.parent_name, group.units, group.deliveries, write.at(group.since)),
+            *((care.owner, write.at(care.at), care.note) if (care := cares.get(group.key)) else ("", "", "")),
         )
         for group in groups
     )
-    return await send(services, viewer, Sheet("stuck", columns, cells))
+    return await send(write, viewer, Sheet("stuck", columns, cells))
 
 
 @router.get("/redrives.csv")
@@ -208,7 +212,7 @@ async def export_redrives(request: Request, services: Parts, viewer: Looking) ->
         )
         for job in jobs
     )
-    return await send(services, viewer, Sheet("redrives", columns, cells))
+    return await send(write, viewer, Sheet("redrives", columns, cells))
 
 
 @router.get("/redrives/{redrive_id}/deliveries.csv")
@@ -237,27 +241,20 @@ async def export_redrive(
         )
         for item in rows
     )
-    return await send(services, viewer, Sheet("redrive", columns, cells), redrive_id)
+    return await send(write, viewer, Sheet("redrive", columns, cells), redrive_id)
 
 
 @router.get("/audit.csv")
-async def export_audit(
-    *,
-    request: Request,
-    services: Parts,
-    viewer: Auditing,
-    person: PersonText = "",
-    act: Annotated[str, Query(max_length=32)] = "",
-    unit: Unit = "",
-    since: Annotated[str, Query(max_length=10)] = "",
-    until: Annotated[str, Query(max_length=10)] = "",
-) -> Response:
+async def export_audit(request: Request, services: Parts, viewer: Auditing, asked: AskedFor) -> Response:
     """Every act, the newest first, each a row."""
+    if asked.problems:
+        raise MalformedError("; ".join(asked.problems))
     write, scope = writer_for(request, services), viewer.person.scope(Right.AUDIT)
-    wanted = wanted_of(services, person, act_of(act), unit, (since, until))
     rows = pages(
         services,
-        lambda conn, last: audit.find_entries(conn, scope, wanted, before=last.pos if last else None, limit=AT_ONCE),
+        lambda conn, last: audit.find_entries(
+            conn, scope, asked.wanted, before=last.pos if last else None, limit=AT_ONCE
+        ),
     )
     columns = [
         write.timed("Time"),
@@ -272,9 +269,7 @@ async def export_audit(
         )
         for row in rows
     )
-    return await send(
-        services, viewer, Sheet("audit", columns, cells), f"{person} {act} {unit} {since} {until}".strip()
-    )
+    return await send(write, viewer, Sheet("audit", columns, cells), " ".join(filter(None, asked.typed.values())))
 
 
 def _wanted(q: str, now: int, services: Parts) -> Filter:

@@ -13,6 +13,7 @@ from router.console.reads import look
 from router.console.unit_acts import offered
 from router.errors import NotFoundError
 from router.ledger import queries
+from router.ledger.acts.stuck_care import Care, cares_of_unit
 from router.ledger.queries import LineSheet, UnitSheet
 from router.words.filters import token
 from schemas.clock import now_ms, start_of_day
@@ -34,11 +35,12 @@ async def show_unit(
     today = start_of_day(now, services.timezone)
     frame = frame_of(span, now, shown_to(request))
 
-    def query(conn: Connection) -> tuple[UnitSheet | None, LineSheet | None]:
+    def query(conn: Connection) -> tuple[UnitSheet | None, LineSheet | None, list[Care]]:
         sheet = queries.unit_sheet(conn, viewer.scope, code, now_ms=now, today=today)
-        return sheet, queries.line_sheet(conn, viewer.scope, code, frame.span)
+        cares = cares_of_unit(conn, viewer.scope, code, day=services.organisation.today)
+        return sheet, queries.line_sheet(conn, viewer.scope, code, frame.span), cares
 
-    sheet, line = await look(services, query)
+    sheet, line, cares = await look(services, query)
     if sheet is None:
         raise NotFoundError(f"there is no unit {code} that you may see")
     filters: Mapping[str, str] = {"one": token("unit", code), "tree": token("unit", f"{code}.#")}
@@ -49,6 +51,8 @@ async def show_unit(
         sheet=sheet,
         unit=sheet.unit,
         line=line,
+        cares=cares,
+        is_over=sheet.unit.valid_to is not None and sheet.unit.valid_to < services.organisation.today,
         frame=frame,
         reaches=tuple(Reach),
         filters=filters,

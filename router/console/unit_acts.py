@@ -112,7 +112,7 @@ def _act(wish: _Wish, services: Services) -> Callable[[Connection, Sequence[str]
         return lambda conn, codes: unit_acts.pause(conn, codes, by)
     if wish.act is UnitAct.OPEN:
         return lambda conn, codes: unit_acts.open_again(conn, codes, by)
-    until = _end_of(day_of(wish.day), services)
+    until = end_of(day_of(wish.day), services)
     return lambda conn, codes: unit_acts.mute(conn, codes, until, by)
 
 
@@ -141,7 +141,7 @@ def day_of(text: str) -> date:
         raise MalformedError(f"{text!r} is no day", hint="write it as 2026-12-31") from error
 
 
-def _end_of(day: date, services: Services) -> int:
+def end_of(day: date, services: Services) -> int:
     """When a day is over where the people are, UTC ms."""
     try:
         after = datetime(day.year, day.month, day.day, tzinfo=services.zone) + timedelta(days=1)

@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 from router.console.access import Looking, Parts
 from router.console.pages import page
 from router.console.reads import look
+from router.console.views import shelf_of
 from router.ledger import queries
+from router.ledger.people.views import Screen
 from router.ledger.queries import UnitRow
 from router.ledger.scope import Scope
 from schemas.clock import now_ms, start_of_day
@@ -40,7 +42,18 @@ async def show_units(
 
     rows = await look(services, query)
     opened = frozenset(above.code for (depth, above), (deeper, _) in pairwise(rows) if deeper > depth)
-    return page(request, viewer, "units.html", now=now_ms(), rows=rows, opened=opened, find=find, problems=problems)
+    asked = {"find": find, "problems": "true" if problems else "", "open": open or ""}
+    return page(
+        request,
+        viewer,
+        "units.html",
+        now=now_ms(),
+        rows=rows,
+        opened=opened,
+        find=find,
+        problems=problems,
+        views=await shelf_of(services, viewer, Screen.UNITS, asked),
+    )
 
 
 def _tree(

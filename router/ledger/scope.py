@@ -31,6 +31,10 @@ class Scope:
         """Whether every unit of these patterns is one of the units itself; of no patterns: whether it is everything."""
         return self.everything or bool(units and _cover(self.units, units))
 
+    def covers_issuer(self, code: str) -> bool:
+        """Whether a unit's dispatches are seen whole, as their issuer sees them."""
+        return self.everything or any(covers(pattern, code) for pattern in self.issuers)
+
     def sees_delivery_of(self, units: Sequence[str] = (), issuers: Sequence[str] = ()) -> ColumnElement[bool]:
         """As :meth:`sees_delivery`, where units or issuers of these patterns alone are asked for anyway.
 

@@ -7,8 +7,14 @@ from router.pages.language import LANGUAGES
 
 THEMES = ("auto", "light", "dark")
 KEYS = ("on", "off")
-COOKIES = {"language": "congvan-language", "theme": "congvan-theme", "keys": "congvan-keys"}
-CHOICES = {"language": LANGUAGES, "theme": THEMES, "keys": KEYS}
+SEPARATORS = ("comma", "semicolon")
+COOKIES = {
+    "language": "congvan-language",
+    "theme": "congvan-theme",
+    "keys": "congvan-keys",
+    "separator": "congvan-separator",
+}
+CHOICES = {"language": LANGUAGES, "theme": THEMES, "keys": KEYS, "separator": SEPARATORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,8 @@ class Preferences:
     language: str
     theme: str
     keys: str
+    separator: str
+    """Of the cells in files for spreadsheet programs."""
 
     @classmethod
     def of(cls, cookies: Mapping[str, str]) -> "Preferences":

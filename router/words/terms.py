@@ -10,10 +10,12 @@ from datetime import datetime
 from router.directory import Reason
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
+from router.ledger.people.views import Screen
 from router.ledger.queries import Flag
 from router.ledger.redrives.decisions import JobState, Outcome, Pace
 from router.pages.language import N_
 from router.rules.outages import LineState, ToldBy
+from schemas.accounts import Role
 from schemas.clock import to_ms
 from schemas.dispatch import Kind
 from schemas.states import Effect, Status
@@ -293,11 +295,32 @@ ACTS: dict[Act, str] = {
     Act.WAITING_ENDED: N_("gave up what waited for a unit"),
     Act.UNIT_KEPT: N_("took a unit's retirement back"),
     Act.GATEWAY_CHANGED: N_("let another gateway work for"),
-    Act.EXPORTED: N_("exported the log"),
+    Act.EXPORTED: N_("exported a list"),
     Act.RECOVERY_BEGUN: N_("began to recover"),
     Act.RECOVERY_ENDED: N_("ended the recovery of"),
+    Act.CARE_TAKEN: N_("takes care of what is stuck"),
+    Act.CARE_LEFT: N_("takes care of it no more"),
+    Act.CARE_ENDED: N_("nothing is left to take care of"),
+    Act.TOKEN_MADE: N_("made a token"),
+    Act.TOKEN_REPLACED: N_("replaced a token"),
+    Act.TOKEN_ENDS: N_("set the end of a token"),
+    Act.TOKEN_REVOKED: N_("withdrew a token"),
+    Act.SESSIONS_ENDED: N_("ended the other sessions"),
 }
 
+SCREENS: dict[Screen, Word] = {
+    Screen.LOG: Word(N_("Log")),
+    Screen.DELIVERIES: Word(N_("Deliveries")),
+    Screen.STUCK: Word(N_("Stuck")),
+    Screen.UNITS: Word(N_("Units")),
+}
+
+ACCOUNT_ROLES: dict[Role, Word] = {
+    Role.GATEWAY: Word(N_("gateway"), N_("takes what is addressed to its units, reports, and sends for them")),
+    Role.ISSUER: Word(N_("system that sends"), N_("sends for its units and reads what became of that")),
+    Role.OPERATOR: Word(N_("program that operates"), N_("reads everything of its units and redrives")),
+    Role.WATCHER: Word(N_("program that measures"), N_("reads the metrics, and nothing else")),
+}
 ROLES: dict[PersonRole, str] = {
     PersonRole.VIEWER: N_("viewer"),
     PersonRole.OPERATOR: N_("operator"),

@@ -11,6 +11,7 @@ _LATER = "2026-11-22T05:09:41.007Z"
 EXAMPLES: dict[str, Any] = {
     "accepted_at": _AT,
     "addressees": ["LCA.02.#", "!LCA.02.05"],
+    "addressees_are_part": False,
     "Accepted.addressees": 11,
     "DispatchSummary.addressees": 11,
     "DispatchView.addressees": 11,

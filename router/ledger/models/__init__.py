@@ -17,6 +17,8 @@ from router.ledger.models.people import (
     person,
     person_device,
     person_role,
+    saved_view,
+    stuck_care,
     web_session,
 )
 from router.ledger.models.recovery import forgotten, recovery, recovery_unit
@@ -61,7 +63,9 @@ __all__ = [
     "recovery_unit",
     "redrive",
     "redrive_item",
+    "saved_view",
     "spool",
+    "stuck_care",
     "unit",
     "unit_code",
     "unit_receipts",

@@ -1,6 +1,6 @@
 """Who may do what, and who did: accounts of programs, people with their roles and sessions, the audit."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint, text
 
 from router.ledger.models._base import Code, Id, Serial, metadata
 
@@ -96,7 +96,36 @@ web_session = Table(
     Column("person", String(64), ForeignKey("person.name"), nullable=False),
     Column("opened_at", BigInteger, nullable=False),
     Column("used_at", BigInteger, nullable=False),
+    Column("address", String(64), nullable=False, server_default=""),  # where the login came from
     Index(None, "person"),
+)
+
+# A filter of a screen under a name: see router.ledger.people.views.
+saved_view = Table(
+    "saved_view",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), ForeignKey("person.name"), nullable=False),
+    Column("screen", String(16), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("query", String(2000), nullable=False),  # of the screen's address
+    Column("shared", Integer, nullable=False, server_default="0"),  # 1: with those who see the same units
+    UniqueConstraint("owner", "screen", "name"),
+)
+
+# Who takes care of a group of what is stuck; the group is named by what its deliveries have in common.
+stuck_care = Table(
+    "stuck_care",
+    metadata,
+    Column("id", String(32), primary_key=True),  # of the columns that follow: see router.ledger.queries.StuckKey
+    Column("parent", Code, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("code", String(40), nullable=False),
+    Column("told", String(1000), nullable=False),
+    Column("gone", Integer, nullable=False),  # 1: all that waits for ``parent``, which exists no more
+    Column("owner", String(64), nullable=False),
+    Column("note", String(500), nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 

@@ -1,9 +1,10 @@
 """The accounts of callers: made, found by their token, given another one, revoked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, false, func, or_, select, update
 
 from router.errors import AccountExistsError, NotFoundError, RefusedError
 from router.ledger.dialect import insert_of
@@ -110,6 +111,20 @@ def rotate(conn: Connection, name: str, *, now_ms: int, expires_at: int | None =
     return token.text
 
 
+def let_end(conn: Connection, name: str, expires_at: int | None, *, now_ms: int) -> AccountRow:
+    """Have an account's token end at a moment (UTC ms), or never (None).
+
+    Raises:
+        NotFoundError: there is no such account.
+        RefusedError: the account has ended; it can be created anew.
+    """
+    if not find_account(conn, name).is_valid(now_ms):
+        raise RefusedError(f"the account {name} has ended", hint="make it anew with `congvan token create`")
+    values = {"expires_at": expires_at, "changed_at": _next_change(conn, now_ms)}
+    conn.execute(update(table).where(table.c.name == name).values(values))
+    return find_account(conn, name)
+
+
 def revoke(conn: Connection, name: str, *, now_ms: int) -> AccountRow:
     """End an account at once; one that was revoked before keeps its time.
 
@@ -136,6 +151,19 @@ def find_account(conn: Connection, name: str) -> AccountRow:
 def list_accounts(conn: Connection) -> list[AccountRow]:
     """All accounts by name, the ended ones too."""
     return [_read(*row) for row in conn.execute(_ROW.order_by(table.c.name))]
+
+
+def accounts_of(conn: Connection, patterns: Iterable[str], *, after: str = "", limit: int = 100) -> list[AccountRow]:
+    """Accounts whose units are all of one of the patterns, the ended ones too: the page after a name."""
+    own = or_(false(), *(_of(pattern) for pattern in patterns))
+    page = _ROW.where(own, table.c.name > after).order_by(table.c.name).limit(limit)
+    return [_read(*row) for row in conn.execute(page)]
+
+
+def _of(pattern: str) -> ColumnElement[bool]:
+    head = pattern.removesuffix(".#")
+    own = table.c.pattern == head
+    return or_(own, table.c.pattern.startswith(f"{head}.", autoescape=True)) if pattern.endswith(".#") else own
 
 
 def last_change(conn: Connection) -> int:

@@ -49,6 +49,18 @@ class Act(StrEnum):
     RECOVERY_BEGUN = "recovery_begun"
     """Gateways are asked for what an older ledger has forgotten."""
     RECOVERY_ENDED = "recovery_ended"
+    CARE_TAKEN = "care_taken"
+    """Somebody takes care of a group of what is stuck."""
+    CARE_LEFT = "care_left"
+    CARE_ENDED = "care_ended"
+    """Nothing is left of the group, so nobody has to care."""
+    TOKEN_MADE = "token_made"  # noqa: S105 - the name of an act
+    TOKEN_REPLACED = "token_replaced"  # noqa: S105 - the name of an act
+    TOKEN_ENDS = "token_ends"  # noqa: S105 - the name of an act
+    """A token was given an end, or another one."""
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of an act
+    SESSIONS_ENDED = "sessions_ended"
+    """Somebody ended their own sessions but one."""
 
 
 @dataclass(frozen=True, slots=True)

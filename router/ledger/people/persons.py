@@ -86,9 +86,20 @@ class Person:
         return Scope(units=patterns, issuers=patterns if right is Right.SEE else ())
 
     @property
+    def reach(self) -> frozenset[str]:
+        """The units that the person sees, in as few patterns as can be: who has the same reach sees the same."""
+        seen = self.patterns(Right.SEE)
+        return frozenset(some for some in seen if not any(other != some and _includes(other, some) for other in seen))
+
+    @property
     def home(self) -> str:
         """The unit under which the person's own doings are audited; empty when nothing is granted."""
         return self.grants[0].pattern.removesuffix(".#") if self.grants else ""
+
+
+def _includes(pattern: str, other: str) -> bool:
+    """Whether all units of another pattern are of this one."""
+    return pattern.endswith(".#") and covers(pattern, other.removesuffix(".#"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +254,16 @@ def find_person(conn: Connection, name: str) -> Person | None:
     """A person with the grants of now; None: there is none, or the access has ended."""
     found = conn.scalar(select(table.c.name).where(table.c.name == name, table.c.revoked_at.is_(None)))
     return None if found is None else _read(conn, name)
+
+
+def of_same_reach(conn: Connection, person: Person) -> list[str]:
+    """The others who see the same units."""
+    row = person_role.c
+    alike = select(row.person).where(row.pattern.in_(person.reach), row.person != person.name)
+    good = select(table.c.name).where(table.c.name.in_(alike), table.c.revoked_at.is_(None)).order_by(table.c.name)
+    names = list(conn.scalars(good))
+    granted = _grants(conn, names)
+    return [name for name in names if Person(name, granted[name]).reach == person.reach]
 
 
 def list_people(conn: Connection) -> list[PersonRow]:

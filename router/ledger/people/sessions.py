@@ -4,6 +4,7 @@ The cookie's token is 256 random bits; the ledger keeps its hash alone, so who r
 """
 
 import secrets
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, not_, or_, select, update
 
@@ -17,15 +18,27 @@ LONGEST_MS = 12 * 3_600_000
 """It ends so long after the login in any case: a working day."""
 _CLOCKS_DIFFER_MS = 60_000
 """How far the clocks of two routers on one ledger may be apart."""
+_MAX_ADDRESS = 64
 _NOTED_EVERY_MS = 60_000
 """Its use is written down at most so often."""
 
 
-def open_session(conn: Connection, name: str, *, now_ms: int) -> str:
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session that lasts: when it began and was last used (UTC ms), where from, whether it is the one that asks."""
+
+    opened_at: int
+    used_at: int
+    address: str
+    is_this: bool
+
+
+def open_session(conn: Connection, name: str, *, now_ms: int, address: str = "") -> str:
     """Begin a session of a person who has just logged in; the token for the cookie. Ended ones are tidied up."""
     conn.execute(delete(web_session).where(_has_ended(now_ms)))
     token = secrets.token_urlsafe(32)
-    row = {"token_hash": hash_of(token), "person": name, "opened_at": now_ms, "used_at": now_ms}
+    row: dict[str, object] = {"token_hash": hash_of(token), "person": name, "opened_at": now_ms, "used_at": now_ms}
+    row["address"] = address[:_MAX_ADDRESS]
     conn.execute(insert(web_session).values(row))
     return token
 
@@ -66,3 +79,17 @@ def note_use(conn: Connection, token: str, *, now_ms: int) -> None:
 def close_session(conn: Connection, token: str) -> None:
     """End a session."""
     conn.execute(delete(web_session).where(web_session.c.token_hash == hash_of(token)))
+
+
+def sessions_of(conn: Connection, name: str, token: str, *, now_ms: int) -> list[SessionRow]:
+    """A person's sessions that have not ended, the latest first; ``token`` is that of the one that asks."""
+    row = web_session.c
+    own = select(row.opened_at, row.used_at, row.address, row.token_hash == hash_of(token))
+    lasting = own.where(row.person == name, not_(_has_ended(now_ms))).order_by(row.opened_at.desc())
+    return [SessionRow(began, used, place, bool(same)) for began, used, place, same in conn.execute(lasting)]
+
+
+def close_others(conn: Connection, name: str, token: str) -> int:
+    """End all sessions of a person but the one of a token; how many."""
+    others = web_session.c.person == name, web_session.c.token_hash != hash_of(token)
+    return conn.execute(delete(web_session).where(*others)).rowcount

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import orjson
 from sqlalchemy import Connection, exists, select, tuple_
 
 from router.errors import MalformedError
@@ -15,7 +16,9 @@ from router.ledger.queries.counts import RollUp, Transfers, roll_ups, transfers
 from router.ledger.queries.deliveries import Rows
 from router.ledger.queries.words import has_words
 from router.ledger.scope import Scope, within
+from schemas.addressing import within as within_patterns
 from schemas.attachment import Attachment
+from schemas.dispatch import MAX_RULES
 from schemas.states import Status
 
 T = TypeVar("T")
@@ -51,7 +54,10 @@ class DispatchRow:
 
 @dataclass(frozen=True, slots=True)
 class DispatchDetail:
-    """A dispatch whole: what was submitted (canonical JSON), its files, what it refers to and is referred to by."""
+    """A dispatch whole: what was submitted (canonical JSON), its files, what it refers to and is referred to by.
+
+    Whom it is addressed to is told as far as the scope goes, to its issuer whole; ``is_part``: there may be more.
+    """
 
     row: DispatchRow
     transfers: Transfers
@@ -62,6 +68,7 @@ class DispatchDetail:
     content_sha256: str
     idempotency_key: str
     traceparent: str
+    is_part: bool = False
 
 
 _ROW = (
@@ -135,7 +142,8 @@ def find_dispatch(conn: Connection, scope: Scope, dispatch_id: str) -> DispatchD
     found = conn.execute(statement).first()
     if found is None:
         return None
-    row, whole = found[: len(_ROW)], found[len(_ROW) :]
+    row, (submission, content, key, trace) = found[: len(_ROW)], found[len(_ROW) :]
+    is_part = not scope.covers_issuer(row[1])
     refers = dispatch_reference.c
     return DispatchDetail(
         _rows(conn, scope, [row])[0],
@@ -143,8 +151,27 @@ def find_dispatch(conn: Connection, scope: Scope, dispatch_id: str) -> DispatchD
         _attachments(conn, dispatch_id),
         tuple(conn.scalars(select(refers.refers_to).where(refers.dispatch_id == dispatch_id))),
         tuple(conn.scalars(_REFERRED_BY.where(refers.refers_to == dispatch_id, scope.sees_dispatch()))),
-        *whole,
+        _part_of(conn, scope, dispatch_id, submission) if is_part else submission,
+        content,
+        key,
+        trace,
+        is_part,
     )
+
+
+def _part_of(conn: Connection, scope: Scope, dispatch_id: str, submission: bytes) -> bytes:
+    """A submission with the rules of the scope's own units alone.
+
+    Where none names them, because they came by a successor, the units that it went to stand there.
+    """
+    told = orjson.loads(submission)
+    told["addressees"] = within_patterns(told["addressees"], scope.units) or _units_of(conn, scope, dispatch_id)
+    return orjson.dumps(told)
+
+
+def _units_of(conn: Connection, scope: Scope, dispatch_id: str) -> Sequence[str]:
+    own = delivery.c.dispatch_id == dispatch_id, within(delivery.c.unit, scope.units)
+    return conn.scalars(select(delivery.c.unit).where(*own).order_by(delivery.c.unit).limit(MAX_RULES)).all()
 
 
 def issuer_of(conn: Connection, dispatch_id: str) -> str | None:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 
-from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select
+from sqlalchemy import ColumnElement, Connection, case, distinct, exists, func, literal, select, true
 
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import OPEN, Flag, flagged
-from router.ledger.scope import Scope
+from router.ledger.scope import Scope, within
 from schemas.reasons import WORDS, ReasonCode
 from schemas.states import UNDELIVERED, Status
 
@@ -30,6 +31,10 @@ EXPIRED_LATELY_MS = 7 * 24 * 3_600_000
 _BY_REASON = {Flag.PARKED, Flag.EXPIRED}
 _MOST_GROUPS = 200
 _NOT_GOT = [*(state.value for state in UNDELIVERED), Status.PARKED.value, Status.EXPIRED.value]
+_KEY_LENGTH = 12
+_placed = delivery.join(dispatch).outerjoin(unit, unit.c.code == delivery.c.unit)
+_head = func.coalesce(unit.c.parent, delivery.c.unit)
+"""Below which unit, of :data:`_placed`, a group among the stuck stands."""
 _WENT_DOWN = select(line.c.since).where(line.c.unit == delivery.c.unit).scalar_subquery()
 
 
@@ -65,6 +70,24 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class StuckKey:
+    """What the deliveries of a group of what is stuck have in common, whoever looks at how many of them."""
+
+    parent: str
+    state: str = ""
+    code: str = ""
+    told: str = ""
+    """The reason of those without a code."""
+    gone: bool = False
+
+    @property
+    def id(self) -> str:
+        """A short name of it, for forms and commands."""
+        whole = "\n".join((self.parent, self.state, self.code, self.told, str(int(self.gone))))
+        return sha256(whole.encode()).hexdigest()[:_KEY_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
 class StuckGroup:
     """Deliveries that will not go by themselves: of one state, one reason and the units below one parent.
 
@@ -85,6 +108,13 @@ class StuckGroup:
     successor: str = ""
     """Of a unit that is gone."""
     code: str = ""
+
+    @property
+    def key(self) -> StuckKey:
+        """What it is known by."""
+        if self.gone:
+            return StuckKey(self.parent, gone=True)
+        return StuckKey(self.parent, self.state.value, self.code, "" if self.code else self.reason)
 
 
 def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
@@ -122,7 +152,7 @@ def attention(conn: Connection, scope: Scope, *, now_ms: int) -> list[Group]:
     return [group for cause in CAUSES for group in _groups(conn, scope, cause, now_ms)]
 
 
-def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date) -> list[StuckGroup]:
+def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date, units: str = "") -> list[StuckGroup]:
     """What will not go by itself, the largest groups first.
 
     What waits for units that exist no more, by unit; then what is parked or expired, by cause and parent, that of
@@ -133,14 +163,16 @@ def stuck(conn: Connection, scope: Scope, *, now_ms: int, day: date) -> list[Stu
         scope: what the caller sees.
         now_ms: the present, UTC ms.
         day: the organisation's.
+        units: only groups below units of this pattern, and those of such units that are gone.
     """
-    return [*_of_the_gone(conn, scope, day), *_stopped(conn, scope, now_ms, day)]
+    return [*_of_the_gone(conn, scope, day, units), *_stopped(conn, scope, now_ms, day, units)]
 
 
-def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
+def _of_the_gone(conn: Connection, scope: Scope, day: date, units: str) -> list[StuckGroup]:
     """The states of one unit's are many, its way out is one; so the first in the order of the alphabet stands there."""
     row = delivery.c
     lost = select(unit.c.code, unit.c.name, unit.c.successor).where(unit.c.valid_to < day)
+    lost = lost.where(within(unit.c.code, [units])) if units else lost
     gone = {found.code: found for found in conn.execute(lost)}
     waiting = (
         select(row.unit, func.min(row.state), func.count(), func.min(row.created_at))
@@ -168,12 +200,38 @@ def _of_the_gone(conn: Connection, scope: Scope, day: date) -> list[StuckGroup]:
     ]
 
 
-def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date) -> list[StuckGroup]:
+def is_empty(conn: Connection, key: StuckKey, *, day: date) -> bool:
+    """Whether nothing is left of a group on the organisation's day, whoever may see it."""
     row = delivery.c
-    code = func.coalesce(unit.c.parent, row.unit)
-    joined = delivery.join(dispatch).outerjoin(unit, unit.c.code == row.unit)
+    if key.gone:
+        waits = row.unit == key.parent, row.state.in_(_NOT_GOT), row.handed_to.is_(None), unit.c.valid_to < day
+        return not conn.scalar(select(exists().where(*waits, unit.c.code == row.unit)))
+    like = row.state == key.state, row.reason_code == key.code, _head == key.parent, _told_apart() == key.told
+    found = select(row.id).select_from(_placed).where(_is_stopped(day), *like).limit(1)
+    return conn.scalar(found) is None
+
+
+def keys_of_unit(conn: Connection, scope: Scope, code: str, *, day: date) -> list[StuckKey]:
+    """The groups to which what is stuck on its way to a unit belongs."""
+    row = delivery.c
+    lost = select(unit.c.code).where(unit.c.code == code, unit.c.valid_to < day)
+    if conn.scalar(lost) is not None:
+        return [StuckKey(code, gone=True)]
+    seen = select(_head, row.state, row.reason_code, _told_apart()).distinct().select_from(_placed)
+    rows = conn.execute(seen.where(row.unit == code, _is_stopped(day), scope.sees_delivery()).limit(_MOST_GROUPS))
+    return [StuckKey(*values) for values in rows]
+
+
+def _is_stopped(day: date) -> ColumnElement[bool]:
+    """The condition on :data:`_placed` that a delivery is parked or expired and its unit exists."""
+    row = delivery.c
     stopped = row.state.in_([Status.PARKED.value, Status.EXPIRED.value]) & row.handed_to.is_(None)
-    stopped &= unit.c.valid_to.is_(None) | (unit.c.valid_to >= day)
+    return stopped & (unit.c.valid_to.is_(None) | (unit.c.valid_to >= day))
+
+
+def _stopped(conn: Connection, scope: Scope, now_ms: int, day: date, units: str) -> list[StuckGroup]:
+    row, code, joined, stopped = delivery.c, _head, _placed, _is_stopped(day)
+    stopped &= within(code, [units]) if units else true()
     counts = func.count(distinct(row.unit)), func.count().label("deliveries"), func.min(row.state_at)
     muted = case((unit.c.muted_until > now_ms, 1), else_=0).label("muted")
     statement = (

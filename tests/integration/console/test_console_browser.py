@@ -15,16 +15,11 @@ from typing import Literal
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, Page, Request, async_playwright, expect
-from sqlalchemy import select
 
 from router.ledger.engine import writing
-from router.ledger.models import delivery
-from router.ledger.queries import Filter
-from router.ledger.redrives.authority import Authority, AuthorityKind
-from router.ledger.redrives.decisions import Pace
-from router.ledger.redrives.making import NewRedrive, make
 from schemas.clock import now_ms
 from schemas.states import Status
+from support.console_scenes import arrive_again, begin_redrive, gone, keep_views, make_account, take_care
 from support.consoles import PASSWORD, Console
 from support.ledgers import Clerk
 
@@ -100,7 +95,14 @@ def screens(console: Console) -> dict[str, str]:
         "unit-retire": "/units/LCA.02/retire",
         "unit": "/units/LCA.02",
         "units-acts": "/units/acts?unit=LCA.02&unit=LCA.03.01",
-        "stuck": "/stuck",
+        "unit-waiting": f"/units/{gone(console)}/waiting",
+        "stuck": "/stuck?unit=LCA.%23",
+        "stuck-group": f"/stuck/{take_care(console)}",
+        "views": "/views",
+        "log-kept": f"/log?{keep_views(console)}",
+        "tokens": "/tokens",
+        "token": f"/tokens/one?name={make_account(console)}",
+        "sessions": "/sessions",
         "redrive": "/redrives/new?q=is:parked",
         "redrives": "/redrives",
         "redrive-job": f"/redrives/{begin_redrive(console)}",
@@ -115,32 +117,6 @@ def screens(console: Console) -> dict[str, str]:
         "help": "/help",
         "nothing": "/documents/01a203b4-534c-749d-ae46-f303c470a0de",
     }
-
-
-def arrive_again(console: Console) -> None:
-    """What was sent again arrives at its units."""
-    with writing(console.engine) as conn:
-        again = set(conn.scalars(select(delivery.c.id).where(delivery.c.state == Status.REDRIVEN.value)))
-        clerk = Clerk(conn, now=now_ms(), deliveries=dict(console.story.deliveries))
-        for (dispatch, code), key in console.story.deliveries.items():
-            if key in again:
-                clerk.tell(dispatch, code, Status.QUEUED, Status.ARRIVED)
-
-
-def begin_redrive(console: Console) -> str:
-    """A redrive of what is parked in a district, one of it sent; its id."""
-    with writing(console.engine) as conn:
-        new = NewRedrive(
-            who=Authority(AuthorityKind.PERSON, "admin"),
-            token="shown",
-            text="is:parked unit:LCA.02.#",
-            wanted=Filter(units=("LCA.02.#",), states=frozenset({Status.PARKED})),
-            cut_at=now_ms(),
-            reason="đĩa đã được dọn",
-            pace=Pace.CANARY,
-            watch_ms=120_000,
-        )
-        return make(conn, new, now_ms=now_ms())
 
 
 async def faults_of(page: Page, *, colours: bool = True) -> list[str]:

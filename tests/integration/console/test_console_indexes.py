@@ -67,7 +67,11 @@ PAGES = {
     "/units/{code}/retire": ["/units/LCA.02/retire"],
     "/units/{code}": ["/units/LCA.02", "/units/LCA.02.05"],
     "/lines": ["/lines", "/lines?span=30d"],
-    "/stuck": ["/stuck"],
+    "/units/{code}/waiting": ["/units/LCA.02.05/waiting"],
+    "/stuck": ["/stuck", "/stuck?unit=LCA.02.%23"],
+    "/views": ["/views"],
+    "/tokens": ["/tokens"],
+    "/sessions": ["/sessions"],
     "/redrives": ["/redrives"],
     "/redrives/new": ["/redrives/new?q=is:parked&cut=1"],
     "/statistics": ["/statistics", "/statistics?unit=LCA.02"],
@@ -85,6 +89,7 @@ PAGES = {
 ELSEWHERE = {
     *("/login", "/login/provider", "/login/provider/back", "/logout/provider", "/welcome"),
     *("/log/stream", "/redrives/{redrive_id}", "/redrives/{redrive_id}/deliveries.csv"),
+    *("/stuck/{group}", "/tokens/one"),
 }
 """Without a query of their own, or with those of others: tested with the live log and with redrives."""
 LISTS = (

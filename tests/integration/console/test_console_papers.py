@@ -55,6 +55,32 @@ async def test_every_list_is_exported_in_words_with_one_named_zone(console: Cons
     assert taken[0].entry.subject.startswith(f"{name} csv")
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+async def test_every_list_comes_with_the_separator_that_a_person_chose_and_runs_nothing(console: Console) -> None:
+    with writing(console.engine) as conn:
+        unit = console.services.organisation.directory.get("LCA.02.05")
+        assert unit is not None
+        clerk = Clerk(conn, now=now_ms())
+        letter = clerk.dispatch("LCA.VP", [unit], notation="=1+1", subject='x;=cmd|"/c calc"!A1,@SUM(1)')
+        clerk.tell(letter, "LCA.02.05", Status.QUEUED, Status.TAKEN, Status.PARKED, reason="-2+3;+4")
+        more = [f"/documents/{letter}/recipients.csv"]
+    started = re.compile(r"(?:^|[,;\"\t])[=+@-]")
+    async with console.as_("admin") as admin:
+        await admin.post("/console/preferences", None, separator="semicolon")
+        for place in [*(f"/{name}.csv" for name in LISTS), *more]:
+            answer = await admin.get(f"/console{place}")
+            raw = await answer.read()
+            assert raw.startswith(b"\xef\xbb\xbf"), place
+            text = raw.decode("utf-8-sig")
+            rows = list(csv.reader(io.StringIO(text), delimiter=";"))
+            assert {len(row) for row in rows} == {len(rows[0])}, place
+            assert len(rows[0]) > 5, place
+            assert [line for line in text.splitlines() if started.search(line)] == [], place
+        await admin.post("/console/preferences", None, separator="comma")
+        again = (await (await admin.get("/console/units.csv")).read()).decode("utf-8-sig")
+    assert again.splitlines()[0].count(",") > 5
+
+
 async def test_exports_name_units_and_subjects_and_keep_to_what_the_person_sees(console: Console) -> None:
     for path in ("/log.csv", "/deliveries.csv", f"/documents/{console.story.province}/recipients.csv"):
         mine = await table(console, "district", path)
@@ -135,4 +161,27 @@ async def test_the_audit_is_asked_by_day_unit_and_tells_what_a_retirement_set(co
         assert "Không có gì phù hợp" in await admin.text(f"/console/audit?until={past}")
         since = (today - timedelta(days=1)).isoformat()
         assert "30/06/2031" in await admin.text(f"/console/audit?since={since}&until=2099-01-01")
-        assert (await admin.get("/console/audit?since=soon")).status == 200
+
+
+WRONG = ("since=soon", "until=2026-13-01", "act=unit_sold", "unit=lca..%23")
+RIGHT = ("person=admin", "act=logged_in", "unit=lca.02.%23", f"since={datetime.now(UTC).date()}", "until=2099-12-31")
+
+
+@pytest.mark.parametrize("asked", [*WRONG, *RIGHT])
+async def test_the_page_and_the_file_of_the_audit_read_what_is_asked_for_alike(console: Console, asked: str) -> None:
+    async with console.as_("admin") as admin:
+        csrf = await admin.csrf()
+        for code in ("LCA.02.12", "LCA.03.01"):
+            form = {"csrf": csrf, "reason": "QĐ 12", "unit": code, "act": "pause"}
+            assert (await admin.post("/console/units/acts", None, **form)).status == 303
+        page, file = await admin.get(f"/console/audit?{asked}"), await admin.get(f"/console/audit.csv?{asked}")
+    if asked in WRONG:
+        assert (page.status, file.status) == (422, 400)
+        assert 'role="alert"' in await page.text()
+        return
+    assert (page.status, file.status) == (200, 200)
+    rows = csv.DictReader(io.StringIO((await file.read()).decode("utf-8-sig")))
+    told = [
+        row for row in rows if row["Thao tác"] != "xuất danh sách"
+    ]  # taking the file away is noted before it is read
+    assert len(told) == (await page.text()).count("<tr>") - 1 > 0

@@ -22,6 +22,7 @@ from router.errors import (
     LedgerRevisionError,
     LedgerUnavailableError,
     NotFoundError,
+    RefusedError,
 )
 from router.ledger.engine import open_engine, reading, writing
 from router.ledger.people.accounts import authenticate
@@ -107,6 +108,23 @@ def test_a_token_is_shown_once_and_never_listed(run: Run, ledger: Engine) -> Non
     assert row["expires_at"] > now_ms() + 89 * 86_400_000
     assert made["token"] not in listed.output
     assert made["token"].rpartition(".")[2] not in run("token", "list").output
+
+
+def test_a_token_is_given_an_end_or_none_and_every_act_is_in_the_audit_log(run: Run, ledger: Engine) -> None:
+    run("token", "create", "issuer:LCA.VP")
+    (before,) = objects(run("token", "list", "--json"))
+    (after,) = objects(run("token", "let-end", "issuer:LCA.VP", "--on", "2999-12-31", "--json"))
+    assert (before["expires_at"], after["state"]) == (None, "valid")
+    assert after["expires_at"] > before["created_at"]
+    assert "does not end" in run("token", "let-end", "issuer:LCA.VP", "--on", "never").stdout
+    assert run("token", "let-end", "issuer:LCA.VP", "--on", "2001-01-01").exit_code == 2
+    run("token", "rotate", "issuer:LCA.VP")
+    for _ in range(2):
+        run("token", "revoke", "issuer:LCA.VP")
+    assert isinstance(run("token", "let-end", "issuer:LCA.VP", "--on", "1d").exception, RefusedError)
+    with reading(ledger) as conn:
+        acts = [row.entry.act.value for row in list_entries(conn, EVERYTHING)]
+    assert acts == ["token_revoked", "token_replaced", "token_ends", "token_ends", "token_made"]
 
 
 def test_rotate_replaces_and_revoke_ends(run: Run, ledger: Engine) -> None:

@@ -4,6 +4,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from router.ledger.models import (
 from router.ledger.people.accounts import authenticate, gateways_of
 from router.ledger.people.sessions import find_session
 from router.ledger.people.tokens import new_token
-from router.ledger.queries import Filter, Flag
+from router.ledger.queries import Filter, Flag, StuckKey
 from router.ledger.redrives import stepping
 from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import list_items, list_jobs
@@ -73,7 +74,13 @@ def _id(number: int) -> str:
 def _fill(conn: Connection) -> None:
     """Rows enough that a planner with statistics prefers an index where there is one."""
     blank = {"kind": "new", "notation": "1", "subject": "s", "urgency": 0, "lane": "normal", "traceparent": ""}
-    blank |= {"submission_sha256": "", "submission": b"", "body": b"{}", "content_sha256": "", "total": PER_DISPATCH}
+    blank |= {
+        "submission_sha256": "",
+        "submission": b'{"addressees":[]}',
+        "body": b"{}",
+        "content_sha256": "",
+        "total": PER_DISPATCH,
+    }
     numbers = range(DISPATCHES)
     conn.execute(
         insert(dispatch),
@@ -240,6 +247,16 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the overview of a district": lambda conn: queries.overview(conn, DISTRICT, now_ms=0),
     "what needs attention": lambda conn: queries.attention(conn, EVERYTHING, now_ms=0),
     "what is stuck": lambda conn: queries.stuck(conn, EVERYTHING, now_ms=0, day=day_at(0, "UTC")),
+    "what is stuck below a unit": lambda conn: queries.stuck(
+        conn, EVERYTHING, now_ms=0, day=day_at(0, "UTC"), units="LCA.02.#"
+    ),
+    "what is left of a group": lambda conn: queries.is_empty(
+        conn, StuckKey("LCA.02", "parked", "sink_disk_full"), day=date(2026, 9, 1)
+    ),
+    "what is left of a group without a code": lambda conn: queries.is_empty(
+        conn, StuckKey("LCA.02", "parked", told="the disk is full"), day=date(2026, 9, 1)
+    ),
+    "the groups of a unit": lambda conn: queries.keys_of_unit(conn, DISTRICT, "LCA.02.05", day=date(2026, 9, 1)),
     "the first page of all deliveries": lambda conn: queries.find_deliveries(conn, EVERYTHING, Filter(), now_ms=0),
     "retrying deliveries": lambda conn: queries.find_deliveries(
         conn, EVERYTHING, Filter(flags=frozenset({Flag.RETRYING})), now_ms=0

@@ -1,6 +1,7 @@
 """The commands that show what the console shows, from the ledger itself."""
 
 import asyncio
+import csv
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from router.cli import audit, content, lines, overview, search, stats, stuck, units, watch, why
 from router.content import ContentStore
-from router.errors import ActRefusedError
+from router.errors import ActRefusedError, NotFoundError
 from router.ledger.engine import reading, writing
 from router.ledger.models import unit as unit_row
 from router.ledger.people.accounts import create_account
@@ -127,6 +128,38 @@ def test_nothing_stuck_is_said(run: Run, ledger: Engine) -> None:
     assert objects(run("stuck", "--json")) == []
 
 
+def test_who_takes_care_of_what_is_stuck_is_set_and_shown_wherever_it_is(run: Run, clerk: Clerk) -> None:
+    del clerk
+    (found,) = objects(run("stuck", "--json"))
+    group = found["group"]
+    assert found["care"] is None
+    (taken,) = objects(run("stuck", "take", group[:4], "--note", "gọi lúc 9 giờ", "--json"))
+    assert (taken["group"], taken["note"]) == (group, "gọi lúc 9 giờ")
+    (found,) = objects(run("stuck", "--json"))
+    assert found["care"] == {name: taken[name] for name in ("owner", "note", "at")}
+    assert "gọi lúc 9 giờ" in run("stuck").stdout
+    assert "gọi lúc 9 giờ" in run("units", "show", "LCA.01").stdout
+    assert objects(run("units", "show", "LCA.01", "--json"))[0]["cares"][0]["owner"] == taken["owner"]
+    assert run("stuck", "leave", group).exit_code == 0
+    assert isinstance(run("stuck", "leave", group).exception, NotFoundError)
+    assert isinstance(run("stuck", "take", "zz").exception, NotFoundError)
+    kinds = [entry["act"] for entry in objects(run("audit", "--unit", "LCA", "--json"))]
+    assert kinds == ["care_left", "care_taken"]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("command", ["stuck", "audit"])
+def test_lists_are_written_for_spreadsheet_programs(run: Run, clerk: Clerk, command: str, separator: str) -> None:
+    with writing(clerk.conn.engine) as conn:
+        record(conn, Entry(1, "lan", Act.UNIT_PAUSED, "LCA.01", "LCA.01", '=cmd|"/c calc"!A1;@x'))
+    text = run(command, "--csv", separator).stdout
+    assert text.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator))
+    assert len(rows) > 1
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert not [cell for row in rows for part in row for cell in part.split(";") if cell.startswith(("=", "@"))]
+
+
 def test_what_waits_for_a_retired_unit_is_told_when_it_is_retired_and_afterwards_and_handed_on(
     run: Run, clerk: Clerk, ledger: Engine
 ) -> None:
@@ -213,6 +246,9 @@ def test_audit_tells_acts_by_person_and_kind(run: Run, ledger: Engine) -> None:
     assert [it["at"] for it in objects(run("audit", "--person", "lan", "--act", "unit_paused", "--json"))] == [1]
     assert [it["at"] for it in objects(run("audit", "--before", str(newest["pos"]), "--json"))] == [2, 1]
     assert "the office moves" in run("audit", "--last", "1").stdout
+    assert [it["at"] for it in objects(run("audit", "--since", "1970-01-02", "--json"))] == []
+    assert [it["at"] for it in objects(run("audit", "--until", "1970-01-02", "--json"))] == [3, 2, 1]
+    assert run("audit", "--unit", "lca..").exit_code == 2
     unknown = run("audit", "--act", "danced")
     assert unknown.exit_code == 2
     assert "unit_paused" in unknown.stderr

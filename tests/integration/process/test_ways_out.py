@@ -30,6 +30,7 @@ ROUTER_PARTS = [
     "line watch",
     "outage retention",
     "expiry",
+    "care",
     "upload expiry",
     "redriver",
     "scrub",

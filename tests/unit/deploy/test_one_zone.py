@@ -25,6 +25,7 @@ from router.cli import console_output, unit_acts
 from router.console.exports import Writer
 from router.pages.shown import Shown
 from router.settings import RouterSettings
+from router.words.spreadsheet import Separator
 from schemas.clock import day_at, iso, now_ms, to_ms, today
 from schemas.zone import local_time, zone
 
@@ -47,7 +48,7 @@ def _sink(data: Path) -> str:
 
 def _csv(_: Path) -> str:
     services = SimpleNamespace(zone=ZoneInfo(RouterSettings().timezone))
-    return Writer("en", services).at(AT)  # type: ignore[arg-type]
+    return Writer("en", services, Separator.COMMA).at(AT)  # type: ignore[arg-type]
 
 
 def _receipt(_: Path) -> str:

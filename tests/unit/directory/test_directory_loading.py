@@ -155,7 +155,7 @@ def test_the_errors_sentence_counts_all_and_shows_the_first() -> None:
         ("code,parent,name,kind", "lacks the columns link"),
         ("code,parent,name,kind,link,colour", "unknown columns: 'colour'"),
         ("code,parent,name,kind,link,link", "names columns twice: link"),
-        ("code;parent;name;kind;link", "separates its columns by ;"),
+        ("code;parent;name;kind", "lacks the columns link"),
         ("Code,Parent,Name,Kind,Link", "lacks the columns code"),
     ],
 )
@@ -250,3 +250,16 @@ def test_a_column_holds_the_hours_of_a_units_line_in_one_form() -> None:
     assert [field for field, _ in problems] == ["line 3, opening"]
     assert "write it as 18:00-21:00" in problems[0][1]
     assert load_json(f"[{listed[0].model_dump_json()}, {listed[1].model_dump_json()}]") == listed
+
+
+@pytest.mark.parametrize("first", ["", "sep=;\r\n", "\ufeff", "\ufeffsep=;\n"])
+def test_a_list_that_a_vietnamese_excel_wrote_is_read(first: str) -> None:
+    text = f'{first}code;parent;name;kind;link;codes\nLCA;;Tỉnh ủy, Lào Cai;province;lan;"old=H38;new=H39"\n'
+    (unit,) = load_csv(text)
+    assert (unit.name, [item.code for item in unit.codes]) == ("Tỉnh ủy, Lào Cai", ["H38", "H39"])
+
+
+def test_a_list_with_semicolons_tells_the_line_that_is_wrong() -> None:
+    with pytest.raises(DirectoryError) as caught:
+        load_csv("sep=;\ncode;parent;name;kind;link\nLCA;;Tỉnh ủy;province;lan\nlca;LCA;x;commune;lan\n")
+    assert caught.value.problems[0].field.startswith("line 4")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.addressing import Reach, Rule, parse_rule, parse_rules
+from schemas.addressing import Reach, Rule, parse_rule, parse_rules, within
+from schemas.codes import covers, is_within, parent_of
 from schemas.errors import AddressingError
 from support.letters import codes
 
@@ -87,3 +88,38 @@ def test_any_text_is_read_as_it_stands_or_refused(text: str) -> None:
     except AddressingError:
         return
     assert str(rule) == text
+
+
+_CODE = st.lists(st.sampled_from(["A", "B"]), min_size=1, max_size=4).map(".".join)
+_PATTERN = st.builds(str.__add__, _CODE, st.sampled_from(["", ".#"]))
+_RULE = st.builds(str.__add__, _CODE, st.sampled_from(["", ".#", ".*"]))
+
+
+def _names(rule: Rule, code: str) -> bool:
+    if rule.reach is Reach.CHILDREN:
+        return parent_of(code) == rule.head
+    return code == rule.head or (rule.reach is Reach.SUBTREE and is_within(code, rule.head))
+
+
+@given(st.lists(_RULE, min_size=1, max_size=4), st.lists(_PATTERN, min_size=1, max_size=3), _CODE)
+def test_rules_within_patterns_name_of_their_units_what_the_rules_name_and_nothing_else(
+    rules: list[str], patterns: list[str], code: str
+) -> None:
+    told = [parse_rule(text) for text in within(rules, patterns)]
+    named = any(_names(parse_rule(rule), code) for rule in rules)
+    assert any(_names(rule, code) for rule in told) == (named and any(covers(pattern, code) for pattern in patterns))
+
+
+@pytest.mark.parametrize(
+    ("rule", "pattern", "told"),
+    [
+        ("LCA.#{commune}", "LCA.02.#", ("LCA.02.#{commune}",)),
+        ("LCA.*{district}", "LCA.02.#", ("LCA.02.#{district}",)),
+        ("LCA.*{district}", "LCA.02", ("LCA.02",)),
+        ("LCA.*", "LCA.02.05.#", ()),
+        ("!LCA.03.01", "LCA.02.#", ()),
+        ("!LCA.02.#{commune}", "LCA.02.05", ("!LCA.02.05",)),
+    ],
+)
+def test_kinds_and_exclusions_are_kept_within_patterns(rule: str, pattern: str, told: tuple[str, ...]) -> None:
+    assert within([rule], [pattern]) == told

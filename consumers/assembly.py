@@ -28,7 +28,7 @@ from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Taken
-from consumers.status import Standing, last_rate
+from consumers.status import GatewayState, last_rate
 from consumers.taking.hosting import Hosting
 from consumers.taking.intake import Intake
 from consumers.taking.queues import Taking
@@ -67,10 +67,10 @@ class Parts:
     openings: Openings
     upward: Upward
 
-    def standing(self) -> Standing:
+    def standing(self) -> GatewayState:
         """How the parts stand, for the status file."""
         troubles = self.sink.circuits.troubles(now=now_ms())
-        return Standing(
+        return GatewayState(
             units=len(self.hosting.codes),
             line=self.line.state.value,
             line_reason=self.line.reason,

@@ -24,7 +24,7 @@ EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GatewayState:
     """What the running parts say of themselves; the line's rates in bytes/s, 0 while never measured.
 
     ``line_reason`` is why the line is not up; empty while it is. ``opening`` is the line's hours and whether they are
@@ -86,7 +86,7 @@ def backlog(spool: Spool) -> Backlog:
         )
 
 
-async def keep_status(spool: Spool, standing: Callable[[], Standing]) -> None:
+async def keep_status(spool: Spool, standing: Callable[[], GatewayState]) -> None:
     """Write the status file every few seconds; never returns."""
     while True:
         try:
@@ -96,7 +96,7 @@ async def keep_status(spool: Spool, standing: Callable[[], Standing]) -> None:
         await asyncio.sleep(EVERY)
 
 
-def write_status(spool: Spool, standing: Standing) -> None:
+def write_status(spool: Spool, standing: GatewayState) -> None:
     """Replace the status file; a reader sees the old one or the new one."""
     content = {
         "at": iso(now_ms()),

@@ -29,7 +29,7 @@ _READY_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Setup:
     """What is to run beside the broker and the router.
 
     Args:
@@ -86,7 +86,7 @@ class AllInOne:
     ``LedgerUnavailableError``; what was started by then is stopped again.
     """
 
-    def __init__(self, settings: RouterSettings, wish: Wish) -> None:
+    def __init__(self, settings: RouterSettings, wish: Setup) -> None:
         self._settings = settings
         self._wish = wish
         self._home = settings.data_dir.absolute()

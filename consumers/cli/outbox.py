@@ -10,7 +10,7 @@ from consumers.cli.options import AsJson, DataDir
 from schemas.stages import Stage
 
 if TYPE_CHECKING:  # for names alone: the help must not wait for the database's library
-    from consumers.spool.sending import Listed
+    from consumers.spool.sending import SentDocument
 
 _HEADINGS = ("id", "taken", "issuer", "state", "urgency", "number", "subject", "up", "of", "dispatch", "why")
 EPILOG = (
@@ -39,7 +39,7 @@ def outbox(
     _show(found, as_json=as_json)
 
 
-def _show(found: list[Listed], *, as_json: bool) -> None:
+def _show(found: list[SentDocument], *, as_json: bool) -> None:
     import sys
 
     if as_json:
@@ -54,7 +54,7 @@ def _show(found: list[Listed], *, as_json: bool) -> None:
             print("\t".join(line))
 
 
-def fields_of(item: Listed) -> dict[str, Any]:
+def fields_of(item: SentDocument) -> dict[str, Any]:
     """A document as one JSON object."""
     from dataclasses import asdict
 
@@ -63,7 +63,7 @@ def fields_of(item: Listed) -> dict[str, Any]:
     return asdict(item) | {"taken_at": iso(item.taken_at), "state_at": iso(item.state_at)}
 
 
-def _print_table(found: list[Listed]) -> None:
+def _print_table(found: list[SentDocument]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -77,7 +77,7 @@ def _print_table(found: list[Listed]) -> None:
     Console().print(table)
 
 
-def _words(item: Listed) -> tuple[str, ...]:
+def _words(item: SentDocument) -> tuple[str, ...]:
     from consumers.cli.showing import URGENCY_WORDS, local_time, size_words
 
     up = item.size if item.state == Stage.ACCEPTED else item.done

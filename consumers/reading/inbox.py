@@ -15,7 +15,7 @@ from consumers.errors import UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.spool import Spool, outbox, recalls
 from consumers.spool.models import inbox, letter, receipt
-from consumers.spool.outbox import Saying
+from consumers.spool.outbox import Statement
 from schemas.clock import iso, now_ms
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Kind
@@ -266,7 +266,7 @@ def _write(conn: Connection, entry: Entry, said: Receipt) -> frozenset[str]:
     conn.execute(
         update(inbox).where(inbox.c.pos == pos).values(state=said.status.value, state_at=now_ms(), reason=said.reason)
     )
-    saying = Saying(
+    saying = Statement(
         inbox_pos=pos,
         unit=entry.unit,
         urgency=entry.urgency,

@@ -39,7 +39,7 @@ MAX_MISSING = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class ShortHello:
     """A short hello that goes along with a burst of receipts, and what it says of the line, and of us if it is new."""
 
     message: Outgoing
@@ -119,7 +119,7 @@ class Presence:
             elif (company := await self.company()) is not None:
                 await self.went(company, (await self._publisher.publish([company.message]))[0])
 
-    async def company(self) -> Company | None:
+    async def company(self) -> ShortHello | None:
         """A short hello to go along with what is sent now, when half of the interval has passed since the last."""
         if self._said_at is None or time.monotonic() - self._said_at < self._interval / 2:
             return None
@@ -135,9 +135,9 @@ class Presence:
         now = self._health()
         health = None if alike(now, self._told_health) else now
         hello = short_hello(self._head, units[0], self._spool.id, words, health=health, memory=memory)
-        return Company(hello, words, health)
+        return ShortHello(hello, words, health)
 
-    async def went(self, company: Company, outcome: Outcome) -> None:
+    async def went(self, company: ShortHello, outcome: Outcome) -> None:
         """Note what became of a hello: its outages are told again when no broker has confirmed it."""
         if outcome is not Outcome.CONFIRMED:
             return

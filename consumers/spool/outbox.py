@@ -21,7 +21,7 @@ from schemas.states import Status
 from schemas.zone import zone
 
 
-class Saying(NamedTuple):
+class Statement(NamedTuple):
     """What is to be said of a delivery; the receipt's id, number and time are given when it is written."""
 
     inbox_pos: int
@@ -120,7 +120,7 @@ _GIVEN = (
 _LOST = update(receipt).where(among(receipt.c.pos, "positions")).values(sent_at=null())
 
 
-def say(conn: Connection, sayings: Sequence[Saying]) -> None:
+def say(conn: Connection, sayings: Sequence[Statement]) -> None:
     """Write receipts into the outbox, numbered per unit in the order given."""
     if not sayings:
         return
@@ -189,7 +189,7 @@ def _numbers(conn: Connection, units: set[str]) -> Iterator[dict[str, int]]:
     conn.execute(_SET_NUMBERS, [{"code": code, "receipt_seq": number} for code, number in last.items()])
 
 
-def _row(item: Saying, number: int, at: str) -> tuple[object, ...]:
+def _row(item: Statement, number: int, at: str) -> tuple[object, ...]:
     return (
         new_id(),
         item.inbox_pos,

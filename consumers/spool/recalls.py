@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.spool import outbox
 from consumers.spool.models import content_use, inbox, letter, recall
-from consumers.spool.outbox import Saying
+from consumers.spool.outbox import Statement
 from consumers.spool.sets import among, as_list
 from schemas.clock import now_ms
 from schemas.states import Status, on_recall
@@ -143,6 +143,6 @@ def _settle(conn: Connection, rows: Sequence[Any]) -> Recalled:
         [{"b_pos": row.pos, "b_state": to.value, "b_now": now, "b_reason": row.reason} for row, to in changed],
     )
     ended = [row for row, outcome in changed if outcome is Status.RECALLED]
-    outbox.say(conn, [Saying(row.pos, row.unit, row.urgency, Status.RECALLED, reason=row.reason) for row in ended])
+    outbox.say(conn, [Statement(row.pos, row.unit, row.urgency, Status.RECALLED, reason=row.reason) for row in ended])
     positions = frozenset(row.pos for row in ended)
     return Recalled(positions, release(conn, positions))

@@ -90,7 +90,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SentDocument:
     """A document as people see it; times are UTC milliseconds."""
 
     id: str
@@ -170,7 +170,7 @@ _NOTE = (
     .values(done=bindparam("b_done"), reason=bindparam("b_reason"), retry_at=bindparam("b_retry_at"))
 )
 _LIST = (
-    select(*(outgoing.c[name] for name in Listed.__dataclass_fields__))
+    select(*(outgoing.c[name] for name in SentDocument.__dataclass_fields__))
     .order_by(outgoing.c.pos.desc())
     .limit(bindparam("limit"))
 )
@@ -258,10 +258,10 @@ def note(conn: Connection, items: Sequence[Progress]) -> list[None]:
     return [None] * len(items)
 
 
-def listed(conn: Connection, *, stages: Sequence[Stage], limit: int) -> list[Listed]:
+def listed(conn: Connection, *, stages: Sequence[Stage], limit: int) -> list[SentDocument]:
     """Documents in these stages (none: in any), newest first."""
     query = _LIST.where(outgoing.c.state.in_([stage.value for stage in stages])) if stages else _LIST
-    return [Listed(*row) for row in conn.execute(query, {"limit": limit})]
+    return [SentDocument(*row) for row in conn.execute(query, {"limit": limit})]
 
 
 def count_waiting(conn: Connection) -> Waiting:

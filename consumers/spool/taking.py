@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.spool import outbox, recalls
 from consumers.spool.models import content_use, gap, inbox, letter, receipt, unit
-from consumers.spool.outbox import Saying
+from consumers.spool.outbox import Statement
 from consumers.spool.recalls import NOTHING, Noted, Recalled
 from consumers.spool.sets import among, as_list, insert_rows
 from schemas.attachment import PLAIN, Forms
@@ -261,9 +261,9 @@ def _row(pos: int, item: Arriving, letter_pos: int, now: int) -> tuple[Any, ...]
     )
 
 
-def _saying(pos: int, item: Arriving) -> Saying:
+def _saying(pos: int, item: Arriving) -> Statement:
     """``arrived`` says ``taken`` as well when both happen in this transaction: one receipt less on the line."""
-    return Saying(pos, item.unit, item.letter.urgency, Status.ARRIVED if item.complete else Status.TAKEN)
+    return Statement(pos, item.unit, item.letter.urgency, Status.ARRIVED if item.complete else Status.TAKEN)
 
 
 def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], now: int) -> int:
@@ -285,7 +285,9 @@ def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], no
     if redriven:
         rows = [{"b_pos": pos, "b_now": now, "b_redriven": item.redriven_at or 0} for pos, item in redriven.items()]
         conn.execute(_REOPEN, rows)
-        outbox.say(conn, [Saying(pos, item.unit, item.letter.urgency, Status.TAKEN) for pos, item in redriven.items()])
+        outbox.say(
+            conn, [Statement(pos, item.unit, item.letter.urgency, Status.TAKEN) for pos, item in redriven.items()]
+        )
     return len(redriven)
 
 

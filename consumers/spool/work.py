@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 
 from consumers.spool import outbox, recalls
 from consumers.spool.models import content_use, inbox, letter
-from consumers.spool.outbox import Saying
+from consumers.spool.outbox import Statement
 from consumers.spool.sets import among, as_list, insert_rows
 from consumers.spool.taking import Content
 from schemas.clock import now_ms
@@ -293,5 +293,5 @@ def _end(
     }
 
 
-def _saying(item: Waiting, status: Status, attempts: int, reason: str | None = None) -> Saying:
-    return Saying(item.pos, item.unit, item.urgency, status, reason=reason, attempts=attempts)
+def _saying(item: Waiting, status: Status, attempts: int, reason: str | None = None) -> Statement:
+    return Statement(item.pos, item.unit, item.urgency, status, reason=reason, attempts=attempts)

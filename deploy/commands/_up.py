@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from deploy.allinone import AllInOne, Running, Wish
+from deploy.allinone import AllInOne, Running, Setup
 from deploy.errors import ChildError
 from router.process.ending import end_within
 from router.settings import RouterSettings
@@ -17,7 +17,7 @@ STOPS_WITHIN = 150.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(settings: RouterSettings, wish: Wish, *, as_json: bool) -> None:
+async def serve(settings: RouterSettings, wish: Setup, *, as_json: bool) -> None:
     """Start, show, and stop at SIGTERM or Ctrl-C.
 
     Raises:

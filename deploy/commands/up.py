@@ -31,12 +31,12 @@ def up(
     import asyncio
     import os
 
-    from deploy.allinone import Wish
+    from deploy.allinone import Setup
     from deploy.commands._up import serve
     from deploy.logs import configure_logs
     from router.settings import RouterSettings
 
     configure_logs(program="up")
     patterns = tuple(gateway) if gateway else None
-    wish = Wish(environ=os.environ, example=example, gateways=patterns if gateways else ())
+    wish = Setup(environ=os.environ, example=example, gateways=patterns if gateways else ())
     asyncio.run(serve(RouterSettings(), wish, as_json=as_json))

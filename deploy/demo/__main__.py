@@ -17,7 +17,7 @@ import aiohttp
 import typer
 from rich.console import Console
 
-from deploy.allinone import AllInOne, Running, Wish
+from deploy.allinone import AllInOne, Running, Setup
 from deploy.commands._up import interruptible
 from deploy.demo import everyday
 from deploy.demo.errors import DemoError
@@ -80,7 +80,7 @@ async def show(home: Path, screen: Screen, *, keep: bool) -> None:
         settings = RouterSettings(data_dir=home, http_port=_port())
         environ = {**os.environ, **(everyday.SETTINGS if keep else {})}
         line = Line()
-        wish = Wish(environ=environ, example="lao-cai", through=line.through if keep else None)
+        wish = Setup(environ=environ, example="lao-cai", through=line.through if keep else None)
         async with line, AllInOne(settings, wish) as running:
             screen.say(f"ready after {time.monotonic() - began:.0f} s; web API at {running.api_url}")
             await send_and_follow(running, screen)

@@ -15,7 +15,7 @@ from router.errors import MalformedError
 from router.faces import Services
 from router.ledger.engine import reading, writing
 from router.ledger.queries import Filter
-from router.ledger.redrives.acting import Wish, act_on
+from router.ledger.redrives.acting import ActRequest, act_on
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, JobState, Outcome, Pace
 from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
@@ -203,7 +203,7 @@ async def act_on_redrive(
     ] = None,
 ) -> RedriveView:
     """For who may act on every delivery of it; it goes on in the name of who let it go on last."""
-    wish = Wish(act, _authority(account), seen, _address(request), _home(account))
+    wish = ActRequest(act, _authority(account), seen, _address(request), _home(account))
 
     def work(conn: Connection) -> Job:
         return act_on(conn, scope_of(account), redrive_id, wish, now_ms=now_ms())

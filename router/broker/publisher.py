@@ -74,7 +74,7 @@ class Publisher:
         self._confirms: Confirms[tuple[_Call, int]] = Confirms()
         self._calls: dict[_Call, None] = {}  # all that wait for an answer, earliest deadline first
         self._queue: deque[_Call] = deque()  # those with messages that are not on the wire yet
-        self._line: wire.Line | None = None
+        self._line: wire.Framing | None = None
         self._link: Link | None = None
         self._channel: Channel | None = None
         self._closing = False
@@ -120,7 +120,7 @@ class Publisher:
     def serve(self, link: Link) -> Coroutine[None, None, None]:
         """Take a link: publishing is possible from now on; the coroutine keeps a channel open until it is cancelled."""
         self._link = link
-        self._line = wire.Line(link.reserve_number(), self._user, link.frame_max)
+        self._line = wire.Framing(link.reserve_number(), self._user, link.frame_max)
         link.on_blocked.append(self._on_blocked)
         return self._serve(link, self._line.channel)
 

@@ -1,7 +1,7 @@
 """Publishing as bytes: ``basic.publish``, content header and body frames of AMQP 0-9-1, without frame objects.
 
 Many messages differ in routing key, message id and a few headers only. What their template fixes is encoded once per
-channel (a :class:`Mould`); a message's own part is joined to it. Layout: AMQP 0-9-1 sections 2.3.5 and 4.2, the
+channel (a :class:`FrameTemplate`); a message's own part is joined to it. Layout: AMQP 0-9-1 sections 2.3.5 and 4.2, the
 basic class's properties in the order of its flags.
 """
 
@@ -32,7 +32,7 @@ _int64 = struct.Struct(">cq").pack
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Framing:
     """Where the bytes will go: the channel, who publishes, and the largest frame agreed on (bytes)."""
 
     channel: int
@@ -41,7 +41,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Mould:
+class FrameTemplate:
     """A template's share of the bytes on one line."""
 
     exchange: bytes  # the method's fixed part
@@ -54,7 +54,7 @@ class Mould:
     body: bytes  # whole frames
 
 
-def encode(messages: Iterable[Outgoing], line: Line) -> list[bytes]:
+def encode(messages: Iterable[Outgoing], line: Framing) -> list[bytes]:
     """The frames of many messages, two pieces each: what is its own, and its template's body frames.
 
     Raises:
@@ -71,7 +71,7 @@ def encode(messages: Iterable[Outgoing], line: Line) -> list[bytes]:
     return pieces
 
 
-def _own(message: Outgoing, mould: Mould, line: Line) -> bytes:
+def _own(message: Outgoing, mould: FrameTemplate, line: Framing) -> bytes:
     method = mould.exchange + _short(message.routing_key) + mould.flags
     message_id = _short(message.message_id)
     headers = _table(message, mould)
@@ -88,7 +88,7 @@ def _own(message: Outgoing, mould: Mould, line: Line) -> bytes:
     return _frame(1, line.channel, len(method) - 1) + method + _frame(2, line.channel, len(content) - 1) + content
 
 
-def _table(message: Outgoing, mould: Mould) -> bytes:
+def _table(message: Outgoing, mould: FrameTemplate) -> bytes:
     own, shared = message.headers, message.template.headers
     if not own:
         return mould.headers
@@ -97,19 +97,19 @@ def _table(message: Outgoing, mould: Mould) -> bytes:
     return _entries({**shared, **own})
 
 
-def _keep(template: Template, line: Line) -> Mould:
+def _keep(template: Template, line: Framing) -> FrameTemplate:
     mould = template.encoded[line] = _mould(template, line)
     return mould
 
 
-def _mould(template: Template, line: Line) -> Mould:
+def _mould(template: Template, line: Framing) -> FrameTemplate:
     flags = _HEADERS | _DELIVERY_MODE | _MESSAGE_ID | _USER_ID
     flags |= _CONTENT_TYPE * bool(template.content_type) | _REPLY_TO * bool(template.reply_to)
     flags |= _TIMESTAMP * (template.timestamp_ms is not None) | _TYPE * bool(template.type)
     content_type = _optional(template.content_type)
     timestamp = b"" if template.timestamp_ms is None else struct.pack(">Q", template.timestamp_ms // 1000)
     size = len(template.body)
-    return Mould(
+    return FrameTemplate(
         exchange=_PUBLISH + _short(template.exchange),
         flags=(b"\x01" if template.mandatory else b"\x00") + _END,
         start=_content(60, 0, size, flags) + content_type,
@@ -121,7 +121,7 @@ def _mould(template: Template, line: Line) -> Mould:
     )
 
 
-def _body(body: bytes, line: Line) -> bytes:
+def _body(body: bytes, line: Framing) -> bytes:
     room = line.frame_max - FRAME_OVERHEAD
     parts = (body[at : at + room] for at in range(0, len(body), room))
     return b"".join(_frame(3, line.channel, len(part)) + part + _END for part in parts)

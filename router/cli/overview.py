@@ -37,7 +37,7 @@ _EPILOG = f"""Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Snapshot:
     """How everything stands at one moment (UTC ms)."""
 
     at: int
@@ -79,14 +79,14 @@ class Standing:
         return sum(count for state, count in self.lines.items() if state.value == "down")
 
 
-def look(conn: "Connection") -> Standing:
+def look(conn: "Connection") -> Snapshot:
     """How everything stands now."""
     from router.ledger import queries
     from router.ledger.recovery import forgotten
     from router.ledger.scope import EVERYTHING
 
     now = now_ms()
-    return Standing(
+    return Snapshot(
         at=now,
         figures=queries.overview(conn, EVERYTHING, now_ms=now),
         lines=queries.count_lines(conn, EVERYTHING),

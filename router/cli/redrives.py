@@ -74,11 +74,11 @@ def cancel(key: KeyArgument, as_json: JsonOption = False) -> None:
 
 def _act(key: str, act: "JobAct", *, as_json: bool) -> None:
     from router.ledger.engine import writing
-    from router.ledger.redrives.acting import Wish, act_on
+    from router.ledger.redrives.acting import ActRequest, act_on
     from router.ledger.scope import EVERYTHING
 
     with open_ledger() as engine, writing(engine) as conn:
-        job = act_on(conn, EVERYTHING, key, Wish(act, terminal()), now_ms=now_ms())
+        job = act_on(conn, EVERYTHING, key, ActRequest(act, terminal()), now_ms=now_ms())
     _show([job], as_json=as_json)
 
 

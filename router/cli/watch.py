@@ -12,7 +12,7 @@ import typer
 
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json
 from router.cli.log import require_pattern
-from router.cli.overview import Standing, attention_row, look
+from router.cli.overview import Snapshot, attention_row, look
 from schemas.clock import now_ms
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def watch(
             _show(looks)
 
 
-def _looks(engine: "Engine", pattern: str, seconds: float | None) -> "Iterator[tuple[Standing, list[LogEntry]]]":
+def _looks(engine: "Engine", pattern: str, seconds: float | None) -> "Iterator[tuple[Snapshot, list[LogEntry]]]":
     """A look every second; while the ledger is away, the last one again."""
     from router.errors import LedgerUnavailableError
     from router.ledger.engine import reading
@@ -68,7 +68,7 @@ def _looks(engine: "Engine", pattern: str, seconds: float | None) -> "Iterator[t
 
     follower = Follower(EVERYTHING, Filter(units=(pattern,) if pattern else ()), first=_KEPT)
     deadline = None if seconds is None else time.monotonic() + seconds
-    standing: Standing | None = None
+    standing: Snapshot | None = None
     while True:
         new: list[LogEntry] = []
         with suppress(LedgerUnavailableError), reading(engine) as conn:
@@ -80,7 +80,7 @@ def _looks(engine: "Engine", pattern: str, seconds: float | None) -> "Iterator[t
         time.sleep(_EVERY)
 
 
-def _show(looks: "Iterator[tuple[Standing, list[LogEntry]]]") -> None:
+def _show(looks: "Iterator[tuple[Snapshot, list[LogEntry]]]") -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -92,7 +92,7 @@ def _show(looks: "Iterator[tuple[Standing, list[LogEntry]]]") -> None:
             live.update(picture(standing, list(entries), console.height), refresh=True)
 
 
-def picture(standing: Standing, entries: "list[LogEntry]", height: int) -> "RenderableType":
+def picture(standing: Snapshot, entries: "list[LogEntry]", height: int) -> "RenderableType":
     """The whole screen: numbers, causes, and as much of the log's end as there is room for."""
     from rich.console import Group
     from rich.text import Text
@@ -107,7 +107,7 @@ def picture(standing: Standing, entries: "list[LogEntry]", height: int) -> "Rend
     return Group(*parts, Text("Ctrl-C ends it", style="dim"))
 
 
-def _numbers(standing: Standing) -> "RenderableType":
+def _numbers(standing: Snapshot) -> "RenderableType":
     from rich.table import Table
 
     table = Table(box=None, expand=True, pad_edge=False, header_style="dim")

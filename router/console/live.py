@@ -23,7 +23,7 @@ from router.faces import Services
 from router.ledger.queries import log_tail
 from router.ledger.queries.log_tail import Missed
 from router.pages.errors import LoginNeededError
-from router.rules.number_ranges import Heard
+from router.rules.number_ranges import Received
 from router.words.filters import FilterError, parse
 from schemas.clock import now_ms
 
@@ -41,7 +41,7 @@ router = APIRouter()
 class Start:
     """Where a client stands: what it says that it has got, or the place it knows."""
 
-    state: Heard | None
+    state: Received | None
     place: int
 
 
@@ -95,7 +95,7 @@ class _Rows:
                     if not await self._newsroom.grows(index, _AT_LEAST_EVERY) or not await self._is_allowed():
                         return
 
-    async def _begin(self, start: Start) -> Heard:
+    async def _begin(self, start: Start) -> Received:
         """What the client has got."""
         if start.state is not None:
             return start.state
@@ -103,9 +103,9 @@ class _Rows:
             with suppress(LedgerUnavailableError):
                 return await look(self._services, lambda conn: log_tail.heard_after(conn, start.place))
             await self._newsroom.rests()
-        return Heard()
+        return Received()
 
-    async def _missed(self, has: Heard, come: Heard) -> AsyncIterator[bytes]:
+    async def _missed(self, has: Received, come: Received) -> AsyncIterator[bytes]:
         """What came in while the client was away, or too slow for what is kept, page by page."""
         view, after = self._view, None
 

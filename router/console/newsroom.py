@@ -13,7 +13,7 @@ from router.faces import Services
 from router.ledger.queries import Filter, LogEntry, log_tail
 from router.ledger.queries.log_tail import Fresh, LogTail
 from router.ledger.scope import Scope
-from router.rules.number_ranges import Heard
+from router.rules.number_ranges import Received
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the log's end, while somebody watches."""
@@ -36,7 +36,7 @@ class News:
 
     text: bytes
     index: int
-    heard: Heard
+    heard: Received
 
 
 class Newsroom:
@@ -52,7 +52,7 @@ class Newsroom:
     def _forget(self) -> None:
         self._tail = LogTail()
         self._is_ready = False
-        self._heard = Heard()
+        self._heard = Received()
         self._first = 0
         self._kept: deque[Fresh] = deque()
         self._rows: dict[tuple[int, str], bytes] = {}
@@ -64,7 +64,7 @@ class Newsroom:
         return not self._services.stopping.is_set()
 
     @property
-    def end(self) -> tuple[int, Heard]:
+    def end(self) -> tuple[int, Received]:
         """The index of the next entry, and all that has come in before it."""
         return self._first + len(self._kept), self._heard
 
@@ -91,7 +91,7 @@ class Newsroom:
         """Wait until there is an entry of an index, at most so many seconds; false: the process is about to end."""
         return await self._wait(lambda: self.end[0] > index, within)
 
-    async def catches_up(self, has: Heard, within: float) -> bool:
+    async def catches_up(self, has: Received, within: float) -> bool:
         """Wait until all has come in that a client has got, which may have had it from another process before."""
         return await self._wait(lambda: self._heard.joined(has) == self._heard, within)
 
@@ -125,12 +125,12 @@ class Newsroom:
             found = self._made[index, view] = News(text, end, heard)
         return found
 
-    def event(self, entry: LogEntry, heard: Heard, language: str) -> bytes:
+    def event(self, entry: LogEntry, heard: Received, language: str) -> bytes:
         """An entry as an event."""
         return b"id: %s\n%s" % (log_tail.name_of(heard).encode(), self._row(entry, language))
 
     @staticmethod
-    def nothing(heard: Heard) -> bytes:
+    def nothing(heard: Received) -> bytes:
         """An event that shows nothing: it only says what the client has got, and that there is life."""
         return b"id: %s\n\n" % log_tail.name_of(heard).encode()
 

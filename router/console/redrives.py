@@ -14,7 +14,7 @@ from router.errors import ForbiddenError, MalformedError
 from router.faces import Services
 from router.ledger.people.persons import Right
 from router.ledger.queries import Filter
-from router.ledger.redrives.acting import Wish, act_on, may_act_on
+from router.ledger.redrives.acting import ActRequest, act_on, may_act_on
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, Outcome, Pace
 from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
@@ -152,7 +152,7 @@ async def act_on_redrive(
     seen: Annotated[int, Form(ge=0, lt=2**53)],
 ) -> Response:
     """Let the next ones go, pause, go on, cancel; ``seen`` is what was allowed when the page was made."""
-    wish = Wish(act, authority_of(viewer), seen, viewer.address, viewer.person.home)
+    wish = ActRequest(act, authority_of(viewer), seen, viewer.address, viewer.person.home)
     await change(services, lambda conn: act_on(conn, viewer.scope, redrive_id, wish, now_ms=now_ms()))
     return RedirectResponse(link(f"/redrives/{redrive_id}"), _SEE_OTHER)
 

@@ -15,7 +15,7 @@ from router.delivery.relay import publish_where_possible, root_of
 from router.directory import Directory
 from router.ledger.engine import reading
 from router.ledger.units import heard
-from router.ledger.units.heard import Question, Wish
+from router.ledger.units.heard import Question, QuestionsWanted
 from router.ledger.writer import Writer
 from schemas.clock import Clock, now_ms
 from schemas.dispatch import Lane
@@ -81,7 +81,7 @@ class Asker:
 def _claim(clock: Clock, connection: Connection, wishes: Sequence[None]) -> list[list[Question]]:
     """Claim the questions that are due when the claim is made, which may be long after it was wished for."""
     now = clock()
-    return heard.claim(connection, [Wish(now, now + _CLAIM_MS)] * len(wishes))
+    return heard.claim(connection, [QuestionsWanted(now, now + _CLAIM_MS)] * len(wishes))
 
 
 def message_of(question: Question, directory: Directory, day: date) -> Outgoing | None:

@@ -14,7 +14,7 @@ _CODES_OF_A_CYCLE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListEntry:
     """One entry of a list: where it stands, its code as written, and its unit or what is wrong with it."""
 
     prefix: str
@@ -45,12 +45,12 @@ def require_whole(units: Iterable[Unit]) -> None:
     Raises:
         DirectoryError: ``problems`` names the unit and field of each problem.
     """
-    problems = problems_of_list([Listed(f"{unit.code}, ", unit.code, unit) for unit in units])
+    problems = problems_of_list([ListEntry(f"{unit.code}, ", unit.code, unit) for unit in units])
     if problems:
         raise refuse(problems)
 
 
-def problems_of_list(listed: Sequence[Listed]) -> list[FieldProblem]:
+def problems_of_list(listed: Sequence[ListEntry]) -> list[FieldProblem]:
     """Every problem of a list in the order of its entries; an entry that is wrong by itself brings on no others."""
     if not listed:
         return [FieldProblem("line 1", "there are no units")]
@@ -68,15 +68,15 @@ Complaint = tuple[str, str, str]
 
 
 class _Tree:
-    def __init__(self, listed: Sequence[Listed]) -> None:
-        self._first: dict[str, Listed] = {}
+    def __init__(self, listed: Sequence[ListEntry]) -> None:
+        self._first: dict[str, ListEntry] = {}
         for item in listed:
             self._first.setdefault(item.code, item)
         units = [item.unit for item in listed if item.unit is not None]
         self._parent_cycles = _cycles({unit.code: unit.parent for unit in units if unit.parent})
         self._successor_cycles = _cycles({unit.code: unit.successor for unit in units if unit.successor})
 
-    def problems_of(self, item: Listed) -> Iterator[Complaint]:
+    def problems_of(self, item: ListEntry) -> Iterator[Complaint]:
         unit = item.unit
         if unit is None:
             return

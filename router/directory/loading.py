@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from router.directory.checking import Listed, problems_of_list, refuse
+from router.directory.checking import ListEntry, problems_of_list, refuse
 from schemas.errors import FieldProblem
 from schemas.model import problems_of
 from schemas.unit import Unit
@@ -63,7 +63,7 @@ def load_csv(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
     """
     plain = text.removeprefix("\ufeff")
     reader = csv.reader(io.StringIO(plain, newline=""), strict=True, delimiter=_separator(plain))
-    listed: list[Listed] = []
+    listed: list[ListEntry] = []
     try:
         columns = next(reader, [])
         if columns and columns[0] == _SAYS_SEPARATOR:
@@ -93,7 +93,7 @@ def load_json(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
     Raises:
         DirectoryError: ``problems`` names every line, index and field that is wrong.
     """
-    listed: list[Listed] = []
+    listed: list[ListEntry] = []
     for index, (line, item, source) in enumerate(_items(text.removeprefix("\ufeff"))):
         _require_room(index, line)
         code = str(item.get("code", "")) if isinstance(item, dict) else ""
@@ -103,9 +103,9 @@ def load_json(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
     return _whole(listed, beside)
 
 
-def _whole(listed: Sequence[Listed], beside: Sequence[Unit]) -> list[Unit]:
+def _whole(listed: Sequence[ListEntry], beside: Sequence[Unit]) -> list[Unit]:
     named = {item.code for item in listed}
-    others = [Listed(f"{unit.code}, ", unit.code, unit) for unit in beside if unit.code not in named]
+    others = [ListEntry(f"{unit.code}, ", unit.code, unit) for unit in beside if unit.code not in named]
     problems = problems_of_list([*listed, *others] if listed else [])
     if problems:
         raise refuse(problems)
@@ -130,13 +130,13 @@ def _require_room(count: int, line: int) -> None:
         raise refuse([FieldProblem(f"line {line}", f"a directory has at most {MAX_UNITS} units")])
 
 
-def _from_csv(line: int, columns: Sequence[str], fields: Sequence[str]) -> Listed:
+def _from_csv(line: int, columns: Sequence[str], fields: Sequence[str]) -> ListEntry:
     prefix = f"line {line}, "
     raw: dict[str, Any] = {name: value for name, value in zip(columns, fields, strict=False) if value}
     code = raw.get("code", "")
     if len(fields) != len(columns):
         problem = FieldProblem("", f"has {len(fields)} fields, the header names {len(columns)}")
-        return Listed(prefix, code, None, (problem,))
+        return ListEntry(prefix, code, None, (problem,))
     if "codes" in raw:
         raw["codes"] = [_other_code(item) for item in raw["codes"].split(";")]
     return _checked(prefix, code, partial(Unit.model_validate, raw))
@@ -147,11 +147,11 @@ def _other_code(text: str) -> dict[str, str]:
     return {"scheme": scheme, "code": code} if sign else {"scheme": text}
 
 
-def _checked(prefix: str, code: str, validate: Callable[[], Unit]) -> Listed:
+def _checked(prefix: str, code: str, validate: Callable[[], Unit]) -> ListEntry:
     try:
-        return Listed(prefix, code, validate())
+        return ListEntry(prefix, code, validate())
     except ValidationError as error:
-        return Listed(prefix, code, None, tuple(problems_of(error)))
+        return ListEntry(prefix, code, None, tuple(problems_of(error)))
 
 
 def _items(text: str) -> Iterator[tuple[int, Any, str]]:

@@ -13,25 +13,25 @@ MOST_SPANS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """What has come of numbers that count from 1: all up to ``through``, and the runs ``ahead`` of it."""
 
     through: int = 0
     ahead: tuple[Span, ...] = ()
 
-    def and_also(self, numbers: Iterable[int]) -> "Heard":
+    def and_also(self, numbers: Iterable[int]) -> "Received":
         """With further numbers, in any order and any number of times."""
         new = sorted({number for number in numbers if number > self.through})
         if not new:
             return self
         found = self._with((number, number) for number in new)
-        return Heard(found.through, found.ahead[:MOST_SPANS])
+        return Received(found.through, found.ahead[:MOST_SPANS])
 
-    def up_to(self, number: int) -> "Heard":
+    def up_to(self, number: int) -> "Received":
         """With everything up to a number, whether it came or never will."""
         return self if number <= self.through else self._with([(self.through + 1, number)])
 
-    def joined(self, other: "Heard") -> "Heard":
+    def joined(self, other: "Received") -> "Received":
         """What has come of both."""
         return self._with([*other.ahead, (1, other.through)] if other.through else other.ahead)
 
@@ -39,14 +39,14 @@ class Heard:
         """Whether a number is among them."""
         return number <= self.through or any(first <= number <= last for first, last in self.ahead)
 
-    def _with(self, spans: Iterable[Span]) -> "Heard":
+    def _with(self, spans: Iterable[Span]) -> "Received":
         through, ahead = self.through, []
         for first, last in _joined(sorted([*self.ahead, *spans])):
             if first <= through + 1:
                 through = max(through, last)
             else:
                 ahead.append((first, last))
-        return Heard(through, tuple(ahead))
+        return Received(through, tuple(ahead))
 
     def missing(self, *, above: int, told: int) -> tuple[Span, ...]:
         """The runs that miss above a number, up to the highest that is known to have been given."""

@@ -25,7 +25,7 @@ from router.ledger.queries.delivery_log import (
 )
 from router.ledger.queries.filters import ANY_URGENCY, Filter, parts_of
 from router.ledger.scope import Scope
-from router.rules.number_ranges import Heard
+from router.rules.number_ranges import Received
 from router.rules.number_ranges import read as read_spans
 from router.rules.number_ranges import write as write_spans
 from schemas.clock import now_ms
@@ -44,14 +44,14 @@ class Fresh:
 
     entry: LogEntry
     search: str
-    heard: Heard
+    heard: Received
 
 
 class LogTail:
     """Reads on from the log's end as it is at the first reading."""
 
     def __init__(self) -> None:
-        self.heard = Heard()
+        self.heard = Received()
         """Every place that has been read, or that is settled: nothing comes in there any more."""
         self._began = False
         self._last = 0
@@ -73,7 +73,7 @@ class LogTail:
     def _begin(self, conn: Connection, end: int, look_back: int) -> None:
         settled = max(min(end, reaches(conn, now_ms() - look_back * 1000) - 1), 0) if look_back else end
         places = conn.scalars(select(receipt.c.pos).where(receipt.c.pos > settled, receipt.c.pos <= end)).all()
-        self.heard, self._told, self._last = _with(Heard(settled), places), set(places), end
+        self.heard, self._told, self._last = _with(Received(settled), places), set(places), end
         self._began = True
 
     def _new(self, conn: Connection) -> list[tuple[LogEntry, str]]:
@@ -90,7 +90,7 @@ class LogTail:
             rows = [*rows, *page]
         return [(read_entry(*values), search) for *values, search in rows if values[0] not in self._told]
 
-    def _note(self, place: int) -> Heard:
+    def _note(self, place: int) -> Received:
         self._told.add(place)
         self._last = max(self._last, place)
         self.heard = _with(self.heard, [place])
@@ -130,12 +130,12 @@ def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
 class Missed:
     """A page of what somebody missed, each entry with all that is had with it; ``place`` is where the next begins."""
 
-    entries: Sequence[tuple[LogEntry, Heard]]
+    entries: Sequence[tuple[LogEntry, Received]]
     place: int | None
 
 
 def missed(
-    conn: Connection, scope: Scope, wanted: Filter, *, has: Heard, come: Heard, after: int | None = None
+    conn: Connection, scope: Scope, wanted: Filter, *, has: Received, come: Received, after: int | None = None
 ) -> Missed:
     """What a reader that was away has not got.
 
@@ -153,33 +153,33 @@ def missed(
     return Missed(entries, page[-1].pos if len(page) == MAX_ENTRIES else None)
 
 
-def name_of(heard: Heard) -> str:
+def name_of(heard: Received) -> str:
     """The name of what has come, as :func:`heard_of` reads it: ``120``, or ``120:122-130,140``."""
     ahead = write_spans(heard.ahead[:_MOST_TOLD])
     return f"{heard.through}:{ahead}" if ahead else str(heard.through)
 
 
-def heard_of(name: str) -> Heard | None:
+def heard_of(name: str) -> Received | None:
     """What has come, from its name; None: it is no such name."""
     match = _STATE.fullmatch(name)
     if match is None:
         return None
-    return Heard(int(match[1])).joined(Heard(0, read_spans(match[2] or "")))
+    return Received(int(match[1])).joined(Received(0, read_spans(match[2] or "")))
 
 
-def heard_after(conn: Connection, place: int) -> Heard:
+def heard_after(conn: Connection, place: int) -> Received:
     """What somebody has got who knows a place alone; what may have come in below it since is told again."""
-    return Heard(max(before_late_ones(conn, place, LOOK_BACK.get(conn.dialect.name, 0)), 0))
+    return Received(max(before_late_ones(conn, place, LOOK_BACK.get(conn.dialect.name, 0)), 0))
 
 
-def _with(heard: Heard, places: Iterable[int]) -> Heard:
+def _with(heard: Received, places: Iterable[int]) -> Received:
     """Every place is kept: one that was forgotten would be missed by who comes back."""
-    return heard.joined(Heard(0, tuple((place, place) for place in sorted(places))))
+    return heard.joined(Received(0, tuple((place, place) for place in sorted(places))))
 
 
-def _upto(place: int, come: Heard) -> Heard:
+def _upto(place: int, come: Received) -> Received:
     ahead = tuple((first, min(last, place)) for first, last in come.ahead if first <= place)
-    return Heard(min(come.through, place), ahead)
+    return Received(min(come.through, place), ahead)
 
 
 def _in(code: str, patterns: tuple[str, ...]) -> bool:

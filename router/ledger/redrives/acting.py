@@ -17,7 +17,7 @@ _AUDITED = {JobAct.PAUSE: Act.REDRIVE_PAUSED, JobAct.CANCEL: Act.REDRIVE_CANCELL
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ActRequest:
     """What somebody wants of a redrive.
 
     Args:
@@ -35,7 +35,7 @@ class Wish:
     home: str = ""
 
 
-def act_on(conn: Connection, see: Scope, key: str, wish: Wish, *, now_ms: int) -> Job:
+def act_on(conn: Connection, see: Scope, key: str, wish: ActRequest, *, now_ms: int) -> Job:
     """Do it; the redrive after it.
 
     Args:

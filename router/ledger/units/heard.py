@@ -14,12 +14,12 @@ from sqlalchemy import BigInteger, Connection, bindparam, case, exists, select, 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import unit as unit_table
 from router.ledger.models import unit_receipts as table
-from router.rules.number_ranges import Heard, Span, read, write
+from router.rules.number_ranges import Received, Span, read, write
 from schemas.deadlines import is_over
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class QuestionsWanted:
     """A wish for questions that are due: the present, until when they are claimed (both UTC ms), how many at most."""
 
     now_ms: int
@@ -43,7 +43,7 @@ class _Standing:
 
     unit: str
     spool_id: str = ""
-    heard: Heard = Heard()  # noqa: RUF009 - a frozen value
+    heard: Received = Received()  # noqa: RUF009 - a frozen value
     told: int = 0
     asked: int = 0
     ask_at: int | None = None
@@ -107,7 +107,7 @@ def is_due(connection: Connection, now_ms: int) -> bool:
     return bool(connection.scalar(select(exists().where(_is_due(now_ms)))))
 
 
-def claim(connection: Connection, wishes: Sequence[Wish]) -> list[list[Question]]:
+def claim(connection: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[Question]]:
     """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
     return [list(_claim(connection, wish)) for wish in wishes]
 
@@ -121,7 +121,7 @@ def settle(connection: Connection, batches: Sequence[Sequence[Question]]) -> lis
     return [None] * len(batches)
 
 
-def _claim(connection: Connection, wish: Wish) -> Iterator[Question]:
+def _claim(connection: Connection, wish: QuestionsWanted) -> Iterator[Question]:
     statement = _DUE.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _DUE
     rows = connection.execute(statement, {"now": wish.now_ms, "limit": wish.limit}).all()
     found = [_standing(row) for row in rows]
@@ -143,7 +143,7 @@ def _standings(connection: Connection, units: Mapping[str, object]) -> dict[str,
 
 def _standing(row: Sequence[object]) -> _Standing:
     unit, spool_id, through, ahead, told, asked, ask_at = row
-    return _Standing(unit, spool_id, Heard(through, read(ahead)), told, asked, ask_at)  # type: ignore[arg-type]
+    return _Standing(unit, spool_id, Received(through, read(ahead)), told, asked, ask_at)  # type: ignore[arg-type]
 
 
 def _store(connection: Connection, before: Mapping[str, _Standing], after: Sequence[_Standing]) -> list[str]:

@@ -23,7 +23,7 @@ from router.ledger.redrives.decisions import BATCH, Course, JobState, Outcome, P
 from router.ledger.redrives.making import dry_run
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import heard, lines, presence
-from router.ledger.units.heard import Wish
+from router.ledger.units.heard import QuestionsWanted
 from router.ledger.units.presence import Listening, Report
 from router.ledger.way import outbox, receipts
 from router.ledger.way.acts import redrive
@@ -150,7 +150,7 @@ def test_a_line_that_was_heard_of_in_the_future_is_down_when_it_is_silent(conn: 
 def test_receipts_that_miss_are_asked_for(conn: Connection, clerk: Clerk) -> None:
     heard.note(conn, {"LCA.01": [2]}, ask_at=clerk.now + 30_000)
     assert heard.is_due(conn, START)
-    (questions,) = heard.claim(conn, [Wish(START, START + 60_000)])
+    (questions,) = heard.claim(conn, [QuestionsWanted(START, START + 60_000)])
     assert [item.missing for item in questions] == [((1, 1),)]
 
 

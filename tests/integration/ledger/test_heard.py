@@ -11,7 +11,7 @@ from router.delivery.recorder import Signs, _apply
 from router.ledger.engine import reading
 from router.ledger.models import unit_receipts
 from router.ledger.units import heard
-from router.ledger.units.heard import Question, Wish
+from router.ledger.units.heard import Question, QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
@@ -43,7 +43,7 @@ def greet(ledger: Engine, last: int, *, spool: str = SPOOL, at: int = START, cod
 
 def claim(ledger: Engine, now: int = START, lease: int = 60_000) -> list[Question]:
     with ledger.begin() as conn:
-        return heard.claim(conn, [Wish(now, now + lease)])[0]
+        return heard.claim(conn, [QuestionsWanted(now, now + lease)])[0]
 
 
 def ask(ledger: Engine, now: int = START) -> Sequence[tuple[int, int]]:

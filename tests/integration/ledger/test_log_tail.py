@@ -11,7 +11,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.queries import Filter, log_tail, read_log
 from router.ledger.queries.log_tail import Fresh, LogTail
 from router.ledger.scope import EVERYTHING, Scope
-from router.rules.number_ranges import Heard
+from router.rules.number_ranges import Received
 from schemas.clock import now_ms
 from schemas.states import Status
 from support.ledgers import Clerk, unit
@@ -114,7 +114,7 @@ def test_who_was_away_is_told_what_it_has_not_got_whatever_it_has(
     has: set[int], come: set[int], has_through: int, come_through: int
 ) -> None:
     mine, all_ = (
-        Heard(through).joined(Heard(0, tuple((place, place) for place in sorted(places))))
+        Received(through).joined(Received(0, tuple((place, place) for place in sorted(places))))
         for through, places in ((has_through, has), (come_through, come))
     )
     for place in range(1, 61):

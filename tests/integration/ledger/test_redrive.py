@@ -13,7 +13,7 @@ from router.ledger.people import persons
 from router.ledger.people.audit import Act, list_entries
 from router.ledger.people.persons import Grant, PersonRole, check_grant
 from router.ledger.queries import Filter, find_delivery
-from router.ledger.redrives.acting import Wish, act_on
+from router.ledger.redrives.acting import ActRequest, act_on
 from router.ledger.redrives.afterwards import settle as settle_late
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, JobState, Outcome, Pace
@@ -83,7 +83,7 @@ def test_by_hand_one_sends_one_and_the_rest_waits_for_a_person(ledger: Engine) -
         assert redriven(conn) == ids[:1]
         settle(clerk, conn, Status.QUEUED, Status.ARRIVED)
         assert steps(conn, clerk, key).state is JobState.WAITING
-        rest = Wish(JobAct.REST, TERMINAL, seen=1)
+        rest = ActRequest(JobAct.REST, TERMINAL, seen=1)
         act_on(conn, EVERYTHING, key, rest, now_ms=clerk.now)
         act_on(conn, EVERYTHING, key, rest, now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == len(ids) - 1
@@ -104,7 +104,7 @@ def test_a_delivery_that_comes_back_stops_the_redrive_until_somebody_lets_it_go_
         stopped = steps(conn, clerk, key)
         assert (stopped.state, stopped.note) == (JobState.STOPPED, "LCA.01 parked: again")
         assert steps(conn, clerk, key).sent == 0
-        act_on(conn, EVERYTHING, key, Wish(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
+        act_on(conn, EVERYTHING, key, ActRequest(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == len(ids) - 1
         assert redriven(conn) == ids
         failed = list_items(conn, EVERYTHING, key, outcomes=[Outcome.FAILED])
@@ -241,8 +241,8 @@ def test_roles_are_asked_at_the_making_and_at_every_step(ledger: Engine) -> None
         assert redriven(conn) == []
         other = person(conn, "lan", "LCA.01.#", clerk.now)
         with pytest.raises(ForbiddenError):
-            act_on(conn, EVERYTHING, key, Wish(JobAct.RESUME, other), now_ms=clerk.now)
-        act_on(conn, EVERYTHING, key, Wish(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
+            act_on(conn, EVERYTHING, key, ActRequest(JobAct.RESUME, other), now_ms=clerk.now)
+        act_on(conn, EVERYTHING, key, ActRequest(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == 1
         detail = find_delivery(conn, EVERYTHING, ids[1])
         assert detail is not None
@@ -271,14 +271,14 @@ def test_a_paused_redrive_sends_nothing_and_a_cancelled_one_never_again_and_the_
         parked(clerk)
         key = make(conn, wanted(clerk, Pace.RATE, per_minute=60), now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == 1
-        act_on(conn, EVERYTHING, key, Wish(JobAct.PAUSE, TERMINAL), now_ms=clerk.now)
+        act_on(conn, EVERYTHING, key, ActRequest(JobAct.PAUSE, TERMINAL), now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == 0
-        act_on(conn, EVERYTHING, key, Wish(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
+        act_on(conn, EVERYTHING, key, ActRequest(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == 1
-        act_on(conn, EVERYTHING, key, Wish(JobAct.CANCEL, TERMINAL), now_ms=clerk.now)
+        act_on(conn, EVERYTHING, key, ActRequest(JobAct.CANCEL, TERMINAL), now_ms=clerk.now)
         assert steps(conn, clerk, key).sent == 0
         with pytest.raises(ActRefusedError, match="cancelled already"):
-            act_on(conn, EVERYTHING, key, Wish(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
+            act_on(conn, EVERYTHING, key, ActRequest(JobAct.RESUME, TERMINAL), now_ms=clerk.now)
         acts = [row.entry.act for row in list_entries(conn, EVERYTHING)][::-1]
     assert acts == [
         Act.REDRIVE_MADE,

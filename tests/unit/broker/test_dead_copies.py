@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from router.broker import Delivered
 from router.broker.dead import MAX_BODY, copy_of
-from router.broker.wire import Line, encode
+from router.broker.wire import Framing, encode
 
 SMALLEST_FRAME = 4096
-LINE = Line(channel=1, user="congvan-router", frame_max=SMALLEST_FRAME)
+LINE = Framing(channel=1, user="congvan-router", frame_max=SMALLEST_FRAME)
 TEXTS = st.one_of(st.text(max_size=255), st.sampled_from(["\ufffd" * 255, "\ud800", "ễ" * 255, "\x00"]))
 SCALARS = st.one_of(
     TEXTS,

@@ -8,9 +8,9 @@ from pika import frame
 
 from router.broker.errors import EncodingError
 from router.broker.message import Outgoing, Template
-from router.broker.wire import Line, encode
+from router.broker.wire import Framing, encode
 
-LINE = Line(channel=7, user="router", frame_max=131072)
+LINE = Framing(channel=7, user="router", frame_max=131072)
 SHORT = st.text(max_size=60)
 VALUES = st.one_of(st.text(max_size=300), st.integers(-(2**63), 2**63 - 1), st.booleans())
 HEADERS = st.dictionaries(st.text(min_size=1, max_size=40), VALUES, max_size=5)
@@ -31,7 +31,7 @@ MESSAGES = st.builds(
 )
 
 
-def frames_of(messages: Sequence[Outgoing], line: Line = LINE) -> list[Any]:
+def frames_of(messages: Sequence[Outgoing], line: Framing = LINE) -> list[Any]:
     """What pika's own decoder reads from our bytes."""
     data = b"".join(encode(messages, line))
     frames = []
@@ -71,14 +71,14 @@ def test_messages_stand_one_after_the_other(messages: list[Outgoing]) -> None:
 @given(st.integers(0, 20_000), st.integers(4096, 8192))
 def test_no_frame_is_larger_than_agreed(size: int, frame_max: int) -> None:
     message = Outgoing(Template("x", "t", b"b" * size), "key", "id")
-    bodies = [part for part in frames_of([message], Line(1, "u", frame_max)) if isinstance(part, frame.Body)]
+    bodies = [part for part in frames_of([message], Framing(1, "u", frame_max)) if isinstance(part, frame.Body)]
     assert all(len(part.marshal()) <= frame_max for part in bodies)
     assert sum(len(part.fragment) for part in bodies) == size
 
 
 def test_a_template_serves_several_channels_at_once() -> None:
     message = Outgoing(Template("x", "t", b"body"), "key", "id")
-    for line in (LINE, Line(2, "gateway:LCA.02", 4096), LINE):
+    for line in (LINE, Framing(2, "gateway:LCA.02", 4096), LINE):
         frames = frames_of([message], line)
         assert {part.channel_number for part in frames} == {line.channel}
         assert frames[1].properties.user_id == line.user

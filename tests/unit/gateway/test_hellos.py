@@ -287,7 +287,7 @@ def test_a_silent_gateways_hellos_cost_a_thin_line_less_than_half_a_percent() ->
     interval = GatewaySettings().presence_interval
     memory = Memory(new_id(), head, {head: 12_345})
     message = short_hello(head, head, new_id(), line_words(pace, interval, [], []), memory=memory)
-    frames = wire.encode([message], wire.Line(1, user, 131_072))
+    frames = wire.encode([message], wire.Framing(1, user, 131_072))
     up = sum(map(len, frames)) + PACKET + PACKET  # the message; the acknowledgement of its confirm
     down = CONFIRM + PACKET + PACKET
     assert max(up, down) / interval < 0.005 * THIN

@@ -11,7 +11,7 @@ from consumers.errors import UnitsUnknownError
 from consumers.fetching.origin import open_http
 from consumers.line.openings import Openings
 from consumers.spool import Spool, Writer
-from consumers.status import Standing, backlog, status_path, write_status
+from consumers.status import GatewayState, backlog, status_path, write_status
 from consumers.taking import hosting as hosting_module
 from consumers.taking.hosting import Hosting, queues_of
 from support.content_server import ContentServer, content_server
@@ -143,7 +143,7 @@ def test_a_unit_has_two_queues_the_express_one_first() -> None:
 
 
 def test_the_status_file_tells_what_is_not_done(spool: Spool, tmp_path: Path) -> None:
-    standing = Standing(
+    standing = GatewayState(
         units=3, line="up", opening="", line_rate_up=0, line_rate=4035, broker="up", sink="closed", sink_reason=""
     )
     write_status(spool, standing)

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.broker import Delivered, Outcome, Outgoing
-from router.broker.wire import Line, encode
+from router.broker.wire import Framing, encode
 from router.delivery.recorder import Recorder
 from router.intake.amqp import IntakeDoor
 from router.rules.schedule import Silence
 from schemas.receipt import TYPE_GAP, TYPE_HELLO, TYPE_RECEIPTS
 
-LINE = Line(channel=1, user="congvan-router", frame_max=4096)
+LINE = Framing(channel=1, user="congvan-router", frame_max=4096)
 OWN = "upstream.issuer:LCA.replies"
 TEXTS = st.one_of(st.text(max_size=255), st.sampled_from(["", "\ufffd" * 255, "ễ" * 86, "\x00"]))
 HEADERS = st.dictionaries(

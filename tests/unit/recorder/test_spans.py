@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rules.number_ranges import MOST_SPANS, Heard, read, write
+from router.rules.number_ranges import MOST_SPANS, Received, read, write
 
 batches = st.lists(st.lists(st.integers(1, 60), max_size=20), max_size=8)
 
@@ -12,8 +12,8 @@ def numbers(spans: tuple[tuple[int, int], ...]) -> set[int]:
     return {number for first, last in spans for number in range(first, last + 1)}
 
 
-def after(parts: list[list[int]]) -> Heard:
-    heard = Heard()
+def after(parts: list[list[int]]) -> Received:
+    heard = Received()
     for part in parts:
         heard = heard.and_also(part)
     return heard
@@ -54,7 +54,7 @@ def test_runs_are_written_short() -> None:
 
 
 def test_what_is_kept_is_bounded_and_what_is_forgotten_misses() -> None:
-    heard = Heard().and_also(range(2, 10_000, 2))
+    heard = Received().and_also(range(2, 10_000, 2))
     assert len(heard.ahead) == MOST_SPANS
     assert len(heard.missing(above=0, told=9998)) == MOST_SPANS + 1
     assert heard.missing(above=0, told=9998)[-1] == (2 * MOST_SPANS + 1, 9998)
@@ -62,5 +62,5 @@ def test_what_is_kept_is_bounded_and_what_is_forgotten_misses() -> None:
 
 @given(st.sets(st.integers(1, 40)), st.integers(0, 40), st.integers(0, 40))
 def test_up_to_a_number_everything_counts_as_come(numbers: set[int], through: int, number: int) -> None:
-    heard = Heard(through).and_also(numbers).up_to(number)
+    heard = Received(through).and_also(numbers).up_to(number)
     assert all(heard.holds(item) == (item <= max(through, number) or item in numbers) for item in range(1, 42))

@@ -35,10 +35,16 @@ _DURABLE: Mapping[str, Scalar] = {
     # A full queue refuses, and the relay keeps the delivery: nothing is dropped. Also a condition of the next but one.
     "x-overflow": "reject-publish",
 }
-_DEAD_LETTERED: Mapping[str, Scalar] = {
+_OF_UNITS: Mapping[str, Scalar] = {
     **_DURABLE,
+    # At most once: what a gateway rejects is still due in the ledger. At least once would cost a process for each queue,
+    # and RabbitMQ 3.10 ends the supervisor of them all, and with it every queue of the node, when two fail within five
+    # seconds, as they may when somebody deletes a vhost.
     "x-dead-letter-exchange": DEAD,
-    # The broker forgets a rejected message only when `dead` has confirmed it.
+}
+_OF_THE_ROUTER: Mapping[str, Scalar] = {
+    **_OF_UNITS,
+    # What is rejected here stands nowhere else: the broker forgets it only when `dead` has confirmed it.
     "x-dead-letter-strategy": "at-least-once",
 }
 _QUEUES_COUNTED_BY = 1000
@@ -84,7 +90,7 @@ def plan(
     tree = _Tree(units, day)
     logins = list(accounts)
     grants = [found for account in logins if (found := grant(account.name, tree.roots)) is not None]
-    queues = _FIXED_QUEUES | {Queue(name, arguments(_DEAD_LETTERED)) for name in tree.queues()}
+    queues = _FIXED_QUEUES | {Queue(name, arguments(_OF_UNITS)) for name in tree.queues()}
     return Topology(
         vhost=vhost,
         exchanges=_FIXED_EXCHANGES | {Exchange(org_exchange(hub), "topic") for hub in tree.hubs},
@@ -116,8 +122,8 @@ _FIXED_EXCHANGES = frozenset(
 )
 _FIXED_QUEUES = frozenset(
     {
-        Queue(INTAKE, arguments(_DEAD_LETTERED)),
-        Queue(RECEIPTS_LEDGER, arguments(_DEAD_LETTERED)),
+        Queue(INTAKE, arguments(_OF_THE_ROUTER)),
+        Queue(RECEIPTS_LEDGER, arguments(_OF_THE_ROUTER)),
         Queue(DEAD, arguments(_DURABLE)),
     }
 )

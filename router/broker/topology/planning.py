@@ -37,8 +37,8 @@ _DURABLE: Mapping[str, Scalar] = {
 }
 _OF_UNITS: Mapping[str, Scalar] = {
     **_DURABLE,
-    # At most once: what a gateway rejects is still due in the ledger. At least once would cost a process for each queue,
-    # and RabbitMQ 3.10 ends the supervisor of them all, and with it every queue of the node, when two fail within five
+    # At most once: what a gateway rejects is still due in the ledger. At least once costs a process for each queue, and
+    # RabbitMQ 3.10 ends the supervisor of them all, and with it every queue of the node, when two fail within five
     # seconds, as they may when somebody deletes a vhost.
     "x-dead-letter-exchange": DEAD,
 }

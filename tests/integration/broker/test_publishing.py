@@ -137,7 +137,7 @@ async def test_a_missing_exchange_costs_the_publisher_its_channel_and_the_consum
 async def test_a_publish_without_an_answer_times_out_and_its_late_confirm_is_ignored(vhost: Vhost) -> None:
     declare(vhost, "unit.A")
     async with Proxy(vhost.amqp_url) as proxy, session_on(vhost, url=proxy.url, tuning=CALM) as session:
-        publisher = session.publisher(window=15, confirm_timeout=0.5)
+        publisher = session.publisher(window=15, confirm_timeout=2.0)
         assert await publisher.publish(letters("unit.A", 1)) == [Outcome.CONFIRMED]
         with capture_logs() as logs:
             proxy.hold()
@@ -156,7 +156,7 @@ async def test_a_connection_whose_channel_does_not_even_close_is_made_anew(vhost
     declare(vhost, "unit.A")
     tuning = Tuning(answer_timeout=0.5, pause_first=0.02, pause_longest=0.2)
     async with Proxy(vhost.amqp_url) as proxy, session_on(vhost, url=proxy.url, tuning=tuning) as session:
-        publisher = session.publisher(confirm_timeout=0.3)
+        publisher = session.publisher(confirm_timeout=2.0)
         assert await publisher.publish(letters("unit.A", 1)) == [Outcome.CONFIRMED]
         with capture_logs() as logs:
             proxy.hold()

@@ -8,6 +8,7 @@ import pytest
 
 from faults.ground import Kind, ground
 from faults.scenarios import KINDS, SCENARIOS, WIPED, killed_at_random
+from faults.topology import deleted_topology
 from router.broker.node import PrivateNode
 
 SEEDS = {killed_at_random.__name__: (1, 2, 3)}
@@ -24,3 +25,5 @@ def test_nothing_is_lost_or_doubled(fault: str, node: PrivateNode, tmp_path: Pat
             count = laid.count(fault, seed)
             print(count, notes)
             assert count.clean, count
+    if fault == deleted_topology.__name__:
+        node.kill()  # RabbitMQ 3.10 may be ill for good after a vhost was deleted: the next fault gets another

@@ -79,7 +79,7 @@ _COLUMNS = (
     "register_number",
     "code",
 )
-_UNSENT: Select[tuple[Any, ...]] = (
+RECEIPTS: Select[tuple[Any, ...]] = (
     select(
         receipt.c.pos,
         letter.c.issuer,
@@ -102,7 +102,10 @@ _UNSENT: Select[tuple[Any, ...]] = (
     )
     .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     .join(letter, letter.c.pos == inbox.c.letter_pos)
-    .where(
+)
+"""Receipts with what they are of, as :class:`Unsent` has them."""
+_UNSENT: Select[tuple[Any, ...]] = (
+    RECEIPTS.where(
         receipt.c.sent_at.is_(null()),
         receipt.c.express == bindparam("express"),
         receipt.c.pos > bindparam("after"),

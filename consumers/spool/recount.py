@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from consumers.spool.models import inbox, letter, recall, receipt, unit
-from consumers.spool.outbox import Unsent
+from consumers.spool.outbox import RECEIPTS, Unsent
 from consumers.spool.sets import among, as_list
 from schemas.ids import first_of
 from schemas.recount import MAX_KEPT, MAX_KEPT_RECEIPTS, Memory, Recount
@@ -51,31 +51,7 @@ _HELD = (
     .limit(bindparam("limit"))
 )
 _SAID: Select[tuple[Any, ...]] = (
-    select(
-        receipt.c.inbox_pos,
-        receipt.c.pos,
-        letter.c.issuer,
-        receipt.c.id,
-        inbox.c.delivery_id,
-        letter.c.dispatch_id,
-        inbox.c.unit,
-        receipt.c.status,
-        receipt.c.at,
-        receipt.c.seq,
-        receipt.c.gateway_version,
-        letter.c.content_sha256,
-        letter.c.traceparent,
-        receipt.c.reason,
-        receipt.c.attempts,
-        receipt.c.person,
-        receipt.c.department,
-        receipt.c.register_number,
-        receipt.c.code,
-    )
-    .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
-    .join(letter, letter.c.pos == inbox.c.letter_pos)
-    .where(among(receipt.c.inbox_pos, "positions"))
-    .order_by(receipt.c.pos)
+    RECEIPTS.add_columns(receipt.c.inbox_pos).where(among(receipt.c.inbox_pos, "positions")).order_by(receipt.c.pos)
 )
 
 
@@ -97,7 +73,7 @@ def held(conn: Connection, asked: Recount) -> list[Held]:
     }
     rows = [Held(*row) for row in conn.execute(_HELD, values).all()]
     said: dict[int, list[Unsent]] = {row.pos: [] for row in rows}
-    for pos, *rest in conn.execute(_SAID, {"positions": as_list(said)}).all():
+    for *told, pos in conn.execute(_SAID, {"positions": as_list(said)}).all():
         if len(said[pos]) < MAX_KEPT_RECEIPTS:
-            said[pos].append(Unsent(*rest))
+            said[pos].append(Unsent._make(told))
     return [row._replace(receipts=said[row.pos]) for row in rows]

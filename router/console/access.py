@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Form, Path, Query, Request, Response
 
 from router.errors import ForbiddenError
 from router.faces import Services
@@ -14,10 +14,14 @@ from router.ledger.engine import reading, writing
 from router.ledger.people import sessions
 from router.ledger.people.persons import Person, Right
 from router.ledger.scope import Scope
+from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages.errors import ForeignRequestError, LoginNeededError
+from router.pages.language import N_
 from router.pages.safety import require_own
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms
+from schemas.codes import UnitCode
+from schemas.text import Line
 
 BACKGROUND = "x-background"
 """Header of what pages ask by themselves; it does not keep a session alive."""
@@ -32,6 +36,10 @@ class Viewer:
     person: Person
     token: str
     address: str
+
+    def by(self, reason: str) -> By:
+        """The person as who acts now, and why."""
+        return By(self.person.name, reason, now_ms(), self.address)
 
     @property
     def csrf(self) -> str:
@@ -184,3 +192,6 @@ Auditing = Annotated[Viewer, Depends(auditor_of)]
 Parts = Annotated[Services, Depends(services_of)]
 FilterText = Annotated[str, Query(max_length=2 * MAX_LENGTH)]
 """A filter in the address; one that is too long is told of in its own words."""
+Code = Annotated[UnitCode, Path()]
+Reason = Annotated[Line, Form(max_length=MAX_REASON)]
+NO_REASON = N_("Say why; it is kept in the audit log.")

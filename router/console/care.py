@@ -17,7 +17,6 @@ from router.ledger.acts.stuck_care import MAX_NOTE, Care
 from router.ledger.people.persons import Right
 from router.ledger.queries import StuckGroup
 from router.ledger.scope import Scope
-from router.ledger.units.unit_acts import By
 from router.pages.language import N_
 from schemas.clock import now_ms
 from schemas.text import Line
@@ -47,7 +46,7 @@ async def take_care(
 ) -> Response:
     """Take care of it, also in the place of somebody else; a second click changes nothing."""
     by, scope, day = (
-        By(viewer.person.name, text, now_ms(), viewer.address),
+        viewer.by(text),
         _acting(viewer),
         services.organisation.today,
     )
@@ -62,7 +61,7 @@ async def take_care(
 async def leave_care(services: Parts, viewer: Looking, group: GroupId, text: Note = "") -> Response:
     """Nobody takes care of it any more."""
     by, scope, day = (
-        By(viewer.person.name, text, now_ms(), viewer.address),
+        viewer.by(text),
         _acting(viewer),
         services.organisation.today,
     )

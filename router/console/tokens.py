@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console.access import Parts, Viewer, viewer_of
+from router.console.access import NO_REASON, Parts, Reason, Viewer, viewer_of
 from router.console.pages import link, page
 from router.console.reads import change, look
 from router.console.unit_acts import day_of, end_of
@@ -17,7 +17,6 @@ from router.ledger.acts import token_acts
 from router.ledger.people import accounts, rights
 from router.ledger.people.accounts import AccountRow
 from router.ledger.people.persons import Right
-from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages.language import N_
 from router.words import terms
 from schemas.accounts import Account, Role, parse_account
@@ -31,10 +30,8 @@ _NO_NAME = N_("Those units or that label cannot be read; write LCA.02.05, LCA.02
 _NOT_YOURS = N_("You administer only a part of these units.")
 _IN_USE = N_("There is such an account already; replace its token on its page.")
 _NO_DAY = N_("That is no day that is still to come; choose one in the calendar.")
-_NO_REASON = N_("Say why; it is kept in the audit log.")
 _NOT_NOW = N_("That cannot be done now: the account has ended, or its token was replaced meanwhile.")
 router = APIRouter()
-Reason = Annotated[Line, Form(max_length=MAX_REASON)]
 Day = Annotated[str, Form(max_length=10)]
 Name = Annotated[str, Query(max_length=130)]
 NameField = Annotated[str, Form(alias="account", max_length=130)]
@@ -76,10 +73,10 @@ async def make_token(
     typed = {"role": role.value, "units": units.upper(), "label": label, "day": day, "reason": reason}
     account, problem = _account(viewer, role, units.upper(), label)
     expires_at, wrong = _end(day, services)
-    problem = problem or wrong or ("" if reason else _NO_REASON)
+    problem = problem or wrong or ("" if reason else NO_REASON)
     if account is None or problem:
         return await _list(request, services, viewer, problem=problem, **typed)
-    by, may = _by(viewer, reason), _rights(viewer, account)
+    by, may = viewer.by(reason), _rights(viewer, account)
     try:
         token = await change(services, lambda conn: token_acts.make(conn, account, by, expires_at=expires_at, may=may))
     except AccountExistsError:
@@ -107,10 +104,10 @@ async def replace_token(
     """Give an account another token and show it, this once; the one before is good no more."""
     account = _own(viewer, account_name)
     expires_at, problem = _end(day, services)
-    problem = problem or ("" if reason else _NO_REASON)
+    problem = problem or ("" if reason else NO_REASON)
     if problem:
         return await _one(request, services, viewer, account, problem=problem)
-    by = _by(viewer, reason)
+    by = viewer.by(reason)
     try:
         token = await change(
             services, lambda conn: token_acts.replace(conn, account, by, expires_at=expires_at, seen=seen)
@@ -133,14 +130,14 @@ async def let_token_end(
     """Have a token end with a day, or never; it stays the same."""
     account = _own(viewer, account_name)
     expires_at, problem = _end(day, services)
-    by = _by(viewer, reason)
+    by = viewer.by(reason)
     return await _do(
         request,
         services,
         viewer,
         account,
         lambda conn: token_acts.let_end(conn, account, expires_at, by),
-        problem=problem or ("" if reason else _NO_REASON),
+        problem=problem or ("" if reason else NO_REASON),
     )
 
 
@@ -149,8 +146,8 @@ async def withdraw_token(
     *, request: Request, services: Parts, viewer: Administering, account_name: NameField, reason: Reason = ""
 ) -> Response:
     """End an account at once, at the web API and at the broker."""
-    account, by = _own(viewer, account_name), _by(viewer, reason)
-    problem = "" if reason else _NO_REASON
+    account, by = _own(viewer, account_name), viewer.by(reason)
+    problem = "" if reason else NO_REASON
     return await _do(
         request,
         services,
@@ -228,10 +225,6 @@ def _end(day: str, services: Services) -> tuple[int | None, str]:
     except MalformedError:
         return None, _NO_DAY
     return end, "" if end > now_ms() else _NO_DAY
-
-
-def _by(viewer: Viewer, reason: str) -> By:
-    return By(viewer.person.name, reason, now_ms(), viewer.address)
 
 
 def _told(request: Request, viewer: Viewer, account: Account, token: str) -> Response:

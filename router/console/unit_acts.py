@@ -82,7 +82,7 @@ async def act_on_units(
         require_right(viewer, code, Right.ACT)
     if not reason:
         raise MalformedError("the reason is missing", hint="say why; it is kept in the audit log")
-    by = By(viewer.person.name, reason, now_ms(), viewer.address)
+    by = viewer.by(reason)
     do = _act(_Wish(act, day, by), services)
 
     def query(conn: Connection) -> Done:

@@ -3,11 +3,11 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console.access import Looking, Parts, Viewer
+from router.console.access import NO_REASON, Code, Looking, Parts, Reason, Viewer
 from router.console.pages import link, page
 from router.console.reads import change, look
 from router.console.unit_acts import day_of, require_right
@@ -17,21 +17,16 @@ from router.ledger import queries
 from router.ledger.people.persons import Right
 from router.ledger.queries import Retiring, UnitRow
 from router.ledger.units import unit_acts
-from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages.language import N_
 from schemas.clock import now_ms
-from schemas.codes import UnitCode
 from schemas.text import Line
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _NO_DAY = N_("That is no day; choose one in the calendar.")
 _PAST = N_("That day has passed; choose today or a later one.")
-_NO_REASON = N_("Say why; it is kept in the audit log.")
 _SUCCESSOR = N_("The successor does not fit: it is another unit that is there and does not hand on to this one.")
 _OVER = N_("The day has passed: there is no way back here. A unit that begins again is imported with the organisation.")
 router = APIRouter()
-Code = Annotated[UnitCode, Path()]
-Reason = Annotated[Line, Form(max_length=MAX_REASON)]
 
 
 @router.get("/units/{code}/retire")
@@ -56,10 +51,10 @@ async def retire(
     require_right(viewer, code, Right.ADMINISTER)
     typed = {"day": day, "successor": successor.upper(), "reason": reason}
     today, last = services.organisation.today, _day(day)
-    problem = _NO_DAY if last is None else _PAST if last < today else "" if reason else _NO_REASON
+    problem = _NO_DAY if last is None else _PAST if last < today else "" if reason else NO_REASON
     if problem or last is None:
         return await _page(request, services, viewer, code, problem=problem, **typed)
-    by = By(viewer.person.name, reason, now_ms(), viewer.address)
+    by = viewer.by(reason)
     try:
         await change(
             services, lambda conn: unit_acts.retire(conn, code, last, successor.upper() or None, by, today=today)
@@ -74,8 +69,8 @@ async def keep(request: Request, services: Parts, viewer: Looking, code: Code, r
     """Take the retirement back, as long as the day has not passed."""
     require_right(viewer, code, Right.ADMINISTER)
     if not reason:
-        return await _page(request, services, viewer, code, problem=_NO_REASON)
-    by, today = By(viewer.person.name, reason, now_ms(), viewer.address), services.organisation.today
+        return await _page(request, services, viewer, code, problem=NO_REASON)
+    by, today = viewer.by(reason), services.organisation.today
     try:
         await change(services, lambda conn: unit_acts.keep(conn, code, by, today=today))
     except ActRefusedError:

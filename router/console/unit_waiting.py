@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console.access import Looking, Parts, Viewer
+from router.console.access import NO_REASON, Code, Looking, Parts, Reason, Viewer
 from router.console.pages import link, page
 from router.console.reads import change, look
 from router.console.unit_acts import require_right
@@ -17,22 +17,17 @@ from router.ledger.people.persons import Right
 from router.ledger.queries import UnitRow
 from router.ledger.units import leftovers, unit_acts
 from router.ledger.units.leftovers import Leftover
-from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages.language import N_
-from schemas.clock import now_ms
-from schemas.codes import UnitCode, is_code
+from schemas.codes import is_code
 from schemas.ids import Id
 from schemas.text import Line
 
 _SEE_OTHER, _UNPROCESSABLE, _SHOWN = 303, 422, 200
-_NO_REASON = N_("Say why; it is kept in the audit log.")
 _NO_HEIR = N_("There is nobody to hand on to: name a unit that exists and is an addressee.")
 _NOT_YOURS = N_("You may hand on to the successor, or to a unit on which you may act.")
 _EXISTS = N_("The unit exists, so what waits for it may still go.")
 _NOT_NOW = N_("That cannot be done now.")
 router = APIRouter()
-Code = Annotated[UnitCode, Path()]
-Reason = Annotated[Line, Form(max_length=MAX_REASON)]
 
 
 @router.get("/units/{code}/waiting")
@@ -55,7 +50,7 @@ async def hand_on(
     """Send it to the successor, or to another unit on which the person may act."""
     require_right(viewer, code, Right.ACT)
     heir = successor.upper()
-    problem = "" if reason else _NO_REASON
+    problem = "" if reason else NO_REASON
     if not problem and heir:
         named = await look(services, lambda conn: queries.find_unit(conn, viewer.scope, code))
         is_named = named is not None and named.successor == heir
@@ -64,7 +59,7 @@ async def hand_on(
         elif not is_named and not viewer.person.may(Right.ACT, heir):
             problem = _NOT_YOURS
     if not problem:
-        by, day = _by(viewer, reason), services.organisation.today
+        by, day = viewer.by(reason), services.organisation.today
         try:
             await change(services, lambda conn: leftovers.hand_on(conn, code, heir, by, day=day))
         except (ActRefusedError, NotFoundError):
@@ -78,9 +73,9 @@ async def hand_on(
 async def give_up(request: Request, services: Parts, viewer: Looking, code: Code, reason: Reason = "") -> Response:
     """End it; nobody gets it."""
     require_right(viewer, code, Right.ACT)
-    problem = "" if reason else _NO_REASON
+    problem = "" if reason else NO_REASON
     if not problem:
-        by, day = _by(viewer, reason), services.organisation.today
+        by, day = viewer.by(reason), services.organisation.today
         try:
             await change(services, lambda conn: leftovers.give_up(conn, code, by, day=day))
         except ActRefusedError:
@@ -103,16 +98,12 @@ async def take_over(
     """Let a gateway that stands by work for the unit in the place of the one that does."""
     require_right(viewer, code, Right.ACT)
     if not reason:
-        return await _page(request, services, viewer, code, problem=_NO_REASON)
+        return await _page(request, services, viewer, code, problem=NO_REASON)
     try:
-        await change(services, lambda conn: unit_acts.take_over(conn, code, spool, _by(viewer, reason)))
+        await change(services, lambda conn: unit_acts.take_over(conn, code, spool, viewer.by(reason)))
     except (ActRefusedError, NotFoundError):
         return await _page(request, services, viewer, code, problem=_NOT_NOW)
     return RedirectResponse(link(f"/units/{code}"), _SEE_OTHER)
-
-
-def _by(viewer: Viewer, reason: str) -> By:
-    return By(viewer.person.name, reason, now_ms(), viewer.address)
 
 
 async def _page(

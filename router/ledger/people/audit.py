@@ -123,19 +123,6 @@ class Wanted:
     job: str = ""
 
 
-def list_entries(
-    conn: Connection,
-    scope: Scope,
-    *,
-    person: str = "",
-    act: Act | None = None,
-    before: int | None = None,
-    limit: int = 100,
-) -> list[AuditRow]:
-    """Entries that concern the scope's units, each a row, the newest first: :func:`find_entries` without folding."""
-    return find_entries(conn, scope, Wanted(person, act), before=before, limit=limit)
-
-
 def find_entries(
     conn: Connection,
     scope: Scope,

@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, ex
 
 from router.ledger.bulk import chunks, insert_rows, update_rows
 from router.ledger.models import dispatch, dispatch_attachment, forgotten, recovery, recovery_unit, spool, unit
+from router.ledger.units.heard import QuestionsWanted
 from schemas.deadlines import is_over
 
 AGAIN_MS = 300_000
@@ -48,15 +49,6 @@ class Opening:
     by: str
     at: int
     since: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A wish for questions that are due: the present, until when they are claimed (both UTC ms), how many at most."""
-
-    now_ms: int
-    until_ms: int
-    limit: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +171,12 @@ def is_due(conn: Connection, now_ms: int) -> bool:
     return bool(conn.scalar(select(exists().where(_DUE)), {"now": now_ms}))
 
 
-def claim(conn: Connection, wishes: Sequence[Wish]) -> list[list[Question]]:
+def claim(conn: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[Question]]:
     """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
     return [list(_claim(conn, wish)) for wish in wishes]
 
 
-def _claim(conn: Connection, wish: Wish) -> Iterator[Question]:
+def _claim(conn: Connection, wish: QuestionsWanted) -> Iterator[Question]:
     found = current(conn)
     if found is None:
         conn.execute(delete(recovery_unit))

@@ -24,7 +24,7 @@ class QuestionsWanted:
 
     now_ms: int
     until_ms: int
-    limit: int = 500
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from aiohttp import ClientSession, CookieJar
 
 from router.ledger.engine import reading, writing
 from router.ledger.people import persons
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.people.persons import check_grant
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
+from support.audited import list_entries
 from support.consoles import PASSWORD, PEOPLE, Browser, Console
 
 PAGES = ["/", "/log", "/deliveries", "/search", "/units", "/units/LCA", "/stuck", "/audit", "/help", "/log.csv"]

@@ -10,7 +10,7 @@ from aiohttp import ClientResponse
 
 from router.ledger.engine import reading, writing
 from router.ledger.people import persons
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.people.persons import Grant, PersonRole, check_grant
 from router.ledger.queries import Filter, find_deliveries
 from router.ledger.redrives.decisions import JobState
@@ -19,6 +19,7 @@ from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from schemas.states import Status
+from support.audited import list_entries
 from support.conditions import holds
 from support.consoles import GONE, Browser, Console
 from support.ledgers import Clerk

@@ -11,7 +11,7 @@ import pytest
 from router.directory import Directory
 from router.ledger.engine import reading, writing
 from router.ledger.people.accounts import create_account
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.queries import Filter, addressees, find_deliveries, find_delivery
 from router.ledger.queries.chain import links_of
 from router.ledger.recovery import forgotten
@@ -25,6 +25,7 @@ from schemas.ids import new_id
 from schemas.line import Held, LineReport
 from schemas.states import Status
 from support.api_server import Organisation
+from support.audited import list_entries
 from support.consoles import DOWN, Console
 from support.ledgers import Clerk
 

@@ -10,13 +10,14 @@ from aiohttp import ClientResponse
 from router.ledger.acts.token_acts import make
 from router.ledger.engine import reading, writing
 from router.ledger.people import accounts, persons, rights
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.people.persons import check_grant
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.unit_acts import By
 from schemas.accounts import Account, parse_account
 from schemas.clock import now_ms
 from schemas.rights import DEFAULTS
+from support.audited import list_entries
 from support.consoles import Browser, Console
 
 TOKEN = re.compile(r'id="token">(cv1\.[A-Za-z0-9_-]{12}\.[A-Za-z0-9_-]{43})<')

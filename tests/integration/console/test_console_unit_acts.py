@@ -7,12 +7,13 @@ from typing import Any
 
 from router.ledger.engine import reading, writing
 from router.ledger.people.accounts import create_account
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.queries import Filter, Flag, find_deliveries, find_units
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.unit_list import list_units
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
+from support.audited import list_entries
 from support.consoles import Browser, Console
 from support.ledgers import Clerk
 

@@ -150,7 +150,7 @@ def test_a_line_that_was_heard_of_in_the_future_is_down_when_it_is_silent(conn: 
 def test_receipts_that_miss_are_asked_for(conn: Connection, clerk: Clerk) -> None:
     heard.note(conn, {"LCA.01": [2]}, ask_at=clerk.now + 30_000)
     assert heard.is_due(conn, START)
-    (questions,) = heard.claim(conn, [QuestionsWanted(START, START + 60_000)])
+    (questions,) = heard.claim(conn, [QuestionsWanted(START, START + 60_000, 500)])
     assert [item.missing for item in questions] == [((1, 1),)]
 
 

@@ -43,7 +43,7 @@ def greet(ledger: Engine, last: int, *, spool: str = SPOOL, at: int = START, cod
 
 def claim(ledger: Engine, now: int = START, lease: int = 60_000) -> list[Question]:
     with ledger.begin() as conn:
-        return heard.claim(conn, [QuestionsWanted(now, now + lease)])[0]
+        return heard.claim(conn, [QuestionsWanted(now, now + lease, 500)])[0]
 
 
 def ask(ledger: Engine, now: int = START) -> Sequence[tuple[int, int]]:

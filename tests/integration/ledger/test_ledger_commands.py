@@ -26,7 +26,6 @@ from router.errors import (
 )
 from router.ledger.engine import open_engine, reading, writing
 from router.ledger.people.accounts import authenticate
-from router.ledger.people.audit import list_entries
 from router.ledger.queries import find_delivery
 from router.ledger.redrives.reading import Job, list_jobs
 from router.ledger.redrives.stepping import step
@@ -34,6 +33,7 @@ from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from schemas.states import Status
+from support.audited import list_entries
 from support.ledgers import Clerk, unit
 
 Run = Callable[..., Result]

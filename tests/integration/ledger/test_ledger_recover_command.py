@@ -16,7 +16,7 @@ from router.cli import ledger as ledger_command
 from router.cli import overview, stuck
 from router.content import ContentStore
 from router.ledger.engine import reading, writing
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.queries import Filter, find_deliveries
 from router.ledger.recovery import forgotten, rebuilding, recovering
 from router.ledger.scope import EVERYTHING
@@ -24,6 +24,7 @@ from router.settings import RouterSettings
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from schemas.states import Status
+from support.audited import list_entries
 from support.deliveries import a_descriptor, by_reference
 from support.forgetting import Holder
 from support.ledgers import Clerk, unit

@@ -13,6 +13,7 @@ from router.ledger.people.audit import Act, Entry
 from router.ledger.people.login_throttle import Attempt
 from router.ledger.people.persons import Grant, Person, PersonRole, Right
 from router.ledger.scope import EVERYTHING, Scope
+from support.audited import list_entries
 from support.ledgers import START
 
 GRANT = Grant(PersonRole.OPERATOR, "LCA.02.#")
@@ -142,7 +143,7 @@ def test_the_audit_log_shows_what_concerns_the_auditors_units_alone(ledger: Engi
     with ledger.connect() as conn:
         audit.record(conn, *(Entry(START, "lan", Act.REDRIVEN, unit, unit) for unit in UNITS))
         auditor = Person("minh", tuple(Grant(PersonRole.AUDITOR, pattern) for pattern in patterns))
-        seen = {row.entry.unit for row in audit.list_entries(conn, auditor.scope(Right.AUDIT))}
+        seen = {row.entry.unit for row in list_entries(conn, auditor.scope(Right.AUDIT))}
         conn.rollback()
     whole = bool({"LCA.#", "LCB.#"} & set(patterns))
     assert seen == {unit for unit in UNITS if (auditor.may(Right.AUDIT, unit) if unit else whole)}
@@ -153,9 +154,9 @@ def test_the_audit_log_is_read_page_by_page_and_by_person_and_act(ledger: Engine
         for number in range(5):
             audit.record(conn, Entry(START + number, "lan" if number % 2 else "minh", Act.LOGGED_IN, "x" * 300))
     with reading(ledger) as conn:
-        first = audit.list_entries(conn, EVERYTHING, limit=3)
-        rest = audit.list_entries(conn, EVERYTHING, before=first[-1].pos)
+        first = list_entries(conn, EVERYTHING, limit=3)
+        rest = list_entries(conn, EVERYTHING, before=first[-1].pos)
         assert [row.entry.at - START for row in first + rest] == [4, 3, 2, 1, 0]
-        assert len(audit.list_entries(conn, EVERYTHING, person="lan")) == 2
-        assert audit.list_entries(conn, EVERYTHING, act=Act.REVOKED) == []
+        assert len(list_entries(conn, EVERYTHING, person="lan")) == 2
+        assert list_entries(conn, EVERYTHING, act=Act.REVOKED) == []
         assert len(first[0].entry.subject) == 200

@@ -12,10 +12,11 @@ from router.cli import people as command
 from router.errors import NotFoundError, RefusedError
 from router.ledger.engine import open_engine, reading, writing
 from router.ledger.people import identities, login_throttle, persons
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.people.login_throttle import Attempt
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
+from support.audited import list_entries
 
 Run = Callable[..., Result]
 

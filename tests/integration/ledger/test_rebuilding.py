@@ -14,6 +14,7 @@ from router.ledger.models import delivery, dispatch, dispatch_word, receipt, uni
 from router.ledger.recovery import forgotten, rebuilding, recovering
 from router.ledger.recovery.rebuilding import Rebuilt, Told
 from router.ledger.recovery.recovering import Opening
+from router.ledger.units.heard import QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
@@ -102,7 +103,7 @@ def test_what_comes_again_adds_nothing_and_a_page_before_its_turn_moves_no_curso
         before = conn.execute(select(func.count()).select_from(receipt)).scalar_one()
         assert enter(conn, holder.page(count=1)) == [Rebuilt()]
         assert conn.execute(select(func.count()).select_from(receipt)).scalar_one() == before
-        (question,) = recovering.claim(conn, [recovering.Wish(NOW, NOW + 1)])[0]
+        (question,) = recovering.claim(conn, [QuestionsWanted(NOW, NOW + 1, 200)])[0]
         assert question.after == 1
         recovering.settle(conn, [([question], NOW)])
         assert enter(conn, holder.page(after=1, count=2))[0].deliveries == 2
@@ -259,7 +260,7 @@ def test_a_unit_that_speaks_of_more_after_it_told_all_is_asked_again_but_not_in_
     with writing(ledger) as conn:
         opened(conn)
         recovering.greet(conn, holder.spool_id, [A], NOW, anew=False)
-        (question,) = recovering.claim(conn, [recovering.Wish(NOW, NOW + 1)])[0]
+        (question,) = recovering.claim(conn, [QuestionsWanted(NOW, NOW + 1, 200)])[0]
         recovering.settle(conn, [([question], NOW)])
         recovering.greet(conn, holder.spool_id, [A], NOW + recovering.AGAIN_MS - 1, anew=False)
         assert not recovering.is_due(conn, NOW + recovering.AGAIN_MS)
@@ -268,7 +269,7 @@ def test_a_unit_that_speaks_of_more_after_it_told_all_is_asked_again_but_not_in_
         forgotten.note(conn, {key: A}, NOW)
         assert not recovering.is_due(conn, NOW + recovering.SETTLING_MS - 1)
         assert recovering.is_due(conn, NOW + recovering.SETTLING_MS)
-        (question,) = recovering.claim(conn, [recovering.Wish(NOW + recovering.SETTLING_MS, NOW + 99_000)])[0]
+        (question,) = recovering.claim(conn, [QuestionsWanted(NOW + recovering.SETTLING_MS, NOW + 99_000, 200)])[0]
         assert question.after == 1
         enter(conn, holder.page(after=1))
         assert len(states(conn)) == 2
@@ -280,13 +281,13 @@ def test_a_question_that_is_not_answered_is_put_again_after_a_later_hello(ledger
     with writing(ledger) as conn:
         opened(conn)
         recovering.greet(conn, spool_id, [A, B], NOW, anew=True)
-        questions = recovering.claim(conn, [recovering.Wish(NOW, NOW + 60_000)])[0]
+        questions = recovering.claim(conn, [QuestionsWanted(NOW, NOW + 60_000, 200)])[0]
         assert [item.unit for item in questions] == [A, B]
-        assert not recovering.claim(conn, [recovering.Wish(NOW + 1, NOW + 60_000)])[0], "they are claimed"
+        assert not recovering.claim(conn, [QuestionsWanted(NOW + 1, NOW + 60_000, 200)])[0], "they are claimed"
         recovering.settle(conn, [(questions, NOW)])
         recovering.greet(conn, spool_id, [A], later, anew=False)
         recovering.greet(conn, other, [B], NOW + 1, anew=True)  # another spool: what was told of the first is void
-        assert [item.unit for item in recovering.claim(conn, [recovering.Wish(later, later + 1)])[0]] == [A, B]
+        assert [item.unit for item in recovering.claim(conn, [QuestionsWanted(later, later + 1, 200)])[0]] == [A, B]
 
 
 def test_a_hello_reads_what_its_headers_tell_of_the_spool() -> None:

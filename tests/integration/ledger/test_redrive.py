@@ -10,7 +10,7 @@ from router.errors import ActRefusedError, ConflictError, ForbiddenError, NotFou
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt, redrive_item
 from router.ledger.people import persons
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.people.persons import Grant, PersonRole, check_grant
 from router.ledger.queries import Filter, find_delivery
 from router.ledger.redrives.acting import ActRequest, act_on
@@ -24,6 +24,7 @@ from router.ledger.scope import EVERYTHING, Scope
 from schemas.ids import new_id
 from schemas.states import Status
 from schemas.unit import Link
+from support.audited import list_entries
 from support.ledgers import POSTGRESQL, Clerk, unit
 
 UNITS = [unit(f"LCA.0{number}") for number in range(1, 9)]

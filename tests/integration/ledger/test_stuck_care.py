@@ -15,7 +15,7 @@ from router.ledger.acts.stuck_care import cares_of, leave, take
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery
 from router.ledger.models import unit as unit_row
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.queries import StuckGroup
 from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.units.leftovers import hand_on
@@ -23,6 +23,7 @@ from router.ledger.units.unit_acts import By
 from router.ledger.writer import Writer
 from schemas.clock import day_at
 from schemas.states import Status
+from support.audited import list_entries
 from support.ledgers import START, Clerk, unit
 
 ZONE = "Asia/Ho_Chi_Minh"

@@ -10,7 +10,7 @@ from router.errors import ActRefusedError, DirectoryError, NotFoundError
 from router.ledger import queries
 from router.ledger.engine import writing
 from router.ledger.models import delivery
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.queries import Filter, Flag
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.lines import align
@@ -21,6 +21,7 @@ from router.ledger.way.outbox import Claim
 from schemas.clock import day_at
 from schemas.states import Status
 from schemas.unit import Link
+from support.audited import list_entries
 from support.ledgers import Clerk, unit
 
 TODAY = date(2026, 9, 1)

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from router.ledger.engine import reading
-from router.ledger.people.audit import Act, list_entries
+from router.ledger.people.audit import Act
 from router.ledger.scope import EVERYTHING
+from support.audited import list_entries
 from support.broker import Vhost
 from support.installation import Installation, installation
 from support.ledgers import unit

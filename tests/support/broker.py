@@ -3,15 +3,20 @@
 import base64
 import json
 import os
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 from router.broker.node import NodeAddress, PrivateNode
+
+_VHOST_GONE_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def fresh_vhost(node: NodeAddress) -> Iterator[Vhost]:
         )
     finally:
         users = [item["user"] for item in json.loads(call(node, "GET", f"vhosts/{name}/permissions"))]
-        call(node, "DELETE", f"vhosts/{name}")
+        delete_vhost(node, name)
         made = {"users": [user for user in users if user != node.user]}
         call(node, "POST", "users/bulk-delete", json.dumps(made).encode())
 
@@ -84,9 +89,31 @@ def call(node: NodeAddress | Vhost, method: str, path: str, body: bytes | None =
     login = base64.b64encode(f"{node.user}:{node.password}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{node.management_url}/api/{path}", body, headers, method=method)  # noqa: S310 - http, ours
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
-        content: bytes = answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+            content: bytes = answer.read()
+    except urllib.error.HTTPError as error:
+        error.add_note(f"{method} {path}: {error.read().decode(errors='replace')}")
+        raise
     return content
+
+
+def delete_vhost(node: NodeAddress | Vhost, name: str) -> None:
+    """Delete a vhost as an operator would: asked again where RabbitMQ gave up half-way.
+
+    It allows each quorum queue five seconds to end, and answers 500 when a busy machine takes longer.
+    """
+    deadline = time.monotonic() + _VHOST_GONE_WITHIN
+    while True:
+        try:
+            call(node, "DELETE", f"vhosts/{name}")
+        except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return
+            if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def _given(amqp_url: str, management_url: str) -> NodeAddress:

@@ -25,7 +25,7 @@ from schemas.accounts import Role, parse_account
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from support.amqp import Login, administrator, is_open
-from support.broker import Vhost, call
+from support.broker import Vhost, call, delete_vhost
 from support.installation import Installation, Program, installation
 from support.ledgers import unit
 from support.sessions import depth
@@ -121,7 +121,7 @@ def test_a_deleted_vhost_is_back_with_the_routers_own_permissions_and_what_waite
     with running(vhost, tmp_path, topology_interval=ONCE_AN_HOUR) as (made, _):
         _send(made)
         made.wait(lambda: made.states() == {"queued": 1}, "it lies in the unit's queue")
-        delete(made, f"vhosts/{vhost.name}")
+        delete_vhost(vhost, vhost.name)
         made.wait(lambda: stands(made), "the vhost stands again")
         made.wait(lambda: depth(vhost, "unit.LCA.01.normal") == 1, "what was lost with it lies there again")
         assert readiness(made)["topology"]["up"]

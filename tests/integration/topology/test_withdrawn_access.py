@@ -10,7 +10,7 @@ from router.broker.management import Management
 from router.broker.topology import Bounds, BrokerAccount, Topology, apply, plan, read, withdraw
 from router.ledger.people.tokens import NewToken, new_token
 from support.amqp import Login, administrator, is_open
-from support.broker import Vhost, call
+from support.broker import Vhost, call, delete_vhost
 from support.conditions import holds
 from support.organisation import a_unit
 from support.plans import made_by
@@ -79,7 +79,7 @@ async def test_a_login_that_another_vhost_uses_keeps_its_access_there(
             await holds(lambda: not is_open(old), what="the connection is ended")
         assert await management.get("permissions", elsewhere, GATEWAY) is not None
     finally:
-        call(vhost, "DELETE", f"vhosts/{elsewhere}")
+        delete_vhost(vhost, elsewhere)
 
 
 async def test_nothing_new_is_granted_by_a_withdrawal(

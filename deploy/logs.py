@@ -6,9 +6,11 @@ No line holds a secret: tracebacks are without the values of variables, and the 
 takes out what :mod:`schemas.hidden` knows.
 """
 
+import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from datetime import date, time
 from pathlib import Path
@@ -40,13 +42,13 @@ def configure_logs(settings: LogSettings | None = None, *, program: str, stream:
     settings = settings or LogSettings()
     stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    shared = _shared_processors(program)
+    shared, renderer = _shared_processors(program), _renderer(settings, stream)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_Lines(stream),
     )
-    _route_standard_logging(shared, _renderer(settings, stream), stream, level)
+    _route_standard_logging(shared, renderer, stream, level)
 
 
 def open_private(file: Path) -> BinaryIO:
@@ -58,6 +60,27 @@ def open_private(file: Path) -> BinaryIO:
         return descriptor
 
     return open(file, "ab", opener=opener)
+
+
+class _Lines:
+    """Writes our own events; a line that cannot be written (full disk, closed pipe) is lost, and the program goes on.
+
+    It makes itself: structlog asks a factory for each logger.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def __call__(self, *_: object) -> "_Lines":
+        return self
+
+    def msg(self, line: str) -> None:
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = warn = error = critical = exception = fatal = msg
 
 
 def _shared_processors(program: str) -> list[Processor]:

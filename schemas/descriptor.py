@@ -61,9 +61,9 @@ def full_descriptor(
     dispatch_id: str, submission: Submission, forms: Mapping[str, Forms] = MappingProxyType({})
 ) -> Descriptor:
     """The descriptor of an accepted submission, its attachments by reference; ``forms`` are theirs, by SHA-256."""
-    fields = submission.model_dump(exclude={"addressees", "attachments"})
+    letter = {name: getattr(submission, name) for name in Letter.model_fields}  # validated when it was submitted
     files = tuple(travelling(item, forms.get(item.sha256, PLAIN)) for item in submission.attachments)
-    return Descriptor(id=dispatch_id, attachments=files, **fields)
+    return Descriptor.model_construct(id=dispatch_id, attachments=files, **letter)
 
 
 def encode(descriptor: Descriptor) -> bytes:

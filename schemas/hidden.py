@@ -13,8 +13,8 @@ from urllib.parse import quote_plus
 SHOWN = "***"
 _SHORTEST = 4
 """Characters; a shorter one stands in many words, and is no secret that protects anything."""
-_MOST = 64
-"""Values that one context may hide; doors have three or four."""
+_MOST = 256
+"""Ways to write values that one context may hide; doors have three or four values, most written in one or two ways."""
 _SECRETS = (
     (re.compile(r"\bcv1\.([A-Za-z0-9_-]{12})\.[A-Za-z0-9_-]{20,}"), rf"cv1.\1.{SHOWN}"),
     (re.compile(r"(://[^:/?#@\s\"']*:)[^/?#\s\"']*@"), rf"\1{SHOWN}@"),
@@ -35,20 +35,22 @@ _SECRETS = (
         rf"\1\2{SHOWN}\2",
     ),
 )
-_always: set[str] = set()
+_IN_ALL_OF_THEM = re.compile(r"[=\s\"']|://|cv1\.")
+"""One of these stands in whatever a pattern above finds; most values of a log line have none."""
+_always: tuple[str, ...] = ()
 _hidden: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())
 
 
 def hide(values: Iterable[str]) -> None:
     """Keep values out of every line that is logged in this context from now on."""
     known = _hidden.get()
-    fresh = {value for value in values if len(value) >= _SHORTEST}.difference(known)
-    _hidden.set((*known, *fresh)[-_MOST:])
+    _hidden.set((*known, *_ways_to_write(values).difference(known))[-_MOST:])
 
 
 def hide_always(values: Iterable[str]) -> None:
     """Keep values out of every line that this process logs: the secrets of its settings."""
-    _always.update(value for value in values if len(value) >= _SHORTEST)
+    global _always  # noqa: PLW0603 - it is the process's
+    _always = tuple({*_always, *_ways_to_write(values)})
 
 
 def blanked(text: str) -> str:
@@ -57,9 +59,19 @@ def blanked(text: str) -> str:
     >>> blanked("amqp://router:k9x@broker/congvan is away")
     'amqp://router:***@broker/congvan is away'
     """
-    for value in sorted({*_hidden.get(), *_always}, key=len, reverse=True):
-        for written in {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote_plus(value)}:
-            text = text.replace(written, SHOWN)
-    for pattern, shown in _SECRETS:
-        text = pattern.sub(shown, text)
+    for written in sorted((it for it in (*_hidden.get(), *_always) if it in text), key=len, reverse=True):
+        text = text.replace(written, SHOWN)
+    if _IN_ALL_OF_THEM.search(text):
+        for pattern, shown in _SECRETS:
+            text = pattern.sub(shown, text)
     return text
+
+
+def _ways_to_write(values: Iterable[str]) -> set[str]:
+    """How values stand in texts: as they are, in JSON, in Python, in an address."""
+    long_enough = [value for value in values if len(value) >= _SHORTEST]
+    return {
+        written
+        for value in long_enough
+        for written in (value, json.dumps(value)[1:-1], repr(value)[1:-1], quote_plus(value))
+    }

@@ -69,7 +69,7 @@ def is_seen(text: str) -> bool:
     (True, False)
     """
     # Letters, numbers, punctuation, symbols, and characters of private use, which fonts of a region may show.
-    return any((char < "\x7f" and char > " ") or _is_seen(char) for char in text)
+    return " " < text[:1] < "\x7f" or any(" " < char < "\x7f" or _is_seen(char) for char in text)
 
 
 def _is_seen(char: str) -> bool:

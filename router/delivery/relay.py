@@ -139,8 +139,9 @@ class Relay:
 
     async def _record(self, due: Sequence[Due], outcomes: Sequence[Outcome]) -> None:
         at = self._clock()
+        written = iso(at)
         pairs = list(zip(due, outcomes, strict=True))
-        confirmed = [_telling(item, at) for item, outcome in pairs if outcome is Outcome.CONFIRMED]
+        confirmed = [_telling(item, at, written) for item, outcome in pairs if outcome is Outcome.CONFIRMED]
         failed = [_failure(item, outcome, at) for item, outcome in pairs if outcome is not Outcome.CONFIRMED]
         for outcome in set(outcomes):
             self._on_outcome(outcome, outcomes.count(outcome))
@@ -218,10 +219,8 @@ def _template(body: Body, root: str) -> Template:
     )
 
 
-def _telling(item: Due, at: int) -> NewReceipt:
-    return NewReceipt(
-        id=new_id(), delivery_id=item.id, status=Status.QUEUED, at=iso(at), recorded_at=at, confirmed=True
-    )
+def _telling(item: Due, at: int, written: str) -> NewReceipt:
+    return NewReceipt(new_id(), item.id, Status.QUEUED, written, at, confirmed=True)
 
 
 def _failure(item: Due, outcome: Outcome, at: int) -> Failed:

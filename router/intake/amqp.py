@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
 
 from router.broker import Delivered, Outcome, Outgoing, Publisher, Template, dead_letter, is_short
 from router.broker.topology import may_be_answered_at
@@ -92,7 +91,7 @@ class IntakeDoor:
 
     async def _accept(self, message: Delivered) -> _Answer:
         try:
-            accepted: Accepted = await self._retrying(message)(self._take, message)
+            accepted: Accepted = await self._take_patiently(message)
         except InvalidError as error:
             self._on_taken_in(DOOR, "invalid")
             return _refusal(MalformedError(str(error), problems=error.problems))
@@ -109,6 +108,19 @@ class IntakeDoor:
         self._on_taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
         return _Answer(TYPE_ACCEPTED, accepted.model_dump_json().encode())
 
+    async def _take_patiently(self, message: Delivered) -> Accepted:
+        """Again after a pause when the error is the program's own; without anything around it while there is none."""
+        for tried in range(1, OWN_ERROR_TRIES):
+            try:
+                return await self._take(message)
+            except Exception as error:
+                if not _is_of_the_program(error):
+                    raise
+                pause = self._first_pause * 2 ** (tried - 1)
+                log.exception(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id, retry_in=pause)
+            await asyncio.sleep(pause)
+        return await self._take(message)
+
     async def _take(self, message: Delivered) -> Accepted:
         sender = _sender_of(message)
         message.require_whole("submission")
@@ -118,20 +130,6 @@ class IntakeDoor:
             sender=sender,
             idempotency_key=message.message_id,
             traceparent=_traceparent_of(message),
-        )
-
-    def _retrying(self, message: Delivered) -> AsyncRetrying:
-        def note(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            pause = round(state.upcoming_sleep, 1)
-            log.error(Event.MESSAGE_FAILED, messages=1, message_id=message.message_id, retry_in=pause, exc_info=error)
-
-        return AsyncRetrying(
-            retry=retry_if_exception(_is_of_the_program),
-            wait=wait_exponential(multiplier=self._first_pause),
-            stop=stop_after_attempt(OWN_ERROR_TRIES),
-            before_sleep=note,
-            reraise=True,
         )
 
     async def _reply(self, batch: Sequence[Delivered], answers: Sequence[_Answer]) -> None:

@@ -284,6 +284,8 @@ class Intake:
         """The body that travels; when the letter is too long for a message, the content that holds it whole."""
         body = encode(descriptor)
         if fits(body):
+            if not descriptor.attachments:
+                return body, None
             return await asyncio.to_thread(_with_small_files, descriptor, body, content), None
         stored = await content.put(body)
         plain = Attachment(name="record.json", media_type="application/json", size=stored.size, sha256=stored.sha256)
@@ -305,7 +307,8 @@ class Intake:
 
     async def _answered(self, change: Awaitable[T]) -> T:
         try:
-            return await asyncio.wait_for(change, _ANSWER_WITHIN)
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                return await change
         except TimeoutError:
             raise LedgerUnavailableError(f"the ledger did not answer within {_ANSWER_WITHIN:.0f} s") from None
 

@@ -95,3 +95,26 @@ def test_json_can_be_had_on_a_terminal() -> None:
     configure_logs(LogSettings(log_format="json"), program="router", stream=out)
     structlog.get_logger().info("dispatch_accepted")
     assert json.loads(out.getvalue())["event"] == "dispatch_accepted"
+
+
+class Full(io.StringIO):
+    """A stream that fails as it is told to."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.tried = 0
+
+    def write(self, _text: str) -> int:
+        self.tried += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed file")]
+)
+def test_a_line_that_cannot_be_written_is_lost_and_the_program_goes_on(error: Exception) -> None:
+    stream = Full(error)
+    configure_logs(LogSettings(), program="router", stream=stream)
+    structlog.get_logger().info("dispatch_accepted", addressees=42)
+    assert stream.tried == 1

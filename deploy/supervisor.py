@@ -104,7 +104,8 @@ class Child:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), within)
+            async with asyncio.timeout(within):
+                await process.wait()
         except TimeoutError:
             log.warning(Event.CHILD_KILLED, child=self.name, after_seconds=within)
             process.kill()

@@ -312,7 +312,8 @@ class Parts:
         """Broker, database and topology, told apart."""
         session = self._session.state
         try:
-            is_standby = await asyncio.wait_for(asyncio.to_thread(_ask, self._engine), _DATABASE_ANSWERS_WITHIN)
+            async with asyncio.timeout(_DATABASE_ANSWERS_WITHIN):
+                is_standby = await asyncio.to_thread(_ask, self._engine)
             state = self._writer.state if not is_standby else "takes no changes (it is a standby)"
             database = PartHealth(up=self._writer.available and not is_standby, state=state)
         except (UnavailableError, TimeoutError):

@@ -149,6 +149,6 @@ class Ask(Travelling):
     """Runs of receipt numbers, first and last of each."""
 
 
-def receipt_key(issuer: str, unit: str, status: Status) -> str:
+def receipt_key(issuer: str, unit: str, status: str) -> str:
     """The routing key of a receipts message: ``<issuer code>.<unit code>.<status>``."""
-    return f"{issuer}.{unit}.{status.value}"
+    return f"{issuer}.{unit}.{status}"

@@ -183,7 +183,7 @@ def bursts(rows: Sequence[Unsent]) -> Iterator[BurstMessage]:
     """The messages that carry receipts: of one issuer, unit, status and code each, bounded in number and bytes."""
     groups: dict[tuple[str, str], list[Unsent]] = {}
     for row in rows:
-        key = receipt_key(row.issuer, row.unit, Status(row.status))
+        key = receipt_key(row.issuer, row.unit, row.status)
         groups.setdefault((key, row.code or ""), []).append(row)
     for (key, code), group in groups.items():
         for message in _split(key, group):

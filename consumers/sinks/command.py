@@ -101,7 +101,8 @@ class CommandSink:
 
     async def _wait(self, process: asyncio.subprocess.Process) -> int | None:
         try:
-            return await asyncio.wait_for(process.wait(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                return await process.wait()
         except TimeoutError:
             return None
         finally:
@@ -136,4 +137,5 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, kind)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), grace)
+            async with asyncio.timeout(grace):
+                await process.wait()

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from router.broker.backoff import sleep_unless
 from router.console.pages import environment_of
 from router.console.reads import look
 from router.errors import LedgerUnavailableError
@@ -109,8 +110,7 @@ class Newsroom:
 
     async def rests(self) -> None:
         """Wait a little for a ledger that does not answer."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._services.stopping.wait(), LOOK_EVERY)
+        await sleep_unless(self._services.stopping, LOOK_EVERY)
 
     def news(self, index: int, view: View) -> News | None:
         """What a view shows of the entries from an index on; None: they are not kept any more."""

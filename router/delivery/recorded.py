@@ -17,19 +17,18 @@ import structlog
 from sqlalchemy import Engine
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
-from router.broker.backoff import Backoff
+from router.broker.backoff import Backoff, sleep_unless
 from router.broker.topology.grants import RECORDED
 from router.errors import UnavailableError
 from router.ledger.engine import reading
 from router.ledger.way import recorded
-from router.ledger.way.recorded import LEASE_MS, Claim, Entry, Step
+from router.ledger.way.recorded import LEASE_MS, Claim, Entry, Following, Step
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.ids import new_id
 from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, TYPE_RECEIPTS, receipt_key
-from schemas.states import Status
 
 log = structlog.get_logger()
 BATCH = 500
@@ -104,19 +103,12 @@ class RecordedPublisher:
                     if not may_pass(error):
                         raise
                     log.warning(Event.CLOCK_SKIPPED, clock="receipts.recorded", error=str(error))
-                await self._wait_for_knock()
+                await sleep_unless(self._knocked, self._poll)
+                self._knocked.clear()
         finally:
             with contextlib.suppress(TimeoutError, UnavailableError):
                 async with asyncio.timeout(_RELEASE_WITHIN):
                     await self._writer.run(recorded.release, self._owner)
-
-    async def _wait_for_knock(self) -> None:
-        try:
-            await asyncio.wait_for(self._knocked.wait(), self._poll)
-        except TimeoutError:
-            return
-        finally:
-            self._knocked.clear()
 
     async def _publish_all(self) -> None:
         """Publish all that is recorded and not published yet."""
@@ -128,18 +120,18 @@ class RecordedPublisher:
         place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + LEASE_MS))
         while place is not None:
             self._through = place
-            entries, waiting = await asyncio.to_thread(self._following)
-            if entries:
-                place = await self._publish(entries)
-            elif not waiting or not await self._settle():
+            following = await asyncio.to_thread(self._following)
+            if following.through > place:
+                place = await self._publish(following)
+            elif not following.waiting or not await self._settle():
                 return
 
-    async def _publish(self, entries: Sequence[Entry]) -> int | None:
+    async def _publish(self, following: Following) -> int | None:
         """Publish entries and note it; the place reached, or None when another router has taken over."""
-        messages = messages_of([entry for entry in entries if entry.is_told])
+        entries, place = following.entries, following.through
+        messages = messages_of(entries)
         if not await self._until_taken(messages):
             return None
-        place = entries[-1].pos
         noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + LEASE_MS))
         if messages:
             log.debug(Event.RECORDED_PUBLISHED, messages=len(messages), receipts=len(entries), through=place)
@@ -199,7 +191,7 @@ class RecordedPublisher:
         with reading(self._engine) as connection:
             return recorded.end(connection)
 
-    def _following(self) -> tuple[list[Entry], bool]:
+    def _following(self) -> Following:
         with reading(self._engine) as connection:
             return recorded.following(connection, after=self._through, settled=self._settled, limit=BATCH)
 
@@ -210,7 +202,7 @@ def messages_of(entries: Sequence[Entry]) -> list[Burst]:
     open_at: dict[str, int] = {}
     last_of: dict[str, int] = {}
     for entry in entries:
-        key = receipt_key(entry.issuer, entry.unit, Status(entry.status))
+        key = receipt_key(entry.issuer, entry.unit, entry.status)
         part = encode(entry)
         place = open_at.get(key, -1)
         if place < last_of.get(entry.delivery_id, 0) or not groups[place].takes(part):

@@ -1,13 +1,13 @@
 """Has an older ledger told again what it has forgotten: asks the gateways page by page, and enters what they hold."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Unpack
 
 import structlog
 from sqlalchemy import Connection
 
+from router.broker.backoff import sleep_unless
 from router.content import ContentStore
 from router.delivery.questions import SETTLED, Parts, Questions, question_to
 from router.delivery.relay import publish_where_possible
@@ -49,8 +49,7 @@ class Recounting(Questions[Question]):
 
     async def look(self) -> None:
         """Wait some seconds, or for an answer, and put the questions that are due then."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered.wait(), _LOOK_EVERY)
+        await sleep_unless(self._answered, _LOOK_EVERY)
         self._answered.clear()
         await self.ask()
 

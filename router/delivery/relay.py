@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from router.broker import Outcome, Outgoing, Publisher, Session, Template
-from router.broker.backoff import Backoff
+from router.broker.backoff import Backoff, sleep_unless
 from router.broker.message import Headers
 from router.broker.topology.planning import org_exchange
 from router.delivery.organisation import Organisation
@@ -104,7 +104,7 @@ class Relay:
                 else:
                     self._places.release()
                 if len(claimed.due) < self._policy.batch:
-                    await self._wait_for_knock()
+                    await sleep_unless(self._knocked, self._policy.poll)
 
     async def _claim_or_rest(self) -> Claimed:
         try:
@@ -118,12 +118,6 @@ class Relay:
             return Claimed([], {})
         self._pause.reset()
         return claimed
-
-    async def _wait_for_knock(self) -> None:
-        try:
-            await asyncio.wait_for(self._knocked.wait(), self._policy.poll)
-        except TimeoutError:
-            return
 
     async def _send_and_leave(self, claimed: Claimed) -> None:
         try:

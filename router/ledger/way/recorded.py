@@ -27,10 +27,8 @@ _AT = update(publication).where(publication.c.name == NAME)
 
 
 class Entry(NamedTuple):
-    """A receipt as it is recorded, with what its routing key and its message need."""
+    """What a unit said and the ledger did not refuse, with what its routing key and its message need."""
 
-    pos: int
-    effect: str
     issuer: str
     unit: str
     dispatch_id: str
@@ -48,10 +46,19 @@ class Entry(NamedTuple):
     attempts: int
     gateway_version: str
 
-    @property
-    def is_told(self) -> bool:
-        """Whether others are told: what a unit said and the ledger did not refuse."""
-        return self.seq is not None and self.effect != Effect.REFUSED.value
+
+class Following(NamedTuple):
+    """What comes after a place, in the order of the log.
+
+    Attributes:
+        entries: what others are told of it.
+        through: the place of the last that was looked at, of which others are told nothing, perhaps.
+        waiting: more is there, behind a place that somebody may still fill.
+    """
+
+    entries: list[Entry]
+    through: int
+    waiting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +81,19 @@ class Step:
 
 _ENTRIES = (
     select(
-        receipt.c.pos,
-        receipt.c.effect,
         dispatch.c.issuer,
         delivery.c.unit,
         delivery.c.dispatch_id,
         dispatch.c.traceparent,
-        *(receipt.c[name] for name in Entry._fields[6:]),
+        *(receipt.c[name] for name in Entry._fields[4:]),
     )
     .select_from(receipt.join(delivery).join(dispatch))
-    .where(receipt.c.pos > bindparam("after"))
+    .where(receipt.c.pos > bindparam("after"), receipt.c.pos <= bindparam("through"))
+    .where(receipt.c.seq.is_not(None), receipt.c.effect != Effect.REFUSED.value)
     .order_by(receipt.c.pos)
-    .limit(bindparam("limit"))
+)
+_PLACES = (
+    select(receipt.c.pos).where(receipt.c.pos > bindparam("after")).order_by(receipt.c.pos).limit(bindparam("limit"))
 )
 
 
@@ -134,25 +142,30 @@ def end(connection: Connection) -> int:
     return connection.scalar(select(func.max(receipt.c.pos))) or 0
 
 
-def following(connection: Connection, *, after: int, settled: int, limit: int) -> tuple[list[Entry], bool]:
-    """What comes after a place, in order, as far as nothing can come in between any more.
+def following(connection: Connection, *, after: int, settled: int, limit: int) -> Following:
+    """What comes after a place, as far as nothing can come in between any more.
 
     Args:
         connection: a transaction.
         after: the place.
         settled: no place up to this one is filled any more, see :func:`settle`.
-        limit: the most entries.
-
-    Returns:
-        The entries, and whether more are there that wait for a missing place.
+        limit: the most receipts that are looked at.
     """
-    rows = [Entry(*row) for row in rows_at_once(connection, _ENTRIES, {"after": after, "limit": limit})]
-    if connection.dialect.name == "sqlite":  # one writer at a time: places are given in the order of the commits
-        return rows, False
-    for count, row in enumerate(rows):
-        if row.pos > settled and row.pos != (rows[count - 1].pos if count else after) + 1:
-            return rows[:count], True
-    return rows, False
+    places = [row[0] for row in rows_at_once(connection, _PLACES, {"after": after, "limit": limit})]
+    one_writer = connection.dialect.name == "sqlite"  # so places are given in the order of the commits
+    whole = places if one_writer else _without_gaps(places, after, settled)
+    if not whole:
+        return Following([], after, waiting=bool(places))
+    rows = rows_at_once(connection, _ENTRIES, {"after": after, "through": whole[-1]})
+    return Following([Entry._make(row) for row in rows], whole[-1], waiting=len(whole) < len(places))
+
+
+def _without_gaps(places: list[int], after: int, settled: int) -> list[int]:
+    """Places up to the first missing one that may still be filled."""
+    for count, place in enumerate(places):
+        if place > settled and place != (places[count - 1] if count else after) + 1:
+            return places[:count]
+    return places
 
 
 def settle(engine: Engine, *, within: float = SETTLES_WITHIN) -> int | None:

@@ -1,14 +1,18 @@
 """The place in the log up to which it is published: one process at a time, and no place is skipped."""
 
 import threading
+from typing import Any
 
+import pytest
 from sqlalchemy import Connection, Engine, select, update
 
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, publication, receipt
 from router.ledger.way import recorded, retention
-from router.ledger.way.recorded import Claim, Entry, Step
+from router.ledger.way.receipts import apply
+from router.ledger.way.recorded import Claim, Step
 from router.ledger.way.retention import Page
+from router.rules.schedule import Silence
 from schemas.clock import now_ms
 from schemas.states import Status
 from support.ledgers import POSTGRESQL, Clerk, unit
@@ -17,9 +21,11 @@ A, B = "router-a", "router-b"
 
 
 def following(engine: Engine, after: int, settled: int = 0) -> tuple[list[int], bool]:
+    """The places that are passed next, and whether others wait."""
     with reading(engine) as conn:
-        entries, waiting = recorded.following(conn, after=after, settled=settled, limit=100)
-        return [entry.pos for entry in entries], waiting
+        _, through, waiting = recorded.following(conn, after=after, settled=settled, limit=100)
+        places = conn.scalars(select(receipt.c.pos).where(receipt.c.pos > after, receipt.c.pos <= through))
+        return sorted(places), waiting
 
 
 def claim(engine: Engine, owner: str, now: int) -> int | None:
@@ -30,8 +36,8 @@ def claim(engine: Engine, owner: str, now: int) -> int | None:
 def tell(conn: Connection, count: int, code: str = "LCA.02") -> list[str]:
     clerk = Clerk(conn)
     sent = [clerk.dispatch("LCA.VP", [unit(code)]) for _ in range(count)]
-    for item in sent:
-        clerk.tell(item, code, Status.ARRIVED)
+    for seq, item in enumerate(sent, 1):
+        apply(conn, [clerk.telling(clerk.deliveries[item, code], Status.ARRIVED, "", seq)], Silence())
     return sent
 
 
@@ -72,21 +78,29 @@ def test_entries_come_in_the_order_of_the_log_with_what_their_messages_need(ledg
     with writing(ledger) as conn:
         sent = tell(conn, 3)
     with reading(ledger) as conn:
-        entries, waiting = recorded.following(conn, after=0, settled=0, limit=2)
+        entries, through, waiting = recorded.following(conn, after=0, settled=0, limit=2)
     assert ([entry.dispatch_id for entry in entries], waiting) == (sent[:2], False)
     assert {(entry.issuer, entry.unit, entry.status) for entry in entries} == {("LCA.VP", "LCA.02", "arrived")}
-    assert following(ledger, entries[-1].pos) == ([entries[-1].pos + 1], False)
+    assert following(ledger, through) == ([through + 1], False)
 
 
-def test_what_a_unit_said_and_what_was_not_refused_is_told() -> None:
-    def is_told(seq: int | None, effect: str) -> bool:
-        texts = dict.fromkeys(Entry._fields, "")
-        return Entry(**{**texts, "pos": 1, "attempts": 0, "effect": effect, "seq": seq}).is_told  # type: ignore[arg-type]
-
-    assert is_told(1, "advance")
-    assert is_told(1, "stale")
-    assert not is_told(1, "refused")
-    assert not is_told(None, "advance")
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"effect": "advance"}, True),
+        ({"effect": "stale"}, True),
+        ({"effect": "refused"}, False),
+        ({"seq": None}, False),
+    ],
+    ids=str,
+)
+def test_what_a_unit_said_and_what_was_not_refused_is_told(ledger: Engine, changed: dict[str, Any], told: int) -> None:
+    with writing(ledger) as conn:
+        tell(conn, 1)
+        conn.execute(update(receipt).values(changed))
+    with reading(ledger) as conn:
+        entries, through, waiting = recorded.following(conn, after=0, settled=0, limit=2)
+    assert (len(entries), through, waiting) == (told, 1, False), "its place is passed in any case"
 
 
 def test_a_place_that_is_still_being_written_is_waited_for(ledger: Engine) -> None:

@@ -188,3 +188,25 @@ def test_every_public_name_can_be_loaded() -> None:
 
 async def _no_handler(batch: Sequence[Delivered]) -> list[int]:
     raise AssertionError(batch)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_waits_for_an_event_can_be_stopped_whenever_the_event_came(turns: int) -> None:
+    """A stop that meets the event half-way was swallowed by ``asyncio.wait_for``, and the process never ended."""
+    event = asyncio.Event()
+
+    async def work() -> None:
+        while True:
+            await sleep_unless(event, 600)
+            event.clear()
+
+    working = asyncio.create_task(work())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    event.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    working.cancel()
+    async with asyncio.timeout(60):
+        await asyncio.wait([working])
+    assert working.cancelled()

@@ -19,7 +19,7 @@ UNITS = ["LCA.02", "LCA.02.05"]
 def entry(pos: int, delivery: int = 0, status: str = "arrived", reason: str = "") -> Entry:
     unit = UNITS[delivery % 2]
     told = (new_id(), DELIVERIES[delivery], status, AT, pos, SHA, reason, "", "", "57", 0, "0.1.0")
-    return Entry(pos, "advance", "LCA.VP", unit, DELIVERIES[delivery], "", *told)
+    return Entry("LCA.VP", unit, DELIVERIES[delivery], "", *told)
 
 
 STATUSES = st.sampled_from(["taken", "arrived", "registered", "assigned", "processing", "completed"])

@@ -24,6 +24,7 @@ from schemas.accounts import Account, Role
 from schemas.clock import now_ms
 from schemas.unit import Unit
 from support.broker import Vhost
+from support.conditions import pauses
 
 CONGVAN = [sys.executable, "-m", "deploy.main"]
 START_WITHIN = 180.0
@@ -38,8 +39,11 @@ class Program:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    wanted: bool = False
+    """It was started, and nobody has ended it."""
 
     def start(self) -> None:
+        self.wanted = True
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 self.command, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
@@ -52,12 +56,14 @@ class Program:
 
     def kill(self) -> None:
         """As when the power goes."""
+        self.wanted = False
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def stop(self, within: float = 30.0) -> int:
         """SIGTERM, and its exit code; SIGKILL when it does not end."""
+        self.wanted = False
         if self.process is None:
             return 0
         self.process.send_signal(signal.SIGTERM)
@@ -68,7 +74,7 @@ class Program:
             raise
 
     def require_alive(self) -> None:
-        if self.process is not None and self.process.poll() is not None:
+        if self.wanted and self.process is not None and self.process.poll() is not None:
             raise AssertionError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
 
     def tail(self, lines: int = 30) -> str:
@@ -139,7 +145,7 @@ class Installation:
 
     def wait_until_ready(self) -> None:
         """Until the API, its broker and its database answer."""
-        self.wait(lambda: _status(f"{self.api}/readyz") == 200, "the router is ready")
+        self.wait(lambda: self._all_run() and _status(f"{self.api}/readyz") == 200, "the router is ready")
 
     def wait_until_seen(self, codes: Iterable[str]) -> None:
         """Until a gateway has said hello for all these units."""
@@ -148,9 +154,15 @@ class Installation:
 
         def all_seen() -> bool:
             with reading(self.engine) as connection:
-                return connection.scalar(seen) == len(wanted)
+                return self._all_run() and connection.scalar(seen) == len(wanted)
 
         self.wait(all_seen, f"gateways of {len(wanted)} units were heard of")
+
+    def _all_run(self) -> bool:
+        """Nothing comes of a program that has ended."""
+        for program in self.programs:
+            program.require_alive()
+        return True
 
     def states(self) -> dict[str, int]:
         """How many deliveries are in each state."""
@@ -160,12 +172,12 @@ class Installation:
 
     def wait(self, condition: Callable[[], bool], what: str, within: float = START_WITHIN) -> None:
         """Until a condition holds; says what did not and what the processes printed."""
-        deadline = time.monotonic() + within
-        while not condition():
-            if time.monotonic() > deadline:
-                logs = "\n".join(f"--- {program.name}\n{program.tail()}" for program in self.programs)
-                raise AssertionError(f"not within {within:.0f} s: {what}; {self.states()}\n{logs}")
-            time.sleep(0.02)
+        for pause in pauses(within):
+            if condition():
+                return
+            time.sleep(pause)
+        logs = "\n".join(f"--- {program.name}\n{program.tail()}" for program in self.programs)
+        raise AssertionError(f"not within {within:.0f} s: {what}; {self.states()}\n{logs}")
 
 
 @contextlib.contextmanager

@@ -4,11 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 
 import psycopg
 
+from support.conditions import until
 from support.postgres import PrivatePostgres
 
 _PRIMARY = ("wal_level=replica", "wal_keep_size=256MB", "synchronous_commit=remote_apply")
@@ -63,7 +62,7 @@ class Pair:
         with psycopg.connect(self.primary.libpq, autocommit=True) as conn:
             conn.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             conn.execute("SELECT pg_reload_conf()")
-            _until(lambda: conn.execute("SELECT sync_state FROM pg_stat_replication").fetchone() == ("sync",))
+            until(lambda: conn.execute("SELECT sync_state FROM pg_stat_replication").fetchone() == ("sync",))
 
 
 class Bouncer:
@@ -93,7 +92,7 @@ class Bouncer:
         """Start it and wait until it takes connections."""
         command = self._server.as_owner([_pgbouncer(), str(self._ini)])
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-        _until(self._answers)
+        until(self._answers)
 
     def stop(self) -> None:
         """End it at once, with all that is under way."""
@@ -114,10 +113,3 @@ def _pgbouncer() -> str:
     found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     assert found, "pgbouncer is missing: install Debian's package pgbouncer"
     return found
-
-
-def _until(condition: Callable[[], bool], within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within:.0f} s"
-        time.sleep(0.05)

@@ -15,6 +15,7 @@ from router.ledger.people.accounts import create_account
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from support.consoles import Console
+from support.ledgers import POSTGRESQL
 
 API = (submissions, planning, dispatches, redrives, organisation, content, uploads, health)
 KEY = "019b0c5e-7a11-7c22-8d33-9e44af55b066"
@@ -73,10 +74,11 @@ async def test_no_number_in_an_address_breaks_the_router(console: Console) -> No
         token = create_account(conn, parse_account("operator:LCA.#"), now_ms=now_ms())
     headers = {"Authorization": f"Bearer {token}"}
     async with console.as_("admin") as browser:
-        for path, name in [*PAGES, *CALLS]:
+        for place_in_walk, (path, name) in enumerate([*PAGES, *CALLS]):
             if "live" in path:  # it has no end; its number is read by `heard_of`, which bounds it
                 continue
-            for value in VALUES:
+            # Each parameter meets each value, on either database half of them.
+            for value in VALUES[(place_in_walk + (console.engine.dialect.name == POSTGRESQL)) % 2 :: 2]:
                 url, params = place(path, console), {name: value}
                 sent = headers if path.startswith("/api") else {}
                 async with browser.http.get(url, params=params, headers=sent, allow_redirects=False) as answer:

@@ -6,16 +6,15 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import tomllib
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from deploy.exits import ExitCode
 from support.all_in_one import UpProcess, gone
+from support.conditions import until
 
 
 def ready(up: UpProcess) -> bool:
@@ -24,13 +23,6 @@ def ready(up: UpProcess) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def eventually(condition: Callable[[], bool], within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def commands(up: UpProcess, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -77,16 +69,16 @@ def test_a_killed_router_and_a_killed_gateway_are_started_again(up: UpProcess) -
     router.kill()
     gateway.kill()
     assert gone([router, gateway])
-    eventually(lambda: ready(up))
+    until(lambda: ready(up))
     assert up.child("deploy.main", "router").pid != router.pid
-    eventually(lambda: any("gateway" in item.cmdline() for item in up.family()))
+    until(lambda: any("gateway" in item.cmdline() for item in up.family()))
 
 
 def test_a_killed_broker_is_started_again(up: UpProcess) -> None:
     broker = next(item for item in up.family() if "beam" in item.name())
     broker.kill()
-    eventually(lambda: not ready(up))
-    eventually(lambda: ready(up))
+    until(lambda: not ready(up))
+    until(lambda: ready(up))
 
 
 def test_a_second_one_in_the_same_directory_is_refused(up: UpProcess) -> None:
@@ -119,7 +111,7 @@ def test_a_start_that_waits_for_its_broker_can_be_broken_off(tmp_path: Path) -> 
     )
     up._launch()
     try:
-        eventually(lambda: any("router" in item.cmdline() for item in up.family()))
+        until(lambda: any("router" in item.cmdline() for item in up.family()))
         family = up.family()
         assert up.stop() == 0
         assert gone(family)

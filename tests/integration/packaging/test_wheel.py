@@ -45,10 +45,11 @@ def test_the_wheel_holds_schemas_migrations_and_the_example_but_no_large_files(w
 
 def install(wheel: Path, parts: str, into: Path) -> Path:
     """Make an environment of what is pinned for some parts and of the wheel alone; where its programs are."""
-    venv.create(into, with_pip=True)
+    venv.create(into)
     programs = into / "bin"
     # What is not imported here need not be compiled.
-    pip = (programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile")
+    options = ("--quiet", "--disable-pip-version-check", "install", "--no-compile")
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python", *options)
     run(*pip, "--require-hashes", "--requirement", ROOT / "deploy/requirements" / f"{parts}.txt", cwd=into)
     run(*pip, "--no-deps", wheel, cwd=into)
     return programs

@@ -1,15 +1,14 @@
 """A router whose ledger is away when it starts waits for it, and says so in its log and at its port."""
 
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from router.ledger.engine import upgrade
 from schemas.events import Event
 from support.broker import Vhost
+from support.conditions import until
 from support.installation import Installation, installation
 from support.ledgers import unit
 from support.postgres import PrivatePostgres
@@ -25,13 +24,6 @@ def asked(made: Installation, path: str) -> tuple[int, dict[str, object], str]:
         return error.code, json.load(error), error.headers.get("Retry-After", "")
     except OSError:
         return 0, {}, ""
-
-
-def until(condition: Callable[[], bool], within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_router_waits_for_a_database_that_is_away(server: PrivatePostgres, vhost: Vhost, tmp_path: Path) -> None:

@@ -41,9 +41,8 @@ workers=(-n 4 --dist worksteal)
 if [ $# -gt 0 ]; then
     run "pytest" pytest "${workers[@]}" "$@"
 else
-    # Coverage is counted here alone: it makes Python 3.11 a third slower, and cannot look into other processes.
-    # It is work for processors, so one worker for each of them.
-    run "unit tests and their coverage" pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered tests/unit
+    # Work for processors, so one worker for each. What they reach: `deploy/test.sh --cov tests/unit`, in twice the time.
+    run "unit tests" pytest -n auto --dist worksteal tests/unit
     run "integration and fault tests" pytest "${workers[@]}" --durations=25 tests/integration tests/faults
     # It measures time, so nothing else may run beside it.
     run "thin line" pytest tests/benchmarks/test_thin_line_fast.py

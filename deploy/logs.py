@@ -80,7 +80,7 @@ class _Lines:
             self._stream.write(f"{line}\n")
             self._stream.flush()
 
-    debug = info = warning = warn = error = critical = exception = fatal = msg
+    debug = info = warning = error = critical = msg
 
 
 def _shared_processors(program: str) -> list[Processor]:

@@ -109,7 +109,7 @@ class IntakeDoor:
         return _Answer(TYPE_ACCEPTED, accepted.model_dump_json().encode())
 
     async def _take_patiently(self, message: Delivered) -> Accepted:
-        """Again after a pause when the error is the program's own; without anything around it while there is none."""
+        """Take a message in, again after a growing pause when the error is the program's own."""
         for tried in range(1, OWN_ERROR_TRIES):
             try:
                 return await self._take(message)

@@ -99,10 +99,7 @@ def call(node: NodeAddress | Vhost, method: str, path: str, body: bytes | None =
 
 
 def delete_vhost(node: NodeAddress | Vhost, name: str) -> None:
-    """Delete a vhost as an operator would: asked again where RabbitMQ gave up half-way.
-
-    It allows each quorum queue five seconds to end, and answers 500 when a busy machine takes longer.
-    """
+    """Delete a vhost as an operator would: asked again where RabbitMQ answers 500, as it did once when busy."""
     deadline = time.monotonic() + _VHOST_GONE_WITHIN
     while True:
         try:

@@ -29,8 +29,9 @@ Day = Annotated[date, BeforeValidator(_written_as(_DAY, date, "2025-07-01"))]
 
 Moment = Annotated[
     AwareDatetime,
-    BeforeValidator(_written_as(_MOMENT, datetime, "2026-11-22T05:04:03+07:00")),
+    # Before our function: so pydantic's core holds the bounds against the time, and not a function of Python's.
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_written_as(_MOMENT, datetime, "2026-11-22T05:04:03+07:00")),
     WithJsonSchema({"type": "string", "format": "date-time"}),  # JSON Schema has no bounds for times
 ]
 """An instant with its offset (RFC 3339), for the same reason in no other form; such that :func:`iso` can show it."""

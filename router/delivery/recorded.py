@@ -35,6 +35,8 @@ BATCH = 500
 _REFUSALS = 5
 """Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
 _REFUSING_MS = 600_000
+_GATHER = 0.05
+"""Seconds between two looks, however often it is knocked: a busy log is read and told in larger pieces."""
 _SETTLE_TRIES = 5
 """Tries in a row that writers may be in the way before one waits for longer."""
 _RELEASE_WITHIN = 1.0
@@ -103,6 +105,7 @@ class RecordedPublisher:
                     if not may_pass(error):
                         raise
                     log.warning(Event.CLOCK_SKIPPED, clock="receipts.recorded", error=str(error))
+                await asyncio.sleep(_GATHER)
                 await sleep_unless(self._knocked, self._poll)
                 self._knocked.clear()
         finally:

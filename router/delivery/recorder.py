@@ -1,6 +1,7 @@
 """Records what units say: receipts into the ledger, gaps and new spools into the outbox; bad messages into `dead`."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 QUEUE = "receipts.ledger"
 _NAMED = 5
 """Receipts of a burst that its reason names."""
+_TOLD_AT_THE_END_WITHIN = 1.0
+"""Seconds for what is held when this process is told to stop."""
 _SIGNS_EVERY_MS = 5000
 """Receipts are signs of life; of each unit at most one in this time is written down."""
 
@@ -96,6 +99,32 @@ class Recorder:
         self._knock = knock
         self._on_recorded = on_recorded
         self._on_kept = on_kept
+        self._held: dict[str, list[NewReceipt]] = {}
+        """By their delivery; told with what its unit says, or by who holds them."""
+
+    async def tell_along(self, tellings: Sequence[NewReceipt], within: float) -> None:
+        """Record tellings, each with what its delivery's unit says within so many seconds: one change instead of two.
+
+        On a fast line that comes at once. What is held when this process dies was never told.
+        """
+        for item in tellings:
+            self._held.setdefault(item.delivery_id, []).append(item)
+        try:
+            await asyncio.sleep(within)
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TOLD_AT_THE_END_WITHIN):
+                    await self._tell_held(tellings)
+            raise
+        await self._tell_held(tellings)
+
+    async def _tell_held(self, tellings: Sequence[NewReceipt]) -> None:
+        if rest := self._release(tellings):
+            await self.tell(rest)
+
+    def _release(self, tellings: Iterable[NewReceipt]) -> list[NewReceipt]:
+        """What is held of the deliveries that tellings speak of; it is held no longer."""
+        return [held for item in tellings for held in self._held.pop(item.delivery_id, ())]
 
     async def tell(self, tellings: Sequence[NewReceipt]) -> list[Result]:
         """Record tellings of this router's own or of units; returns after the commit."""
@@ -156,7 +185,8 @@ class Recorder:
         tellings = [telling for item in read for telling in item.tellings]
         if not tellings:
             return {}
-        results = await self.tell(tellings)
+        held = self._release(tellings)
+        results = (await self.tell([*held, *tellings]))[len(held) :]
         _log_refused(results)
         following = iter(results)
         unknown = {

@@ -30,6 +30,8 @@ from schemas.states import Status
 
 log = structlog.get_logger()
 BATCHES_IN_FLIGHT = 4
+CONFIRMS_WAIT = 0.2
+"""Seconds that a confirm waits for what the unit says of the same delivery; nobody waits for it."""
 FIRST_REST, LONGEST_REST = 0.5, 15.0
 """Seconds between two looks while the ledger fails."""
 _DETAIL = {
@@ -121,15 +123,16 @@ class Relay:
 
     async def _send_and_leave(self, claimed: Claimed) -> None:
         try:
-            messages = messages_of(claimed, self._organisation.directory, self._organisation.today)
-            outcomes = await publish_where_possible(self._publisher, messages)
+            try:
+                messages = messages_of(claimed, self._organisation.directory, self._organisation.today)
+                outcomes = await publish_where_possible(self._publisher, messages)
+            finally:
+                self._places.release()
             await self._record(claimed.due, outcomes)
         except Exception as error:
             if not may_pass(error):
                 raise
             log.warning(Event.RELAY_RESTS, error=str(error), retry_in=self._policy.lease)
-        finally:
-            self._places.release()
 
     async def _record(self, due: Sequence[Due], outcomes: Sequence[Outcome]) -> None:
         at = self._clock()
@@ -143,7 +146,7 @@ class Relay:
             log.warning(Event.PUBLISH_FAILED, failed=len(failed), outcome=failed[0].outcome, unit=due[0].unit)
             await self._writer.run(outbox.record_failures, failed, weight=len(failed))
         if confirmed:
-            await self._recorder.tell(confirmed)
+            await self._recorder.tell_along(confirmed, CONFIRMS_WAIT)
 
 
 def claim_now(clock: Clock, policy: RelayPolicy, connection: Connection, wishes: Sequence[None]) -> list[Claimed]:

@@ -8,6 +8,7 @@ import typer
 
 from deploy.exits import ExitCode, report
 from deploy.lazy import LazyGroup, Mount
+from deploy.process import collect_seldom
 
 PRIVATE = 0o077
 """What others get of the files that a process makes: nothing; where people share folders, their modes are set."""
@@ -102,6 +103,7 @@ def _root(
 def main() -> None:
     """Run the command line of this process; never returns."""
     os.umask(PRIVATE)
+    collect_seldom()
     debug = "--debug" in sys.argv[1:2]
     refuse_other_encodings(sys.argv[1:])
     try:

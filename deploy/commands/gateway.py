@@ -15,6 +15,7 @@ gateway_doctor.add_to(app)
 def gateway(context: typer.Context) -> None:
     """Run a unit's gateway, see its inbox, send, report on documents."""
     if context.invoked_subcommand == "run":
+        import consumers.gateway  # noqa: F401 - what a process begins with has to be there when it is prepared
         from deploy.logs import configure_logs
         from deploy.process import prepare
 

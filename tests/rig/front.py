@@ -11,6 +11,9 @@ import sys
 
 RECORD = 16 * 1024
 """nginx's ``ssl_buffer_size``, and the most that a record may hold."""
+LINE_SECONDS = 3600.0
+"""The longest that what is kept here may take over the line after the router has ended its side, as nginx lets it:
+asyncio by itself would cut it off after thirty seconds."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - in a namespace of our own
 
 
@@ -31,7 +34,7 @@ async def serve(port: int, target: int, chain: str, key: str) -> None:
         for end in (writer, far_writer):
             end.close()
 
-    server = await asyncio.start_server(accept, EVERYWHERE, port, ssl=context)
+    server = await asyncio.start_server(accept, EVERYWHERE, port, ssl=context, ssl_shutdown_timeout=LINE_SECONDS)
     print("listens", flush=True)
     await server.serve_forever()
 

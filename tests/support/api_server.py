@@ -153,11 +153,21 @@ async def serving(services: Services) -> AsyncIterator[str]:
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.end.set()
             await task
 
 
 class _Server(uvicorn.Server):
+    """Ends when it is told to; uvicorn by itself looks ten times a second, and a thousand tests would wait for that."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.end = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.end.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from aiohttp import ClientResponse, ClientSession, CookieJar
+from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine
 
 from deploy.groundwork import EXAMPLES
-from router.console.passwords import hash_password
+from router.console import passwords
 from router.content import ContentStore
 from router.content.encoding import Encoder
 from router.content.possession import Possession
@@ -41,6 +43,9 @@ from schemas.unit import Unit
 from support.api_server import Health, Organisation, serving
 from support.ledgers import Clerk, attachment
 
+LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Hashes as the console does, but in no time: a login costs it 0.2 s of a processor, on purpose, and tests log in
+often. ``tests/unit/console/test_passwords.py`` looks at the real ones."""
 PASSWORD = "bốn từ chẳng ai ghép"
 PEOPLE = {
     "admin": ("admin", "LCA.#"),
@@ -149,11 +154,12 @@ async def running_console(
     redriver = Redriver(engine, writer, lambda: None)
     redriving = asyncio.create_task(periodically(redriver.look, LOOK_EVERY))
     try:
-        async with serving(services) as url:
-            try:
-                yield Console(url, engine, services, story)
-            finally:
-                services.stopping.set()
+        with patch.object(passwords, "_hasher", LIGHT):
+            async with serving(services) as url:
+                try:
+                    yield Console(url, engine, services, story)
+                finally:
+                    services.stopping.set()
     finally:
         redriving.cancel()
         await asyncio.to_thread(writer.close)
@@ -161,7 +167,7 @@ async def running_console(
 
 @cache
 def _password_hash() -> str:
-    return asyncio.run(hash_password(PASSWORD))
+    return LIGHT.hash(PASSWORD)
 
 
 def _fill(engine: Engine, units: list[Unit]) -> Story:

@@ -14,7 +14,7 @@ import deploy.broker
 import deploy.supervisor
 from deploy.main import main
 from router.process import ending
-from router.process.parts import Tended
+from router.process.parts import Start, Tended
 
 THREAD = "a thread"
 INJECTED = "injected failure"
@@ -29,15 +29,16 @@ def arrange(file: Path, part: str) -> None:
     if part == THREAD:
         threading.Thread(target=threading.Event().wait, name="idle", daemon=False).start()
         ending.ending.__wrapped__.__defaults__ = (2.0,)  # type: ignore[attr-defined]
-    start = Tended.start
-
-    def starting(self: Tended, name: str, begin: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
-        is_it = name == part or (part == THREAD and name in {"relay", "courier"})
-        return start(self, name, (lambda: failing(file)) if is_it else begin)
-
-    Tended.start = starting  # type: ignore[assignment, method-assign]
+    parts = {"relay", "courier"} if part == THREAD else {part}
+    Tended.start = starting(parts, lambda: failing(file))  # type: ignore[assignment, method-assign]
     for kind, method in ((deploy.supervisor.Child, "_keep"), (deploy.broker.PrivateBroker, "_watch")):
         setattr(kind, method, failing_beside(file, part, getattr(kind, method)))
+
+
+def starting(parts: set[str], fail: Start) -> Callable[[Tended, str, Start], asyncio.Task[None]]:
+    """``Tended.start``, but some parts do what is given here."""
+    start = Tended.start
+    return lambda self, name, begin: start(self, name, fail if name in parts else begin)
 
 
 def failing_beside(file: Path, part: str, keep: Callable[[Any], Coroutine[None, None, None]]) -> Callable[[Any], Any]:

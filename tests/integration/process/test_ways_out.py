@@ -1,31 +1,39 @@
 """A process one part of which failed ends, soon, with a code that says so and a line that says why."""
 
+import asyncio
 import contextlib
 import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from consumers.gateway import Gateway
+from consumers.settings import GatewaySettings
+from router.process.parts import PartFailedError, Tended
+from router.service import RouterService
+from router.settings import RouterSettings
 from schemas.events import Event
 from support.all_in_one import UpProcess, gone
 from support.broker import Vhost
-from support.failing_part import INJECTED, THREAD
+from support.conditions import holds
+from support.failing_part import INJECTED, THREAD, InjectedError, starting
 from support.installation import Installation, Program, installation
 from support.ledgers import unit
 
 TESTS = Path(__file__).parents[2]
 ROUTER_PARTS = [
-    "web API",
-    "relay",
     "recorded",
     "keeper",
     "withdrawals",
     "organisation",
     "asker",
+    "recounting",
     "alignment",
     "line watch",
     "outage retention",
@@ -38,7 +46,6 @@ ROUTER_PARTS = [
     "look aside",
 ]
 GATEWAY_PARTS = [
-    "courier",
     "hosting",
     "express reporter",
     "normal reporter",
@@ -53,6 +60,7 @@ GATEWAY_PARTS = [
     "pruning",
     "status",
 ]
+"""Those that fail inside this process; one of each kind fails in a process of its own, which has to end."""
 WITHIN = 40.0
 """Seconds: more than any stop takes on a busy machine, less than the cut-off."""
 
@@ -79,12 +87,12 @@ def ended(program: Program) -> int:
         raise AssertionError(f"{program.name} has not ended:\n{program.tail()}") from None
 
 
-@pytest.mark.parametrize("part", [*ROUTER_PARTS, THREAD])
+@pytest.mark.parametrize("part", ["web API", "relay", THREAD])
 def test_a_router_with_a_failed_part_ends(part: str, made: Installation, tmp_path: Path) -> None:
     router = made.router()
     file = failing(router, part, tmp_path)
     router.start()
-    if part in {"web API", "keeper"}:  # without them the router does not get ready
+    if part == "web API":  # without it the router does not get ready
         made.wait(lambda: "router_ready" in router.tail(100), "the router runs")
     else:
         made.wait_until_ready()
@@ -103,7 +111,7 @@ def keep_a_worker_idle(api: str) -> None:
         answer.read()
 
 
-@pytest.mark.parametrize("part", [*GATEWAY_PARTS, THREAD])
+@pytest.mark.parametrize("part", ["courier", THREAD])
 def test_a_gateway_with_a_failed_part_ends(part: str, made: Installation, tmp_path: Path) -> None:
     gateway = made.gateway("LCA.01")
     file = failing(gateway, part, tmp_path)
@@ -115,6 +123,63 @@ def test_a_gateway_with_a_failed_part_ends(part: str, made: Installation, tmp_pa
     assert INJECTED in gateway.tail(200)
     if part == THREAD:
         assert Event.PROCESS_CUT_OFF in gateway.tail(200)
+
+
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Program, str], asyncio.Event]:
+    """Has this process be what a program would be, with a part that fails when the event is set."""
+
+    def arranged(program: Program, part: str) -> asyncio.Event:
+        now = asyncio.Event()
+
+        async def fail() -> None:
+            await now.wait()
+            raise InjectedError(INJECTED)
+
+        monkeypatch.setattr(Tended, "start", starting({part}, fail))
+        for name, value in program.environment.items():
+            monkeypatch.setenv(name, value)
+        return now
+
+    return arranged
+
+
+@pytest.mark.parametrize("part", ROUTER_PARTS)
+async def test_each_part_of_a_router_ends_all_of_it_when_it_fails(
+    part: str, made: Installation, failed: Callable[[Program, str], asyncio.Event]
+) -> None:
+    now = failed(made.router(), part)
+    stopped: list[str] = []
+    service = RouterService(RouterSettings(), on_stop=lambda: stopped.append(part))
+    running = asyncio.create_task(service.run())
+    with capture_logs() as logs:
+        await holds(lambda: has(logs, Event.ROUTER_READY), within=WITHIN, what="the router is ready")
+        now.set()
+        with pytest.raises(PartFailedError, match=f"the part {part} failed: InjectedError: {INJECTED}"):
+            await asyncio.wait_for(running, WITHIN)
+    assert stopped == [part]
+    assert has(logs, Event.PART_FAILED, part=part)
+
+
+@pytest.mark.parametrize("part", GATEWAY_PARTS)
+async def test_each_part_of_a_gateway_ends_all_of_it_when_it_fails(
+    part: str, made: Installation, failed: Callable[[Program, str], asyncio.Event]
+) -> None:
+    now = failed(made.gateway("LCA.01"), part)
+    stopped: list[str] = []
+    gateway = Gateway(GatewaySettings(), on_stop=lambda: stopped.append(part))
+    running = asyncio.create_task(gateway.run())
+    with capture_logs() as logs:
+        await holds(lambda: has(logs, Event.GATEWAY_STARTED), within=WITHIN, what="the gateway runs")
+        now.set()
+        with pytest.raises(PartFailedError, match=f"the part {part} failed: InjectedError: {INJECTED}"):
+            await asyncio.wait_for(running, WITHIN)
+    assert stopped == [part]
+    assert has(logs, Event.PART_FAILED, part=part)
+
+
+def has(logs: Sequence[MutableMapping[str, Any]], event: Event, **fields: str) -> bool:
+    return any(entry["event"] == event and fields.items() <= entry.items() for entry in logs)
 
 
 @pytest.mark.parametrize("part", ["router", "gateway-LCA", "broker"])

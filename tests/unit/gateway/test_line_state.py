@@ -185,6 +185,28 @@ async def test_a_silent_connection_is_dead_when_a_new_one_is_answered(broker_qui
     assert line.state is LineState.UP, "the next try is made at once"
 
 
+async def heard(line: Line) -> None:
+    """A connection on which bytes come all the time."""
+    async with line.connection() as span:
+        while True:
+            span.moved()
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_silent_connection_beside_one_that_is_heard_says_nothing_of_the_line() -> None:
+    world = World()
+    line = world.line()
+    told: list[LineState] = []
+    line._on_state = told.append
+    lively = asyncio.create_task(heard(line))
+    with pytest.raises(SilentLineError, match="new connections are answered"):
+        await asyncio.wait_for(held(line), 5)
+    assert (told, line.reason, world.knocks >= 1) == ([], "", True)
+    assert not lively.done()
+    lively.cancel()
+
+
 @pytest.mark.usefixtures("quick")
 async def test_nothing_is_given_up_for_its_silence_while_nobody_answers() -> None:
     world = World(answers=False, broker_quiet=math.inf)

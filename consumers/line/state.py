@@ -231,7 +231,8 @@ class Line:
         async with self._examining:
             quiet = min((span.quiet for span in self._spans), default=0.0)
             if quiet >= self.patience:  # else the line carries something, and this connection alone may be dead
-                self._seems_down("; ".join(filter(None, (f"nothing was heard for {quiet:.0f} s", self._signs.trouble()))))
+                unheard = f"nothing was heard for {quiet:.0f} s"
+                self._seems_down("; ".join(filter(None, (unheard, self._signs.trouble()))))
             asked = asyncio.get_running_loop().time()
             self._signs.ask_broker()
             if not await self._signs.knock():

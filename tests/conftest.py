@@ -13,6 +13,7 @@ from router.ledger.engine import open_engine, upgrade
 from support.broker import Vhost, fresh_vhost, shared_node
 from support.ledgers import POSTGRESQL, SQLITE, sqlite_ledger
 from support.postgres import fresh_database, shared_server
+from support.stories import PostgresqlStories, SqliteStories, Story
 
 FAULTS = Path(__file__).parent / "faults"
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would every process a test starts.
@@ -63,9 +64,12 @@ def postgres_tables(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(params=[SQLITE, POSTGRESQL])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of either kind: with the tables in it for a test that takes ``ledger``, else empty."""
-    tables = "ledger" in request.fixturenames
-    if request.param == POSTGRESQL:
+    """A database of either kind: with a ``story`` or a ``ledger``'s empty tables for tests that take one, or empty."""
+    tables, told = "ledger" in request.fixturenames, "story" in request.fixturenames
+    if told:
+        with request.getfixturevalue(f"{request.param}_stories").copy(tmp_path / "ledger.sqlite3") as url:
+            yield url
+    elif request.param == POSTGRESQL:
         template = request.getfixturevalue("postgres_tables") if tables else ""
         with fresh_database(request.getfixturevalue("postgres_url"), template) as url:
             yield url
@@ -74,9 +78,29 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield sqlite_ledger(file) if tables else f"sqlite:///{file}"
 
 
+@pytest.fixture(scope="session")
+def sqlite_stories() -> SqliteStories:
+    return SqliteStories()
+
+
+@pytest.fixture(scope="session")
+def postgresql_stories(postgres_url: str, postgres_tables: str) -> Iterator[PostgresqlStories]:
+    made = PostgresqlStories(postgres_url, postgres_tables)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def story(ledger_url: str, request: pytest.FixtureRequest) -> Story:
+    """What has happened in the ledger that a test gets."""
+    kind = make_url(ledger_url).get_backend_name()
+    stories: SqliteStories | PostgresqlStories = request.getfixturevalue(f"{kind}_stories")
+    return stories.latest
+
+
 @pytest.fixture
 def ledger(ledger_url: str) -> Iterator[Engine]:
-    """A ledger on either kind of database, nothing in its tables."""
+    """A ledger on either kind of database, nothing in its tables, or a ``story``."""
     engine = open_engine(ledger_url)
     yield engine
     engine.dispose()

@@ -15,7 +15,8 @@ from router.ledger.engine import writing
 from router.ledger.people import persons
 from router.ledger.people.persons import check_grant
 from schemas.clock import now_ms
-from support.consoles import PASSWORD, Browser
+from support.consoles import Browser
+from support.stories import PASSWORD
 
 PROVINCE, COMMUNE, OFFICE = f"{ROOT}.07", f"{ROOT}.07.013", f"{ROOT}.07.013.02"
 LIMIT_MS = 300

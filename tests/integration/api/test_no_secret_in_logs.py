@@ -23,8 +23,9 @@ from router.ledger import queries
 from router.ledger.people import accounts, sessions
 from router.settings import RouterSettings
 from support.api_server import ISSUER, Api
-from support.consoles import PASSWORD, Console, running_console
+from support.consoles import Console, running_console
 from support.identity_provider import CLIENT_ID, SECRET, running_provider
+from support.stories import PASSWORD, Story
 
 STRANGE = "mật khẩu \"lạ\" \\ 'và' dài"
 
@@ -42,10 +43,10 @@ def logs(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-async def console(ledger: Engine, tmp_path: Path) -> AsyncIterator[Console]:
+async def console(ledger: Engine, tmp_path: Path, story: Story) -> AsyncIterator[Console]:
     async with running_provider() as provider:
         client = ProviderClient(provider.url, CLIENT_ID, SECRET)
-        async with running_console(ledger, tmp_path, provider=Provider(client)) as running:
+        async with running_console(ledger, tmp_path, story, provider=Provider(client)) as running:
             yield running
 
 

@@ -14,7 +14,8 @@ from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from support.audited import list_entries
-from support.consoles import PASSWORD, PEOPLE, Browser, Console
+from support.consoles import Browser, Console
+from support.stories import PASSWORD, PEOPLE
 
 PAGES = ["/", "/log", "/deliveries", "/search", "/units", "/units/LCA", "/stuck", "/audit", "/help", "/log.csv"]
 PAGES += ["/redrives", "/redrives/new"]

@@ -20,8 +20,9 @@ from router.ledger.engine import writing
 from schemas.clock import now_ms
 from schemas.states import Status
 from support.console_scenes import arrive_again, begin_redrive, gone, keep_views, make_account, take_care
-from support.consoles import PASSWORD, Console
+from support.consoles import Console
 from support.ledgers import Clerk
+from support.stories import PASSWORD
 
 CHROMIUM = shutil.which("chromium")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

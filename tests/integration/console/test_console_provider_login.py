@@ -21,8 +21,9 @@ from router.ledger.models import audit, person
 from router.ledger.people import identities, persons
 from router.ledger.people.login_throttle import FREE_BY_NAME, Attempt, begin
 from schemas.clock import now_ms
-from support.consoles import PASSWORD, Browser, Console, running_console
+from support.consoles import Browser, Console, running_console
 from support.identity_provider import CLIENT_ID, SECRET, UNSIGNED, Account, IdentityProvider, new_key, running_provider
+from support.stories import PASSWORD, Story
 
 EMAIL = "district@example.vn"
 
@@ -62,12 +63,10 @@ async def provider() -> AsyncIterator[IdentityProvider]:
 
 
 @pytest.fixture
-async def ground(provider: IdentityProvider, ledger: Engine, tmp_path: Path) -> AsyncIterator[Ground]:
+async def ground(provider: IdentityProvider, ledger: Engine, tmp_path: Path, story: Story) -> AsyncIterator[Ground]:
     client = ProviderClient(provider.url, CLIENT_ID, SECRET)
-    with writing(ledger) as conn:
-        persons.invite(conn, "district", now_ms=now_ms())
     async with (
-        running_console(ledger, tmp_path, provider=Provider(client)) as console,
+        running_console(ledger, tmp_path, story, provider=Provider(client)) as console,
         ClientSession(console.url, cookie_jar=CookieJar(unsafe=True)) as http,
     ):
         with writing(ledger) as conn:
@@ -202,9 +201,11 @@ async def test_the_way_after_a_login_leads_to_no_other_site(ground: Ground) -> N
     assert (answer.status, answer.headers["location"]) == (303, "/console/")
 
 
-async def test_without_a_provider_there_is_no_button_and_no_way_to_one(ledger: Engine, tmp_path: Path) -> None:
+async def test_without_a_provider_there_is_no_button_and_no_way_to_one(
+    ledger: Engine, tmp_path: Path, story: Story
+) -> None:
     async with (
-        running_console(ledger, tmp_path) as console,
+        running_console(ledger, tmp_path, story) as console,
         ClientSession(console.url, cookie_jar=CookieJar(unsafe=True)) as http,
     ):
         assert "/login/provider" not in await Browser(http).text("/console/login")

@@ -21,8 +21,9 @@ from schemas.ids import new_id
 from schemas.states import Status
 from support.audited import list_entries
 from support.conditions import holds
-from support.consoles import GONE, Browser, Console
+from support.consoles import Browser, Console
 from support.ledgers import Clerk
+from support.stories import GONE
 
 WHY = "đĩa đã được dọn"
 

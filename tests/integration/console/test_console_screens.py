@@ -26,8 +26,9 @@ from schemas.line import Held, LineReport
 from schemas.states import Status
 from support.api_server import Organisation
 from support.audited import list_entries
-from support.consoles import DOWN, Console
+from support.consoles import Console
 from support.ledgers import Clerk
+from support.stories import DOWN
 
 NUMBER = re.compile(r"<a href=\"([^\"]+)\"><span>[^<]*</span><strong>([\d.]+)</strong>")
 

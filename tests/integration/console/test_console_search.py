@@ -11,8 +11,9 @@ from router.ledger.queries import Filter, find_deliveries, list_dispatches
 from router.ledger.scope import EVERYTHING, Scope
 from schemas.clock import now_ms
 from schemas.states import Status
-from support.consoles import FULL, PASSWORD, Console
+from support.consoles import Console
 from support.ledgers import Clerk, attachment
+from support.stories import FULL, PASSWORD
 
 STORM = "Công điện về chủ động ứng phó mưa lũ, sạt lở đất"
 

@@ -25,6 +25,7 @@ from schemas.clock import now_ms
 from schemas.unit import Unit
 from support.broker import Vhost
 from support.conditions import pauses
+from support.fork_server import Forked, fork_server, may_be_forked
 
 CONGVAN = [sys.executable, "-m", "deploy.main"]
 START_WITHIN = 180.0
@@ -38,16 +39,19 @@ class Program:
     command: list[str]
     environment: dict[str, str]
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
     wanted: bool = False
     """It was started, and nobody has ended it."""
 
     def start(self) -> None:
         self.wanted = True
         with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                self.command, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
-            )
+            if self.command[: len(CONGVAN)] == CONGVAN and may_be_forked(self.environment):
+                self.process = fork_server().start(self.command[len(CONGVAN) :], self.environment, out)
+            else:
+                self.process = subprocess.Popen(
+                    self.command, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+                )
 
     @property
     def pid(self) -> int:

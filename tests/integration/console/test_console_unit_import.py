@@ -19,7 +19,8 @@ from router.ledger.units.unit_list import import_units, list_units
 from schemas.clock import now_ms
 from schemas.unit import Link, Unit
 from support.audited import list_entries
-from support.consoles import PASSWORD, Browser, Console
+from support.consoles import Browser, Console
+from support.stories import PASSWORD
 
 PLACE = "/console/units/import"
 HEAD = "code,parent,name,kind,link\n"

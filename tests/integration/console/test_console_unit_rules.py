@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from router.directory import Directory
-from support.consoles import Browser, Console, example_units
+from support.consoles import Browser, Console
 from support.ledgers import unit
+from support.stories import example_units
 
 pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 

@@ -9,7 +9,8 @@ from router.assembly import PREFETCH
 from router.broker.consumer import bounded_prefetch
 from router.broker.message import PROPERTIES_BYTES
 from router.broker.tuning import Tuning
-from router.console import passwords
+from router.console import passwords, unit_import, unit_rules
+from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
 from router.ledger.people import login_throttle
 from router.pages.safety import MAX_FORM_BYTES
@@ -68,6 +69,9 @@ def _unknown() -> list[tuple[str, object, str]]:
         ("silence of a side that is gone", f"{gone} s", "closed"),
         ("time without an acknowledgement of what is sent", f"{wire_guard.UNSENT_SECONDS} s", "closed"),
         ("a form of the console", f"{MAX_FORM_BYTES} bytes", "413"),
+        ("a form with a list of units, of who administers units", f"{MAX_LIST_FORM_BYTES} bytes", "413"),
+        ("a list of units in the console", f"{unit_import.MAX_LIST_BYTES} bytes", "422"),
+        ("rules that are tried in the console", f"{unit_rules.MAX_LENGTH} characters", "422"),
     ]
 
 

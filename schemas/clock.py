@@ -16,7 +16,10 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[
 def _written_as(pattern: re.Pattern[str], kind: type[date], example: str) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if isinstance(value, str) and pattern.fullmatch(value):
-            return kind.fromisoformat(value.upper())
+            try:
+                return kind.fromisoformat(value.upper())
+            except ValueError:  # in words that change with Python's version
+                raise ValueError("names a day or a time that there is not") from None
         if isinstance(value, kind):
             return value
         raise ValueError(f"has to be written as {example}")

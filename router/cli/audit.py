@@ -46,7 +46,7 @@ def audit(
     unit: Annotated[str, typer.Option(metavar="PATTERN", help="Only of this unit, or of a subtree as LCA.02.#.")] = "",
     since: Annotated[str, typer.Option(metavar="WHEN", help="Only since then: 30m, 2d, 2026-11-22.")] = "",
     until: Annotated[str, typer.Option(metavar="WHEN", help="Only before then; a day with that day.")] = "",
-    folded: Annotated[bool, typer.Option("--folded", help="The acts of one redrive as one row.")] = False,
+    folded: Annotated[bool, typer.Option("--folded", help="The acts of one redrive or import as one row.")] = False,
     last: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     before: Annotated[int | None, typer.Option(min=0, help="Only what stands before this place in the log.")] = None,
     as_csv: CsvOption = None,

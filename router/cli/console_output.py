@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,6 +102,23 @@ def older_than_gateways(told: "Forgotten") -> str:
         f"from {local_time(told.first)} to {local_time(told.last)}, are not in it; "
         "what was said of them lies in the queue dead"
     )
+
+
+def day_of(text: str, option: str) -> date:
+    """A day as it was given; of an empty text the organisation's today.
+
+    Raises:
+        typer.BadParameter: the text is no day.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from schemas.clock import Day, today
+    from schemas.zone import zone
+
+    try:
+        return TypeAdapter(Day).validate_python(text) if text else today(zone().key)
+    except ValidationError as error:
+        raise typer.BadParameter(f"{text!r} is no day; write it as 2025-07-01", param_hint=option) from error
 
 
 def past_moment(text: str) -> int:

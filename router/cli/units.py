@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli import unit_acts, unit_sheet
-from router.cli.console_output import JsonOption, open_ledger, print_json, print_table
+from router.cli import unit_acts, unit_import, unit_sheet
+from router.cli.console_output import JsonOption, day_of, open_ledger, print_json, print_table
 
 if TYPE_CHECKING:
     from router.directory import Directory, Resolution
@@ -33,14 +32,6 @@ _RESOLVE_EPILOG = f"""Examples (quote rules: the shell has its own use for # * !
 `congvan units resolve 'LCA.*{{district}}' --file units.csv --day 2025-07-01 --json`: by a file, on a day
 
 {_EXIT_CODES} Here 2: a rule cannot be read, names an unknown unit or matches nobody; 4: every unit is left out."""
-_IMPORT_EPILOG = f"""Examples:
-
-`congvan units import units.csv` · `congvan units import units.json --retire-missing 2025-06-30`
-
-What the list does not name stays as it is, so a list of one changed unit is enough.
-
-{_EXIT_CODES} Here 2: the list does not hold together; every line that is wrong is named and nothing is taken."""
-
 FileOption = Annotated[
     Path | None, typer.Option("--file", "-f", help="A .csv or .json list of units instead of the ledger.")
 ]
@@ -79,7 +70,7 @@ def resolve(
     """Say who a dispatch would go to, who not and why. Nothing is sent."""
     from router import directory as organisation
 
-    found = organisation.resolve(_directory(file), rules, _day(day, "--day"))
+    found = organisation.resolve(_directory(file), rules, day_of(day, "--day"))
     if as_json:
         print_json([_as_object(found)])
     else:
@@ -88,39 +79,7 @@ def resolve(
         raise typer.Exit(_REFUSED)
 
 
-@app.command("import", epilog=_IMPORT_EPILOG)
-def import_list(
-    file: Annotated[Path, typer.Argument(help="A .csv or .json list of units in UTF-8.")],
-    retire_missing: Annotated[
-        str, typer.Option(help="The last day of the units that the list no longer names; without it, they stay.")
-    ] = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Merge a list of units into the ledger, all of it or nothing; a running router takes it over by itself."""
-    from router.directory import load_file, require_whole
-    from router.ledger.engine import reading, writing
-    from router.ledger.units.unit_list import import_units, list_units
-    from schemas.clock import now_ms
-
-    last_day = _day(retire_missing, "--retire-missing") if retire_missing else None
-    file.stat()  # a file that is not there is told before a ledger that is not
-    with open_ledger() as engine:
-        with reading(engine) as conn:
-            known = list_units(conn)
-        units = load_file(file, beside=known)
-        with writing(engine) as conn:
-            listed = {unit.code for unit in units}
-            require_whole([*units, *(unit for unit in list_units(conn) if unit.code not in listed)])
-            result = import_units(conn, units, now_ms=now_ms(), retire_missing=last_day)
-    if as_json:
-        print_json([result])
-        return
-    counts = {"added": result.added, "changed": result.changed, "retired": result.retired}
-    print(", ".join([*(f"{len(codes)} {word}" for word, codes in counts.items()), f"{result.unchanged} unchanged"]))
-    if result.released or result.held:
-        print(f"waiting deliveries that are sent now: {result.released}; that wait from now on: {result.held}")
-
-
+app.command("import", epilog=unit_import.EPILOG)(unit_import.import_list)
 app.command("show", epilog=unit_sheet.SHOW_EPILOG)(unit_sheet.show)
 app.command("pause", epilog=unit_acts.PAUSE_EPILOG)(unit_acts.pause)
 app.command("open", epilog=unit_acts.OPEN_EPILOG)(unit_acts.open_again)
@@ -143,18 +102,6 @@ def _directory(file: Path | None) -> "Directory":
 
     with open_ledger() as engine, reading(engine) as conn:
         return Directory(list_units(conn))
-
-
-def _day(text: str, option: str) -> date:
-    from pydantic import TypeAdapter, ValidationError
-
-    from schemas.clock import Day, today
-    from schemas.zone import zone
-
-    try:
-        return TypeAdapter(Day).validate_python(text) if text else today(zone().key)
-    except ValidationError as error:
-        raise typer.BadParameter(f"{text!r} is no day; write it as 2025-07-01", param_hint=option) from error
 
 
 def _levels(directory: "Directory", head: str) -> Iterator[tuple[int, "Unit"]]:

@@ -17,7 +17,7 @@ from router.ledger.scope import Scope
 from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages.errors import ForeignRequestError, LoginNeededError
 from router.pages.language import N_
-from router.pages.safety import require_own
+from router.pages.safety import MAX_FORM_BYTES, require_own
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
@@ -25,6 +25,8 @@ from schemas.text import Line
 
 BACKGROUND = "x-background"
 """Header of what pages ask by themselves; it does not keep a session alive."""
+MAX_LIST_FORM_BYTES = 1024 * 1024
+"""A form that brings a list of units, as a file or as it was looked at."""
 _COOKIE = "congvan-session"
 _DEVICE = "congvan-device"
 
@@ -91,11 +93,34 @@ async def viewer_of(request: Request) -> Viewer:
         LoginNeededError: no session, or one that has ended.
         ForeignRequestError: a change without the session's own token.
     """
-    viewer = await watcher_of(request, note=BACKGROUND not in request.headers)
-    require_own(request.method, request.headers)
+    viewer = await _present(request)
+    await _require_form(request, viewer, MAX_FORM_BYTES)
+    return viewer
+
+
+async def bringer_of(request: Request) -> Viewer:
+    """:func:`viewer_of`, for a form that brings a list of units: it may be longer than any other.
+
+    Raises:
+        LoginNeededError: as there; nothing of the form was read then.
+        ForbiddenError: there are no units that the person administers; as little was.
+        ForeignRequestError: as there.
+    """
+    viewer = await _present(request)
+    if not viewer.may_administer:
+        raise ForbiddenError(f"{viewer.person.name} is no administrator", hint="an administrator grants the role")
+    await _require_form(request, viewer, MAX_LIST_FORM_BYTES)
+    return viewer
+
+
+async def _present(request: Request) -> Viewer:
+    return await watcher_of(request, note=BACKGROUND not in request.headers)
+
+
+async def _require_form(request: Request, viewer: Viewer, most: int) -> None:
+    require_own(request.method, request.headers, most=most)
     if request.method not in {"GET", "HEAD"}:
         await _require_token(request, viewer)
-    return viewer
 
 
 async def watcher_of(request: Request, *, note: bool = False) -> Viewer:
@@ -170,6 +195,7 @@ def is_secure(request: Request) -> bool:
 async def _require_token(request: Request, viewer: Viewer) -> None:
     given = request.headers.get("x-csrf-token") or (await request.form()).get("csrf", "")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), viewer.csrf.encode()):
+        await request.close()
         raise ForeignRequestError("the form is not of this session")
 
 
@@ -187,6 +213,7 @@ def _find(services: Services, token: str, *, note: bool) -> Person | None:
 
 
 Looking = Annotated[Viewer, Depends(viewer_of)]
+Bringing = Annotated[Viewer, Depends(bringer_of)]
 Watching = Annotated[Viewer, Depends(watching)]
 Auditing = Annotated[Viewer, Depends(auditor_of)]
 Parts = Annotated[Services, Depends(services_of)]

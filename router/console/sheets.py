@@ -17,6 +17,7 @@ from router.ledger.people.persons import Right
 from router.ledger.queries import Filter
 from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
+from router.pages.language import N_
 from router.words import terms
 from router.words.filters import FilterError, parse
 from schemas.clock import now_ms
@@ -259,7 +260,7 @@ async def export_audit(request: Request, services: Parts, viewer: Auditing, aske
     columns = [
         write.timed("Time"),
         *(write.say(name) for name in ("Person", "Act", "On what", "What was set", "Unit", "Unit's name", "Why")),
-        *(write.say(name) for name in ("Address", "Redrive")),
+        *(write.say(name) for name in ("Address", N_("Job"))),
     ]
     cells = (
         (

@@ -1,7 +1,7 @@
 """The organisation: its units, how a list of them is read, and whom addressing rules reach on a day."""
 
 from router.directory.checking import require_whole
-from router.directory.loading import MAX_FILE_BYTES, MAX_UNITS, load_csv, load_file, load_json
+from router.directory.loading import MAX_FILE_BYTES, MAX_UNITS, load_csv, load_file, load_json, load_list
 from router.directory.recalling import Recall, heirs, is_gone, resolve_recall
 from router.directory.resolving import LeftOut, Note, NoteCode, Reason, Resolution, resolve
 from router.directory.snapshot import Directory
@@ -21,6 +21,7 @@ __all__ = [
     "load_csv",
     "load_file",
     "load_json",
+    "load_list",
     "require_whole",
     "resolve",
     "resolve_recall",

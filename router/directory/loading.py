@@ -4,14 +4,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import ValidationError
 
 from router.directory.checking import ListEntry, problems_of_list, refuse
+from schemas.codes import covers
 from schemas.errors import FieldProblem
 from schemas.model import problems_of
 from schemas.unit import Unit
@@ -19,9 +21,16 @@ from schemas.unit import Unit
 MAX_UNITS = 200_000
 """Most units of one directory; the national register lists some 111,000."""
 MAX_FILE_BYTES = 128 * 1024**2
+MAX_CODES = 100
+"""Most codes in other schemes that a line of a list may name."""
+MAX_COMMAS = 1000
+"""Most commas in a unit as JSON: the time that a model takes over what it does not know has no other bound."""
 REQUIRED_COLUMNS = ("code", "parent", "name", "kind", "link")
 OPTIONAL_COLUMNS = ("note", "opening", "valid_from", "valid_to", "successor", "codes")
 _SAYS_SEPARATOR = "sep="
+_NOT_YOURS = "is none of the units that you administer; take the line out"
+_NAMED_IN_A_LINE = 5
+_SHOWN_OF_A_NAME = 40
 _GAP = re.compile(r"[\s,]*")
 
 
@@ -36,20 +45,41 @@ def load_file(path: Path, *, beside: Sequence[Unit] = ()) -> list[Unit]:
         DirectoryError: as :func:`load_csv`, or the file is too large, not UTF-8 or of another ending.
         OSError: the file cannot be read.
     """
-    load = {".csv": load_csv, ".json": load_json}.get(path.suffix.lower())
-    if load is None:
-        raise refuse([FieldProblem("file", "has to end in .csv or .json", path.name)])
+    _loader(path.name)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise refuse([FieldProblem("file", f"is larger than {MAX_FILE_BYTES} bytes", path.name)])
-    data = path.read_bytes()
+    return load_list(path.name, path.read_bytes(), beside=beside)
+
+
+def load_list(name: str, data: bytes, *, beside: Sequence[Unit] = (), own: Sequence[str] | None = None) -> list[Unit]:
+    """Read the bytes of a list by the ending of its name, as :func:`load_file`.
+
+    Args:
+        name: what the file is called.
+        data: what is in it.
+        beside: as there.
+        own: patterns of the units that may stand in it; None: any.
+
+    Raises:
+        DirectoryError: as there, or a line names a unit of another's.
+    """
+    load = _loader(name)
     try:
-        return load(data.decode(), beside)
+        text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise refuse([FieldProblem(f"line {line}", "is not UTF-8; save the file as UTF-8")]) from error
+    return load(text, beside, own)
 
 
-def load_csv(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
+def _loader(name: str) -> Callable[[str, Sequence[Unit], Sequence[str] | None], list[Unit]]:
+    load = {".csv": load_csv, ".json": load_json}.get(PurePath(name).suffix.lower())
+    if load is None:
+        raise refuse([FieldProblem("file", "has to end in .csv or .json", name)])
+    return load
+
+
+def load_csv(text: str, beside: Sequence[Unit] = (), own: Sequence[str] | None = None) -> list[Unit]:
     """Read units from values separated by commas, or by semicolons as a Vietnamese Excel writes them.
 
     The first line is the header; before it may stand ``sep=;``.
@@ -77,7 +107,7 @@ def load_csv(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise refuse([FieldProblem(f"line {reader.line_num}", f"is not CSV: {error}")]) from error
-    return _whole(listed, beside)
+    return _whole(listed, beside, own)
 
 
 def _separator(text: str) -> str:
@@ -87,7 +117,7 @@ def _separator(text: str) -> str:
     return ";" if first.count(";") > first.count(",") else ","
 
 
-def load_json(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
+def load_json(text: str, beside: Sequence[Unit] = (), own: Sequence[str] | None = None) -> list[Unit]:
     """Read units from a JSON array of objects with the fields of :class:`schemas.unit.Unit`.
 
     Raises:
@@ -96,14 +126,13 @@ def load_json(text: str, beside: Sequence[Unit] = ()) -> list[Unit]:
     listed: list[ListEntry] = []
     for index, (line, item, source) in enumerate(_items(text.removeprefix("\ufeff"))):
         _require_room(index, line)
-        code = str(item.get("code", "")) if isinstance(item, dict) else ""
-        listed.append(
-            _checked(f"line {line}, [{index}].", code, partial(Unit.model_validate_json, source, strict=True))
-        )
-    return _whole(listed, beside)
+        listed.append(_from_json(f"line {line}, [{index}].", item, source))
+    return _whole(listed, beside, own)
 
 
-def _whole(listed: Sequence[ListEntry], beside: Sequence[Unit]) -> list[Unit]:
+def _whole(listed: Sequence[ListEntry], beside: Sequence[Unit], own: Sequence[str] | None) -> list[Unit]:
+    if own is not None:
+        listed = [_of_own(item, own) for item in listed]
     named = {item.code for item in listed}
     others = [ListEntry(f"{unit.code}, ", unit.code, unit) for unit in beside if unit.code not in named]
     problems = problems_of_list([*listed, *others] if listed else [])
@@ -112,17 +141,31 @@ def _whole(listed: Sequence[ListEntry], beside: Sequence[Unit]) -> list[Unit]:
     return [item.unit for item in listed if item.unit is not None]
 
 
+def _of_own(item: ListEntry, own: Sequence[str]) -> ListEntry:
+    """An entry as it is, or as one that is wrong by itself: nothing else is told of a unit of somebody else's."""
+    if item.unit is None or any(covers(pattern, item.unit.code) for pattern in own):
+        return item
+    return ListEntry(item.prefix, item.code, None, (FieldProblem("code", _NOT_YOURS, item.code),))
+
+
 def _require_columns(columns: Sequence[str]) -> None:
-    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
-    unknown = [name for name in columns if name not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    counts = Counter(columns)
+    missing = [name for name in REQUIRED_COLUMNS if name not in counts]
+    unknown = [name for name in counts if name not in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]
+    twice = sorted(name for name, count in counts.items() if count > 1)
     complaints = [
         *([f"lacks the columns {', '.join(missing)}"] if missing else []),
-        *([f"has unknown columns: {', '.join(map(repr, unknown))}"] if unknown else []),
-        *([f"names columns twice: {', '.join(twice)}"] if twice else []),
+        *([f"has unknown columns: {_named(map(repr, unknown))}"] if unknown else []),
+        *([f"names columns twice: {_named(twice)}"] if twice else []),
     ]
     if complaints:
         raise refuse([FieldProblem("line 1", f"the header {complaint}") for complaint in complaints])
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first few names, each cut to what a reader knows it by."""
+    shown = [name if len(name) <= _SHOWN_OF_A_NAME else f"{name[:_SHOWN_OF_A_NAME]}…" for name in names]
+    return ", ".join([*shown[:_NAMED_IN_A_LINE], *(["…"] if len(shown) > _NAMED_IN_A_LINE else [])])
 
 
 def _require_room(count: int, line: int) -> None:
@@ -137,9 +180,19 @@ def _from_csv(line: int, columns: Sequence[str], fields: Sequence[str]) -> ListE
     if len(fields) != len(columns):
         problem = FieldProblem("", f"has {len(fields)} fields, the header names {len(columns)}")
         return ListEntry(prefix, code, None, (problem,))
+    if raw.get("codes", "").count(";") >= MAX_CODES:
+        return ListEntry(prefix, code, None, (FieldProblem("codes", f"has more than {MAX_CODES} other codes"),))
     if "codes" in raw:
         raw["codes"] = [_other_code(item) for item in raw["codes"].split(";")]
     return _checked(prefix, code, partial(Unit.model_validate, raw))
+
+
+def _from_json(prefix: str, item: Any, source: str) -> ListEntry:
+    code = str(item.get("code", "")) if isinstance(item, dict) else ""
+    if (commas := source.count(",")) > MAX_COMMAS:
+        problem = FieldProblem("", f"has {commas} commas; at most {MAX_COMMAS} are read")
+        return ListEntry(prefix, code, None, (problem,))
+    return _checked(prefix, code, partial(Unit.model_validate_json, source, strict=True))
 
 
 def _other_code(text: str) -> dict[str, str]:

@@ -47,11 +47,16 @@ class Safety:
         await self._app(scope, receive, send_safely)
 
 
-def require_own(method: str, headers: Headers) -> None:
+def require_own(method: str, headers: Headers, *, most: int = MAX_FORM_BYTES) -> None:
     """Refuse a change that did not come from a page of ours.
 
     Browsers say in ``Sec-Fetch-Site`` or at least in ``Origin`` where a request comes from; one that says neither is
     no form of ours. Beside it every form of a session carries the session's own token.
+
+    Args:
+        method: of the request.
+        headers: of the request.
+        most: bytes that the form may have.
 
     Raises:
         ForeignRequestError: it came from elsewhere.
@@ -62,8 +67,8 @@ def require_own(method: str, headers: Headers) -> None:
     if not _is_own(headers):
         raise ForeignRequestError("the request comes from another site")
     length = headers.get("content-length", "")
-    if not length.isdecimal() or int(length) > MAX_FORM_BYTES:
-        raise FormTooLargeError(f"a form has at most {MAX_FORM_BYTES} bytes, and says how many")
+    if not length.isdecimal() or int(length) > most:
+        raise FormTooLargeError(f"a form has at most {most} bytes, and says how many")
 
 
 def _is_own(headers: Headers) -> bool:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.directory import Reason
+from router.directory import NoteCode, Reason
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
 from router.ledger.people.views import Screen
@@ -261,6 +261,25 @@ def recall_of(reason: str) -> str | None:
     return match and match[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import of a list did: how many units, and the beginning of the list's hash."""
+
+    added: int
+    changed: int
+    retired: int
+    digest: str
+
+
+_IMPORTED = re.compile(r"\+(\d+) ~(\d+) -(\d+) ([0-9a-f]{16})")
+
+
+def import_of(detail: str) -> Imported | None:
+    """What an import did, as :func:`router.ledger.units.unit_import.import_list` wrote it."""
+    match = _IMPORTED.fullmatch(detail)
+    return match and Imported(int(match[1]), int(match[2]), int(match[3]), match[4])
+
+
 PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
 """What papers say in both languages, Vietnamese first, that show a part only."""
 LEFT_OUT: dict[Reason, str] = {
@@ -269,6 +288,25 @@ LEFT_OUT: dict[Reason, str] = {
     Reason.ABOLISHED: N_("its last day was past; its successor, if there is one, was looked at instead"),
     Reason.OWN_NETWORK: N_("it is on a network of its own"),
 }
+NOTES: dict[NoteCode, str] = {
+    NoteCode.NO_LINE: N_("it has no line: the document waits until it gets one, or is carried"),
+    NoteCode.SUCCESSOR_USED: N_("it takes the place of a unit that exists no more"),
+    NoteCode.SUCCESSOR_NOT_EXCLUDED: N_("the unit that it succeeded is left out by a rule, it is not"),
+    NoteCode.EXCLUSION_UNUSED: N_("a rule that leaves out takes nobody out"),
+}
+UNIT_FIELDS: dict[str, str] = {
+    "parent": N_("unit above"),
+    "name": N_("name"),
+    "kind": N_("kind"),
+    "link": N_("line"),
+    "note": N_("remark"),
+    "opening": N_("opening hours"),
+    "valid_from": N_("first day"),
+    "valid_to": N_("last day"),
+    "successor": N_("successor"),
+    "codes": N_("codes elsewhere"),
+}
+"""What a list of units says of each, by the names of its columns."""
 EFFECTS: dict[Effect, str] = {
     Effect.ADVANCE: N_("taken into account"),
     Effect.STALE: N_("too late"),
@@ -291,6 +329,9 @@ ACTS: dict[Act, str] = {
     Act.UNIT_MUTED: N_("muted a unit"),
     Act.UNIT_OPENED: N_("opened a unit"),
     Act.UNIT_RETIRED: N_("retired a unit"),
+    Act.UNITS_IMPORTED: N_("imported a list of units"),
+    Act.UNIT_ADDED: N_("added a unit"),
+    Act.UNIT_CHANGED: N_("changed a unit"),
     Act.HANDED_ON: N_("handed on what waited for a unit"),
     Act.WAITING_ENDED: N_("gave up what waited for a unit"),
     Act.UNIT_KEPT: N_("took a unit's retirement back"),

@@ -142,7 +142,7 @@ audit = Table(
     Column("reason", String(1000), nullable=False, server_default=""),
     Column("address", String(64), nullable=False, server_default=""),  # where the person's request came from
     Column("detail", String(200), nullable=False, server_default=""),  # what the act set: a day, a successor
-    Column("job", Id),  # the redrive it is part of
+    Column("job", Id),  # the redrive or import it is part of
     Index(None, "unit"),
     Index("ix_audit_job", "job", "pos", sqlite_where=text("job IS NOT NULL"), postgresql_where=text("job IS NOT NULL")),
 )

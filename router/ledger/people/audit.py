@@ -37,6 +37,10 @@ class Act(StrEnum):
     UNIT_OPENED = "unit_opened"
     """A unit's pause and mute were ended."""
     UNIT_RETIRED = "unit_retired"
+    UNITS_IMPORTED = "units_imported"
+    """A list of the organisation was taken over; what it did to each unit are acts of the same job."""
+    UNIT_ADDED = "unit_added"
+    UNIT_CHANGED = "unit_changed"
     HANDED_ON = "handed_on"
     """What waited for a unit that exists no more went to another."""
     WAITING_ENDED = "waiting_ended"
@@ -68,7 +72,7 @@ class Entry:
     """One act; ``at`` in UTC milliseconds.
 
     ``detail`` tells what the act set: the last day and successor of a retired unit, until when one is muted.
-    ``job`` is the redrive that it is part of; its acts are one row that opens.
+    ``job`` is the redrive, or the import of a list, that it is part of; its acts are one row that opens.
     """
 
     at: int
@@ -84,7 +88,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """An entry with its place in the log; ``more`` counts the others of the same redrive, which it stands for."""
+    """An entry with its place in the log; ``more`` counts the others of the same job, which it stands for."""
 
     pos: int
     entry: Entry
@@ -140,7 +144,7 @@ def find_entries(
         wanted: which of them.
         before: only those before this place, the last of the page before.
         limit: the length of a page.
-        folded: the acts of one redrive are one row, the first of those that fit.
+        folded: the acts of one job are one row, the first of those that fit.
     """
     statement = select(table).where(*_fitting(table, scope, wanted))
     if folded:
@@ -160,7 +164,7 @@ def _entry(row: Any) -> Entry:
 
 
 def _sizes(conn: Connection, scope: Scope, wanted: Wanted, jobs: Collection[str]) -> dict[str | None, int]:
-    """How many entries that fit each redrive has."""
+    """How many entries that fit each job has."""
     if not jobs:
         return {}
     counted = select(table.c.job, func.count()).where(table.c.job.in_(jobs), *_fitting(table, scope, wanted))

@@ -64,7 +64,7 @@ from router.ledger.queries.overview import (
     stuck,
 )
 from router.ledger.queries.registers import repeated_numbers
-from router.ledger.queries.retiring import Retiring, retiring
+from router.ledger.queries.retiring import Retiring, retiring, undelivered_of
 from router.ledger.queries.statistics import Breakdown, Measured, Period, Spread, Stage, documents_of
 from router.ledger.queries.today import Today, today
 from router.ledger.queries.unit_sheet import LineSheet, UnitSheet, line_sheet, unit_sheet
@@ -158,5 +158,6 @@ __all__ = [
     "topmost",
     "transfers",
     "undelivered",
+    "undelivered_of",
     "unit_sheet",
 ]

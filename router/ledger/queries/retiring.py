@@ -1,11 +1,12 @@
-"""What follows when a unit is retired: what waits for it, who connects for it, what hangs on it."""
+"""What follows when units are retired or lose their line: what waits for them, who connects, what hangs on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Connection, func, or_, select
 
+from router.ledger.bulk import chunks
 from router.ledger.models import delivery, unit
 from router.ledger.people import accounts
 from router.ledger.queries.filters import OPEN
@@ -54,3 +55,13 @@ def retiring(conn: Connection, scope: Scope, code: str, *, today: date, now_ms: 
         hands_on_to_it=conn.scalars(others).all(),
         accounts=[found.name for found in accounts.gateways_of(conn, code) if found.is_valid(now_ms)],
     )
+
+
+def undelivered_of(conn: Connection, codes: Sequence[str]) -> Mapping[str, int]:
+    """How much of what was sent to units they do not have yet, parked ones too; none of those that have everything."""
+    row = delivery.c
+    found: dict[str, int] = {}
+    for some in chunks(codes):
+        counted = select(row.unit, func.count()).where(row.unit.in_(some), row.state.in_(OPEN)).group_by(row.unit)
+        found |= {item[0]: item[1] for item in conn.execute(counted)}
+    return found

@@ -1,13 +1,14 @@
 """The organisation in the ledger: read whole, merged with a new list; and when each gateway was last heard of."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from router.directory.difference import Difference, difference
 from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
 from router.ledger.models import unit_code
@@ -69,21 +70,27 @@ def import_units(
         now_ms: the present, UTC milliseconds.
         retire_missing: the last day of those units that are not in the list; None: they stay as they are.
     """
+    lock_list(conn)
+    return apply_difference(conn, difference(list_units(conn), units, last_day=retire_missing), now_ms=now_ms)
+
+
+def lock_list(conn: Connection) -> None:
+    """Hold the list until the transaction ends: one import at a time, each knows what the one before it did."""
     if conn.dialect.name == "postgresql":
         conn.execute(select(func.pg_advisory_xact_lock(_IMPORT_LOCK)))
-    known = {item.code: item for item in list_units(conn)}
-    added = [item for item in units if item.code not in known]
-    changed = [item for item in units if item.code in known and item != known[item.code]]
-    retired = _missing(known, units, retire_missing) if retire_missing else []
+
+
+def apply_difference(conn: Connection, found: Difference, *, now_ms: int) -> ImportResult:
+    """Do what a list would do to the units that are there now, under :func:`lock_list`."""
     changed_at = max(now_ms, 1 + (conn.scalar(select(func.max(table.c.changed_at))) or 0))
-    _insert(conn, added, changed_at)
-    _update(conn, changed + retired, changed_at)
+    _insert(conn, found.added, changed_at)
+    _update(conn, found.updated, changed_at)
     aligned = lines.align(conn, now_ms)
     return ImportResult(
-        added=_codes(added),
-        changed=_codes(changed),
-        retired=_codes(retired),
-        unchanged=len(units) - len(added) - len(changed),
+        added=_codes(found.added),
+        changed=tuple(item.code for item in found.changed),
+        retired=tuple(item.code for item in found.retired),
+        unchanged=found.unchanged,
         released=aligned.released,
         held=aligned.held,
     )
@@ -126,15 +133,6 @@ def list_seen(conn: Connection, scope: Scope) -> list[UnitSeen]:
 
 def _codes(units: Iterable[Unit]) -> tuple[str, ...]:
     return tuple(item.code for item in units)
-
-
-def _missing(known: Mapping[str, Unit], units: Sequence[Unit], last_day: date) -> list[Unit]:
-    listed = set(_codes(units))
-    return [
-        item.model_copy(update={"valid_to": last_day})
-        for code, item in known.items()
-        if code not in listed and (item.valid_to is None or item.valid_to > last_day)
-    ]
 
 
 def _insert(conn: Connection, units: Sequence[Unit], changed_at: int) -> None:

@@ -18,7 +18,7 @@ from support.consoles import Browser, Console
 from support.stories import PASSWORD, PEOPLE
 
 PAGES = ["/", "/log", "/deliveries", "/search", "/units", "/units/LCA", "/stuck", "/audit", "/help", "/log.csv"]
-PAGES += ["/redrives", "/redrives/new"]
+PAGES += ["/redrives", "/redrives/new", "/units/import", "/units/rules"]
 
 
 async def test_every_page_leads_who_is_not_logged_in_to_the_login_and_back(console: Console) -> None:

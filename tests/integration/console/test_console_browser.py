@@ -95,6 +95,9 @@ def screens(console: Console) -> dict[str, str]:
         "unit-retire": "/units/LCA.02/retire",
         "unit": "/units/LCA.02",
         "units-acts": "/units/acts?unit=LCA.02&unit=LCA.03.01",
+        "units-import": "/units/import",
+        "units-rules": "/units/rules?rules=LCA.*%7Bdistrict%7D%0A!LCA.02%0ALCA.02.%23&day=2026-11-30",
+        "units-rules-wrong": "/units/rules?rules=lca%0ALCA.99&day=soon",
         "unit-waiting": f"/units/{gone(console)}/waiting",
         "stuck": "/stuck?unit=LCA.%23",
         "stuck-group": f"/stuck/{take_care(console)}",
@@ -152,6 +155,27 @@ async def test_every_screen_is_sound_and_fits_in_light_and_dark_wide_and_narrow(
             if await page.evaluate("document.documentElement.scrollWidth") > width:
                 complaints.append(f"{look} is wider than that")
     assert complaints == []
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_a_list_is_chosen_looked_at_and_taken_over_without_javascript(
+    console: Console, chromium: Browser, tmp_path: Path, language: str
+) -> None:
+    page = await log_in(chromium, console, language=language, width=320, javascript=False)
+    checked = await log_in(chromium, console, language=language)
+    for some, name in product((page, checked), ("wrong", "shown")):
+        lines = {"wrong": "LCA.02.98,LCA.02,Xã,commune,fax\nLCA.02.97\n", "shown": "LCA.02.12,LCA.02,Xã,commune,none\n"}
+        (tmp_path / "units.csv").write_text(f"code,parent,name,kind,link\n{lines[name]}", "utf-8")
+        await some.goto(f"{console.url}/console/units/import")
+        await some.set_input_files("#list", tmp_path / "units.csv")
+        await some.fill("#day", "2030-06-30")
+        await some.click("main button")
+        await take(some, f"units-import-{name}-{language}-{some is page}")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
+        assert some is page or await faults_of(checked) == []
+    await page.fill("#why-apply", "Nghị quyết 12")
+    await page.click("main button")
+    await expect(page.locator("#done")).to_be_visible()
 
 
 async def test_every_screen_fits_320_px(console: Console, chromium: Browser) -> None:

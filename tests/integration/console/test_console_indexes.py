@@ -64,6 +64,8 @@ PAGES = {
     ],
     "/units": ["/units", "/units?open=LCA,LCA.02", "/units?problems=true", "/units?find=tan"],
     "/units/acts": ["/units/acts?unit=LCA.02&unit=LCA.03.01"],
+    "/units/import": ["/units/import"],
+    "/units/rules": ["/units/rules", "/units/rules?rules=LCA.%23%0A!LCA.02.05&day=2026-11-30"],
     "/units/{code}/retire": ["/units/LCA.02/retire"],
     "/units/{code}": ["/units/LCA.02", "/units/LCA.02.05"],
     "/lines": ["/lines", "/lines?span=30d"],

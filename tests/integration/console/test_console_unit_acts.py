@@ -181,7 +181,15 @@ async def test_no_form_with_a_field_has_two_buttons_so_enter_does_one_thing(cons
     forms = re.compile(r"<form.*?</form>", re.DOTALL)
     typed = re.compile(r'<input(?![^>]*type="(?:hidden|checkbox|radio)")|<textarea')
     places = ("/", "/log", "/deliveries", "/units", "/units/LCA.02", "/units/LCA.02/retire", "/audit", "/statistics")
-    more = ("/units/acts?unit=LCA.02", "/redrives/new?q=is:parked&cut=9999999999999", "/search", "/lines", "/stuck")
+    more = (
+        "/units/acts?unit=LCA.02",
+        "/units/import",
+        "/units/rules",
+        "/redrives/new?q=is:parked&cut=9999999999999",
+        "/search",
+        "/lines",
+        "/stuck",
+    )
     async with console.as_("admin") as admin:
         assert await act(admin, "pause", "LCA.02") == 303
         seen = [form for place in (*places, *more) for form in forms.findall(await admin.text(f"/console{place}"))]

@@ -135,6 +135,26 @@ def test_a_list_of_one_changed_unit_is_merged(ledger: str, tmp_path: Path) -> No
     assert (done["added"], done["changed"], done["retired"]) == ([], ["LCA.02.05"], [])
 
 
+def test_what_a_list_would_change_is_told_before_it_is_done(ledger: str, tmp_path: Path) -> None:
+    units("import", str(LAO_CAI), ledger_url=ledger)
+    text = LAO_CAI.read_text("utf-8").replace("LCA.02.05,LCA.02,Đảng ủy xã Trịnh Tường", "LCA.02.05,LCA.02,Xã đổi tên")
+    new = tmp_path / "new.csv"
+    new.write_text("\n".join(text.splitlines()[:-1]) + "\nLCA.02.99,LCA.02,Xã mới,commune,wan,\n", "utf-8")
+    dry = units("import", str(new), "--dry-run", ledger_url=ledger)
+    assert dry.stdout.splitlines()[0] == "1 added, 1 changed, 0 retired, 182 unchanged"
+    assert "changed\tLCA.02.05\tXã đổi tên\tname: Đảng ủy xã Trịnh Tường → Xã đổi tên" in dry.stdout
+    assert "stays as it is" in dry.stdout
+    day = ("--retire-missing", "2025-06-30")
+    (told,) = objects(units("import", str(new), "--dry-run", "--json", *day, ledger_url=ledger))
+    assert (told["added"], [item["code"] for item in told["changed"]]) == (["LCA.02.99"], ["LCA.02.05"])
+    assert told["retired"][0]["fields"] == [{"field": "valid_to", "before": "", "after": "2025-06-30"}]
+    assert len(objects(units("tree", "--json", ledger_url=ledger))) == 184, "nothing was done"
+    (done,) = objects(units("import", str(new), "--json", *day, ledger_url=ledger))
+    assert [done["added"], done["changed"], done["retired"]] == [
+        *(["LCA.02.99"], ["LCA.02.05"], [item["code"] for item in told["retired"]]),
+    ]
+
+
 def test_a_list_that_does_not_fit_what_is_in_the_ledger_is_refused(ledger: str, tmp_path: Path) -> None:
     units("import", str(LAO_CAI), ledger_url=ledger)
     odd = tmp_path / "odd.csv"

@@ -2,9 +2,9 @@
 
 import re
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from uuid_utils import uuid7
 
@@ -35,6 +35,9 @@ class _Canonical:
         either = core_schema.union_schema([canonical, others], mode="left_to_right")
         return core_schema.custom_error_schema(either, "uuid_type")
 
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "format": "uuid"}
+
 
 def made_at(text: str) -> int | None:
     """When an identifier was made, UTC milliseconds; None for one that does not tell, as those of others may be."""
@@ -48,7 +51,7 @@ def first_of(ms: int) -> str:
     return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
 
 
-Id = Annotated[str, _Canonical(), WithJsonSchema({"type": "string", "format": "uuid"})]
+Id = Annotated[str, _Canonical()]
 """A UUID in canonical lower-case text form."""
 
 SequenceNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]

@@ -27,7 +27,10 @@ hypothesis.settings.load_profile("congvan")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the faults over the suite: each takes up to a minute, and every worker begins with a run of its own."""
+    """Begin with what takes longest, and spread the faults: each takes up to a minute, and workers begin with runs of
+    their own.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("begins") is None)
     slow = [item for item in items if FAULTS in item.path.parents]
     others = [item for item in items if FAULTS not in item.path.parents]
     step = len(others) / (len(slow) or 1)

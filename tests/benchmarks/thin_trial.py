@@ -10,6 +10,8 @@ from rig.profiles import CEILING, Profile
 
 URGENT_AFTER = 0.5
 """Urgent documents are published in the middle of a time that the line stands."""
+OFTEN = 0.02
+"""Of packets that are lost."""
 INTO_OUTAGE = 0.25
 """And one while it is down, when this share of the outage is over: the broker does not know of it yet."""
 
@@ -32,11 +34,11 @@ class Plan:
 
     @property
     def deadline(self) -> float:
-        """Seconds after which a contender has failed: TCP alone takes twice the time where three packets of 100 go."""
+        """Seconds after which a contender has failed. Where packets are lost often, TCP alone takes twice the time."""
         drops = 0.0
         if self.profile.up_for:
             drops = (self.duration / self.profile.up_for[0] + 1) * self.profile.redial
-        return 4 * self.duration + 2 * drops + 15
+        return (4 if self.profile.loss > OFTEN else 2) * self.duration + drops + 15
 
     def moments(self) -> list[float]:
         """When urgent documents are published: seconds from the line's start, each far from a drop."""

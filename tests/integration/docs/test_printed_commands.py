@@ -168,6 +168,7 @@ def is_elsewhere(command: Command) -> bool:
     return any(re.match(pattern, command.text) for pattern in ELSEWHERE)
 
 
+@pytest.mark.begins
 def test_every_printed_command_works(all_in_one: AllInOne, subtests: pytest.Subtests) -> None:
     ran = 0
     for page in pages():

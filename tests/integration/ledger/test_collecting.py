@@ -162,24 +162,28 @@ def test_collectors_and_submissions_at_once_never_leave_a_dispatch_without_its_c
     threads = [threading.Thread(target=collect) for _ in range(2)]
     accepted = []
     mine = Possession(ledger, None, limits=LIMITS, kept=KEPT)  # type: ignore[arg-type]  # nothing is brought here
-    for data in files[:1]:
-        assert mine._lacking(ISSUER, "LCA.VP", [attachment(data)], store, store) == []
+
+    def lacking(data: bytes) -> bool:
+        return bool(mine._lacking(ISSUER, "LCA.VP", [attachment(data)], store, store))
+
+    def name(data: bytes) -> None:
+        letter = {"issuer": "LCA.VP", "notation": "1", "subject": "x", "addressees": ["LCA.#"]}
+        with writing(ledger) as conn:
+            submission = Submission.model_validate(letter | {"attachments": [attachment(data)]})
+            accept(conn, [new_dispatch(submission, UNITS, now_ms())])
+        accepted.append(hashlib.sha256(data).hexdigest())
+
+    assert not lacking(files[0]), "looked at before the others begin"
     for thread in threads:
         thread.start()
-    for data in files:
-        if not mine._lacking(ISSUER, "LCA.VP", [attachment(data)], store, store):
-            with writing(ledger) as conn:
-                letter = {"issuer": "LCA.VP", "notation": "1", "subject": "x", "addressees": ["LCA.#"]}
-                new = new_dispatch(
-                    Submission.model_validate(letter | {"attachments": [attachment(data)]}), UNITS, now_ms()
-                )
-                accept(conn, [new])
-            accepted.append(hashlib.sha256(data).hexdigest())
+    name(files[0])
+    for data in files[1:]:
+        if not lacking(data):
+            name(data)
     over.set()
     for thread in threads:
         thread.join(60)
-    assert accepted
-    assert [name for name in accepted if store.sound(name) is None] == []
+    assert [sha256 for sha256 in accepted if store.sound(sha256) is None] == []
 
 
 def end(ledger: Engine, dispatch_id: str, state: Status, at: int) -> None:

@@ -163,9 +163,9 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
 def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
     token = settings.token.get_secret_value()
     pace = Pace(last_rate(settings.data_dir), fixed_window=settings.receive_window)
-    session = _session(settings, token)
-    outages = Outages(spool, writer, alive_at=lambda: max(session.heard_at, line.alive_at))
     names = Names()
+    session = _session(settings, token, names)
+    outages = Outages(spool, writer, alive_at=lambda: max(session.heard_at, line.alive_at))
     line = Line(
         pace,
         patience=settings.no_progress_timeout,
@@ -211,13 +211,14 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
     )
 
 
-def _session(settings: GatewaySettings, token: str) -> Session:
+def _session(settings: GatewaySettings, token: str, names: Names) -> Session:
     return Session(
         settings.amqp_url,
         user=settings.login,
         password=token,
         name=settings.login,
         tuning=Tuning(socket_timeout=CONNECT_WITHIN),
+        resolve=names.addresses,
     )
 
 

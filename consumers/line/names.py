@@ -47,6 +47,10 @@ class Names(AbstractResolver):
         asking = self._asking.get(key) or self._ask(key)
         return known or await asyncio.shield(asking)
 
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of a name alone, raising as :meth:`resolve`."""
+        return [found["host"] for found in await self.resolve(host, port)]
+
     async def close(self) -> None:
         """End what is being asked."""
         for asking in self._asking.values():

@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
+from copy import copy
 from enum import StrEnum
 from typing import Protocol
 
@@ -24,6 +25,7 @@ _ALL_OF_IT = 0.9
 """The share of its time that an attempt has used up when it was too short."""
 _CUT_IN = 1.0
 """Seconds for pika to let go of a socket: a few turns of the loop."""
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 log = structlog.get_logger()
 
 
@@ -55,11 +57,21 @@ class Session:
         password: its password.
         name: shown in the broker's list of connections and in our log.
         tuning: time-outs and pauses.
+        resolve: the addresses of a host's name, for a port; None: the system's resolver is asked at each attempt.
     """
 
     def __init__(
-        self, url: str, *, user: str = "", password: str = "", name: str, tuning: Tuning | None = None
+        self,
+        url: str,
+        *,
+        user: str = "",
+        password: str = "",
+        name: str,
+        tuning: Tuning | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
+        self._resolve = resolve
+        self._attempts = 0
         self._tuning = tuning or Tuning()
         self._parameters = _parameters(url, user, password, name, self._tuning)
         self._name = name
@@ -272,7 +284,7 @@ class Session:
         """Make one connection and run it to its end; returns why it ended."""
         self._parameters.stack_timeout = self._stack_timeout
         began = asyncio.get_running_loop().time()
-        link = self._attempt = Link(self._parameters, self._tuning)
+        link = self._attempt = Link(await self._resolved(), self._tuning)
         try:
             return await self._serve(link)
         finally:
@@ -281,6 +293,21 @@ class Session:
             self._link = self._attempt = self._group = None
             link.cut()
             await asyncio.wait([link.lost], timeout=_CUT_IN)
+
+    async def _resolved(self) -> URLParameters:
+        """Where to connect to: of several addresses of the broker's name each attempt takes the next."""
+        if self._resolve is None:
+            return self._parameters
+        name = self._parameters.host
+        try:
+            async with asyncio.timeout(self._stack_timeout):
+                addresses = await self._resolve(name, self._parameters.port)
+        except (OSError, TimeoutError) as error:
+            raise BrokerUnavailableError(f"the address of {name} is not known: {error!r}") from error
+        resolved = copy(self._parameters)
+        resolved.host = addresses[self._attempts % len(addresses)]
+        self._attempts += 1
+        return resolved
 
     async def _serve(self, link: Link) -> str:
         within = 2 * self._stack_timeout  # pika has its own time-outs; this is for the case it forgets them
@@ -352,6 +379,8 @@ def _parameters(url: str, user: str, password: str, name: str, tuning: Tuning) -
     parameters = URLParameters(url)
     if user:
         parameters.credentials = PlainCredentials(user, password)
+    if parameters.ssl_options is not None and parameters.ssl_options.server_hostname is None:
+        parameters.ssl_options.server_hostname = parameters.host  # which an address may take the place of
     parameters.heartbeat = tuning.heartbeat
     parameters.socket_timeout = tuning.socket_timeout
     parameters.stack_timeout = tuning.stack_timeout

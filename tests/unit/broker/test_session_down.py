@@ -210,3 +210,57 @@ async def test_who_waits_for_an_event_can_be_stopped_whenever_the_event_came(tur
     async with asyncio.timeout(60):
         await asyncio.wait([working])
     assert working.cancelled()
+
+
+async def test_its_name_is_resolved_by_whom_it_is_told_and_each_attempt_takes_the_next_address() -> None:
+    """A resolver that is slow or gone is asked by somebody who remembers (:mod:`consumers.line.names`)."""
+    asked: list[tuple[str, int]] = []
+    came: list[str] = []
+    both = asyncio.Event()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        if len(asked) == 1:
+            raise OSError("no resolver")
+        return ["127.0.0.1", "127.0.0.2"]
+
+    def come(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(writer.get_extra_info("sockname")[0])
+        writer.close()
+        if len(set(came)) == 2:
+            both.set()
+
+    server = await asyncio.start_server(come, ["127.0.0.1"])
+    port = server.sockets[0].getsockname()[1]
+    other = await asyncio.start_server(come, "127.0.0.2", port)
+    session = Session(f"amqp://broker.example:{port}/v", name="test", tuning=RESTLESS, resolve=resolve)
+    await session.start()
+    async with asyncio.timeout(30):
+        await both.wait()
+    assert came[:2] == ["127.0.0.1", "127.0.0.2"]
+    assert set(asked) == {("broker.example", port)}
+    await session.close()
+    for one in (server, other):
+        one.close()
+        await one.wait_closed()
+
+
+async def test_a_name_that_is_not_found_is_said() -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        raise OSError("Temporary failure in name resolution")
+
+    session = Session("amqps://broker.example/v", name="test", tuning=RESTLESS, resolve=resolve)
+    await session.start()
+    with pytest.raises(BrokerUnavailableError, match=r"broker\.example is not known: .*Temporary failure"):
+        await session.ready(0.3)
+    await session.close()
+
+
+async def test_a_certificate_is_for_the_name_whatever_its_address() -> None:
+    session = Session("amqps://broker.example/v", name="test", resolve=_address)
+    resolved = await session._resolved()
+    assert (resolved.host, resolved.ssl_options.server_hostname) == ("192.0.2.7", "broker.example")
+
+
+async def _address(_host: str, _port: int) -> list[str]:
+    return ["192.0.2.7"]

@@ -28,7 +28,7 @@ from router.broker.management import Management
 from router.broker.node import PrivateNode, file_handles
 from router.broker.topology import apply, definitions, plan, read
 from support.amqp import take
-from support.conditions import holds
+from support.conditions import holds, until
 from support.organisation import a_unit
 from support.plans import made_by
 
@@ -106,6 +106,10 @@ def test_its_modules_are_loaded_at_once(node: PrivateNode) -> None:
     said = re.search(r"^(\d+) modules loaded at once$", begun, re.MULTILINE)
     assert said is not None
     assert int(said[1]) > 500
+
+
+def test_nothing_keeps_its_stop_waiting(node: PrivateNode) -> None:
+    until(lambda: "rabbit_mgmt_db_handler" not in ctl(node, "eval", "gen_event:which_handlers(rabbit_event)."))
 
 
 def test_it_listens_on_the_loopback_only(node: PrivateNode) -> None:

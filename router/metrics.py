@@ -227,12 +227,8 @@ class Metrics:
         for effect, count in effects.items():
             self._receipts.labels(effect).inc(count)
         for item in results:
-            if (
-                isinstance(item, Recorded)
-                and item.step.effect is Effect.ADVANCE
-                and item.telling.status in self._stages
-            ):
-                self._stages[item.telling.status].observe(item.age_ms / 1000)
+            if isinstance(item, Recorded) and item.step.effect is Effect.ADVANCE and item.entry.status in self._stages:
+                self._stages[item.entry.status].observe(item.age_ms / 1000)
 
     def compared(self, *, stands: bool, fits: int | None) -> None:
         """The broker was compared with the plan."""

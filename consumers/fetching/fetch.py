@@ -31,7 +31,7 @@ from consumers.fetching.content import ContentDir
 from consumers.fetching.dictionaries import Dictionaries
 from consumers.fetching.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip, take
 from consumers.fetching.part import NO_DICTIONARY, Part, parts_of
-from consumers.line.events import telling_line_events
+from consumers.line.faults import separating_faults
 from consumers.line.span import Span
 from consumers.line.state import Line
 from router.process.fate import Fate, fate_of
@@ -279,7 +279,7 @@ class Fetcher:
         await transfer.may_read.wait()
         await self._line.broker_first()
         url = f"{self._url}/{transfer.sha256}"
-        with telling_line_events():
+        with separating_faults():
             async with (
                 self._line.connection() as span,
                 self._clients.get(span.window).get(

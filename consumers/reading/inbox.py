@@ -266,7 +266,7 @@ def _write(conn: Connection, entry: Entry, said: Receipt) -> frozenset[str]:
     conn.execute(
         update(inbox).where(inbox.c.pos == pos).values(state=said.status.value, state_at=now_ms(), reason=said.reason)
     )
-    saying = Statement(
+    statement = Statement(
         inbox_pos=pos,
         unit=entry.unit,
         urgency=entry.urgency,
@@ -276,7 +276,7 @@ def _write(conn: Connection, entry: Entry, said: Receipt) -> frozenset[str]:
         department=said.department or None,
         register_number=said.register_number or None,
     )
-    outbox.say(conn, [saying])
+    outbox.say(conn, [statement])
     return recalls.release(conn, [pos]) if said.status is Status.RECALLED else frozenset()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from schemas.line import MAX_HELD, Held
 
 
-def worth_telling(now: Iterable[Held], told: Mapping[str, int], *, limit: int = MAX_HELD) -> list[Held]:
+def worth_reporting(now: Iterable[Held], told: Mapping[str, int], *, limit: int = MAX_HELD) -> list[Held]:
     """Those that have moved, the ones that moved most first.
 
     Args:
@@ -33,7 +33,7 @@ class Progress:
         now = list(self._held_now())
         there = {item.delivery_id for item in now}
         self._told = {key: count for key, count in self._told.items() if key in there}
-        return worth_telling(now, self._told)
+        return worth_reporting(now, self._told)
 
     def told(self, items: Sequence[Held]) -> None:
         """A broker has confirmed that the router will know."""

@@ -11,7 +11,7 @@ from consumers.errors import ForeignAnswerError, LineError, ServerTroubleError
 from consumers.fetching.answers import is_problem
 from consumers.fetching.fetch import FetchPolicy, pauses
 from consumers.fetching.origin import Clients, take
-from consumers.line.events import telling_line_events
+from consumers.line.faults import separating_faults
 from consumers.line.pace import Pace
 from consumers.line.state import Line
 from consumers.sending import tus
@@ -85,7 +85,7 @@ class Submitter:
         silence = aiohttp.ClientTimeout(total=None, sock_read=self._patience)
         async with self._line.connection(self._pace) as span:
             client = self._clients.get(span.window)
-            with telling_line_events():
+            with separating_faults():
                 async with client.post(
                     self._url, data=document.body, headers=headers, timeout=silence, allow_redirects=False
                 ) as response:

@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadSpoiltError
 from consumers.fetching.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.fetching.origin import Clients
-from consumers.line.events import telling_line_events
+from consumers.line.faults import separating_faults
 from consumers.line.pace import Pace
 from consumers.line.span import Span
 from consumers.line.state import Line
@@ -252,7 +252,7 @@ class Uploader:
         usual = self._line.no_progress
         silence = aiohttp.ClientTimeout(total=None, sock_read=patience or usual)
         url, client = f"{self._url}{path}", self._clients.get(self._pace.window)
-        with telling_line_events():
+        with separating_faults():
             async with client.request(
                 method, url, headers=headers, data=data, timeout=silence, allow_redirects=False
             ) as response:

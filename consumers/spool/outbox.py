@@ -123,14 +123,14 @@ _GIVEN = (
 _LOST = update(receipt).where(among(receipt.c.pos, "positions")).values(sent_at=null())
 
 
-def say(conn: Connection, sayings: Sequence[Statement]) -> None:
+def say(conn: Connection, statements: Sequence[Statement]) -> None:
     """Write receipts into the outbox, numbered per unit in the order given."""
-    if not sayings:
+    if not statements:
         return
     at = datetime.now(zone()).isoformat(timespec="milliseconds")
-    with _numbers(conn, {item.unit for item in sayings}) as last:
+    with _numbers(conn, {item.unit for item in statements}) as last:
         rows = []
-        for item in sayings:
+        for item in statements:
             last[item.unit] = number = last[item.unit] + 1
             rows.append(_row(item, number, at))
     insert_rows(conn, receipt, _COLUMNS, rows)

@@ -215,7 +215,7 @@ def _store(conn: Connection, new: Sequence[Arriving], now: int) -> None:
     insert_rows(
         conn, inbox, _INBOX_COLUMNS, [_row(pos, item, letters[item.letter.dispatch_id], now) for pos, item in placed]
     )
-    outbox.say(conn, [_saying(pos, item) for pos, item in placed])
+    outbox.say(conn, [_statement(pos, item) for pos, item in placed])
     uses = [(content.sha256, pos) for pos, item in placed for content in item.letter.contents]
     insert_rows(conn, content_use, ("sha256", "inbox_pos"), uses)
 
@@ -261,7 +261,7 @@ def _row(pos: int, item: Arriving, letter_pos: int, now: int) -> tuple[Any, ...]
     )
 
 
-def _saying(pos: int, item: Arriving) -> Statement:
+def _statement(pos: int, item: Arriving) -> Statement:
     """``arrived`` says ``taken`` as well when both happen in this transaction: one receipt less on the line."""
     return Statement(pos, item.unit, item.letter.urgency, Status.ARRIVED if item.complete else Status.TAKEN)
 

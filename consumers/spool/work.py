@@ -224,7 +224,7 @@ def arrive(conn: Connection, items: Sequence[Arrived]) -> list[bool]:
     now = now_ms()
     if ended:
         conn.execute(_END, [_end(done.item, Status.ARRIVED, done.attempts, "", now) for done in ended])
-        outbox.say(conn, [_saying(done.item, Status.ARRIVED, done.attempts) for done in ended])
+        outbox.say(conn, [_statement(done.item, Status.ARRIVED, done.attempts) for done in ended])
         recalls.carry_out_at(conn, waiting)
     released = [done.item.pos for done in ended if not done.keep]
     if released:
@@ -243,8 +243,8 @@ def park(conn: Connection, items: Sequence[Parked]) -> list[bool]:
             for done in ended
         ]
         conn.execute(_END, rows)
-        parked = [(done, _saying(done.item, Status.PARKED, done.attempts, done.reason)) for done in ended]
-        outbox.say(conn, [saying._replace(code=done.code or None) for done, saying in parked])
+        parked = [(done, _statement(done.item, Status.PARKED, done.attempts, done.reason)) for done in ended]
+        outbox.say(conn, [statement._replace(code=done.code or None) for done, statement in parked])
     waiting -= recalls.carry_out_at(conn, waiting).positions
     return [done.item.pos in waiting for done in items]
 
@@ -293,5 +293,5 @@ def _end(
     }
 
 
-def _saying(item: Waiting, status: Status, attempts: int, reason: str | None = None) -> Statement:
+def _statement(item: Waiting, status: Status, attempts: int, reason: str | None = None) -> Statement:
     return Statement(item.pos, item.unit, item.urgency, status, reason=reason, attempts=attempts)

@@ -86,7 +86,7 @@ def let_people_act(gateway: Path) -> Said:
         ordered = sorted(entries, key=lambda entry: entry.unit)
         *accepting, refusing = ordered
         for number, entry in enumerate(accepting):
-            for status, fields in _sayings(number):
+            for status, fields in _reports(number):
                 add_person_receipt(spool, entry.delivery_id, status, **fields)
         reason = "Không thuộc thẩm quyền của đơn vị"
         add_person_receipt(spool, refusing.delivery_id, Status.REFUSED, reason=reason, person=_CLERKS[0])
@@ -95,7 +95,7 @@ def let_people_act(gateway: Path) -> Said:
     return _summed(accepting, refusing)
 
 
-def _sayings(number: int) -> Sequence[tuple[Status, dict[str, str]]]:
+def _reports(number: int) -> Sequence[tuple[Status, dict[str, str]]]:
     """What is said at the ``number``-th unit: most register, some assign, a few are done."""
     person = {"person": _CLERKS[number % len(_CLERKS)], "department": "Văn thư"}
     steps: list[tuple[Status, dict[str, str]]] = [
@@ -107,7 +107,7 @@ def _sayings(number: int) -> Sequence[tuple[Status, dict[str, str]]]:
 
 
 def _summed(accepting: Sequence[Entry], refusing: Entry) -> Said:
-    said = [[status for status, _ in _sayings(number)] for number in range(len(accepting))]
+    said = [[status for status, _ in _reports(number)] for number in range(len(accepting))]
     return Said(
         registered=sum(Status.REGISTERED in some for some in said),
         completed=sum(Status.COMPLETED in some for some in said),

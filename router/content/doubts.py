@@ -35,7 +35,7 @@ class Doubts:
         """Receipts were recorded: the contents that a parked one names are hashed soon."""
         for item in results:
             if isinstance(item, Recorded) and _is_newly_parked(item):
-                for sha256 in set(_NAMED.findall(item.telling.reason)) - self._waiting:
+                for sha256 in set(_NAMED.findall(item.entry.reason)) - self._waiting:
                     self._look_soon(sha256)
 
     def close(self) -> None:
@@ -58,4 +58,4 @@ class Doubts:
 
 
 def _is_newly_parked(item: Recorded) -> bool:
-    return item.telling.status is Status.PARKED and item.step.effect is Effect.ADVANCE
+    return item.entry.status is Status.PARKED and item.step.effect is Effect.ADVANCE

@@ -40,7 +40,7 @@ class Expiry:
         """End all that is overdue now."""
         while overdue := await asyncio.to_thread(_overdue, self._engine, self._clock() - round(self._after * 1000)):
             now = self._clock()
-            await self._recorder.tell([_expired(key, self._after, now, again=again) for key, again in overdue])
+            await self._recorder.record([_expired(key, self._after, now, again=again) for key, again in overdue])
             log.warning(Event.DELIVERIES_EXPIRED, count=len(overdue), after_s=self._after)
 
 

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 QUEUE = "receipts.ledger"
 _NAMED = 5
 """Receipts of a burst that its reason names."""
-_TOLD_AT_THE_END_WITHIN = 1.0
+_AT_THE_END_WITHIN = 1.0
 """Seconds for what is held when this process is told to stop."""
 _SIGNS_EVERY_MS = 5000
 """Receipts are signs of life; of each unit at most one in this time is written down."""
@@ -51,10 +51,10 @@ class UnacceptableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One message of a batch, read: the tellings in it, or the gap or greeting it is."""
+    """One message of a batch, read: the entries in it, or the gap or greeting it is."""
 
     index: int
-    tellings: Sequence[NewReceipt] = ()
+    entries: Sequence[NewReceipt] = ()
     gap: Gap | None = None
     hello: Greeting | None = None
     kept: Kept | None = None
@@ -102,33 +102,33 @@ class Recorder:
         self._held: dict[str, list[NewReceipt]] = {}
         """By their delivery; told with what its unit says, or by who holds them."""
 
-    async def tell_along(self, tellings: Sequence[NewReceipt], within: float) -> None:
-        """Record tellings, each with what its delivery's unit says within so many seconds: one change instead of two.
+    async def record_along(self, entries: Sequence[NewReceipt], within: float) -> None:
+        """Record entries, each with what its delivery's unit says within so many seconds: one change instead of two.
 
         On a fast line that comes at once. What is held when this process dies was never told.
         """
-        for item in tellings:
+        for item in entries:
             self._held.setdefault(item.delivery_id, []).append(item)
         try:
             await asyncio.sleep(within)
         except asyncio.CancelledError:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TOLD_AT_THE_END_WITHIN):
-                    await self._tell_held(tellings)
+                async with asyncio.timeout(_AT_THE_END_WITHIN):
+                    await self._record_held(entries)
             raise
-        await self._tell_held(tellings)
+        await self._record_held(entries)
 
-    async def _tell_held(self, tellings: Sequence[NewReceipt]) -> None:
-        if rest := self._release(tellings):
-            await self.tell(rest)
+    async def _record_held(self, entries: Sequence[NewReceipt]) -> None:
+        if rest := self._release(entries):
+            await self.record(rest)
 
-    def _release(self, tellings: Iterable[NewReceipt]) -> list[NewReceipt]:
-        """What is held of the deliveries that tellings speak of; it is held no longer."""
-        return [held for item in tellings for held in self._held.pop(item.delivery_id, ())]
+    def _release(self, entries: Iterable[NewReceipt]) -> list[NewReceipt]:
+        """What is held of the deliveries that entries speak of; it is held no longer."""
+        return [held for item in entries for held in self._held.pop(item.delivery_id, ())]
 
-    async def tell(self, tellings: Sequence[NewReceipt]) -> list[Result]:
-        """Record tellings of this router's own or of units; returns after the commit."""
-        results = await self._writer.run(self._apply, tellings, weight=len(tellings))
+    async def record(self, entries: Sequence[NewReceipt]) -> list[Result]:
+        """Record entries of this router's own or of units; returns after the commit."""
+        results = await self._writer.run(self._apply, entries, weight=len(entries))
         self._on_recorded(results)
         return results
 
@@ -167,7 +167,7 @@ class Recorder:
             for item in read:
                 if item.kept is not None:  # before receipts that may speak of what it holds
                     await self._on_kept(item.kept)
-            bad = await self._record(read)
+            bad = await self._record_at_once(read)
             # All at once, so that they share commits; the writer keeps their order.
             await asyncio.gather(*(self._resend(item) for item in read if item.gap or item.hello))
         except UnavailableError:
@@ -181,16 +181,16 @@ class Recorder:
             return {item.index: f"it could not be recorded: {error}" for item in read}
         return bad
 
-    async def _record(self, read: Sequence[_Read]) -> dict[int, str]:
-        tellings = [telling for item in read for telling in item.tellings]
-        if not tellings:
+    async def _record_at_once(self, read: Sequence[_Read]) -> dict[int, str]:
+        entries = [entry for item in read for entry in item.entries]
+        if not entries:
             return {}
-        held = self._release(tellings)
-        results = (await self.tell([*held, *tellings]))[len(held) :]
+        held = self._release(entries)
+        results = (await self.record([*held, *entries]))[len(held) :]
         _log_refused(results)
         following = iter(results)
         unknown = {
-            item.index: [found for _ in item.tellings if isinstance(found := next(following), Unknown)] for item in read
+            item.index: [found for _ in item.entries if isinstance(found := next(following), Unknown)] for item in read
         }
         return {index: _why_unknown(found) for index, found in unknown.items() if found}
 
@@ -237,12 +237,12 @@ class Signs:
 def _apply(
     silence: Silence, grace_ms: int, signs: Signs, connection: Connection, batches: Sequence[Sequence[NewReceipt]]
 ) -> list[list[Result]]:
-    tellings = [item for batch in batches for item in batch]
-    done = receipts.apply(connection, tellings, silence)
+    entries = [item for batch in batches for item in batch]
+    done = receipts.apply(connection, entries, silence)
     later = _note_forgotten(connection, done)
     results = iter(done)
     numbers: dict[str, list[int]] = {}
-    for item in tellings:
+    for item in entries:
         if item.seq is not None and item.delivery_id not in later:
             numbers.setdefault(item.unit, []).append(item.seq)
     if numbers:
@@ -258,7 +258,7 @@ def _note_forgotten(connection: Connection, results: Sequence[Result]) -> Collec
 
     Those are what a recovery is bringing back: what was said too early is asked for as if it had not come.
     """
-    told = {it.telling.delivery_id: it.telling.unit for it in results if isinstance(it, Unknown) and it.forgotten}
+    told = {it.entry.delivery_id: it.entry.unit for it in results if isinstance(it, Unknown) and it.forgotten}
     if not told:
         return ()
     if count := forgotten.note(connection, told, now_ms()):
@@ -282,7 +282,7 @@ def _read(index: int, message: Delivered) -> _Read:
     if message.type == TYPE_RECEIPTS:
         burst = parse(Burst, message.body, what="receipts message", most=MAX_SAID_BYTES)
         _require_own(sender, {receipt.unit for receipt in burst.receipts})
-        return _Read(index, tellings=list(_tellings(burst, known_code(message.headers.get(HEADER_CODE)))))
+        return _Read(index, entries=list(_entries(burst, known_code(message.headers.get(HEADER_CODE)))))
     if message.type == TYPE_GAP:
         gap = parse(Gap, message.body, what="gap message", most=MAX_SAID_BYTES)
         _require_own(sender, {gap.unit})
@@ -321,14 +321,14 @@ def _require_own(sender: Account, codes: set[str]) -> None:
         raise UnacceptableError(f"{sender.name} does not stand for {', '.join(foreign[:5])}")
 
 
-def _tellings(burst: Burst, code: ReasonCode | None) -> Iterator[NewReceipt]:
+def _entries(burst: Burst, code: ReasonCode | None) -> Iterator[NewReceipt]:
     recorded_at = now_ms()
     return (new_receipt.said_by_unit(receipt, recorded_at, code or "") for receipt in burst.receipts)
 
 
 def _why_unknown(found: Sequence[Unknown]) -> str:
     """One reason for a burst, however many of its receipts nobody knows."""
-    named = "; ".join(f"{item.telling.id}: {item.reason}" for item in found[:_NAMED])
+    named = "; ".join(f"{item.entry.id}: {item.reason}" for item in found[:_NAMED])
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return f"{len(found)} of its receipts cannot be recorded: {named}{more}"
 
@@ -336,4 +336,4 @@ def _why_unknown(found: Sequence[Unknown]) -> str:
 def _log_refused(results: Sequence[Result]) -> None:
     for result in results:
         if not isinstance(result, Unknown) and result.new and result.step.effect is Effect.REFUSED:
-            log.warning(Event.RECEIPT_REFUSED, delivery_id=result.telling.delivery_id, reason=result.step.reason)
+            log.warning(Event.RECEIPT_REFUSED, delivery_id=result.entry.delivery_id, reason=result.step.reason)

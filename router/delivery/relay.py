@@ -138,7 +138,7 @@ class Relay:
         at = self._clock()
         written = iso(at)
         pairs = list(zip(due, outcomes, strict=True))
-        confirmed = [_telling(item, at, written) for item, outcome in pairs if outcome is Outcome.CONFIRMED]
+        confirmed = [_confirmation(item, at, written) for item, outcome in pairs if outcome is Outcome.CONFIRMED]
         failed = [_failure(item, outcome, at) for item, outcome in pairs if outcome is not Outcome.CONFIRMED]
         for outcome in set(outcomes):
             self._on_outcome(outcome, outcomes.count(outcome))
@@ -146,7 +146,7 @@ class Relay:
             log.warning(Event.PUBLISH_FAILED, failed=len(failed), outcome=failed[0].outcome, unit=due[0].unit)
             await self._writer.run(outbox.record_failures, failed, weight=len(failed))
         if confirmed:
-            await self._recorder.tell_along(confirmed, CONFIRMS_WAIT)
+            await self._recorder.record_along(confirmed, CONFIRMS_WAIT)
 
 
 def claim_now(clock: Clock, policy: RelayPolicy, connection: Connection, wishes: Sequence[None]) -> list[Claimed]:
@@ -216,7 +216,7 @@ def _template(body: Body, root: str) -> Template:
     )
 
 
-def _telling(item: Due, at: int, written: str) -> NewReceipt:
+def _confirmation(item: Due, at: int, written: str) -> NewReceipt:
     return NewReceipt(new_id(), item.id, Status.QUEUED, written, at, confirmed=True)
 
 

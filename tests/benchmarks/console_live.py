@@ -120,8 +120,8 @@ def _record(engine: Engine, seconds: float) -> None:
         with writing(engine) as conn:
             some = [keys[number % len(keys)] for number in range(count, count + each)]
             now = now_ms()
-            tellings = [NewReceipt(new_id(), key, Status.TAKEN, iso(now), now, reason="benchmark") for key in some]
-            apply(conn, tellings, Silence())
+            entries = [NewReceipt(new_id(), key, Status.TAKEN, iso(now), now, reason="benchmark") for key in some]
+            apply(conn, entries, Silence())
         count += each
         time.sleep(max(0.0, began + count / PER_S - time.monotonic()))
 

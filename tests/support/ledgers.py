@@ -92,11 +92,11 @@ class Clerk:
         for status in states:
             self.now += 1000
             key = self.deliveries[dispatch_id, code]
-            telling = NewReceipt(new_id(), key, status, iso(self.now), self.now, **fields)  # type: ignore[arg-type]
+            entry = NewReceipt(new_id(), key, status, iso(self.now), self.now, **fields)  # type: ignore[arg-type]
             if self._burst is not None:
-                self._burst.append(telling)
+                self._burst.append(entry)
             else:
-                apply(self.conn, [telling], Silence())
+                apply(self.conn, [entry], Silence())
 
     def publish(self) -> None:
         """Have a relay claim what is due, so that units may speak of it."""
@@ -111,7 +111,7 @@ class Clerk:
         self._burst = None
         apply(self.conn, burst, Silence())
 
-    def telling(self, delivery_id: str, status: Status, code: str, seq: int) -> NewReceipt:
+    def entry(self, delivery_id: str, status: Status, code: str, seq: int) -> NewReceipt:
         """A receipt of a unit, with its number."""
         return NewReceipt(new_id(), delivery_id, status, iso(self.now), self.now, unit=code, seq=seq)
 

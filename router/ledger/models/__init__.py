@@ -21,9 +21,9 @@ from router.ledger.models.people import (
     stuck_care,
     web_session,
 )
+from router.ledger.models.publication import publication
 from router.ledger.models.recovery import forgotten, recovery, recovery_unit
 from router.ledger.models.redrives import redrive, redrive_item
-from router.ledger.models.telling import publication
 from router.ledger.models.units import line, outage, spool, unit, unit_code, unit_sequence, unit_trouble
 from router.ledger.models.way import (
     attempt,

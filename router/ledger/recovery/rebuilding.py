@@ -219,8 +219,8 @@ def _due(letter: Descriptor) -> int | None:
 
 def _replay(conn: Connection, page: Told, items: Sequence[KeptDelivery], entered: frozenset[str]) -> int:
     """Record what was said of deliveries, and send those again that were parked for being forgotten; how many rows."""
-    tellings = [telling for item in items for telling in _tellings(item, page, is_new=item.id in entered)]
-    results = receipts.apply(conn, tellings, page.silence)
+    entries = [entry for item in items for entry in _entries(item, page, is_new=item.id in entered)]
+    results = receipts.apply(conn, entries, page.silence)
     numbers = [receipt.seq for item in page.kept.deliveries for receipt in item.receipts]
     if numbers:
         heard.note(conn, {page.kept.unit: numbers}, ask_at=page.at + page.grace_ms)
@@ -242,7 +242,7 @@ def _parked_for_it(keys: Sequence[str]) -> Select[str]:
     return select(delivery.c.id).where(delivery.c.id.in_(keys), delivery.c.state == Status.PARKED.value, gone)
 
 
-def _tellings(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[NewReceipt]:
+def _entries(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[NewReceipt]:
     """What was said of a delivery; of a new one the ledger says before how it comes to have it.
 
     After a unit said that it was parked it says that it has it again only when somebody had it redriven.

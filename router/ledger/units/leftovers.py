@@ -210,7 +210,7 @@ def _make(conn: Connection, to: Any, rows: Sequence[Any], by: By) -> dict[str, s
 
 def _end(conn: Connection, rows: Sequence[Any], reasons: dict[str, str], by: By) -> None:
     """What a recall waits for ends as recalled, the rest as expired; the log says why."""
-    tellings = [
+    entries = [
         NewReceipt(
             new_id(),
             row.id,
@@ -223,7 +223,7 @@ def _end(conn: Connection, rows: Sequence[Any], reasons: dict[str, str], by: By)
         )
         for row in rows
     ]
-    apply(conn, tellings, Silence())
+    apply(conn, entries, Silence())
 
 
 def _note(conn: Connection, done: Settled, by: By) -> None:

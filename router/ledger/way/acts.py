@@ -35,12 +35,12 @@ def redrive(conn: Connection, delivery_ids: Sequence[str], *, who: str, reason: 
         now_ms: the present, UTC milliseconds.
     """
     lacking = _lacking(conn, delivery_ids)
-    tellings = [
+    entries = [
         NewReceipt(new_id(), key, Status.REDRIVEN, iso(now_ms), now_ms, reason=reason, person=who)
         for key in delivery_ids
         if key not in lacking
     ]
-    results = lacking | {item.telling.delivery_id: _refusal(item) for item in apply(conn, tellings, Silence())}
+    results = lacking | {item.entry.delivery_id: _refusal(item) for item in apply(conn, entries, Silence())}
     return Redriven(
         redriven=tuple(key for key, refusal in results.items() if not refusal),
         refused={key: refusal for key, refusal in results.items() if refusal},

@@ -56,6 +56,6 @@ def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> NewReceipt:
 
 
 def take_back(delivery_id: str, recall_id: str, at_ms: int, status: Status = Status.TAKE_BACK_REQUESTED) -> NewReceipt:
-    """What a recall tells of a delivery: that its unit is to give it back, or that it ended on its way."""
+    """What a recall says of a delivery: that its unit is to give it back, or that it ended on its way."""
     reason = f"recalled by dispatch {recall_id}"
     return NewReceipt(new_id(), delivery_id, status, iso(at_ms), at_ms, reason=reason, code=ReasonCode.RECALLED)

@@ -94,8 +94,10 @@ def carry_out(
                 delivery.c.id, delivery.c.state, delivery.c.claimed + delivery.c.published, delivery.c.unit.in_(gone)
             )
         ).all()
-        found = [_telling(recall_id, at_ms, row[0], Status(row[1]), sent=row[2] > 0, lost=bool(row[3])) for row in rows]
-        apply(connection, [telling for telling in found if telling is not None], Silence())
+        found = [
+            _consequence(recall_id, at_ms, row[0], Status(row[1]), sent=row[2] > 0, lost=bool(row[3])) for row in rows
+        ]
+        apply(connection, [entry for entry in found if entry is not None], Silence())
 
 
 def send_again(connection: Connection, units: Sequence[str], now_ms: int) -> None:
@@ -134,7 +136,7 @@ def _strangers(connection: Connection, letter: Submission, codes: Sequence[str])
     return AddressingError(problem.problem, problems=[problem], hint="address those units only that got the original")
 
 
-def _telling(
+def _consequence(
     recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool, lost: bool
 ) -> NewReceipt | None:
     out_of_hand = state is not Status.PARKED and (sent or state in _ON_THE_WAY)

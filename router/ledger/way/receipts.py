@@ -27,7 +27,7 @@ from schemas.states import Effect, Status, Step, follow
 
 @dataclass(slots=True)
 class _Standing:
-    """A delivery while tellings are applied to it."""
+    """A delivery while entries are applied to it."""
 
     state: Status
     unit: str
@@ -51,9 +51,9 @@ class _Standing:
 
 
 class Recorded(NamedTuple):
-    """What one telling did, and what the metrics want to know of it; ``new``: it was not told before."""
+    """What one entry did, and what the metrics want to know of it; ``new``: it was not told before."""
 
-    telling: NewReceipt
+    entry: NewReceipt
     step: Step
     age_ms: int
     """Since the delivery was made."""
@@ -62,9 +62,9 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A telling of a delivery that this ledger does not have, or that belongs to another unit."""
+    """An entry of a delivery that this ledger does not have, or that belongs to another unit."""
 
-    telling: NewReceipt
+    entry: NewReceipt
     reason: str
     forgotten: bool = False
     """It is not in the ledger; False: it is another unit's."""
@@ -134,10 +134,10 @@ _BY_RECALL = {
 _OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
 
 
-def apply(connection: Connection, tellings: Sequence[NewReceipt], silence: Silence) -> list[Result]:
-    """Record tellings in their order and move their deliveries: the log decides.
+def apply(connection: Connection, entries: Sequence[NewReceipt], silence: Silence) -> list[Result]:
+    """Record entries in their order and move their deliveries: the log decides.
 
-    What is new becomes a row, and only such a row moves its delivery. A telling that is in the log already is answered
+    What is new becomes a row, and only such a row moves its delivery. An entry that is in the log already is answered
     with what it did then. One whose id is in the log with other content becomes a refused row of its own, under an id
     made of both, so that its repetition adds nothing either. One of an unknown delivery, or of another unit's, is not
     recorded. What arrives although its dispatch was recalled on its way is asked for at once; what is parked then ends,
@@ -145,26 +145,26 @@ def apply(connection: Connection, tellings: Sequence[NewReceipt], silence: Silen
     """
     known: dict[str, Row] = {}
     while True:
-        pages = _Pages(_standings(connection, tellings), dict(known), silence)
-        results = [pages.enter(item) for item in tellings]
+        pages = _Pages(_standings(connection, entries), dict(known), silence)
+        results = [pages.enter(item) for item in entries]
         # Almost always all rows are new, and then nobody has to be asked which are.
         attempt = connection.begin_nested()
         if insert_rows(connection, receipt, _RECEIPT, pages.rows, key="id") == len(pages.rows):
             attempt.commit()
-            words.keep_said(connection, [done.telling for done in results if isinstance(done, Recorded) and done.new])
+            words.keep_said(connection, [done.entry for done in results if isinstance(done, Recorded) and done.new])
             update_rows(connection, delivery, _STANDING, _changed(pages.standings))
             update_rows(connection, delivery, ("id", "redriven_at"), pages.redriven)
             return results
         attempt.rollback()
-        known |= _recorded(connection, tellings)
+        known |= _recorded(connection, entries)
 
 
 class _Pages:
-    """What tellings write into the log, one after the other, and what becomes of their deliveries.
+    """What entries write into the log, one after the other, and what becomes of their deliveries.
 
     Args:
         standings: the deliveries, changed as they are told of.
-        known: what is in the log, by the ids of the tellings; completed by what is entered.
+        known: what is in the log, by the ids of the entries; completed by what is entered.
         silence: when an undelivered document is sent again.
     """
 
@@ -176,7 +176,7 @@ class _Pages:
         self._silence = silence
 
     def enter(self, item: NewReceipt) -> Result:
-        """Enter a telling, unless the log has it."""
+        """Enter an entry, unless the log has it."""
         item = _with_code(item)
         standing = self.standings.get(item.delivery_id)
         if standing is None or (item.unit and item.unit != standing.unit):
@@ -201,7 +201,7 @@ class _Pages:
         return Recorded(item, step, age_ms)
 
     def _add(self, item: NewReceipt) -> None:
-        """What follows from a telling by itself, if the delivery's state allows it."""
+        """What follows from an entry by itself, if the delivery's state allows it."""
         standing = self.standings[item.delivery_id]
         if follow(standing.state, item.status).effect is Effect.ADVANCE:
             self._write(item, item.id, _advance(standing, item, self._silence), "")
@@ -215,26 +215,26 @@ class _Pages:
             self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
 
 
-def _standings(connection: Connection, tellings: Sequence[NewReceipt]) -> dict[str, _Standing]:
-    statement = _TOLD_BY_UNITS if any(item.unit for item in tellings) else _TOLD_HERE
+def _standings(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, _Standing]:
+    statement = _TOLD_BY_UNITS if any(item.unit for item in entries) else _TOLD_HERE
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(delivery.c.id).with_for_update(of=delivery)
     found: dict[str, _Standing] = {}
-    for some in chunks(sorted({item.delivery_id for item in tellings})):
+    for some in chunks(sorted({item.delivery_id for item in entries})):
         for row in rows_at_once(connection, statement, {"ids": some}):
             found[row[0]] = _Standing(Status(row[1]), *row[2:])
     return found
 
 
-def _recorded(connection: Connection, tellings: Sequence[NewReceipt]) -> dict[str, Row]:
-    """What the log has under the ids of tellings, and under those that it gives to what has another content."""
-    ids = {item.id for item in tellings} | {_id_beside(item) for item in tellings}
+def _recorded(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, Row]:
+    """What the log has under the ids of entries, and under those that it gives to what has another content."""
+    ids = {item.id for item in entries} | {_id_beside(item) for item in entries}
     found = (row for some in chunks(sorted(ids)) for row in rows_at_once(connection, _KNOWN, {"ids": some}))
     return {row[0]: tuple(row) for row in found}
 
 
 def _is_same(row: Row, item: NewReceipt) -> bool:
-    """Whether a row of the log says what a telling says.
+    """Whether a row of the log says what an entry says.
 
     A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it tells
     later it is the same receipt.
@@ -258,7 +258,7 @@ def _with_code(item: NewReceipt) -> NewReceipt:
 
 
 def _id_beside(item: NewReceipt) -> str:
-    """The id under which a telling is kept whose own id is another's: the same for the same content."""
+    """The id under which an entry is kept whose own id is another's: the same for the same content."""
     told = (item.id, item.content_sha256, *_content(_row(item, "", Step(Effect.REFUSED), "")))
     return str(uuid5(_BESIDE, "\n".join(map(str, told))))
 
@@ -289,7 +289,7 @@ def _recalled(standing: _Standing, item: NewReceipt) -> str:
 
 
 def _meets_recall(item: NewReceipt, step: Step) -> bool:
-    """Whether a telling of a recalled delivery is one that its recall waited for."""
+    """Whether an entry of a recalled delivery is one that its recall waited for."""
     return item.status in _BY_RECALL and (step.effect is Effect.ADVANCE or item.status is Status.REDRIVEN)
 
 

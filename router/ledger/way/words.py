@@ -42,9 +42,9 @@ def keep_letters(conn: Connection, items: Iterable["NewDispatch"]) -> None:
     insert_rows(conn, dispatch_word, _COLUMNS, rows)
 
 
-def keep_said(conn: Connection, tellings: Iterable["NewReceipt"]) -> None:
+def keep_said(conn: Connection, entries: Iterable["NewReceipt"]) -> None:
     """Keep the words of what people at units said: arrival numbers and names. Machines say none."""
-    said = [item for item in tellings if item.register_number or item.person]
+    said = [item for item in entries if item.register_number or item.person]
     if not said:
         return
     owners = {

@@ -55,8 +55,8 @@ def tell(api: Api, dispatch_id: str, unit: str, *states: Status, **fields: str) 
         (key,) = [it.delivery.id for it in addressees(conn, EVERYTHING, dispatch_id) if it.delivery.unit == unit]
     with writing(api.engine) as conn:
         for status in states:
-            telling = NewReceipt(new_id(), key, status, iso(now_ms()), now_ms(), **fields)  # type: ignore[arg-type]
-            apply(conn, [telling], Silence())
+            entry = NewReceipt(new_id(), key, status, iso(now_ms()), now_ms(), **fields)  # type: ignore[arg-type]
+            apply(conn, [entry], Silence())
 
 
 async def test_a_dispatch_shows_its_roll_up_and_each_addressee(api: Api) -> None:

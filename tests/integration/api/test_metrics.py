@@ -30,7 +30,7 @@ def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def telling(status: Status) -> NewReceipt:
+def entry(status: Status) -> NewReceipt:
     return NewReceipt(new_id(), new_id(), status, iso(now_ms()), now_ms())
 
 
@@ -38,11 +38,11 @@ def test_receipts_are_counted_by_effect_and_stages_measured_from_acceptance() ->
     metrics = Metrics()
     metrics.recorded(
         [
-            Recorded(telling(Status.QUEUED), Step(Effect.ADVANCE), 40),
-            Recorded(telling(Status.ARRIVED), Step(Effect.ADVANCE), 2000),
-            Recorded(telling(Status.ARRIVED), Step(Effect.STALE), 9000),
-            Recorded(telling(Status.REGISTERED), Step(Effect.ADVANCE), 9000),
-            Unknown(telling(Status.TAKEN), "is not in this ledger"),
+            Recorded(entry(Status.QUEUED), Step(Effect.ADVANCE), 40),
+            Recorded(entry(Status.ARRIVED), Step(Effect.ADVANCE), 2000),
+            Recorded(entry(Status.ARRIVED), Step(Effect.STALE), 9000),
+            Recorded(entry(Status.REGISTERED), Step(Effect.ADVANCE), 9000),
+            Unknown(entry(Status.TAKEN), "is not in this ledger"),
         ]
     )
     seen = values(metrics)

@@ -214,9 +214,9 @@ class Teller:
     def __init__(self, ledger: Engine) -> None:
         self._ledger = ledger
 
-    async def tell(self, tellings: Sequence[NewReceipt]) -> list[receipts.Result]:
+    async def record(self, entries: Sequence[NewReceipt]) -> list[receipts.Result]:
         with writing(self._ledger) as conn:
-            return receipts.apply(conn, tellings, Silence())
+            return receipts.apply(conn, entries, Silence())
 
 
 async def test_what_was_sent_again_has_its_time_from_then_on(ledger: Engine) -> None:

@@ -295,7 +295,7 @@ def test_the_code_beside_receipts_is_theirs_when_it_is_known(header: object, cod
     body = orjson.dumps({"receipts": [receipt]})
     headers = {} if header is None else {HEADER_CODE: header}
     message = Delivered(body, "q", "k", new_id(), "receipts", "gateway:LCA.02.#", headers, "", "", redelivered=False)
-    assert [telling.code for telling in _read(0, message).tellings] == [code]
+    assert [entry.code for entry in _read(0, message).entries] == [code]
 
 
 def test_every_code_has_its_words_in_both_languages() -> None:

@@ -155,8 +155,8 @@ def test_receipts_are_noted_with_what_they_record_even_when_the_delivery_is_unkn
         clerk = Clerk(conn)
         dispatch = clerk.dispatch("LCA.VP", [unit(UNIT)])
         told = clerk.deliveries[dispatch, UNIT], new_id()
-        tellings = [clerk.telling(key, Status.TAKEN, UNIT, seq) for seq, key in enumerate(told, 1)]
-        _apply(Silence(), 0, Signs(), conn, [tellings])
+        entries = [clerk.entry(key, Status.TAKEN, UNIT, seq) for seq, key in enumerate(told, 1)]
+        _apply(Silence(), 0, Signs(), conn, [entries])
         hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
     assert ask(ledger, now_ms()) == ((3, 3),)
 
@@ -166,8 +166,8 @@ def test_units_that_do_not_exist_leave_nothing_whatever_is_said_of_them(ledger: 
     hello = {"units": (UNIT, nobody), "spool_id": SPOOL, "at": iso(now_ms()), "receipts": (3, 7)}
     with ledger.begin() as conn:
         clerk = Clerk(conn)
-        tellings = [clerk.telling(new_id(), Status.TAKEN, code, 2) for code in (UNIT, nobody)]
-        _apply(Silence(), 0, signs, conn, [tellings])
+        entries = [clerk.entry(new_id(), Status.TAKEN, code, 2) for code in (UNIT, nobody)]
+        _apply(Silence(), 0, signs, conn, [entries])
         hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
         assert conn.scalars(select(unit_receipts.c.unit)).all() == [UNIT]
     assert set(signs._noted) == {UNIT}

@@ -64,9 +64,9 @@ def claim(ledger: Engine, now: int = NOW, limit: int = 100, lease: int = 60_000)
 
 
 def tell(ledger: Engine, delivery_id: str, status: Status, at: int = NOW, **fields: object) -> receipts.Result:
-    telling = NewReceipt(new_id(), delivery_id, status, iso(at), at, **fields)  # type: ignore[arg-type]
+    entry = NewReceipt(new_id(), delivery_id, status, iso(at), at, **fields)  # type: ignore[arg-type]
     with ledger.begin() as connection:
-        return receipts.apply(connection, [telling], SILENCE)[0]
+        return receipts.apply(connection, [entry], SILENCE)[0]
 
 
 def row(ledger: Engine, delivery_id: str) -> object:
@@ -203,8 +203,8 @@ def test_what_has_arrived_is_never_due_again_even_when_the_confirm_comes_late(le
 def test_the_same_receipt_twice_is_recorded_once(ledger: Engine) -> None:
     accept(ledger, new())
     due = claim(ledger).due[0]
-    telling = NewReceipt(new_id(), due.id, Status.TAKEN, iso(NOW), NOW)
-    for batch in ([telling, telling], [telling]):
+    entry = NewReceipt(new_id(), due.id, Status.TAKEN, iso(NOW), NOW)
+    for batch in ([entry, entry], [entry]):
         with ledger.begin() as connection:
             receipts.apply(connection, batch, SILENCE)
     with ledger.begin() as connection:

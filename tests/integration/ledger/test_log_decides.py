@@ -40,9 +40,9 @@ class World:
     said: list[NewReceipt] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
-    def tell(self, *tellings: NewReceipt) -> list[Result]:
-        results = apply(self.conn, tellings, SILENCE)
-        self.said += tellings
+    def tell(self, *entries: NewReceipt) -> list[Result]:
+        results = apply(self.conn, entries, SILENCE)
+        self.said += entries
         self.results += results
         return results
 
@@ -167,19 +167,19 @@ def test_the_first_who_uses_an_id_has_it_though_two_routers_record_at_once(ledge
         world = begin(conn)
         world.clerk.publish()
         first = a_receipt(world, 0, S.TAKEN)
-        tellings = [first, a_receipt(world, 2, S.TAKEN, key=first.id)]
+        entries = [first, a_receipt(world, 2, S.TAKEN, key=first.id)]
 
     def record(item: NewReceipt) -> Result:
         with writing(ledger) as conn:
             return apply(conn, [item], SILENCE)[0]
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(record, tellings))
+        results = list(pool.map(record, entries))
     effects = sorted(item.step.effect.value for item in results if isinstance(item, Recorded))
     assert effects == [Effect.ADVANCE.value, Effect.REFUSED.value]
     with writing(ledger) as conn:
-        assert all(state_of(conn, item.delivery_id) is replayed(conn, item.delivery_id) for item in tellings)
-        assert conn.scalar(select(func.count()).select_from(receipt)) == len(tellings)
+        assert all(state_of(conn, item.delivery_id) is replayed(conn, item.delivery_id) for item in entries)
+        assert conn.scalar(select(func.count()).select_from(receipt)) == len(entries)
 
 
 # -- what a unit says is held against what was sent
@@ -311,7 +311,7 @@ def test_any_history_has_its_states_from_the_log_alone(ledger: Engine, history: 
             act(world)
         keys = list(conn.scalars(select(delivery.c.id)))
         assert [replayed(conn, key) for key in keys] == [state_of(conn, key) for key in keys]
-        told = [item.telling for item in world.results if not isinstance(item, Unknown)]
+        told = [item.entry for item in world.results if not isinstance(item, Unknown)]
         kept = {(status, key) for key in keys for status, _effect, _reason in rows_of(conn, key)}
         assert {(item.status, item.delivery_id) for item in told} <= kept
         before = everything(conn)

@@ -62,7 +62,7 @@ def fill(conn: Connection) -> tuple[Clerk, str]:
     clerk.tell(key, "LCA.06", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
     clerk.tell(key, "LCA.06", Status.REFUSED, reason="our disk is full", person="Lan")
     clerk.tell(key, "LCA.07", Status.QUEUED, Status.TAKEN)
-    parked = clerk.telling(clerk.deliveries[key, "LCA.07"], Status.PARKED, "LCA.07", 1)
+    parked = clerk.entry(clerk.deliveries[key, "LCA.07"], Status.PARKED, "LCA.07", 1)
     apply(conn, [parked._replace(reason="HTTP 507: whatever", code=R.SINK_LOGIN)], Silence())
     return clerk, key
 

@@ -353,7 +353,7 @@ def test_while_it_is_brought_back_what_was_said_too_early_counts_as_not_come(led
     with writing(ledger) as conn:
         clerk = Clerk(conn)
         clerk.units(unit("LCA"), unit(A))
-        early = [clerk.telling(new_id(), S.TAKEN, A, 1), clerk.telling(new_id(), S.TAKEN, A, 2)]
+        early = [clerk.entry(new_id(), S.TAKEN, A, 1), clerk.entry(new_id(), S.TAKEN, A, 2)]
         _apply(Silence(), 0, Signs(), conn, [early[:1]])
         recovering.begin(conn, Opening("thu", now_ms(), 0))
         _apply(Silence(), 0, Signs(), conn, [early[1:]])

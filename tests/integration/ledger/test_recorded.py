@@ -37,7 +37,7 @@ def tell(conn: Connection, count: int, code: str = "LCA.02") -> list[str]:
     clerk = Clerk(conn)
     sent = [clerk.dispatch("LCA.VP", [unit(code)]) for _ in range(count)]
     for seq, item in enumerate(sent, 1):
-        apply(conn, [clerk.telling(clerk.deliveries[item, code], Status.ARRIVED, "", seq)], Silence())
+        apply(conn, [clerk.entry(clerk.deliveries[item, code], Status.ARRIVED, "", seq)], Silence())
     return sent
 
 

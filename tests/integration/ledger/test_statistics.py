@@ -28,8 +28,8 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 
 def tell(clerk: Clerk, key: str, code: str, status: Status, at: int) -> None:
-    telling = NewReceipt(new_id(), clerk.deliveries[key, code], status, iso(at), at)
-    apply(clerk.conn, [telling], Silence())
+    entry = NewReceipt(new_id(), clerk.deliveries[key, code], status, iso(at), at)
+    apply(clerk.conn, [entry], Silence())
 
 
 def whole_of(conn: Connection, scope: Scope = EVERYTHING, *, now_ms: int) -> Measured:

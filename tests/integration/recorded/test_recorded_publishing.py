@@ -93,7 +93,7 @@ class Ground:
             for sent in dispatches:
                 for status in (Status.TAKEN, Status.ARRIVED):
                     self.seq += 1
-                    told = clerk.telling(clerk.deliveries[sent, "LCA.02"], status, "LCA.02", self.seq)
+                    told = clerk.entry(clerk.deliveries[sent, "LCA.02"], status, "LCA.02", self.seq)
                     apply(conn, [told], Silence())
 
     @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from consumers.line.state import LineState
 from consumers.reporting import reporter
 from consumers.reporting.hello import line_words, short_hello
 from consumers.reporting.presence import Presence
-from consumers.reporting.progress import Progress, worth_telling
+from consumers.reporting.progress import Progress, worth_reporting
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Content
@@ -256,7 +256,7 @@ held = st.builds(Held, delivery_id=st.builds(new_id), held=st.integers(0, 50), t
 @given(st.lists(held, max_size=40, unique_by=lambda item: item.delivery_id), st.randoms(use_true_random=False))
 def test_only_what_has_moved_is_told_and_what_moved_most_comes_first(now: list[Held], chance: Random) -> None:
     before = {item.delivery_id: chance.choice([item.held, 0, 25]) for item in now}
-    told = worth_telling(now, before)
+    told = worth_reporting(now, before)
     moves = [abs(item.held - before[item.delivery_id]) for item in told]
     assert 0 not in moves
     assert moves == sorted(moves, reverse=True)

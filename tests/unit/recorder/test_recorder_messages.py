@@ -104,10 +104,10 @@ async def test_one_receipt_that_the_ledger_cannot_take_does_not_stop_the_others(
     odd = Burst.model_validate_json(messages[2].body).receipts[0].delivery_id
     real = receipts.apply
 
-    def failing(connection: Connection, tellings: Sequence[NewReceipt], silence: Silence) -> list[Result]:
-        if any(item.delivery_id == odd for item in tellings):
+    def failing(connection: Connection, entries: Sequence[NewReceipt], silence: Silence) -> list[Result]:
+        if any(item.delivery_id == odd for item in entries):
             raise ValueError("odd")
-        return real(connection, tellings, silence)
+        return real(connection, entries, silence)
 
     monkeypatch.setattr(receipts, "apply", failing)
     recorder = Recorder(writer=writer, publisher=carrier, silence=Silence())  # type: ignore[arg-type]
@@ -226,7 +226,7 @@ async def test_receipts_that_something_else_stopped_go_back_to_their_queue(
     async def failing(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(recorder, "tell", failing)
+    monkeypatch.setattr(recorder, "record", failing)
     with pytest.raises(type(error)):
         await recorder.handle(messages)
     assert carrier.dead == []

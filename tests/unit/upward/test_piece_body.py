@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from consumers.errors import LineError
-from consumers.line.events import telling_line_events
+from consumers.line.faults import separating_faults
 from consumers.sending.body import PieceBody
 
 
@@ -57,7 +57,7 @@ async def send(tmp_path: Path, asked: Asked, *, size: int = 1_000_000, **changed
         with path.open("rb", buffering=0) as file:
             body = PieceBody(file, **(given | changed))
             async with aiohttp.ClientSession() as http:
-                with telling_line_events():
+                with separating_faults():
                     async with http.patch(server.make_url("/"), data=body) as answer:
                         return body, await answer.text()
     finally:

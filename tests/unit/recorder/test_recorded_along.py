@@ -41,9 +41,9 @@ class Ground:
         self.recorder = Recorder(writer=self.writer, publisher=Carrier(), silence=Silence())  # type: ignore[arg-type]
         real = receipts.apply
 
-        def noted(connection: Connection, tellings: Sequence[NewReceipt], silence: Silence) -> list[Result]:
-            self.changes.append([item.status for item in tellings])
-            return real(connection, tellings, silence)
+        def noted(connection: Connection, entries: Sequence[NewReceipt], silence: Silence) -> list[Result]:
+            self.changes.append([item.status for item in entries])
+            return real(connection, entries, silence)
 
         monkeypatch.setattr(receipts, "apply", noted)
 
@@ -92,8 +92,8 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
 
 
 async def test_a_confirm_and_the_arrival_of_its_delivery_are_one_change_in_their_order(ground: Ground) -> None:
-    async with asyncio.TaskGroup() as telling:
-        held = telling.create_task(ground.recorder.tell_along([ground.confirmed(code) for code in UNITS], LONG))
+    async with asyncio.TaskGroup() as tasks:
+        held = tasks.create_task(ground.recorder.record_along([ground.confirmed(code) for code in UNITS], LONG))
         await asyncio.sleep(0)
         assert ground.changes == []
         assert not await ground.recorder.handle([ground.arrived("LCA.01")])
@@ -108,19 +108,19 @@ async def test_a_confirm_and_the_arrival_of_its_delivery_are_one_change_in_their
 
 
 async def test_a_confirm_is_told_in_its_time_though_the_unit_says_nothing(ground: Ground) -> None:
-    await ground.recorder.tell_along([ground.confirmed(code) for code in UNITS], 0.0)
+    await ground.recorder.record_along([ground.confirmed(code) for code in UNITS], 0.0)
     assert ground.changes == [[Status.QUEUED, Status.QUEUED]]
     assert not await ground.recorder.handle([ground.arrived("LCA.01")])
     assert ground.changes[1:] == [[Status.ARRIVED]], "nothing is told twice"
 
 
 async def test_two_confirms_of_one_delivery_are_both_told(ground: Ground) -> None:
-    async with asyncio.TaskGroup() as telling:
-        telling.create_task(ground.recorder.tell_along([ground.confirmed("LCA.01")], LONG)).cancel()
-        await ground.recorder.tell_along([ground.confirmed("LCA.01")], 0.0)
-        waiting = telling.create_task(ground.recorder.tell_along([ground.confirmed("LCA.01")], LONG))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ground.recorder.record_along([ground.confirmed("LCA.01")], LONG)).cancel()
+        await ground.recorder.record_along([ground.confirmed("LCA.01")], 0.0)
+        waiting = tasks.create_task(ground.recorder.record_along([ground.confirmed("LCA.01")], LONG))
         await asyncio.sleep(0)
-        await ground.recorder.tell_along([ground.confirmed("LCA.01")], 0.0)
+        await ground.recorder.record_along([ground.confirmed("LCA.01")], 0.0)
         waiting.cancel()
     assert ground.published("LCA.01") == 3
     assert [status for status, _ in ground.log("LCA.01")] == ["queued"] * 3
@@ -133,8 +133,8 @@ async def test_what_the_ledger_does_not_take_at_the_end_does_not_hold_up_the_sto
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ground.writer, "run", never)
-    monkeypatch.setattr("router.delivery.recorder._TOLD_AT_THE_END_WITHIN", 0.0)
-    held = asyncio.create_task(ground.recorder.tell_along([ground.confirmed("LCA.01")], LONG))
+    monkeypatch.setattr("router.delivery.recorder._AT_THE_END_WITHIN", 0.0)
+    held = asyncio.create_task(ground.recorder.record_along([ground.confirmed("LCA.01")], LONG))
     await asyncio.sleep(0)
     held.cancel()
     with pytest.raises(asyncio.CancelledError):

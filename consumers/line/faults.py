@@ -12,7 +12,7 @@ _LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, Timeo
 
 
 @contextmanager
-def telling_line_events() -> Iterator[None]:
+def separating_faults() -> Iterator[None]:
     """Tell the line's faults from the server's.
 
     Raises:

@@ -16,7 +16,7 @@ from consumers.line.openings import Openings
 from consumers.line.outages import Outages
 from consumers.line.pace import Pace
 from consumers.line.precedence import Precedence, Side
-from consumers.line.signs import Knocker, Signs
+from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
@@ -170,7 +170,7 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         pace,
         patience=settings.no_progress_timeout,
         signs=Signs(
-            knock=Knocker(settings.origin_url, names),
+            probe=Prober(settings.origin_url, names),
             ask_broker=session.ask_for_a_sign,
             broker_quiet=lambda: session.quiet,
             trouble=lambda: names.trouble,

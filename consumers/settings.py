@@ -61,7 +61,7 @@ class GatewaySettings(ProgramSettings):
         default=200, description="Unacked descriptors per queue, within the 128 MiB that a gateway takes ahead at most."
     )
     burst_linger: Annotated[float, Field(ge=0)] = Field(
-        default=2.0, description="How long receipts wait for company: ten confirms, at most this; express ones never."
+        default=2.0, description="How long receipts wait for more: ten confirms, at most this; express ones never."
     )
     max_document_bytes: Count = Field(default=2 * 1024**3, description="Larger attachments are parked, not fetched.")
     dictionary_bytes: int = Field(

@@ -99,7 +99,7 @@ class Parts:
         self._stopping = stopping
         self._settings, self._engine, self._writer = settings, engine, writer
         self._metrics, self._session = metrics, session
-        self._knocked, self._steady = asyncio.Event(), asyncio.Event()
+        self._woken, self._steady = asyncio.Event(), asyncio.Event()
         self._publisher = session.publisher(window=settings.publish_window, confirm_timeout=settings.confirm_timeout)
         self._organisation = Organisation(engine, settings.timezone)
         self._organisation.refresh()
@@ -110,9 +110,9 @@ class Parts:
         self._relay = self._make_relay()
         self._asker = self._make_asker()
         self._expiry = Expiry(engine, self._recorder, after=settings.expire_after)
-        self._redriver = Redriver(engine, writer, self._knocked.set)
+        self._redriver = Redriver(engine, writer, self._woken.set)
         waits = Waits(silence_of(settings), round(settings.relay_lease * 1000))
-        self._alignment = Alignment(writer, self._knocked.set, waits)
+        self._alignment = Alignment(writer, self._woken.set, waits)
         self._keeper = self._make_keeper()
         self._line_watch = LineWatch(writer, self._hearing, doubt=self._keeper.on_doubt)
         session.on_state(self._keeper.on_session)
@@ -195,7 +195,7 @@ class Parts:
             silence=silence_of(self._settings),
             grace=self._settings.receipts_grace,
             hearing=self._hearing,
-            knock=self._knocked.set,
+            wake=self._woken.set,
             on_recorded=self._note_recorded,
             on_kept=self._enter_kept,
         )
@@ -216,7 +216,7 @@ class Parts:
     def _note_recorded(self, results: Sequence[Result]) -> None:
         self._metrics.recorded(results)
         self._doubts.note(results)
-        self._recorded.knock()
+        self._recorded.wake()
 
     def _make_relay(self) -> Relay:
         settings = self._settings
@@ -226,7 +226,7 @@ class Parts:
             publisher=self._publisher,
             recorder=self._recorder,
             organisation=self._organisation,
-            knocked=self._knocked,
+            woken=self._woken,
             steady=self._steady,
             policy=RelayPolicy(settings.relay_batch, settings.relay_poll, settings.relay_lease),
             on_outcome=self._metrics.published,
@@ -274,7 +274,7 @@ class Parts:
             possession=self._possession,
             encoder=self._encoder,
             directories=self._organisation,
-            knock=self._knocked.set,
+            wake=self._woken.set,
             allow_secrecy=self._settings.allow_secrecy,
             rights=RightsBook(self._engine),
         )

@@ -121,11 +121,13 @@ class RouterSettings(ZoneSettings):
     publish_window: Count = Field(default=1000, description="Publishes on the way to the broker without a confirm.")
     confirm_timeout: Seconds = Field(default=30.0, description="How long a publish may wait for its confirm.")
     relay_batch: Count = Field(default=500, description="Deliveries claimed from the outbox at once.")
-    relay_poll: Seconds = Field(default=1.0, description="How often the outbox is looked at when nobody knocks.")
+    relay_poll: Seconds = Field(
+        default=1.0, description="How often the outbox is looked at when nothing wakes the relay."
+    )
     relay_lease: Seconds = Field(default=60.0, description="How long a claimed delivery belongs to its relay.")
     group_commit_rows: Count = Field(default=500, description="Most changes in one commit.")
     group_commit_linger: Annotated[float, Field(ge=0)] = Field(
-        default=0.005, description="How long a commit waits for company."
+        default=0.005, description="How long a commit waits for more."
     )
     silence_lan: Seconds = Field(default=600.0, description="Silence after which a LAN or WAN unit is sent to again.")
     silence_dialup: Seconds = Field(default=6 * 3600.0, description="The same for a unit on a dial-up line.")

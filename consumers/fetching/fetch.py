@@ -29,7 +29,7 @@ from consumers.errors import (
 )
 from consumers.fetching.content import ContentDir
 from consumers.fetching.dictionaries import Dictionaries
-from consumers.fetching.origin import Clients, asking, encoding_of, place, require_no_trouble, round_trip, take
+from consumers.fetching.origin import Clients, encoding_of, place, request_headers, require_no_trouble, round_trip, take
 from consumers.fetching.part import NO_DICTIONARY, Part, parts_of
 from consumers.line.faults import separating_faults
 from consumers.line.span import Span
@@ -272,7 +272,7 @@ class Fetcher:
         wanted = transfer.dictionary if not transfer.plain_only else ""
         held = wanted and await asyncio.to_thread(self._dictionaries.read, wanted) is not None
         doubted = transfer.doubted
-        return asking(part, dictionary=wanted if held else "", plain_only=transfer.plain_only, doubted=doubted)
+        return request_headers(part, dictionary=wanted if held else "", plain_only=transfer.plain_only, doubted=doubted)
 
     async def _receive(self, transfer: Transfer, part: Part) -> None:
         headers = await self._headers(transfer, part)

@@ -248,7 +248,7 @@ def encoding_of(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Encoding", "").strip().lower() or Encoding.IDENTITY
 
 
-def asking(part: Part, *, dictionary: str, plain_only: bool, doubted: bool = False) -> dict[str, str]:
+def request_headers(part: Part, *, dictionary: str, plain_only: bool, doubted: bool = False) -> dict[str, str]:
     """The headers of a request for what is missing of a content, in the form that the part is of.
 
     Args:

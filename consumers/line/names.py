@@ -29,7 +29,7 @@ class Names(AbstractResolver):
     def __init__(self, resolver: AbstractResolver | None = None) -> None:
         self._resolver = resolver or ThreadedResolver()
         self._known: dict[tuple[str, int, int], tuple[float, list[ResolveResult]]] = {}
-        self._asking: dict[tuple[str, int, int], asyncio.Task[list[ResolveResult]]] = {}
+        self._lookups: dict[tuple[str, int, int], asyncio.Task[list[ResolveResult]]] = {}
         self.trouble = ""
 
     async def resolve(
@@ -44,8 +44,8 @@ class Names(AbstractResolver):
         asked_at, known = self._known.get(key, (0.0, []))
         if known and time.monotonic() - asked_at < FRESH_SECONDS:
             return known
-        asking = self._asking.get(key) or self._ask(key)
-        return known or await asyncio.shield(asking)
+        lookup = self._lookups.get(key) or self._ask(key)
+        return known or await asyncio.shield(lookup)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of a name alone, raising as :meth:`resolve`."""
@@ -53,14 +53,14 @@ class Names(AbstractResolver):
 
     async def close(self) -> None:
         """End what is being asked."""
-        for asking in self._asking.values():
-            asking.cancel()
+        for lookup in self._lookups.values():
+            lookup.cancel()
         await self._resolver.close()
 
     def _ask(self, key: tuple[str, int, int]) -> asyncio.Task[list[ResolveResult]]:
-        asking = self._asking[key] = asyncio.create_task(self._answer(key))
-        asking.add_done_callback(lambda done: self._forget(key, done))
-        return asking
+        lookup = self._lookups[key] = asyncio.create_task(self._answer(key))
+        lookup.add_done_callback(lambda done: self._forget(key, done))
+        return lookup
 
     async def _answer(self, key: tuple[str, int, int]) -> list[ResolveResult]:
         host, port, family = key
@@ -71,7 +71,7 @@ class Names(AbstractResolver):
         return found
 
     def _forget(self, key: tuple[str, int, int], done: asyncio.Task[list[ResolveResult]]) -> None:
-        self._asking.pop(key, None)
+        self._lookups.pop(key, None)
         if not done.cancelled() and (error := done.exception()) is not None:
             self.trouble = f"the name {key[0]} is not found: {error}"
             log.debug(Event.LINE_CHANGED, reason=self.trouble)

@@ -16,7 +16,7 @@ from consumers.line.names import Names
 from schemas.events import Event
 
 log = structlog.get_logger()
-KNOCK_WITHIN = 3.0
+PROBE_WITHIN = 3.0
 """Seconds that a new connection gets to be answered: a lost SYN is sent again after one."""
 _PORTS = {"http": 80, "https": 443}
 
@@ -34,20 +34,20 @@ class Signs:
     """Whom to ask.
 
     Attributes:
-        knock: whether the router's machine answers a new connection.
+        probe: whether the router's machine answers a new connection.
         ask_broker: has the broker's machine acknowledge something on the connection that stands.
         broker_quiet: seconds since the broker's machine was heard on it.
         trouble: what else is known to be wrong, as a name that is not found; empty: nothing.
     """
 
-    knock: Callable[[], Awaitable[bool]] = _somebody_answers
+    probe: Callable[[], Awaitable[bool]] = _somebody_answers
     ask_broker: Callable[[], None] = _nothing
     broker_quiet: Callable[[], float] = lambda: 0.0
     trouble: Callable[[], str] = str
 
 
-class Knocker:
-    """Knocks at the router: a TCP connection that is ended as soon as it is made.
+class Prober:
+    """Probes the router: a TCP connection that is ended as soon as it is made.
 
     Args:
         url: of the router.
@@ -63,7 +63,7 @@ class Knocker:
     async def __call__(self) -> bool:
         """Whether it was answered; a refusal is an answer."""
         try:
-            async with asyncio.timeout(KNOCK_WITHIN):
+            async with asyncio.timeout(PROBE_WITHIN):
                 for found in await self._names.resolve(self._host, self._port):
                     return await _answered(found["host"], found["port"])
         except (TimeoutError, OSError) as error:

@@ -1,7 +1,7 @@
 """The state of the unit's line, as one small machine: told by the line's hooks, by the broker session, by fetches.
 
 A line that drops leaves connections behind that will never say a word again. A hook says so at once. Without one, a
-connection on which nothing is heard for some seconds has the line examined: the router's machine is knocked at, the
+connection on which nothing is heard for some seconds has the line examined: the router's machine is probed, the
 broker's is asked for a sign. When a new connection is answered, what stays silent all the same is dead and made anew;
 while none is answered, nothing better than what stands can be had. The broker's comes up first: that takes ten round
 trips, two seconds on an idle line and half a minute on one that content fills already.
@@ -235,7 +235,7 @@ class Line:
                 self._seems_down("; ".join(filter(None, (unheard, self._signs.trouble()))))
             asked = asyncio.get_running_loop().time()
             self._signs.ask_broker()
-            if not await self._signs.knock():
+            if not await self._signs.probe():
                 return
             await asyncio.sleep(self._grace)
             since = asyncio.get_running_loop().time() - asked

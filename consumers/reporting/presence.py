@@ -116,10 +116,10 @@ class Presence:
                     with attempt:
                         await self._session.ready()
                         await self._greet()
-            elif (company := await self.company()) is not None:
-                await self.went(company, (await self._publisher.publish([company.message]))[0])
+            elif (hello := await self.short_hello()) is not None:
+                await self.went(hello, (await self._publisher.publish([hello.message]))[0])
 
-    async def company(self) -> ShortHello | None:
+    async def short_hello(self) -> ShortHello | None:
         """A short hello to go along with what is sent now, when half of the interval has passed since the last."""
         if self._said_at is None or time.monotonic() - self._said_at < self._interval / 2:
             return None
@@ -137,13 +137,13 @@ class Presence:
         hello = short_hello(self._head, units[0], self._spool.id, words, health=health, memory=memory)
         return ShortHello(hello, words, health)
 
-    async def went(self, company: ShortHello, outcome: Outcome) -> None:
+    async def went(self, hello: ShortHello, outcome: Outcome) -> None:
         """Note what became of a hello: its outages are told again when no broker has confirmed it."""
         if outcome is not Outcome.CONFIRMED:
             return
         try:
-            await self._told(company.words)
-            self._told_health = company.health or self._told_health
+            await self._told(hello.words)
+            self._told_health = hello.health or self._told_health
         except SpoolUnavailableError as error:
             log.warning(Event.SPOOL_UNAVAILABLE, reason=str(error))
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 EXCHANGE = "receipts"
 ENOUGH = 1000
-"""Receipts that wait no longer for company."""
+"""So many receipts wait for no more."""
 LOAD = 2000
 """Receipts read at once."""
 WORTH_CONFIRMS = 10
@@ -61,7 +61,7 @@ class Reporter:
         session: waited for while it is down.
         publisher: on that session.
         lane: whose receipts.
-        linger: seconds that a receipt waits for company at most. It waits no longer than ten confirms take: on a
+        linger: seconds that a receipt waits for more at most. It waits no longer than ten confirms take: on a
             dial-up line all of it, on a LAN next to nothing.
         on_sent: told the bytes of a burst and the seconds until it was confirmed.
     """
@@ -106,7 +106,7 @@ class Reporter:
         """Send until cancelled."""
         while True:
             await self._some.wait()
-            await self._wait_for_company()
+            await self._wait_for_more()
             self._some.clear()
             self._many.clear()
             self._noted = 0
@@ -140,16 +140,16 @@ class Reporter:
     async def _publish(self, messages: Sequence[BurstMessage]) -> list[Outcome]:
         """Publish, and keep what a confirm took: the line's pace, as this lane meets it."""
         outgoing = [_outgoing(message) for message in messages]
-        company = await self._presence.company() if self._presence else None
+        hello = await self._presence.short_hello() if self._presence else None
         began = time.monotonic()
-        outcomes = await self._publisher.publish(outgoing if company is None else [*outgoing, company.message])
+        outcomes = await self._publisher.publish(outgoing if hello is None else [*outgoing, hello.message])
         seconds = time.monotonic() - began
         if Outcome.CONFIRMED in outcomes:
             self._confirm_seconds += (seconds - self._confirm_seconds) * SMOOTHING
         if set(outcomes) == {Outcome.CONFIRMED}:
             self._on_sent(sum(len(message.body) for message in messages), seconds)
-        if self._presence and company is not None:
-            await self._presence.went(company, outcomes.pop())
+        if self._presence and hello is not None:
+            await self._presence.went(hello, outcomes.pop())
         return outcomes
 
     async def _until_sent(self) -> None:
@@ -162,7 +162,7 @@ class Reporter:
         with self._spool.reading() as conn:
             return outbox.unsent(conn, self._lane, after=after, limit=LOAD)
 
-    async def _wait_for_company(self) -> None:
+    async def _wait_for_more(self) -> None:
         try:
             async with asyncio.timeout(linger_of(self._linger, self._confirm_seconds)):
                 await self._many.wait()
@@ -171,7 +171,7 @@ class Reporter:
 
 
 def linger_of(longest: float, confirm_seconds: float) -> float:
-    """How long receipts wait for company: as long as ten confirms take, and never longer than ``longest`` seconds.
+    """How long receipts wait for more: as long as ten confirms take, and never longer than ``longest`` seconds.
 
     >>> linger_of(2.0, 0.005), linger_of(2.0, 0.8)
     (0.05, 2.0)

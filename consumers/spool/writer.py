@@ -5,7 +5,7 @@ from consumers.spool.store import Spool
 from router.storage.group_commit import GroupCommit
 
 MAX_CHANGES = 1000
-"""Most changes in one transaction. No change waits for company: what comes during a commit is in the next."""
+"""Most changes in one transaction. No change waits for more: what comes during a commit is in the next."""
 
 
 class Writer(GroupCommit):

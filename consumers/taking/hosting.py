@@ -157,8 +157,8 @@ class Hosting:
             mine = {HEADER_SPOOL: self._spool.id}
             if self._spool.replaces:
                 mine[HEADER_REPLACES] = self._spool.replaces
-            asking = self._http.get(self._url, params=params, headers=mine, allow_redirects=False)
-            async with asking as response:
+            request = self._http.get(self._url, params=params, headers=mine, allow_redirects=False)
+            async with request as response:
                 response.raise_for_status()
                 listed = _LIST.validate_json(await response.read())
                 elsewhere = response.headers.get(HEADER_ELSEWHERE, "")

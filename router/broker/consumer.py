@@ -40,7 +40,7 @@ class Consumer:
             ``tuning.unacked_bytes`` together.
         message_bytes: a message with a longer body comes without it.
         max_batch: the most messages per call of the handler.
-        linger: seconds to wait for company after the first message of a batch.
+        linger: seconds to wait for more after the first message of a batch.
         newest_first: the broker is to prefer this connection to those of before.
         tuning: pauses before a queue, or a failed handler, is tried again.
         passing: errors of the handler that lie outside of any message, see :class:`router.broker.sifting.Sifter`.
@@ -237,14 +237,14 @@ class Consumer:
     async def _work(self) -> None:
         while True:
             await self._some.wait()
-            await self._wait_for_company()
+            await self._wait_for_more()
             if self._stopping.is_set():
                 return
             batch = self._take()
             if batch:
                 await self._handle(batch)
 
-    async def _wait_for_company(self) -> None:
+    async def _wait_for_more(self) -> None:
         rest = self._first_at + self._linger - asyncio.get_running_loop().time()
         if rest > 0 and len(self._arrivals) < self._enough:
             self._full.clear()

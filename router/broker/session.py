@@ -204,7 +204,7 @@ class Session:
             message_bytes: a message with a longer body comes without it; its handler has to refuse it
                 (:meth:`Delivered.require_whole`).
             max_batch: the most messages per batch.
-            linger: seconds to wait for company after a batch's first message.
+            linger: seconds to wait for more after a batch's first message.
             newest_first: messages go to the consumer that came last. For queues with one consumer whose line drops: the
                 broker takes its dead connection for alive for another minute and would go on sending to it by turns.
             passing: errors of the handler that lie outside of any message. One that fails by itself, again and again

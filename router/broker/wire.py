@@ -63,46 +63,46 @@ def encode(messages: Iterable[Outgoing], line: Framing) -> list[bytes]:
     pieces: list[bytes] = []
     for message in messages:
         template = message.template
-        mould = template.encoded.get(line)
-        if mould is None:
-            mould = _keep(template, line)
-        pieces.append(_own(message, mould, line))
-        pieces.append(mould.body)
+        frames = template.encoded.get(line)
+        if frames is None:
+            frames = _keep(template, line)
+        pieces.append(_own(message, frames, line))
+        pieces.append(frames.body)
     return pieces
 
 
-def _own(message: Outgoing, mould: FrameTemplate, line: Framing) -> bytes:
-    method = mould.exchange + _short(message.routing_key) + mould.flags
+def _own(message: Outgoing, frames: FrameTemplate, line: Framing) -> bytes:
+    method = frames.exchange + _short(message.routing_key) + frames.flags
     message_id = _short(message.message_id)
-    headers = _table(message, mould)
+    headers = _table(message, frames)
     table_size = _long(len(headers))
     correlation = message.correlation_id or message.template.correlation_id
     if correlation:
-        parts = (mould.start_correlated, table_size, headers, _PERSISTENT, _short(correlation))
+        parts = (frames.start_correlated, table_size, headers, _PERSISTENT, _short(correlation))
     else:
-        parts = (mould.start, table_size, headers, _PERSISTENT, b"")
-    content = b"".join((*parts, mould.reply_to, message_id, mould.finish))
+        parts = (frames.start, table_size, headers, _PERSISTENT, b"")
+    content = b"".join((*parts, frames.reply_to, message_id, frames.finish))
     if len(content) - 1 > line.frame_max - FRAME_OVERHEAD:
         raise EncodingError(f"message {message.message_id}: {len(content)} bytes of properties do not fit in one frame")
     # The frame's end octet is part of both pieces, but does not count in a frame's size.
     return _frame(1, line.channel, len(method) - 1) + method + _frame(2, line.channel, len(content) - 1) + content
 
 
-def _table(message: Outgoing, mould: FrameTemplate) -> bytes:
+def _table(message: Outgoing, frames: FrameTemplate) -> bytes:
     own, shared = message.headers, message.template.headers
     if not own:
-        return mould.headers
+        return frames.headers
     if own.keys().isdisjoint(shared):
-        return mould.headers + _entries(own)
+        return frames.headers + _entries(own)
     return _entries({**shared, **own})
 
 
 def _keep(template: Template, line: Framing) -> FrameTemplate:
-    mould = template.encoded[line] = _mould(template, line)
-    return mould
+    frames = template.encoded[line] = _encode_template(template, line)
+    return frames
 
 
-def _mould(template: Template, line: Framing) -> FrameTemplate:
+def _encode_template(template: Template, line: Framing) -> FrameTemplate:
     flags = _HEADERS | _DELIVERY_MODE | _MESSAGE_ID | _USER_ID
     flags |= _CONTENT_TYPE * bool(template.content_type) | _REPLY_TO * bool(template.reply_to)
     flags |= _TIMESTAMP * (template.timestamp_ms is not None) | _TYPE * bool(template.type)

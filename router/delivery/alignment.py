@@ -21,14 +21,14 @@ class Alignment:
 
     Args:
         writer: the ledger's group commit.
-        knock: called when something was set going.
+        wake: called when something was set going.
         waits: the longest that anything may wait.
         clock: the present.
     """
 
-    def __init__(self, writer: Writer, knock: Callable[[], None], waits: Waits, *, clock: Clock = now_ms) -> None:
+    def __init__(self, writer: Writer, wake: Callable[[], None], waits: Waits, *, clock: Clock = now_ms) -> None:
         self._writer = writer
-        self._knock = knock
+        self._wake = wake
         self._handle = partial(_align, clock, waits)
 
     async def align(self) -> None:
@@ -36,7 +36,7 @@ class Alignment:
         aligned = await self._writer.run(self._handle, None)
         if aligned.released or aligned.held:
             log.info(Event.DELIVERIES_ALIGNED, released=aligned.released, held=aligned.held)
-            self._knock()
+            self._wake()
 
 
 def _align(clock: Clock, waits: Waits, connection: Connection, wishes: Sequence[None]) -> list[Aligned]:

@@ -36,7 +36,7 @@ _REFUSALS = 5
 """Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
 _REFUSING_MS = 600_000
 _GATHER = 0.05
-"""Seconds between two looks, however often it is knocked: a busy log is read and told in larger pieces."""
+"""Seconds between two looks, however often it is woken: a busy log is read and told in larger pieces."""
 _SETTLE_TRIES = 5
 """Tries in a row that writers may be in the way before one waits for longer."""
 _RELEASE_WITHIN = 1.0
@@ -65,7 +65,7 @@ class RecordedPublisher:
         session: waited for while it is down.
         publisher: of its own, so that nothing here closes a channel that others use.
         steady: set while the broker is known to stand as planned.
-        poll: seconds between looks when nobody knocks: what another router has recorded is found so.
+        poll: seconds between looks when nothing wakes it: what another router has recorded is found so.
     """
 
     def __init__(
@@ -85,15 +85,15 @@ class RecordedPublisher:
         self._steady = steady
         self._poll = poll
         self._owner = new_id() if engine.dialect.name == "postgresql" else _SOLE
-        self._knocked = asyncio.Event()
+        self._woken = asyncio.Event()
         self._through = 0
         self._settled = 0
         self._not_settled = 0
         self._refusing: dict[str, int] = {}  # issuers whose queue is not waited for, and until when
 
-    def knock(self) -> None:
+    def wake(self) -> None:
         """Something was recorded."""
-        self._knocked.set()
+        self._woken.set()
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -106,8 +106,8 @@ class RecordedPublisher:
                         raise
                     log.warning(Event.CLOCK_SKIPPED, clock="receipts.recorded", error=str(error))
                 await asyncio.sleep(_GATHER)
-                await sleep_unless(self._knocked, self._poll)
-                self._knocked.clear()
+                await sleep_unless(self._woken, self._poll)
+                self._woken.clear()
         finally:
             with contextlib.suppress(TimeoutError, UnavailableError):
                 async with asyncio.timeout(_RELEASE_WITHIN):

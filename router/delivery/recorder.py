@@ -73,7 +73,7 @@ class Recorder:
         silence: when an undelivered document is sent again.
         grace: seconds that a receipt may be overtaken by later ones before it is asked for.
         hearing: since when a gateway that was not heard of is taken to be gone.
-        knock: called when something became due by a gap or a new spool.
+        wake: called when something became due by a gap or a new spool.
         on_recorded: told what was recorded, for the metrics.
         on_kept: enters what a gateway holds into a ledger that has forgotten it.
     """
@@ -86,7 +86,7 @@ class Recorder:
         silence: Silence,
         grace: float = 30.0,
         hearing: Hearing | None = None,
-        knock: Callable[[], None] = lambda: None,
+        wake: Callable[[], None] = lambda: None,
         on_recorded: Callable[[Sequence[Result]], None] = lambda _results: None,
         on_kept: Callable[[Kept], Awaitable[None]] = _pass_over,
     ) -> None:
@@ -96,7 +96,7 @@ class Recorder:
         self._apply = partial(_apply, silence, grace_ms, Signs())
         self._note_hello = partial(_note_hellos, hearing or Hearing(), grace_ms)
         self._gaps = Gaps()
-        self._knock = knock
+        self._wake = wake
         self._on_recorded = on_recorded
         self._on_kept = on_kept
         self._held: dict[str, list[NewReceipt]] = {}
@@ -203,7 +203,7 @@ class Recorder:
             due = await self._writer.run(self._note_hello, item.hello, weight=len(hello.units))
             note = log.debug if hello.again else log.info
             note(Event.GATEWAY_SEEN, unit=hello.units[0], units=len(hello.units), due=due)
-            self._knock()
+            self._wake()
 
     async def _answer_gap(self, gap: Gap) -> None:
         """Each number once in an interval, however often it is asked for, in one batch as well."""
@@ -218,7 +218,7 @@ class Recorder:
             raise
         log.info(Event.GAP_REPORTED, unit=gap.unit, missing=len(gap.missing), fresh=len(fresh), due=due)
         if due:
-            self._knock()
+            self._wake()
 
 
 class Signs:

@@ -30,14 +30,14 @@ class Redriver:
     Args:
         engine: the ledger, for reading.
         writer: the ledger's group commit: what a step changes shares a commit with the router's other changes.
-        knock: called when something was sent again.
+        wake: called when something was sent again.
         clock: the present.
     """
 
-    def __init__(self, engine: Engine, writer: Writer, knock: Callable[[], None], *, clock: Clock = now_ms) -> None:
+    def __init__(self, engine: Engine, writer: Writer, wake: Callable[[], None], *, clock: Clock = now_ms) -> None:
         self._engine = engine
         self._writer = writer
-        self._knock = knock
+        self._wake = wake
         self._step = partial(_step, clock)
         self._settle_late = partial(_settle_late, clock)
         self._late_at = 0.0
@@ -51,7 +51,7 @@ class Redriver:
         for key in await asyncio.to_thread(self._in_work):
             done = await self._writer.run(self._step, key, weight=stepping.WEIGHT)
             if done.sent:
-                self._knock()
+                self._wake()
             if done.sent or done.changed:
                 write = log.warning if done.state is JobState.STOPPED else log.info
                 write(Event.REDRIVE_STEPPED, redrive_id=key, sent=done.sent, state=done.state.value, note=done.note)

@@ -54,7 +54,7 @@ class RelayPolicy:
 class Relay:
     """One relay; any number may run on the same PostgreSQL ledger.
 
-    ``knocked`` is set by whoever makes something due, so that the relay looks at once; ``steady`` is set while the
+    ``woken`` is set by whoever makes something due, so that the relay looks at once; ``steady`` is set while the
     broker's topology is known to stand, and nothing is claimed while it is not.
 
     A process that dies between the publish and its record publishes again after the lease, with the same id: the
@@ -69,7 +69,7 @@ class Relay:
         publisher: Publisher,
         recorder: Recorder,
         organisation: Organisation,
-        knocked: asyncio.Event,
+        woken: asyncio.Event,
         steady: asyncio.Event,
         policy: RelayPolicy,
         on_outcome: Callable[[Outcome, int], None] = lambda _outcome, _count: None,
@@ -84,7 +84,7 @@ class Relay:
         self._on_outcome = on_outcome
         self._places = asyncio.Semaphore(BATCHES_IN_FLIGHT)
         self._pause = Backoff(FIRST_REST, LONGEST_REST)
-        self._knocked = knocked
+        self._woken = woken
         self._steady = steady
         self._clock = clock
         self._claim_now = partial(claim_now, clock, policy)
@@ -99,14 +99,14 @@ class Relay:
                 await self._steady.wait()
                 await self._session.ready()
                 await self._places.acquire()
-                self._knocked.clear()
+                self._woken.clear()
                 claimed = await self._claim_or_rest()
                 if claimed.due:
                     sending.create_task(self._send_and_leave(claimed))
                 else:
                     self._places.release()
                 if len(claimed.due) < self._policy.batch:
-                    await sleep_unless(self._knocked, self._policy.poll)
+                    await sleep_unless(self._woken, self._policy.poll)
 
     async def _claim_or_rest(self) -> Claimed:
         try:

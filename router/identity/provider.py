@@ -62,7 +62,7 @@ class Provider:
         self._client = client
         self._offer: tuple[float, _Offer] | None = None
         self._keys: tuple[float, KeySet] | None = None
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def begin(self, begun: Begun, redirect_uri: str) -> str:
         """Where the browser goes on.
@@ -110,7 +110,7 @@ class Provider:
         return endpoint and f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
     async def _offered(self) -> _Offer:
-        async with self._asking:
+        async with self._lock:
             if self._offer is None or self._offer[0] < time.monotonic() - _GOOD_FOR:
                 url = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"
                 try:
@@ -125,7 +125,7 @@ class Provider:
     async def _known_keys(self, *, must_be_new: bool) -> KeySet:
         """The provider's keys; a key that is not known may be one that it signs with since a moment ago."""
         offer = await self._offered()
-        async with self._asking:
+        async with self._lock:
             age = _GOOD_FOR if self._keys is None else time.monotonic() - self._keys[0]
             if self._keys is None or age >= _GOOD_FOR or (must_be_new and age >= _KEYS_AT_MOST_EVERY):
                 try:

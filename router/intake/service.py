@@ -83,7 +83,7 @@ class Intake:
         possession: who may name which.
         encoder: makes the forms in which they travel.
         directories: holds the present directory.
-        knock: called after a commit, so that the relay looks at once.
+        wake: called after a commit, so that the relay looks at once.
         allow_secrecy: take classified dispatches.
         rights: knows what accounts may send; when not given, what their roles give.
     """
@@ -96,7 +96,7 @@ class Intake:
         possession: Possession,
         encoder: Encoder,
         directories: Directories,
-        knock: Callable[[], None] = lambda: None,
+        wake: Callable[[], None] = lambda: None,
         allow_secrecy: bool = False,
         rights: RightsOf | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class Intake:
         self._possession = possession
         self._encoder = encoder
         self._directories = directories
-        self._knock = knock
+        self._wake = wake
         self._allow_secrecy = allow_secrecy
         self._rights = rights or ByRole()
         self._resolutions: dict[tuple[str, ...], tuple[Directory, date, Resolution]] = {}
@@ -131,7 +131,7 @@ class Intake:
                 raise
             return before
         accepted = await self._commit(new)
-        self._knock()
+        self._wake()
         log.info(
             Event.DISPATCH_ACCEPTED,
             dispatch_id=accepted.id,

@@ -48,7 +48,7 @@ class Writer(GroupCommit):
     Args:
         engine: the ledger's engine; its transactions are the writer's alone in this process.
         max_rows: most rows in one transaction (an item counts with its weight).
-        linger: seconds that a transaction waits for company after its first item.
+        linger: seconds that a transaction waits for more after its first item.
         on_commit: told rows and seconds of every commit, for the metrics.
         on_failure: told the code of every failure of the database, for the metrics.
     """

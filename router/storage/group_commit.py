@@ -47,7 +47,7 @@ class GroupCommit:
         name: of the thread.
         begin: opens a transaction that is committed when its block ends.
         max_rows: most rows in one transaction (a change counts with its weight).
-        linger: seconds that a transaction waits for company after its first change; 0: what comes during a commit is
+        linger: seconds that a transaction waits for more after its first change; 0: what comes during a commit is
             in the next.
     """
 

@@ -152,7 +152,7 @@ async def test_all_that_is_recorded_comes_once_and_in_order(ground: Ground) -> N
     ground.tell(700)
     async with ground.publishing() as router:
         ground.tell(5)
-        router.knock()
+        router.wake()
         await holds(lambda: len(ground.receive()) == 1410)
         await holds(lambda: ground.through() >= 1410)
     assert sorted(ground.got) == sorted(ground.recorded())
@@ -210,7 +210,7 @@ async def test_while_nothing_is_recorded_nothing_is_written(ground: Ground) -> N
     try:
         async with ground.publishing() as router:
             for _ in range(5):
-                router.knock()
+                router.wake()
                 await asyncio.sleep(0)
             assert commits == []
     finally:

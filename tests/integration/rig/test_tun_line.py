@@ -86,11 +86,11 @@ def test_a_plain_transfer_gets_what_the_headers_leave_of_the_rate(rig: TunRig, p
 def test_a_round_trip_takes_the_lines_delay(rig: TunRig) -> None:
     line = rig.lines[0]
     line.start(PROFILES["C"], 2)
-    seconds = min(knock(line) for _ in range(3))
+    seconds = min(connect_seconds(line) for _ in range(3))
     assert seconds == pytest.approx(0.2 + (67 + 47) * 8 / 33_600, rel=0.15)  # a SYN and its refusal, as PPP frames
 
 
-def knock(line: TunLine) -> float:
+def connect_seconds(line: TunLine) -> float:
     """How long a closed port of the hub takes to refuse a connection."""
     with inside(line.namespace), socket.socket() as made:
         began = time.monotonic()

@@ -48,14 +48,14 @@ def job(ledger: Engine, clock: SetClock) -> str:
 
 
 @pytest.fixture
-def knocks() -> list[None]:
+def wakes() -> list[None]:
     return []
 
 
 @pytest.fixture
-def redriver(ledger: Engine, writer: Writer, clock: SetClock, knocks: list[None], job: str) -> Redriver:
+def redriver(ledger: Engine, writer: Writer, clock: SetClock, wakes: list[None], job: str) -> Redriver:
     assert job
-    return Redriver(ledger, writer, lambda: knocks.append(None), clock=clock)
+    return Redriver(ledger, writer, lambda: wakes.append(None), clock=clock)
 
 
 def sent_again(ledger: Engine) -> int:
@@ -69,19 +69,19 @@ def state(ledger: Engine, job: str) -> JobState:
         return find_job(conn, EVERYTHING, job).state
 
 
-async def test_a_step_sends_again_and_wakes_the_relay(ledger: Engine, redriver: Redriver, knocks: list[None]) -> None:
+async def test_a_step_sends_again_and_wakes_the_relay(ledger: Engine, redriver: Redriver, wakes: list[None]) -> None:
     await redriver.look()
     assert sent_again(ledger) == 3
-    assert knocks == [None]
+    assert wakes == [None]
 
 
 async def test_a_look_with_nothing_to_do_wakes_nobody_and_sends_nothing_twice(
-    ledger: Engine, redriver: Redriver, knocks: list[None]
+    ledger: Engine, redriver: Redriver, wakes: list[None]
 ) -> None:
     await redriver.look()
     await redriver.look()
     assert sent_again(ledger) == 3
-    assert knocks == [None]
+    assert wakes == [None]
 
 
 async def test_what_brings_no_bad_news_while_it_is_watched_is_done_by_the_routers_clock(
@@ -97,7 +97,7 @@ async def test_what_brings_no_bad_news_while_it_is_watched_is_done_by_the_router
 
 
 async def test_killed_before_the_commit_another_carries_on_and_nothing_is_sent_twice(
-    ledger: Engine, redriver: Redriver, writer: Writer, clock: SetClock, knocks: list[None]
+    ledger: Engine, redriver: Redriver, writer: Writer, clock: SetClock, wakes: list[None]
 ) -> None:
     with away(ledger):
         killed = asyncio.create_task(redriver.look())
@@ -105,5 +105,5 @@ async def test_killed_before_the_commit_another_carries_on_and_nothing_is_sent_t
         killed.cancel()
         assert sent_again(ledger) == 0
     clock.pass_(seconds=3600)
-    await Redriver(ledger, writer, lambda: knocks.append(None), clock=clock).look()
+    await Redriver(ledger, writer, lambda: wakes.append(None), clock=clock).look()
     assert sent_again(ledger) == 3

@@ -63,7 +63,7 @@ def start(
             publisher=publisher,  # type: ignore[arg-type]
             recorder=recorder,
             organisation=organisation,
-            knocked=asyncio.Event(),
+            woken=asyncio.Event(),
             steady=steady,
             policy=RelayPolicy(batch=batch, poll=0.01, lease=LEASE),
             clock=clock,

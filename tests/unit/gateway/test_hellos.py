@@ -188,12 +188,12 @@ async def test_outages_are_told_again_when_the_broker_did_not_confirm(spool: Spo
     async with stage.running(greets=False):
         stage.presence._said_at = 0.0
         stage.drop()
-        company = await stage.presence.company()
-        assert company is not None
-        assert len(company.words.downs) == 1
-        await stage.presence.went(company, Outcome.LOST)
-        assert await stage.outages.untold(5) == list(company.words.downs)
-        await stage.presence.went(company, Outcome.CONFIRMED)
+        hello = await stage.presence.short_hello()
+        assert hello is not None
+        assert len(hello.words.downs) == 1
+        await stage.presence.went(hello, Outcome.LOST)
+        assert await stage.outages.untold(5) == list(hello.words.downs)
+        await stage.presence.went(hello, Outcome.CONFIRMED)
         assert await stage.outages.untold(5) == []
 
 
@@ -201,15 +201,15 @@ async def test_a_hello_goes_along_with_a_burst_only_in_the_second_half_of_an_int
     spool: Spool, writer: Writer
 ) -> None:
     stage = Stage(spool, writer, interval=1000.0)
-    assert await stage.presence.company() is None, "the full one comes first"
+    assert await stage.presence.short_hello() is None, "the full one comes first"
     async with stage.running():
         stage.session.becomes(SessionState.UP)
         await holds(lambda: bool(stage.carrier.hellos))
-        assert await stage.presence.company() is None
+        assert await stage.presence.short_hello() is None
         assert stage.presence._said_at is not None
         stage.presence._said_at -= 600.0
-        assert await stage.presence.company() is not None
-        assert await stage.presence.company() is None, "that was it, for this interval"
+        assert await stage.presence.short_hello() is not None
+        assert await stage.presence.short_hello() is None, "that was it, for this interval"
 
 
 def an_item(*, stub: bool) -> Waiting:
@@ -268,14 +268,14 @@ async def test_how_far_documents_have_come_is_told_until_it_is_confirmed(spool: 
     stage.in_work = [coming(5_000, 1_900), coming(100, 100)]
     async with stage.running(greets=False):
         stage.presence._said_at = 0.0
-        lost = await stage.presence.company()
+        lost = await stage.presence.short_hello()
         assert lost is not None
         await stage.presence.went(lost, Outcome.LOST)
-        again = await stage.presence.company()
+        again = await stage.presence.short_hello()
         assert again is not None
         assert [item.held for item in again.words.held] == [3_100]
         await stage.presence.went(again, Outcome.CONFIRMED)
-        quiet = await stage.presence.company()
+        quiet = await stage.presence.short_hello()
         assert quiet is not None
         assert quiet.words.held == ()
 

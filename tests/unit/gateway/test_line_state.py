@@ -148,20 +148,20 @@ class World:
 
     answers: bool = True
     broker_quiet: float = 0.0
-    knocks: int = 0
+    probes: int = 0
     renewed: int = 0
 
     def line(self) -> Line:
         """An examined line whose broker's connection stands."""
 
-        async def knock() -> bool:
-            self.knocks += 1
+        async def probe() -> bool:
+            self.probes += 1
             return self.answers
 
         def renew() -> None:
             self.renewed += 1
 
-        made = Line(signs=Signs(knock, lambda: None, lambda: self.broker_quiet), renew=renew)
+        made = Line(signs=Signs(probe, lambda: None, lambda: self.broker_quiet), renew=renew)
         made.broker_is(SessionState.UP)
         return made
 
@@ -202,7 +202,7 @@ async def test_a_silent_connection_beside_one_that_is_heard_says_nothing_of_the_
     lively = asyncio.create_task(heard(line))
     with pytest.raises(SilentLineError, match="new connections are answered"):
         await asyncio.wait_for(held(line), 5)
-    assert (told, line.reason, world.knocks >= 1) == ([], "", True)
+    assert (told, line.reason, world.probes >= 1) == ([], "", True)
     assert not lively.done()
     lively.cancel()
 
@@ -212,7 +212,7 @@ async def test_nothing_is_given_up_for_its_silence_while_nobody_answers() -> Non
     world = World(answers=False, broker_quiet=math.inf)
     line = world.line()
     holding = asyncio.create_task(held(line))
-    await holds(lambda: world.knocks >= 3)
+    await holds(lambda: world.probes >= 3)
     assert (line.state, world.renewed, holding.done()) == (LineState.STALLED, 0, False)
     assert "nothing was heard" in line.reason
     world.answers = True

@@ -1,4 +1,4 @@
-"""Who tells whether a silent line is dead: the kernel of a connection, a knock at the router, remembered names."""
+"""Who tells whether a silent line is dead: the kernel of a connection, a probe of the router, remembered names."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from consumers.line import names as names_module
 from consumers.line.names import Names
 from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace
-from consumers.line.signs import Knocker
+from consumers.line.signs import Prober
 from consumers.line.span import Span, limit_window
 from router.broker.tcp import told_by
 from support.conditions import holds
@@ -70,19 +70,19 @@ async def test_a_name_that_was_found_before_survives_a_resolver_that_is_gone(mon
     resolver.error = OSError("no name server answers")
     for _ in range(3):
         assert await names.resolve("router.example", 443) == first
-        await holds(lambda: "no name server answers" in names.trouble and not names._asking)
+        await holds(lambda: "no name server answers" in names.trouble and not names._lookups)
     with pytest.raises(OSError, match="no name server"):
         await Names(resolver).resolve("router.example", 443)
 
 
-async def test_a_knock_is_answered_by_who_takes_or_refuses_it_and_by_nobody_else() -> None:
+async def test_a_probe_is_answered_by_who_takes_or_refuses_it_and_by_nobody_else() -> None:
     with socket.create_server((HERE, 0)) as server:
         port = server.getsockname()[1]
-        assert await Knocker(f"http://{HERE}:{port}", Names(Resolver()))()
-    assert await Knocker(f"https://{HERE}:{port}", Names(Resolver()))(), "a refusal is an answer of its machine"
+        assert await Prober(f"http://{HERE}:{port}", Names(Resolver()))()
+    assert await Prober(f"https://{HERE}:{port}", Names(Resolver()))(), "a refusal is an answer of its machine"
     gone = Resolver()
     gone.error = OSError("no name server answers")
-    assert not await Knocker("https://router.example", Names(gone))()
+    assert not await Prober("https://router.example", Names(gone))()
 
 
 def pending(made: socket.socket) -> int:

@@ -31,8 +31,8 @@ from consumers.fetching.content import ContentDir
 from consumers.fetching.dictionaries import Dictionaries
 from consumers.fetching.origin import Clients, encoding_of, place, request_headers, require_no_trouble, round_trip, take
 from consumers.fetching.part import NO_DICTIONARY, Part, parts_of
+from consumers.line.connection import LineConnection
 from consumers.line.faults import separating_faults
-from consumers.line.span import Span
 from consumers.line.state import Line
 from router.process.fate import Fate, fate_of
 from schemas.encoding import Encoding
@@ -281,18 +281,18 @@ class Fetcher:
         url = f"{self._url}/{transfer.sha256}"
         with separating_faults():
             async with (
-                self._line.connection() as span,
-                self._clients.get(span.window).get(
+                self._line.connection() as connection,
+                self._clients.get(connection.window).get(
                     url, headers=headers, timeout=_WATCHED, allow_redirects=False
                 ) as response,
             ):
-                stream = take(span, response)
+                stream = take(connection, response)
                 await require_no_trouble(response)
                 self._place(transfer, part, response)
-                span.may_move = transfer.may_read
+                connection.may_move = transfer.may_read
                 self._line.pace.round_trip_is(round_trip(stream))
                 with transfer.reading(Flow(stream, response.content)):
-                    await self._read(transfer, part, response.content, span)
+                    await self._read(transfer, part, response.content, connection)
 
     def _place(self, transfer: Transfer, part: Part, response: aiohttp.ClientResponse) -> None:
         try:
@@ -306,7 +306,9 @@ class Fetcher:
             raise
         transfer.size = part.size
 
-    async def _read(self, transfer: Transfer, part: Part, stream: aiohttp.StreamReader, span: Span) -> None:
+    async def _read(
+        self, transfer: Transfer, part: Part, stream: aiohttp.StreamReader, connection: LineConnection
+    ) -> None:
         """Read to the end of the stream; what was read is written, whatever ends it.
 
         Raises:
@@ -323,14 +325,14 @@ class Fetcher:
                     break
                 buffer += chunk
                 transfer.done += len(chunk)
-                self._line.moved(len(chunk), span)
+                self._line.moved(len(chunk), connection)
                 self._on_progress(transfer, len(chunk))
                 if len(buffer) >= WRITE_BYTES or clock() - written_at >= WRITE_SECONDS:
                     await asyncio.to_thread(part.write, bytes(buffer), part.position)
                     buffer.clear()
                     written_at = clock()
-                span.widen(self._line.pace.window)
-                if span.window and not self._line.pace.window and transfer.left >= WORTH_RENEWING:
+                connection.widen(self._line.pace.window)
+                if connection.window and not self._line.pace.window and transfer.left >= WORTH_RENEWING:
                     raise WindowOutgrownError(f"{self._line.pace.rate:.0f} bytes/s")
         finally:
             if buffer:

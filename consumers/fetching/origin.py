@@ -20,8 +20,8 @@ from consumers.errors import (
 )
 from consumers.fetching.answers import GONE, Meaning, foreign, is_problem, meaning
 from consumers.fetching.part import Form, Part
+from consumers.line.connection import LineConnection, connection_of_this_task, limit_window
 from consumers.line.names import Names
-from consumers.line.span import Span, limit_window, span_of_this_task
 from router.broker.tcp import told_by
 from schemas.encoding import Encoding, as_available_dictionary
 
@@ -58,7 +58,7 @@ class Clients:
         self._open: dict[bool, aiohttp.ClientSession] = {}
 
     def get(self, window: int) -> aiohttp.ClientSession:
-        """The client for this window; a connection of it has that of its span, see :mod:`consumers.line.span`."""
+        """The client for this window; each connection has its own, see :mod:`consumers.line.connection`."""
         thin = window > 0
         if thin not in self._open:
             self._open[thin] = open_http(
@@ -89,13 +89,13 @@ def open_http(*, token: str, no_progress: float, window: int, names: Names | Non
         for option, value in _KEPT_ALIVE:
             made.setsockopt(socket.IPPROTO_TCP, option, value)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        span = span_of_this_task()
-        if span is not None:
-            span.socket = made
-            if span.segment:
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, span.segment)
+        connection = connection_of_this_task()
+        if connection is not None:
+            connection.socket = made
+            if connection.segment:
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, connection.segment)
         if window:
-            limit_window(made, span.window if span is not None and span.window else window)
+            limit_window(made, connection.window if connection is not None and connection.window else window)
         return made
 
     return aiohttp.ClientSession(
@@ -112,12 +112,12 @@ def open_http(*, token: str, no_progress: float, window: int, names: Names | Non
     )
 
 
-def take(span: Span, response: aiohttp.ClientResponse) -> BaseProtocol | None:
-    """Let a span watch the connection that an answer comes on; that connection's protocol."""
+def take(connection: LineConnection, response: aiohttp.ClientResponse) -> BaseProtocol | None:
+    """Take over the connection that an answer comes on, perhaps one of an earlier request; its protocol."""
     protocol = response.connection and response.connection.protocol
     if protocol is None or protocol.transport is None:
         return None
-    span.take(protocol.transport)
+    connection.take(protocol.transport)
     return protocol
 
 

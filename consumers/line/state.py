@@ -15,9 +15,9 @@ from enum import StrEnum
 import structlog
 
 from consumers.errors import LineError, SilentLineError
+from consumers.line.connection import LineConnection, current
 from consumers.line.pace import Pace
 from consumers.line.signs import Signs
-from consumers.line.span import Span, current
 from router.broker import SessionState
 from schemas.clock import now_ms
 from schemas.events import Event
@@ -111,7 +111,7 @@ class Line:
         self._told_down = False
         self._broker = SessionState.DOWN
         self._up = asyncio.Event()
-        self._spans: set[Span] = set()
+        self._connections: set[LineConnection] = set()
         self._examining = asyncio.Lock()
         self._checks: set[asyncio.Task[None]] = set()
 
@@ -127,7 +127,7 @@ class Line:
         self._fruitless = 0
         self.pace.anew()
         self._become(LineState.COMING_UP if up else LineState.DOWN, "said by the line's hook")
-        self._end_spans(silent_for=0.0)
+        self._end_connections(silent_for=0.0)
         self._renew()
 
     def broker_is(self, state: SessionState) -> None:
@@ -135,21 +135,21 @@ class Line:
         self._broker = state
         if _OF_SESSION[state] is LineState.UP and self.state is not LineState.UP:
             self._told_down = False
-            self._end_spans(silent_for=LONG_SILENT)
+            self._end_connections(silent_for=LONG_SILENT)
         if not self._told_down:
             self._become(_OF_SESSION[state])
 
-    def moved(self, count: int, span: Span | None = None) -> None:
+    def moved(self, count: int, connection: LineConnection | None = None) -> None:
         """Bytes of content have come."""
-        self.alive(span)
-        if span is None or not span.encrypted:
+        self.alive(connection)
+        if connection is None or not connection.encrypted:
             self.pace.moved(count)
 
-    def alive(self, span: Span | None = None) -> None:
+    def alive(self, connection: LineConnection | None = None) -> None:
         """The other side has told that bytes came or went."""
         self.alive_at = now_ms()
-        if span is not None:
-            span.moved()
+        if connection is not None:
+            connection.moved()
         self._fruitless = 0
         self._told_down = False
         if self.state is not LineState.UP and _OF_SESSION[self._broker] is LineState.UP:
@@ -176,7 +176,7 @@ class Line:
             await self._wait_up(BROKER_FIRST)
 
     @asynccontextmanager
-    async def connection(self, pace: Pace | None = None) -> AsyncIterator[Span]:
+    async def connection(self, pace: Pace | None = None) -> AsyncIterator[LineConnection]:
         """The time of one connection for content.
 
         Args:
@@ -186,38 +186,40 @@ class Line:
             LineError: the line went meanwhile, or nothing came for too long.
         """
         limit = asyncio.timeout(None)
-        span = Span(limit, (pace or self.pace).window, no_progress=self.no_progress, segment=self.segment)
-        span.fetches = pace is None
-        self._spans.add(span)
-        watching = asyncio.create_task(self._watch(span))
+        connection = LineConnection(
+            limit, (pace or self.pace).window, no_progress=self.no_progress, segment=self.segment
+        )
+        connection.fetches = pace is None
+        self._connections.add(connection)
+        watching = asyncio.create_task(self._watch(connection))
         try:
-            with current(span):
+            with current(connection):
                 async with limit:
-                    yield span
+                    yield connection
         except TimeoutError as error:
-            if span.error is None:
+            if connection.error is None:
                 raise
-            raise span.error from error
+            raise connection.error from error
         finally:
             watching.cancel()
-            self._spans.discard(span)
+            self._connections.discard(connection)
 
-    async def _watch(self, span: Span) -> None:
+    async def _watch(self, connection: LineConnection) -> None:
         """Have the line examined when nothing is heard on a connection."""
-        while span.error is None:
+        while connection.error is None:
             await asyncio.sleep(LOOK_EVERY)
-            if span.encrypted and span.fetches and (came := span.came()):
+            if connection.encrypted and connection.fetches and (came := connection.came()):
                 self.pace.moved(came)  # by records of 16 kB the rate of a thin line cannot be measured
-                span.widen(self.pace.window)
-            if span.stuck:
-                span.end(SilentLineError(self._why_stuck(span)))
-            elif not self._told_down and span.quiet >= self.patience + ANSWER_SECONDS:
+                connection.widen(self.pace.window)
+            if connection.stuck:
+                connection.end(SilentLineError(self._why_stuck(connection)))
+            elif not self._told_down and connection.quiet >= self.patience + ANSWER_SECONDS:
                 await self._examine()
 
-    def _why_stuck(self, span: Span) -> str:
+    def _why_stuck(self, connection: LineConnection) -> str:
         """What to say of a connection on which no byte moves. Where large packets may be to blame, try small ones."""
         reason = f"no byte for {self.no_progress:g} s"
-        choked = span.stands and span.quiet < self.no_progress and span.received < SMALL_SEGMENT
+        choked = connection.stands and connection.quiet < self.no_progress and connection.received < SMALL_SEGMENT
         self._choked = self._choked + 1 if choked else 0
         if self._choked >= CHOKED_OFTEN:
             self.segment = SMALL_SEGMENT
@@ -229,7 +231,7 @@ class Line:
         if self._examining.locked():
             return
         async with self._examining:
-            quiet = min((span.quiet for span in self._spans), default=0.0)
+            quiet = min((connection.quiet for connection in self._connections), default=0.0)
             if quiet >= self.patience:  # else the line carries something, and this connection alone may be dead
                 unheard = f"nothing was heard for {quiet:.0f} s"
                 self._seems_down("; ".join(filter(None, (unheard, self._signs.trouble()))))
@@ -239,9 +241,9 @@ class Line:
                 return
             await asyncio.sleep(self._grace)
             since = asyncio.get_running_loop().time() - asked
-            for span in self._spans:
-                if span.quiet >= since:
-                    span.end(SilentLineError("silent, while new connections are answered", examined=True))
+            for connection in self._connections:
+                if connection.quiet >= since:
+                    connection.end(SilentLineError("silent, while new connections are answered", examined=True))
             self._judge_broker(since)
             if not self._told_down and _OF_SESSION[self._broker] is LineState.UP:
                 self._become(LineState.UP)
@@ -279,10 +281,10 @@ class Line:
         except TimeoutError:
             return
 
-    def _end_spans(self, *, silent_for: float) -> None:
-        for span in self._spans:
-            if span.quiet >= silent_for:
-                span.end(LineError("the line went", examined=True))
+    def _end_connections(self, *, silent_for: float) -> None:
+        for connection in self._connections:
+            if connection.quiet >= silent_for:
+                connection.end(LineError("the line went", examined=True))
 
     def _become(self, state: LineState, reason: str = "") -> None:
         self.reason = reason

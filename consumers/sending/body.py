@@ -15,7 +15,7 @@ from aiohttp.http_writer import StreamWriter
 from aiohttp.payload import Payload
 
 from consumers.fetching.origin import acknowledged, round_trip
-from consumers.line.span import is_encrypted
+from consumers.line.connection import is_encrypted
 
 MEDIA_TYPE = "application/offset+octet-stream"
 LOOK_EVERY = 0.05

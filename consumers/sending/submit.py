@@ -83,16 +83,16 @@ class Submitter:
     async def _submit(self, document: Outgoing) -> _Answer:
         headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}
         silence = aiohttp.ClientTimeout(total=None, sock_read=self._patience)
-        async with self._line.connection(self._pace) as span:
-            client = self._clients.get(span.window)
+        async with self._line.connection(self._pace) as connection:
+            client = self._clients.get(connection.window)
             with separating_faults():
                 async with client.post(
                     self._url, data=document.body, headers=headers, timeout=silence, allow_redirects=False
                 ) as response:
-                    take(span, response)
+                    take(connection, response)
                     ours = response.status == _ACCEPTED or is_problem(response.headers)
                     await tus.require(response, _ACCEPTED, conflict=True, ours=ours)
-                    self._line.alive(span)
+                    self._line.alive(connection)
                     return _read(await response.read())
 
 

@@ -20,9 +20,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadSpoiltError
 from consumers.fetching.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.fetching.origin import Clients
+from consumers.line.connection import LineConnection
 from consumers.line.faults import separating_faults
 from consumers.line.pace import Pace
-from consumers.line.span import Span
 from consumers.line.state import Line
 from consumers.sending import tus
 from consumers.sending.body import PieceBody
@@ -202,23 +202,23 @@ class Uploader:
 
     async def _ask(self, transfer: Transfer, *, begun: bool) -> int:
         """How far it has come: by HEAD after a drop; else by announcing it, which also finds it where it was."""
-        async with self._line.connection(self._pace) as span:
+        async with self._line.connection(self._pace) as connection:
             if begun:
                 head = self._request("HEAD", f"/{transfer.sha256}", headers=tus.VERSION)
                 async with head as response:
                     if response.status == HTTPStatus.OK and tus.is_ours(response.headers):
-                        self._line.alive(span)
+                        self._line.alive(connection)
                         return tus.offset_of(response, size=transfer.size)
             post = self._request("POST", "", headers=tus.announcement(transfer.sha256, transfer.size))
             async with post as response:
                 await tus.require(response, HTTPStatus.CREATED)
-                self._line.alive(span)
+                self._line.alive(connection)
                 return tus.offset_of(response, size=transfer.size)
 
     async def _patch(self, transfer: Transfer, file: BinaryIO, offset: int) -> int:
         """Send bytes until the request is full or the line is wanted for others; how far the upload is then."""
         headers = tus.VERSION | {"Upload-Offset": str(offset)}
-        async with self._line.connection(self._pace) as span:
+        async with self._line.connection(self._pace) as connection:
             body = PieceBody(
                 file,
                 begin=offset,
@@ -226,16 +226,16 @@ class Uploader:
                 piece=FAST_PIECE if self._pace.fast else THIN_PIECE,
                 may_go=transfer.may_read,
                 patience=lambda: self._line.no_progress,
-                on_open=span.take,
-                ahead=span.window,
-                on_acknowledged=lambda count: self._moved(transfer, count, span, body.position),
+                on_open=connection.take,
+                ahead=connection.window,
+                on_acknowledged=lambda count: self._moved(transfer, count, connection, body.position),
             )
             clock = asyncio.get_running_loop().time
             began = clock()
             patch = self._request("PATCH", f"/{transfer.sha256}", headers=headers, data=body, patience=self._patience)
             async with patch as response:
                 await tus.require(response, HTTPStatus.NO_CONTENT)
-                self._line.alive(span)
+                self._line.alive(connection)
                 self._measure(body, body.position - offset, clock() - began)
                 return tus.offset_of(response, size=transfer.size)
 
@@ -264,9 +264,9 @@ class Uploader:
         if self._pace.rate:
             self._line.pace.rate_up = self._pace.rate  # measured on more bytes than a burst of receipts has
 
-    def _moved(self, transfer: Transfer, count: int, span: Span, position: int) -> None:
-        self._line.alive(span)
-        span.widen(self._pace.window)
+    def _moved(self, transfer: Transfer, count: int, connection: LineConnection, position: int) -> None:
+        self._line.alive(connection)
+        connection.widen(self._pace.window)
         transfer.done = position
         self._on_progress(transfer, count)
 

@@ -65,11 +65,11 @@ async def test_of_a_transfer_that_is_held_nothing_comes_but_what_was_on_its_way(
     bulk, urgent = wanted(bench, BULK), wanted(bench, URGENT)
     fetching = asyncio.create_task(bench.fetch(bulk))
     await holds(lambda: bulk.done > 0)
-    (span,) = bench.line._spans
+    (connection,) = bench.line._connections
     bulk.hold()
     await bench.fetch(urgent)
     assert bench.got(urgent) == URGENT
-    assert span.received - bulk.done < 4 * RECORD, "not the 256 kB that the TLS library takes by itself"
+    assert connection.received - bulk.done < 4 * RECORD, "not the 256 kB that the TLS library takes by itself"
     bulk.release()
     await fetching
     assert bench.got(bulk) == BULK

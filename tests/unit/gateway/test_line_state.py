@@ -10,8 +10,8 @@ import pytest
 
 from consumers.errors import LineError, SilentLineError
 from consumers.line import state as line_module
+from consumers.line.connection import LineConnection
 from consumers.line.signs import Signs
-from consumers.line.span import Span
 from consumers.line.state import Line, LineState
 from router.broker import SessionState
 from support.conditions import holds
@@ -72,9 +72,9 @@ async def test_without_a_word_of_the_line_it_is_tried_after_a_moment(
 
 async def held(line: Line, *, silent_for: float = 0.0, on: socket.socket | None = None) -> None:
     """A connection that waits for bytes."""
-    async with line.connection() as span:
-        span.socket = on
-        span.moved_at -= silent_for
+    async with line.connection() as connection:
+        connection.socket = on
+        connection.moved_at -= silent_for
         await asyncio.Event().wait()
 
 
@@ -187,9 +187,9 @@ async def test_a_silent_connection_is_dead_when_a_new_one_is_answered(broker_qui
 
 async def heard(line: Line) -> None:
     """A connection on which bytes come all the time."""
-    async with line.connection() as span:
+    async with line.connection() as connection:
         while True:
-            span.moved()
+            connection.moved()
             await asyncio.sleep(0.001)
 
 
@@ -244,7 +244,7 @@ async def test_where_nothing_large_comes_smaller_segments_are_asked_for_and_peop
     monkeypatch.setattr(line_module, "LOOK_EVERY", 0.005)
     line = Line(patience=0.1)
     line.broker_is(SessionState.UP)
-    monkeypatch.setattr("consumers.line.span.Span.quiet", 0.0)  # as on a machine that acknowledges
+    monkeypatch.setattr("consumers.line.connection.LineConnection.quiet", 0.0)  # as on a machine that acknowledges
     with socket.create_server(("127.0.0.1", 0)) as server:
         for _ in range(line_module.CHOKED_OFTEN):
             assert (line.segment, line.reason.count("MTU")) == (0, 0)
@@ -259,8 +259,8 @@ async def test_where_nothing_large_comes_smaller_segments_are_asked_for_and_peop
 
 async def test_a_connection_that_was_never_made_says_nothing_of_packets() -> None:
     line = Line()
-    span = Span(asyncio.timeout(None))
-    assert [line._why_stuck(span) for _ in range(3)] == ["no byte for 25 s"] * 3
+    connection = LineConnection(asyncio.timeout(None))
+    assert [line._why_stuck(connection) for _ in range(3)] == ["no byte for 25 s"] * 3
     assert line.segment == 0
 
 

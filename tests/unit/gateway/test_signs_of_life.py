@@ -11,10 +11,10 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from consumers.line import names as names_module
+from consumers.line.connection import LineConnection, limit_window
 from consumers.line.names import Names
 from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace
 from consumers.line.signs import Prober
-from consumers.line.span import Span, limit_window
 from router.broker.tcp import told_by
 from support.conditions import holds
 
@@ -97,8 +97,8 @@ async def test_a_window_grows_on_the_connection_that_stands() -> None:
         made.connect(server.getsockname())
         far = server.accept()[0]
         far.settimeout(0.0)
-        span = Span(asyncio.timeout(None), FIRST_WINDOW)
-        span.socket = made
+        connection = LineConnection(asyncio.timeout(None), FIRST_WINDOW)
+        connection.socket = made
 
         def flows(expected: int) -> bool:
             with contextlib.suppress(BlockingIOError):
@@ -107,11 +107,11 @@ async def test_a_window_grows_on_the_connection_that_stands() -> None:
 
         await holds(lambda: flows(FIRST_WINDOW))
         before = pending(made)
-        span.widen(8 * FIRST_WINDOW)
+        connection.widen(8 * FIRST_WINDOW)
         made.recv(before)
         await holds(lambda: flows(4 * before), what="more comes ahead than before")
-        span.widen(FIRST_WINDOW)
-        assert span.window == 8 * FIRST_WINDOW, "it never shrinks"
+        connection.widen(FIRST_WINDOW)
+        assert connection.window == 8 * FIRST_WINDOW, "it never shrinks"
         told = told_by(made)
         assert told is not None
         assert told.received == before + pending(made)

@@ -8,8 +8,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from consumers.line.connection import LineConnection
 from consumers.line.pace import FIRST_WINDOW
-from consumers.line.span import Span
 from consumers.sending.body import PieceBody
 from rig.profiles import Profile
 from rig.proxy import Proxy
@@ -44,7 +44,7 @@ async def test_what_is_written_stays_near_to_what_the_other_side_has(tmp_path: P
 
     may_go = asyncio.Event()
     may_go.set()
-    span = Span(asyncio.timeout(None), FIRST_WINDOW)
+    connection = LineConnection(asyncio.timeout(None), FIRST_WINDOW)
     with (tmp_path / "a").open("rb", buffering=0) as file:
         body = PieceBody(
             file,
@@ -54,7 +54,7 @@ async def test_what_is_written_stays_near_to_what_the_other_side_has(tmp_path: P
             may_go=may_go,
             patience=lambda: 10.0,
             on_acknowledged=on_acknowledged,
-            on_open=span.take,
+            on_open=connection.take,
             ahead=FIRST_WINDOW,
         )
         async with (

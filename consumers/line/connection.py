@@ -1,6 +1,6 @@
-"""One connection's time: what it was made for, whether the other side is heard on it, and how it is ended from outside.
+"""One connection: what it was made for, whether the other side is heard on it, and how it is ended from outside.
 
-The socket is made deep in the HTTP client; it finds the span that it belongs to by the task that asks for it.
+The socket is made deep in the HTTP client; the connection that it belongs to is known by the task that asks for it.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from contextvars import ContextVar
 from consumers.errors import LineError
 from router.broker.tcp import Told, told_by
 
-_CURRENT: ContextVar["Span | None"] = ContextVar("_CURRENT", default=None)
+_CURRENT: ContextVar["LineConnection | None"] = ContextVar("_CURRENT", default=None)
 
 
-class Span:
-    """A connection from the wish for it to its end.
+class LineConnection:
+    """A connection over the line, from the moment it is wanted to its end.
 
     Args:
         limit: ends it.
@@ -121,17 +121,17 @@ def is_encrypted(transport: asyncio.BaseTransport) -> bool:
 
 
 @contextmanager
-def current(span: Span) -> Iterator[None]:
-    """Let what is connected meanwhile, by this task, belong to a span."""
-    token = _CURRENT.set(span)
+def current(connection: LineConnection) -> Iterator[None]:
+    """Let the socket that this task makes meanwhile belong to a connection."""
+    token = _CURRENT.set(connection)
     try:
         yield
     finally:
         _CURRENT.reset(token)
 
 
-def span_of_this_task() -> Span | None:
-    """The span for which this task connects."""
+def connection_of_this_task() -> LineConnection | None:
+    """The connection for which this task makes a socket."""
     return _CURRENT.get()
 
 

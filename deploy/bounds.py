@@ -22,7 +22,7 @@ from schemas.dispatch import MAX_ATTACHMENTS, MAX_FLASH_BYTES, MAX_RULES
 from schemas.errors import MAX_PROBLEMS
 from schemas.keys import MAX_KEY_LENGTH
 from schemas.model import MAX_PARTS
-from schemas.receipt import MAX_BURST, MAX_SAID_BYTES, MAX_SPANS
+from schemas.receipt import MAX_BURST, MAX_RUNS, MAX_SAID_BYTES
 from schemas.rights import DEFAULTS
 from schemas.text import MAX_FILE_NAME_BYTES
 
@@ -107,7 +107,7 @@ def _documents() -> list[tuple[str, object, str]]:
         ("an idempotency key", f"{MAX_KEY_LENGTH} characters", "400"),
         ("a letter in an outbox", f"{MAX_LETTER_BYTES} bytes", "rejected"),
         ("receipts in one message", MAX_BURST, "`dead`"),
-        ("runs of receipt numbers in one question", MAX_SPANS, "asked for later"),
+        ("runs of receipt numbers in one question", MAX_RUNS, "asked for later"),
         *_messages(),
     ]
 

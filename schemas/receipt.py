@@ -23,7 +23,7 @@ MAX_BURST_BYTES = 64 * 1024
 """Bytes of the receipts in one message."""
 MAX_SAID_BYTES = MAX_BURST_BYTES + 1024
 """Bytes of a message from a unit's gateway, of any type: a full burst and what is around it."""
-MAX_SPANS = 200
+MAX_RUNS = 200
 
 
 class Receipt(Travelling):
@@ -145,7 +145,7 @@ class Ask(Travelling):
     """Of the form of this message."""
     unit: UnitCode
     """Whose receipts."""
-    missing: Annotated[tuple[tuple[SequenceNumber, SequenceNumber], ...], Field(min_length=1, max_length=MAX_SPANS)]
+    missing: Annotated[tuple[tuple[SequenceNumber, SequenceNumber], ...], Field(min_length=1, max_length=MAX_RUNS)]
     """Runs of receipt numbers, first and last of each."""
 
 

@@ -109,12 +109,12 @@ class _Known:
     state: str
     redriven_at: int
 
-    def is_redriven_by(self, item: Arriving, *, heard: bool) -> bool:
-        """Whether an operator had it sent again since; ``heard``: the router can know that it is parked.
+    def is_redriven_by(self, item: Arriving, *, router_knows: bool) -> bool:
+        """Whether an operator had it sent again since; ``router_knows``: it can know that this one is parked.
 
         One that does not say so sends what is parked for no other reason, once it has heard of it.
         """
-        return heard if item.redriven_at is None else item.redriven_at > self.redriven_at
+        return router_knows if item.redriven_at is None else item.redriven_at > self.redriven_at
 
 
 _KNOWN = select(inbox.c.delivery_id, inbox.c.pos, inbox.c.state, inbox.c.redriven_at).where(
@@ -273,9 +273,9 @@ def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], no
     One still in work needs no answer.
     """
     parked = {known.pos: (item, known) for item, known in again if known.state == Status.PARKED}
-    unheard = set(conn.scalars(_PARKED_UNSENT, {"positions": as_list(parked)})) if parked else set()
+    unsent = set(conn.scalars(_PARKED_UNSENT, {"positions": as_list(parked)})) if parked else set()
     redriven = {
-        pos: item for pos, (item, known) in parked.items() if known.is_redriven_by(item, heard=pos not in unheard)
+        pos: item for pos, (item, known) in parked.items() if known.is_redriven_by(item, router_knows=pos not in unsent)
     }
     answered = [known.pos for _, known in again if known.state != Status.TAKEN and known.pos not in redriven]
     # After a recovery of the ledger it may come under another number than it was taken under.

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from router.ledger.recovery import forgotten, recovering
-from router.ledger.units import gateways, heard, presence, unit_list
+from router.ledger.units import gateways, presence, receipt_numbers, unit_list
 from router.ledger.units.gateways import Said
 from router.ledger.units.presence import Report
 from router.ledger.way import outbox, progress, recalls
@@ -107,6 +107,6 @@ def _welcome(connection: Connection, hello: Hello, welcome: Sequence[str], now: 
     """What a new spool never got becomes due; what it has given and we have not is asked for at ``ask_at``."""
     renewed = unit_list.record_seen(connection, welcome, now, hello.spool_id, hello.gateway_version)
     given = dict(zip(hello.units, hello.receipts or [0] * len(hello.units), strict=True))
-    heard.greet(connection, hello.spool_id, {code: given[code] for code in welcome}, ask_at=ask_at)
+    receipt_numbers.greet(connection, hello.spool_id, {code: given[code] for code in welcome}, ask_at=ask_at)
     recalls.send_again(connection, renewed, now)
     return outbox.make_due(connection, renewed, [Status.QUEUED, Status.TAKEN], now)

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from router.delivery.questions import SETTLED, Questions, question_to
 from router.delivery.relay import publish_where_possible
-from router.ledger.units import heard
-from router.ledger.units.heard import Question, QuestionsWanted
+from router.ledger.units import receipt_numbers
+from router.ledger.units.receipt_numbers import Question, QuestionsWanted
 from schemas.events import Event
 from schemas.receipt import TYPE_ASK, Ask
 
@@ -22,11 +22,11 @@ class Asker(Questions[Question]):
 
     @staticmethod
     def _is_due(connection: Connection, now: int) -> bool:
-        return heard.is_due(connection, now)
+        return receipt_numbers.is_due(connection, now)
 
     @staticmethod
     def _claimed(connection: Connection, wanted: Sequence[QuestionsWanted]) -> list[list[Question]]:
-        return heard.claim(connection, wanted)
+        return receipt_numbers.claim(connection, wanted)
 
     async def _put(self, questions: Sequence[Question]) -> None:
         directory, day = self._organisation.directory, self._organisation.today
@@ -38,7 +38,7 @@ class Asker(Questions[Question]):
         outcomes = await publish_where_possible(self._publisher, messages)
         answers = iter(outcomes)
         put = [item for item in questions if not item.missing or next(answers) in SETTLED]
-        await self._writer.run(heard.settle, put, weight=len(put))
+        await self._writer.run(receipt_numbers.settle, put, weight=len(put))
         if outcomes:
             numbers = sum(last - first + 1 for item in questions for first, last in item.missing)
             log.warning(Event.RECEIPTS_ASKED, units=len(outcomes), receipts=numbers, unit=questions[0].unit)

@@ -19,7 +19,7 @@ from router.delivery.organisation import Organisation
 from router.delivery.relay import root_of
 from router.directory import Directory
 from router.ledger.engine import reading
-from router.ledger.units.heard import QuestionsWanted
+from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.ledger.writer import Writer
 from schemas.clock import Clock, now_ms
 from schemas.dispatch import Lane

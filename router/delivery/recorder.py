@@ -16,7 +16,7 @@ from router.delivery.hearing import Hearing
 from router.delivery.hellos import Greeting
 from router.errors import UnavailableError
 from router.ledger.recovery import forgotten, recovering
-from router.ledger.units import heard, presence
+from router.ledger.units import presence, receipt_numbers
 from router.ledger.way import new_receipt, outbox, receipts
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import Result, Unknown
@@ -247,9 +247,9 @@ def _apply(
             numbers.setdefault(item.unit, []).append(item.seq)
     if numbers:
         now = now_ms()
-        known = heard.note(connection, numbers, ask_at=now + grace_ms)
+        known = receipt_numbers.note(connection, numbers, ask_at=now + grace_ms)
         if there := signs.worth_noting(known, now):
-            presence.note_heard(connection, there, now)
+            presence.note_alive(connection, there, now)
     return [[next(results) for _ in batch] for batch in batches]
 
 

@@ -15,7 +15,7 @@ from router.ledger.engine import reading
 from router.ledger.recovery import rebuilding, recovering
 from router.ledger.recovery.rebuilding import Letter, Told
 from router.ledger.recovery.recovering import Question
-from router.ledger.units.heard import QuestionsWanted
+from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.attachment import Attachment, TravellingAttachment
 from schemas.descriptor import Descriptor, encode, stub

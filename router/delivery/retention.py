@@ -42,7 +42,7 @@ class Retention:
         self._writer = writer
         self._collector = collector
         self._kept = kept
-        self._heard = False
+        self._looked_before = False
 
     async def look(self) -> None:
         """Forget what is too old now; contents from the second look on.
@@ -56,8 +56,8 @@ class Retention:
         }
         if any(forgotten.values()):
             log.info(Event.LEDGER_PRUNED, **forgotten)
-        if not self._heard:
-            self._heard = True
+        if not self._looked_before:
+            self._looked_before = True
             return
         try:
             await slowly(self._collector.run)

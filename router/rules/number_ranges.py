@@ -6,9 +6,9 @@ Written ``7-9,12``. Runs are in order, do not touch, and stand above ``through``
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-Span = tuple[int, int]
+Run = tuple[int, int]
 """First and last of a run."""
-MOST_SPANS = 100
+MOST_RUNS = 100
 """Runs kept ahead; beyond that the highest are forgotten, so that they are asked for once more."""
 
 
@@ -17,7 +17,7 @@ class Received:
     """What has come of numbers that count from 1: all up to ``through``, and the runs ``ahead`` of it."""
 
     through: int = 0
-    ahead: tuple[Span, ...] = ()
+    ahead: tuple[Run, ...] = ()
 
     def and_also(self, numbers: Iterable[int]) -> "Received":
         """With further numbers, in any order and any number of times."""
@@ -25,7 +25,7 @@ class Received:
         if not new:
             return self
         found = self._with((number, number) for number in new)
-        return Received(found.through, found.ahead[:MOST_SPANS])
+        return Received(found.through, found.ahead[:MOST_RUNS])
 
     def up_to(self, number: int) -> "Received":
         """With everything up to a number, whether it came or never will."""
@@ -39,36 +39,36 @@ class Received:
         """Whether a number is among them."""
         return number <= self.through or any(first <= number <= last for first, last in self.ahead)
 
-    def _with(self, spans: Iterable[Span]) -> "Received":
+    def _with(self, runs: Iterable[Run]) -> "Received":
         through, ahead = self.through, []
-        for first, last in _joined(sorted([*self.ahead, *spans])):
+        for first, last in _joined(sorted([*self.ahead, *runs])):
             if first <= through + 1:
                 through = max(through, last)
             else:
                 ahead.append((first, last))
         return Received(through, tuple(ahead))
 
-    def missing(self, *, above: int, told: int) -> tuple[Span, ...]:
+    def missing(self, *, above: int, told: int) -> tuple[Run, ...]:
         """The runs that miss above a number, up to the highest that is known to have been given."""
         return tuple(_between(max(self.through, above), self.ahead, told))
 
 
-def write(spans: Iterable[Span]) -> str:
+def write(runs: Iterable[Run]) -> str:
     """Runs as text."""
-    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in spans)
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
 
 
-def read(text: str) -> tuple[Span, ...]:
+def read(text: str) -> tuple[Run, ...]:
     """Runs from their text."""
     parts = (part.partition("-") for part in text.split(",") if part)
     return tuple((int(first), int(last or first)) for first, _, last in parts)
 
 
-def _joined(spans: Sequence[Span]) -> Iterator[Span]:
-    if not spans:
+def _joined(runs: Sequence[Run]) -> Iterator[Run]:
+    if not runs:
         return
-    first, last = spans[0]
-    for start, end in spans[1:]:
+    first, last = runs[0]
+    for start, end in runs[1:]:
         if start > last + 1:
             yield first, last
             first = start
@@ -76,8 +76,8 @@ def _joined(spans: Sequence[Span]) -> Iterator[Span]:
     yield first, last
 
 
-def _between(after: int, spans: Iterable[Span], told: int) -> Iterator[Span]:
-    for first, last in spans:
+def _between(after: int, runs: Iterable[Run], told: int) -> Iterator[Run]:
+    for first, last in runs:
         if first > after + 1:
             yield after + 1, first - 1
         after = max(after, last)

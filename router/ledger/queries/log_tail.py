@@ -26,8 +26,8 @@ from router.ledger.queries.delivery_log import (
 from router.ledger.queries.filters import ANY_URGENCY, Filter, parts_of
 from router.ledger.scope import Scope
 from router.rules.number_ranges import Received
-from router.rules.number_ranges import read as read_spans
-from router.rules.number_ranges import write as write_spans
+from router.rules.number_ranges import read as read_runs
+from router.rules.number_ranges import write as write_runs
 from schemas.clock import now_ms
 from schemas.codes import covers, parent_of
 
@@ -155,7 +155,7 @@ def missed(
 
 def name_of(heard: Received) -> str:
     """The name of what has come, as :func:`heard_of` reads it: ``120``, or ``120:122-130,140``."""
-    ahead = write_spans(heard.ahead[:_MOST_TOLD])
+    ahead = write_runs(heard.ahead[:_MOST_TOLD])
     return f"{heard.through}:{ahead}" if ahead else str(heard.through)
 
 
@@ -164,7 +164,7 @@ def heard_of(name: str) -> Received | None:
     match = _STATE.fullmatch(name)
     if match is None:
         return None
-    return Received(int(match[1])).joined(Received(0, read_spans(match[2] or "")))
+    return Received(int(match[1])).joined(Received(0, read_runs(match[2] or "")))
 
 
 def heard_after(conn: Connection, place: int) -> Received:

@@ -17,7 +17,7 @@ from router.ledger.bulk import chunks, insert_rows
 from router.ledger.models import delivery, dispatch, unit, unit_sequence
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.recovery.recovering import REBUILT, Recovery
-from router.ledger.units import heard
+from router.ledger.units import receipt_numbers
 from router.ledger.way import acceptance, acts, new_receipt, recalls, receipts
 from router.ledger.way.acceptance import NewDispatch
 from router.ledger.way.new_receipt import NewReceipt
@@ -223,7 +223,7 @@ def _replay(conn: Connection, page: Told, items: Sequence[KeptDelivery], entered
     results = receipts.apply(conn, entries, page.silence)
     numbers = [receipt.seq for item in page.kept.deliveries for receipt in item.receipts]
     if numbers:
-        heard.note(conn, {page.kept.unit: numbers}, ask_at=page.at + page.grace_ms)
+        receipt_numbers.note(conn, {page.kept.unit: numbers}, ask_at=page.at + page.grace_ms)
     again = [key for some in chunks(sorted(entered)) for key in conn.scalars(_parked_for_it(some))]
     if again:
         acts.redrive(conn, again, who="congvan", reason=_FORGOTTEN_MEANWHILE, now_ms=page.at)

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, ex
 
 from router.ledger.bulk import chunks, insert_rows, update_rows
 from router.ledger.models import dispatch, dispatch_attachment, forgotten, recovery, recovery_unit, spool, unit
-from router.ledger.units.heard import QuestionsWanted
+from router.ledger.units.receipt_numbers import QuestionsWanted
 from schemas.deadlines import is_over
 
 AGAIN_MS = 300_000

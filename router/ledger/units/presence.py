@@ -43,7 +43,7 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _UnitLine:
     """The row of a unit."""
 
     unit: str
@@ -58,13 +58,13 @@ class _Line:
     rate_up: int | None
     clock_skew_ms: int | None
 
-    def heard(self, now: int) -> "_Line":
+    def alive(self, now: int) -> "_UnitLine":
         """The same after a sign of life."""
         since = self.since if self.state is LineState.UP else now
         return replace(self, state=LineState.UP, since=since, heard_at=now, silent_at=now + MISSED * self.every_ms)
 
 
-_COLUMNS = tuple(item.name for item in fields(_Line))
+_COLUMNS = tuple(item.name for item in fields(_UnitLine))
 _OUTAGE = ("unit", "began_at", "ended_at", "told_by", "gateway_began_at")
 _CHANGED = ("id", *_OUTAGE[1:])
 _ROWS = select(*(line.c[name] for name in _COLUMNS))
@@ -120,10 +120,10 @@ def note_report(connection: Connection, units: Sequence[str], report: Report) ->
     _amend(connection, found)
 
 
-def note_heard(connection: Connection, units: Sequence[str], now_ms: int) -> None:
+def note_alive(connection: Connection, units: Sequence[str], now_ms: int) -> None:
     """Note a sign of life of units: receipts came. Those whose gateway does not report are passed over."""
     before = _lines(connection, units)
-    _store(connection, before, [item.heard(max(now_ms, item.heard_at)) for item in before.values()])
+    _store(connection, before, [item.alive(max(now_ms, item.heard_at)) for item in before.values()])
     if back := [code for code, item in before.items() if item.state is LineState.DOWN]:
         near = _outages(connection, back, since=now_ms)
         _amend(connection, {code: reconcile(near[code], [], heard_at=now_ms, patience=0) for code in back})
@@ -151,10 +151,10 @@ def forget_outages(connection: Connection, before: Sequence[int]) -> list[int]:
     return [connection.execute(_FORGET, {"before": at}).rowcount for at in before]
 
 
-def _reported(code: str, before: _Line | None, told: Sequence[Outage], skew: int, report: Report) -> _Line:
+def _reported(code: str, before: _UnitLine | None, told: Sequence[Outage], skew: int, report: Report) -> _UnitLine:
     state, since = (before.state, before.since) if before else (None, 0)
     every_ms = report.said.every * 1000
-    return _Line(
+    return _UnitLine(
         unit=code,
         state=LineState.UP,
         since=up_since(state, since, reported=told, now=report.heard_at),
@@ -169,7 +169,7 @@ def _reported(code: str, before: _Line | None, told: Sequence[Outage], skew: int
     )
 
 
-def _skew(before: _Line | None, report: Report) -> int:
+def _skew(before: _UnitLine | None, report: Report) -> int:
     sample = report.at_ms - report.heard_at
     if before is None:
         return sample
@@ -182,13 +182,13 @@ def _pairs(report: Report) -> Iterator[tuple[int, int]]:
     return ((to_ms(item.down_at), to_ms(item.up_at)) for item in report.said.outages)
 
 
-def _told(pair: tuple[int, int], skew: int, before: _Line | None, report: Report) -> Outage:
+def _told(pair: tuple[int, int], skew: int, before: _UnitLine | None, report: Report) -> Outage:
     """A reported outage by our clock; it began and ended before it was told, whatever the clocks say."""
     began, ended = (min(at - skew, report.heard_at) for at in pair)
     return Outage(_believed(began, ended, before, report), ended, ToldBy.GATEWAY, pair[0])
 
 
-def _believed(began: int, ended: int, before: _Line | None, report: Report) -> int:
+def _believed(began: int, ended: int, before: _UnitLine | None, report: Report) -> int:
     """When a reported outage began, as far as it can be so: a gateway whose clock lost its battery says 1970.
 
     One that ended after the line's last report began after it; an interval is left for what waited on its way. Another
@@ -202,7 +202,7 @@ def _believed(began: int, ended: int, before: _Line | None, report: Report) -> i
     return began if may_be else min(ended, before.reported_at + 1)
 
 
-def _lines(connection: Connection, units: Sequence[str]) -> dict[str, _Line]:
+def _lines(connection: Connection, units: Sequence[str]) -> dict[str, _UnitLine]:
     statement = _OF_UNITS
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(line.c.unit).with_for_update()
@@ -210,12 +210,12 @@ def _lines(connection: Connection, units: Sequence[str]) -> dict[str, _Line]:
     return {row[0]: _line(row) for row in rows}
 
 
-def _line(row: Sequence[object]) -> _Line:
+def _line(row: Sequence[object]) -> _UnitLine:
     code, state, *rest = row
-    return _Line(code, LineState(state), *rest)  # type: ignore[arg-type]
+    return _UnitLine(code, LineState(state), *rest)  # type: ignore[arg-type]
 
 
-def _columns(item: _Line) -> Row:
+def _columns(item: _UnitLine) -> Row:
     return tuple(value.value if isinstance(value, LineState) else value for value in astuple(item))
 
 
@@ -228,7 +228,7 @@ def _outages(connection: Connection, units: Sequence[str], *, since: int) -> Map
     return found
 
 
-def _store(connection: Connection, before: Mapping[str, _Line], after: Sequence[_Line]) -> None:
+def _store(connection: Connection, before: Mapping[str, _UnitLine], after: Sequence[_UnitLine]) -> None:
     new = [_columns(item) for item in after if item.unit not in before]
     insert_rows(connection, line, _COLUMNS, new, key="unit")
     update_rows(connection, line, _COLUMNS, [_columns(item) for item in after if item.unit in before])

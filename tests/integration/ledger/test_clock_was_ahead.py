@@ -22,9 +22,9 @@ from router.ledger.queries import Filter, attention, overview, stuck, undelivere
 from router.ledger.redrives.decisions import BATCH, Course, JobState, Outcome, Pace, Tally, decide, settle
 from router.ledger.redrives.making import dry_run
 from router.ledger.scope import EVERYTHING
-from router.ledger.units import heard, lines, presence
-from router.ledger.units.heard import QuestionsWanted
+from router.ledger.units import lines, presence, receipt_numbers
 from router.ledger.units.presence import Listening, Report
+from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.ledger.way import outbox, receipts
 from router.ledger.way.acts import redrive
 from router.ledger.way.new_receipt import NewReceipt
@@ -148,9 +148,9 @@ def test_a_line_that_was_heard_of_in_the_future_is_down_when_it_is_silent(conn: 
 
 
 def test_receipts_that_miss_are_asked_for(conn: Connection, clerk: Clerk) -> None:
-    heard.note(conn, {"LCA.01": [2]}, ask_at=clerk.now + 30_000)
-    assert heard.is_due(conn, START)
-    (questions,) = heard.claim(conn, [QuestionsWanted(START, START + 60_000, 500)])
+    receipt_numbers.note(conn, {"LCA.01": [2]}, ask_at=clerk.now + 30_000)
+    assert receipt_numbers.is_due(conn, START)
+    (questions,) = receipt_numbers.claim(conn, [QuestionsWanted(START, START + 60_000, 500)])
     assert [item.missing for item in questions] == [((1, 1),)]
 
 

@@ -123,7 +123,7 @@ def test_a_router_that_has_not_listened_for_so_long_takes_no_line_to_be_down(led
 def test_a_receipt_is_a_sign_of_life_but_tells_nothing_of_a_unit_that_never_reported(ledger: Engine) -> None:
     begin(ledger, "LCA.01")
     with ledger.begin() as conn:
-        presence.note_heard(conn, ["LCA.01", "LCA.02"], START + 2 * MINUTE)
+        presence.note_alive(conn, ["LCA.01", "LCA.02"], START + 2 * MINUTE)
     assert silent(ledger, START + 4 * MINUTE) == []
     assert line(ledger).since == START
     with reading(ledger) as conn:
@@ -134,7 +134,7 @@ def test_a_receipt_ends_an_outage_that_only_silence_told_of(ledger: Engine) -> N
     begin(ledger, "LCA.01")
     silent(ledger, START + 5 * MINUTE)
     with ledger.begin() as conn:
-        presence.note_heard(conn, ["LCA.01"], START + 9 * MINUTE)
+        presence.note_alive(conn, ["LCA.01"], START + 9 * MINUTE)
     assert outages(ledger) == [("LCA.01", START, START + 9 * MINUTE, "silence")]
     assert (line(ledger).state, line(ledger).since) == (LineState.UP, START + 9 * MINUTE)
 
@@ -143,7 +143,7 @@ def test_a_later_report_corrects_the_outage_instead_of_adding_one(ledger: Engine
     begin(ledger, "LCA.01")
     silent(ledger, START + 5 * MINUTE)
     with ledger.begin() as conn:
-        presence.note_heard(conn, ["LCA.01"], START + 9 * MINUTE)
+        presence.note_alive(conn, ["LCA.01"], START + 9 * MINUTE)
     down = (START + 20_000, START + 8 * MINUTE)
     for _ in range(2):
         report(ledger, "LCA.01", at=START + 9 * MINUTE, skew=3_600_000, downs=(down,))
@@ -178,7 +178,7 @@ def test_an_outage_that_a_gateway_without_a_clock_tells_begins_after_the_last_re
     before = (START, START + 9 * MINUTE)
     if receipts_first:
         with ledger.begin() as conn:
-            presence.note_heard(conn, ["LCA.01"], START + 20 * MINUTE)
+            presence.note_alive(conn, ["LCA.01"], START + 20 * MINUTE)
     for at in (20, 21):  # told again when no broker confirmed it
         report(ledger, "LCA.01", at=START + at * MINUTE, downs=((1000, START + 20 * MINUTE - 500),))
         assert sorted(outages(ledger)) == [

@@ -313,7 +313,7 @@ WRITES: dict[str, Callable[[Connection], object]] = {
         conn, ["LCA.02.005"], Report(LineReport(every=60), 100, 100)
     ),
     "outages of long ago": lambda conn: presence.forget_outages(conn, [1]),
-    "a sign of life": lambda conn: presence.note_heard(conn, ["LCA.02.005", "LCA.02.006"], 100),
+    "a sign of life": lambda conn: presence.note_alive(conn, ["LCA.02.005", "LCA.02.006"], 100),
 }
 
 

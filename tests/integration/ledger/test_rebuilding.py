@@ -14,7 +14,7 @@ from router.ledger.models import delivery, dispatch, dispatch_word, receipt, uni
 from router.ledger.recovery import forgotten, rebuilding, recovering
 from router.ledger.recovery.rebuilding import Rebuilt, Told
 from router.ledger.recovery.recovering import Opening
-from router.ledger.units.heard import QuestionsWanted
+from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import now_ms

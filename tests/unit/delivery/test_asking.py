@@ -10,7 +10,7 @@ from router.broker import Outcome
 from router.delivery.missing_receipts import Asker
 from router.delivery.organisation import Organisation
 from router.ledger.engine import reading
-from router.ledger.units import heard
+from router.ledger.units import receipt_numbers
 from router.ledger.writer import Writer
 from support.conditions import holds
 from support.ledgers import Clerk, unit
@@ -23,7 +23,7 @@ UNIT = "LCA.02"
 def organisation(ledger: Engine, clock: SetClock) -> Organisation:
     with ledger.begin() as conn:
         Clerk(conn).units(unit("LCA"), unit(UNIT))
-        heard.note(conn, {UNIT: [1, 2, 5]}, ask_at=clock.now + 30_000)
+        receipt_numbers.note(conn, {UNIT: [1, 2, 5]}, ask_at=clock.now + 30_000)
     made = Organisation(ledger, "Asia/Ho_Chi_Minh", clock=clock)
     made.refresh()
     return made
@@ -53,7 +53,7 @@ def asker(
 
 def is_due(ledger: Engine, clock: SetClock) -> bool:
     with reading(ledger) as conn:
-        return heard.is_due(conn, clock.now)
+        return receipt_numbers.is_due(conn, clock.now)
 
 
 async def test_nobody_is_asked_before_the_grace_is_over(asker: Asker, publisher: StandInPublisher) -> None:
@@ -100,7 +100,7 @@ async def test_a_unit_without_a_queue_is_not_asked_again_before_it_says_hello(
     await asker.ask()
     assert len(publisher.published) == 1
     with ledger.begin() as conn:
-        heard.greet(conn, "spool", {UNIT: 5}, ask_at=clock.now)
+        receipt_numbers.greet(conn, "spool", {UNIT: 5}, ask_at=clock.now)
     await asker.ask()
     assert len(publisher.published) == 2
 

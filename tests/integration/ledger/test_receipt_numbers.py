@@ -10,8 +10,8 @@ from router.delivery.hellos import Greeting
 from router.delivery.recorder import Signs, _apply
 from router.ledger.engine import reading
 from router.ledger.models import unit_receipts
-from router.ledger.units import heard
-from router.ledger.units.heard import Question, QuestionsWanted
+from router.ledger.units import receipt_numbers
+from router.ledger.units.receipt_numbers import Question, QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
@@ -33,17 +33,17 @@ def units(ledger: Engine) -> None:
 
 def note(ledger: Engine, *numbers: int, at: int = START, code: str = UNIT) -> None:
     with ledger.begin() as conn:
-        heard.note(conn, {code: numbers}, ask_at=at)
+        receipt_numbers.note(conn, {code: numbers}, ask_at=at)
 
 
 def greet(ledger: Engine, last: int, *, spool: str = SPOOL, at: int = START, code: str = UNIT) -> None:
     with ledger.begin() as conn:
-        heard.greet(conn, spool, {code: last}, ask_at=at)
+        receipt_numbers.greet(conn, spool, {code: last}, ask_at=at)
 
 
 def claim(ledger: Engine, now: int = START, lease: int = 60_000) -> list[Question]:
     with ledger.begin() as conn:
-        return heard.claim(conn, [QuestionsWanted(now, now + lease, 500)])[0]
+        return receipt_numbers.claim(conn, [QuestionsWanted(now, now + lease, 500)])[0]
 
 
 def ask(ledger: Engine, now: int = START) -> Sequence[tuple[int, int]]:
@@ -51,7 +51,7 @@ def ask(ledger: Engine, now: int = START) -> Sequence[tuple[int, int]]:
     found = claim(ledger, now)
     assert len(found) == 1, found
     with ledger.begin() as conn:
-        heard.settle(conn, [found])
+        receipt_numbers.settle(conn, [found])
     return found[0].missing
 
 
@@ -62,7 +62,7 @@ def test_receipts_that_come_in_order_or_twice_miss_nothing(ledger: Engine) -> No
     greet(ledger, 6)
     assert claim(ledger) == []
     with reading(ledger) as conn:
-        assert not heard.is_due(conn, START)
+        assert not receipt_numbers.is_due(conn, START)
 
 
 def test_what_a_hello_names_and_the_ledger_has_not_is_asked_for_after_the_grace(ledger: Engine) -> None:
@@ -70,7 +70,7 @@ def test_what_a_hello_names_and_the_ledger_has_not_is_asked_for_after_the_grace(
     greet(ledger, 5, at=START + 30_000)
     assert claim(ledger, START + 29_999) == []
     with reading(ledger) as conn:
-        assert heard.is_due(conn, START + 30_000)
+        assert receipt_numbers.is_due(conn, START + 30_000)
     assert ask(ledger, START + 30_000) == ((3, 5),)
 
 
@@ -105,7 +105,7 @@ def test_a_claimed_question_is_nobody_elses_until_its_lease_is_over(ledger: Engi
     again = claim(ledger, START + 60_000)
     assert [item.missing for item in again] == [item.missing for item in first]
     with ledger.begin() as conn:
-        heard.settle(conn, [first])
+        receipt_numbers.settle(conn, [first])
         assert conn.scalars(select(unit_receipts.c.ask_at)).one() is not None, "the second claim stands"
 
 
@@ -114,7 +114,7 @@ def test_what_came_while_the_question_was_put_and_left_a_new_gap_is_asked_for_la
     put = claim(ledger)
     note(ledger, 6)
     with ledger.begin() as conn:
-        heard.settle(conn, [put])
+        receipt_numbers.settle(conn, [put])
     assert claim(ledger, START + 59_999) == []
     assert ask(ledger, START + 60_000) == ((4, 5),), "though nothing came since"
 
@@ -124,10 +124,10 @@ def test_what_came_while_the_question_was_put_and_left_no_gap_asks_nothing(ledge
     put = claim(ledger)
     note(ledger, 4)
     with ledger.begin() as conn:
-        heard.settle(conn, [put])
+        receipt_numbers.settle(conn, [put])
     assert claim(ledger, START + 60_000) == []
     with reading(ledger) as conn:
-        assert not heard.is_due(conn, START + 2 * heard.FURTHEST_MS)
+        assert not receipt_numbers.is_due(conn, START + 2 * receipt_numbers.FURTHEST_MS)
 
 
 def test_a_new_spool_counts_from_one_again(ledger: Engine) -> None:

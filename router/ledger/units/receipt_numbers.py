@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, case, exists, select, 
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import unit as unit_table
 from router.ledger.models import unit_receipts as table
-from router.rules.number_ranges import Received, Span, read, write
+from router.rules.number_ranges import Received, Run, read, write
 from schemas.deadlines import is_over
 
 
@@ -32,25 +32,25 @@ class Question:
     """Numbers that miss of a unit, none above ``told``; claimed until ``until_ms``."""
 
     unit: str
-    missing: tuple[Span, ...]
+    missing: tuple[Run, ...]
     told: int
     until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _Numbers:
     """The row of a unit."""
 
     unit: str
     spool_id: str = ""
-    heard: Received = Received()  # noqa: RUF009 - a frozen value
+    received: Received = Received()  # noqa: RUF009 - a frozen value
     told: int = 0
     asked: int = 0
     ask_at: int | None = None
 
-    def due_at(self, ask_at: int) -> "_Standing":
+    def due_at(self, ask_at: int) -> "_Numbers":
         """The same, to be asked for what misses at ``ask_at`` unless nothing does."""
-        missing = self.heard.missing(above=self.asked, told=self.told)
+        missing = self.received.missing(above=self.asked, told=self.told)
         return replace(self, ask_at=ask_at if missing else None)
 
 
@@ -81,22 +81,22 @@ def note(connection: Connection, numbers: Mapping[str, Sequence[int]], *, ask_at
     Returns:
         The units of which that is noted: a subtree's gateway may name others than there are, and they leave nothing.
     """
-    before = _standings(connection, numbers)
+    before = _numbers(connection, numbers)
     after = []
     for unit, new in numbers.items():
-        old = before.get(unit) or _Standing(unit)
-        heard = replace(old, heard=old.heard.and_also(new), told=max(old.told, *new))
-        after.append(heard.due_at(old.ask_at or ask_at))
+        old = before.get(unit) or _Numbers(unit)
+        noted = replace(old, received=old.received.and_also(new), told=max(old.told, *new))
+        after.append(noted.due_at(old.ask_at or ask_at))
     return _store(connection, before, after)
 
 
 def greet(connection: Connection, spool_id: str, given: Mapping[str, int], *, ask_at: int) -> None:
     """Note how many receipts a spool has given, by unit; numbers of another spool than before begin anew."""
-    before = _standings(connection, given)
+    before = _numbers(connection, given)
     after = []
     for unit, last in given.items():
         old = before.get(unit)
-        known = old if old is not None and old.spool_id in {"", spool_id} else _Standing(unit)
+        known = old if old is not None and old.spool_id in {"", spool_id} else _Numbers(unit)
         told = replace(known, spool_id=spool_id, told=max(known.told, last), asked=0)
         after.append(told.due_at(ask_at))
     _store(connection, before, after)
@@ -124,29 +124,29 @@ def settle(connection: Connection, batches: Sequence[Sequence[Question]]) -> lis
 def _claim(connection: Connection, wish: QuestionsWanted) -> Iterator[Question]:
     statement = _DUE.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _DUE
     rows = connection.execute(statement, {"now": wish.now_ms, "limit": wish.limit}).all()
-    found = [_standing(row) for row in rows]
+    found = [_read_row(row) for row in rows]
     claimed = [item.due_at(wish.until_ms) for item in found]
     update_rows(connection, table, ("unit", "ask_at"), [(item.unit, item.ask_at) for item in claimed])
     for item in claimed:
         if item.ask_at is not None:
-            yield Question(item.unit, item.heard.missing(above=item.asked, told=item.told), item.told, item.ask_at)
+            yield Question(item.unit, item.received.missing(above=item.asked, told=item.told), item.told, item.ask_at)
 
 
-def _standings(connection: Connection, units: Mapping[str, object]) -> dict[str, _Standing]:
+def _numbers(connection: Connection, units: Mapping[str, object]) -> dict[str, _Numbers]:
     statement = _OF_UNITS
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(table.c.unit).with_for_update()
     some = chunks(sorted(units))
     rows = (row for codes in some for row in rows_at_once(connection, statement, {"units": codes}))
-    return {row[0]: _standing(row) for row in rows}
+    return {row[0]: _read_row(row) for row in rows}
 
 
-def _standing(row: Sequence[object]) -> _Standing:
+def _read_row(row: Sequence[object]) -> _Numbers:
     unit, spool_id, through, ahead, told, asked, ask_at = row
-    return _Standing(unit, spool_id, Received(through, read(ahead)), told, asked, ask_at)  # type: ignore[arg-type]
+    return _Numbers(unit, spool_id, Received(through, read(ahead)), told, asked, ask_at)  # type: ignore[arg-type]
 
 
-def _store(connection: Connection, before: Mapping[str, _Standing], after: Sequence[_Standing]) -> list[str]:
+def _store(connection: Connection, before: Mapping[str, _Numbers], after: Sequence[_Numbers]) -> list[str]:
     """Write what has changed, and what is new of units that exist; the units whose rows there are."""
     unknown = [item.unit for item in after if item.unit not in before]
     there = {code for some in chunks(unknown) for code in connection.scalars(_THERE, {"units": some})}
@@ -157,12 +157,12 @@ def _store(connection: Connection, before: Mapping[str, _Standing], after: Seque
     return [item.unit for item in after if item.unit in before or item.unit in there]
 
 
-def _row(item: _Standing) -> Row:
+def _row(item: _Numbers) -> Row:
     return (
         item.unit,
         item.spool_id,
-        item.heard.through,
-        write(item.heard.ahead),
+        item.received.through,
+        write(item.received.ahead),
         item.told,
         item.asked,
         item.ask_at,

@@ -15,7 +15,7 @@ from schemas.clock import Day, Moment
 from schemas.codes import UnitCode
 from schemas.ids import Id
 from schemas.model import Travelling
-from schemas.text import Line, Name, Notation, Paragraphs
+from schemas.text import Name, Notation, OneLine, Paragraphs
 
 MAX_FLASH_BYTES = 2048
 MAX_ATTACHMENTS = 50
@@ -97,13 +97,13 @@ class Letter(Travelling):
     """The number as printed: ``123-CV/TU`` (Party) or ``123/UBND-VP`` (State)."""
     type: Name = "công văn"
     """Tên loại, in the words of the issuer: công văn, quyết định, giấy mời …"""
-    subject: Annotated[Line, Field(min_length=1, max_length=500)]
+    subject: Annotated[OneLine, Field(min_length=1, max_length=500)]
     """Trích yếu."""
     issuer: UnitCode
     """The code of the unit that issues it."""
-    signer: Annotated[Line, Field(max_length=200)] = ""
+    signer: Annotated[OneLine, Field(max_length=200)] = ""
     """Who signed it."""
-    place: Annotated[Line, Field(max_length=200)] = ""
+    place: Annotated[OneLine, Field(max_length=200)] = ""
     """Where it was issued (địa danh)."""
     issued_on: Day | None = None
     """The day it bears."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.codes import UnitCode
 from schemas.reasons import ReasonCode, known_code
-from schemas.text import Line
+from schemas.text import OneLine
 
 HEADER_HEALTH = "health"
 HEADER_SPOOL = "Congvan-Spool"
@@ -40,7 +40,7 @@ class Trouble(BaseModel):
     units: Annotated[tuple[UnitCode, ...], Field(max_length=MAX_UNITS)] = ()
     """Empty: all that the gateway hosts."""
     seconds: Annotated[int, Field(ge=0, le=10 * 366 * 86_400)] = 0
-    why: Annotated[Line, Field(max_length=MAX_WHY)] = ""
+    why: Annotated[OneLine, Field(max_length=MAX_WHY)] = ""
 
     @property
     def known(self) -> ReasonCode | None:

@@ -11,7 +11,7 @@ from schemas.ids import Id, SequenceNumber
 from schemas.line import MAX_HELD, Held, LineReport
 from schemas.model import Travelling
 from schemas.states import BY_UNIT, Status
-from schemas.text import Line
+from schemas.text import OneLine
 
 TYPE_RECEIPTS = "receipts"
 TYPE_GAP = "gap"
@@ -49,17 +49,17 @@ class Receipt(Travelling):
     """Counts the receipts of the gateway's spool for this unit."""
     content_sha256: Sha256 | None = None
     """The content as the unit has it, see :func:`schemas.attachment.content_digest`."""
-    reason: Annotated[Line, Field(max_length=1000)] = ""
+    reason: Annotated[OneLine, Field(max_length=1000)] = ""
     """Why; needed by `refused` and `parked`."""
-    person: Annotated[Line, Field(max_length=200)] = ""
+    person: Annotated[OneLine, Field(max_length=200)] = ""
     """Who said it, when a person did."""
-    department: Annotated[Line, Field(max_length=200)] = ""
+    department: Annotated[OneLine, Field(max_length=200)] = ""
     """That person's department."""
-    register_number: Annotated[Line, Field(max_length=50)] = ""
+    register_number: Annotated[OneLine, Field(max_length=50)] = ""
     """The unit's own arrival number (số đến)."""
     attempts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """How often the unit's sink was tried (line drops are no attempts)."""
-    gateway_version: Annotated[Line, Field(max_length=50)] = ""
+    gateway_version: Annotated[OneLine, Field(max_length=50)] = ""
     """Of the program that wrote it."""
     traceparent: Annotated[str, Field(max_length=55)] = ""
     """The trace the dispatch was submitted under, see :mod:`schemas.trace`."""
@@ -117,7 +117,7 @@ class Hello(Travelling):
     """Tells a spool from one that was made anew in its place."""
     at: Moment
     """By the gateway's clock."""
-    gateway_version: Annotated[Line, Field(max_length=50)] = ""
+    gateway_version: Annotated[OneLine, Field(max_length=50)] = ""
     """Of the program."""
     receipts: Annotated[tuple[Annotated[int, Field(ge=0, le=2**53 - 1)], ...], Field(max_length=1000)] = ()
     """Left out when none was given."""

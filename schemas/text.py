@@ -86,13 +86,13 @@ def as_typed(text: str) -> str:
     return text if text.isascii() else text.translate(_TYPED)
 
 
-Line = Annotated[str, AfterValidator(_line)]
+OneLine = Annotated[str, AfterValidator(_line)]
 """One line of text: NFC, stripped, without control or bidirectional-override characters; empty, or it shows."""
 
 Paragraphs = Annotated[str, AfterValidator(_paragraphs)]
 """Text of several lines: as :data:`Line`, but line feeds and tabs may stand in it."""
 
-Name = Annotated[Line, Field(min_length=1, max_length=200)]
+Name = Annotated[OneLine, Field(min_length=1, max_length=200)]
 """A short name: 1 to 200 characters on one line."""
 
 Notation = Annotated[str, AfterValidator(_notation), Field(min_length=1, max_length=200)]

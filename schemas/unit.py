@@ -10,7 +10,7 @@ from schemas.clock import Day
 from schemas.codes import UnitCode
 from schemas.model import Travelling
 from schemas.opening import Opening
-from schemas.text import Line, Name
+from schemas.text import Name, OneLine
 
 UnitKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 """province, department, district, commune …: a word that is data, not a rule."""
@@ -58,7 +58,7 @@ class Unit(Travelling):
     """A word that is data: province, department, district, commune …"""
     link: Link
     """How it is reached."""
-    note: Annotated[Line, Field(max_length=500)] = ""
+    note: Annotated[OneLine, Field(max_length=500)] = ""
     """For operators."""
     opening: Opening = ""
     """The hours at which everything is fetched, as ``18:00-21:00``; empty: always. See :mod:`schemas.opening`."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from consumers.line.openings import local_clock
 from consumers.reading.coming import Coming
-from consumers.reading.inbox import Entry, Told
+from consumers.reading.inbox import Entry, InboxReceipt
 from schemas.clock import iso, to_ms
 from schemas.descriptor import Descriptor
 from schemas.states import Status
@@ -49,7 +49,7 @@ def show_entries(entries: Sequence[Entry], on_their_way: Sequence[Coming], *, as
 
 
 def show_document(
-    entry: Entry, descriptor: Descriptor, told: Sequence[Told], coming: Coming | None = None, *, as_json: bool
+    entry: Entry, descriptor: Descriptor, told: Sequence[InboxReceipt], coming: Coming | None = None, *, as_json: bool
 ) -> None:
     """One document with its letter, its files and its receipts."""
     if as_json:
@@ -181,7 +181,7 @@ def _lines(entry: Entry, descriptor: Descriptor, coming: Coming | None) -> Itera
         yield "text", descriptor.flash_text
 
 
-def _sentence(told: Told) -> str:
+def _sentence(told: InboxReceipt) -> str:
     who = ", ".join(filter(None, (told.person, told.department)))
     number = f" under number {told.register_number}" if told.register_number else ""
     sent = "" if told.sent_at else " (not sent yet)"
@@ -206,7 +206,7 @@ def _coming_fields(coming: Coming) -> dict[str, Any]:
     }
 
 
-def _told_fields(told: Told) -> dict[str, Any]:
+def _told_fields(told: InboxReceipt) -> dict[str, Any]:
     return asdict(told) | {"sent_at": iso(told.sent_at) if told.sent_at else None}
 
 

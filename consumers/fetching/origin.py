@@ -22,7 +22,7 @@ from consumers.fetching.answers import GONE, Meaning, foreign, is_problem, meani
 from consumers.fetching.part import Form, Part
 from consumers.line.connection import LineConnection, connection_of_this_task, limit_window
 from consumers.line.names import Names
-from router.broker.tcp import told_by
+from router.broker.tcp import tcp_info
 from schemas.encoding import Encoding, as_available_dictionary
 
 USER_TIMEOUT = 25_000
@@ -125,13 +125,13 @@ def round_trip(stream: BaseProtocol | None) -> float:
     """The shortest round trip that a connection has seen, in seconds; 0 when that is not known."""
     if stream is None or stream.transport is None:
         return 0.0
-    told = told_by(stream.transport.get_extra_info("socket"))
+    told = tcp_info(stream.transport.get_extra_info("socket"))
     return 0.0 if told is None else told.round_trip
 
 
 def acknowledged(transport: asyncio.BaseTransport) -> int:
     """The bytes that the other side has acknowledged since the connection was made; 0 when that is not known."""
-    told = told_by(transport.get_extra_info("socket"))
+    told = tcp_info(transport.get_extra_info("socket"))
     return 0 if told is None else told.sent
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from consumers.errors import LineError
-from router.broker.tcp import Told, told_by
+from router.broker.tcp import TcpInfo, tcp_info
 
 _CURRENT: ContextVar["LineConnection | None"] = ContextVar("_CURRENT", default=None)
 
@@ -49,16 +49,16 @@ class LineConnection:
     @property
     def quiet(self) -> float:
         """Seconds since the other side was heard on it, or since it was asked for."""
-        told = self._told()
+        info = self._tcp_info()
         since = time.monotonic() - self.moved_at
-        return since if told is None else min(told.quiet, since)
+        return since if info is None else min(info.quiet, since)
 
     @property
     def stuck(self) -> bool:
         """Whether no byte has moved for too long though some should."""
-        told = self._told()
-        if told is not None and told.moved != self._moved:
-            self._moved = told.moved
+        info = self._tcp_info()
+        if info is not None and info.moved != self._moved:
+            self._moved = info.moved
             self.moved_at = time.monotonic()
         if not self.may_move.is_set():
             self.moved_at = time.monotonic()
@@ -67,8 +67,8 @@ class LineConnection:
     @property
     def received(self) -> int:
         """Bytes that have come on it."""
-        told = self._told()
-        return 0 if told is None else told.received
+        info = self._tcp_info()
+        return 0 if info is None else info.received
 
     def came(self) -> int:
         """Bytes that have come since the last call, also of a record of TLS of which the rest is yet to come."""
@@ -78,7 +78,7 @@ class LineConnection:
     @property
     def stands(self) -> bool:
         """Whether the connection is made."""
-        return self._told() is not None
+        return self._tcp_info() is not None
 
     def moved(self) -> None:
         """Bytes have come, or gone."""
@@ -111,8 +111,8 @@ class LineConnection:
             self.error = error
             self._limit.reschedule(0.0)
 
-    def _told(self) -> Told | None:
-        return told_by(self.socket)
+    def _tcp_info(self) -> TcpInfo | None:
+        return tcp_info(self.socket)
 
 
 def is_encrypted(transport: asyncio.BaseTransport) -> bool:

@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class InboxReceipt:
     """One receipt of a delivery; ``sent_at`` (UTC milliseconds) is None while no broker has confirmed it."""
 
     id: str
@@ -183,12 +183,12 @@ def descriptor_of(spool: Spool, delivery_id: str) -> Descriptor:
     return parse(Descriptor, body, what="descriptor")
 
 
-def receipts_of(spool: Spool, delivery_id: str) -> list[Told]:
+def receipts_of(spool: Spool, delivery_id: str) -> list[InboxReceipt]:
     """What was said of a delivery, oldest first."""
     with spool.reading() as conn:
         rows = conn.execute(_TOLD, {"delivery_id": delivery_id}).all()
     return [
-        Told(
+        InboxReceipt(
             row.id,
             Status(row.status),
             row.at,

@@ -44,7 +44,7 @@ class _ListedOpening(BaseModel):
     timezone: Annotated[str, AfterValidator(_known_zone)]
 
 
-class _Listed(BaseModel):
+class _ListedUnit(BaseModel):
     """What we need of a unit in the router's list; fields it may gain do not matter."""
 
     code: UnitCode
@@ -56,7 +56,7 @@ class _Listed(BaseModel):
         return Hosted(self.code, self.opening.hours, self.opening.timezone) if self.opening else Hosted(self.code)
 
 
-_LIST = TypeAdapter(list[_Listed])
+_LIST = TypeAdapter(list[_ListedUnit])
 
 
 class Hosting:

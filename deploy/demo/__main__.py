@@ -22,7 +22,7 @@ from deploy.commands._up import interruptible
 from deploy.demo import everyday
 from deploy.demo.errors import DemoError
 from deploy.demo.follow import Followed, look
-from deploy.demo.line import Line
+from deploy.demo.line import DemoLine
 from deploy.demo.scenes import SCENES, send
 from deploy.demo.screen import Screen
 from deploy.errors import StartError
@@ -79,7 +79,7 @@ async def show(home: Path, screen: Screen, *, keep: bool) -> None:
         screen.say("starting a private RabbitMQ, the router and the gateways of the example Lào Cai …")
         settings = RouterSettings(data_dir=home, http_port=_port())
         environ = {**os.environ, **(everyday.SETTINGS if keep else {})}
-        line = Line()
+        line = DemoLine()
         wish = Setup(environ=environ, example="lao-cai", through=line.through if keep else None)
         async with line, AllInOne(settings, wish) as running:
             screen.say(f"ready after {time.monotonic() - began:.0f} s; web API at {running.api_url}")

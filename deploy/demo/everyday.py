@@ -18,7 +18,7 @@ from consumers.spool.store import open_spool
 from deploy.allinone import Running
 from deploy.demo.errors import DemoError
 from deploy.demo.follow import Followed, look
-from deploy.demo.line import Line
+from deploy.demo.line import DemoLine
 from deploy.demo.scenes import FILES, Scene, send
 from deploy.demo.screen import Screen
 from schemas.accounts import Role
@@ -50,7 +50,7 @@ class Said:
     """The unit that did not accept the document."""
 
 
-async def play(running: Running, line: Line, screen: Screen) -> None:
+async def play(running: Running, line: DemoLine, screen: Screen) -> None:
     """Let people act, drop the line while a document is on its way, and have one parked.
 
     Raises:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 _CHUNK = 64 * 1024
 
 
-class Line:
+class DemoLine:
     """Passes connections on while it is up. An asynchronous context; behind it nothing is left open."""
 
     def __init__(self) -> None:

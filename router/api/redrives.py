@@ -31,7 +31,7 @@ from schemas.ids import Id
 from schemas.keys import read_key
 from schemas.model import Travelling, parse
 from schemas.retry import WATCH_SECONDS
-from schemas.text import Line
+from schemas.text import OneLine
 
 T = TypeVar("T")
 MOST_PER_MINUTE = 6000
@@ -66,7 +66,7 @@ class DryRunRequest(Travelling):
 class RedriveRequest(DryRunRequest):
     """A redrive to make."""
 
-    reason: Annotated[Line, Field(min_length=1, max_length=500)]
+    reason: Annotated[OneLine, Field(min_length=1, max_length=500)]
     """Why it may work now; kept in the receipts and the audit log."""
     pace: Pace = Pace.CANARY
     """canary: one, ten, the rest; rate: `per_minute`; all: at once; hand: one, then as many as are let go."""

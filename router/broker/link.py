@@ -27,7 +27,7 @@ from pika.exceptions import AMQPError, InvalidFrameError
 
 from router.broker.errors import BrokerUnavailableError, ChannelClosedError
 from router.broker.inbox import Inbox
-from router.broker.tcp import told_by
+from router.broker.tcp import tcp_info
 from router.broker.tuning import Tuning
 from schemas.clock import now_ms
 
@@ -73,7 +73,7 @@ class Link(AsyncioConnection):  # type: ignore[misc] # pika ships no types
     @property
     def quiet(self) -> float:
         """Seconds since the broker's machine was heard, by any segment; infinite without a connection."""
-        told = told_by(self._wire)
+        told = tcp_info(self._wire)
         return math.inf if told is None else told.quiet
 
     def ask_for_a_sign(self) -> None:

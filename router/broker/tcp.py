@@ -17,7 +17,7 @@ _BYTES_RECEIVED = slice(128, 136)
 _MIN_RTT = slice(148, 152)
 
 
-class Told(NamedTuple):
+class TcpInfo(NamedTuple):
     """A connection as its kernel sees it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Told(NamedTuple):
         return self.sent + self.received
 
 
-def told_by(made: socket.socket | None) -> Told | None:
+def tcp_info(made: socket.socket | None) -> TcpInfo | None:
     """Ask the kernel; None: there is no connection, not yet or no longer."""
     if made is None:
         return None
@@ -50,7 +50,7 @@ def told_by(made: socket.socket | None) -> Told | None:
         return None
     quiet = min(_number(info[_LAST_DATA]), _number(info[_LAST_ACK])) / 1000
     round_trip = _number(info[_MIN_RTT]) / 1_000_000
-    return Told(quiet, _number(info[_BYTES_ACKED]), _number(info[_BYTES_RECEIVED]), round_trip)
+    return TcpInfo(quiet, _number(info[_BYTES_ACKED]), _number(info[_BYTES_RECEIVED]), round_trip)
 
 
 def _number(field: bytes) -> int:

@@ -49,7 +49,7 @@ def ledger() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RecoveryReport:
     """What the ledger has forgotten, how far it has been asked back, and what cannot be had; times are UTC ms.
 
     ``since``: from when on dispatches would be asked for; None: nothing tells that any was forgotten.
@@ -95,21 +95,21 @@ def recover(
             with writing(engine) as conn:
                 _begin(conn, moment, reason, again=again)
         with reading(engine) as conn:
-            standing = look(conn, moment)
+            report = look(conn, moment)
     if as_json:
-        print_json([standing.as_object()])
+        print_json([report.as_object()])
     else:
-        _show(standing)
+        _show(report)
 
 
-def look(conn: "Connection", since: int | None = None) -> Standing:
+def look(conn: "Connection", since: int | None = None) -> RecoveryReport:
     """How it stands now."""
     from router.ledger.recovery import forgotten, recovering
     from router.ledger.units.unit_list import list_units
 
     found = recovering.current(conn)
     units = recovering.units(conn)
-    return Standing(
+    return RecoveryReport(
         forgotten=forgotten.summary(conn),
         recovery=found,
         since=found.since if found else since if since is not None else recovering.forgotten_since(conn),
@@ -163,36 +163,36 @@ def _missing(names: Sequence[str]) -> list[str]:
     return [name for name in names if store.verify(name) is not State.SOUND]
 
 
-def _show(standing: Standing) -> None:
-    told, found = standing.forgotten, standing.recovery
+def _show(report: RecoveryReport) -> None:
+    told, found = report.forgotten, report.recovery
     if told.deliveries:
         print(older_than_gateways(told))
     elif found is None:
         print("nothing tells that the ledger is older than its gateways")
     if found is None:
-        if standing.since is not None:
-            print(f"`congvan ledger recover` would ask for what was accepted since {local_time(standing.since)}")
-        _show_lost(standing)
+        if report.since is not None:
+            print(f"`congvan ledger recover` would ask for what was accepted since {local_time(report.since)}")
+        _show_lost(report)
         return
     print(
         f"a recovery is open since {local_time(found.opened_at)}, of what was accepted since "
         f"{local_time(found.since)}; rebuilt so far: {found.dispatches} dispatches, {found.deliveries} deliveries, "
         f"{found.receipts} receipts"
     )
-    _show_units(standing)
-    _show_lost(standing)
+    _show_units(report)
+    _show_lost(report)
 
 
-def _show_units(standing: Standing) -> None:
-    states = Counter(map(_state, standing.units))
+def _show_units(report: RecoveryReport) -> None:
+    states = Counter(map(_state, report.units))
     for state, count in states.most_common():
         print(f"{count} units: {state}")
-    if standing.without_gateway:
+    if report.without_gateway:
         print(
-            f"{standing.without_gateway} units have no gateway that was heard of: "
+            f"{report.without_gateway} units have no gateway that was heard of: "
             "what was accepted for them alone only its issuers know"
         )
-    waiting = [item for item in standing.units if item.done_at is None][:_SHOWN]
+    waiting = [item for item in report.units if item.done_at is None][:_SHOWN]
     if waiting:
         rows = [(item.unit, _state(item), item.told, local_time(item.asked_at)) for item in waiting]
         print_table(("unit", "state", "told", "asked"), rows)
@@ -206,15 +206,15 @@ def _state(item: "UnitStanding") -> str:
     return "is being asked" if item.asked_at is not None else "is asked when its gateway says hello"
 
 
-def _show_lost(standing: Standing) -> None:
-    if standing.lost:
-        print(f"{len(standing.lost)} deliveries are missing:")
+def _show_lost(report: RecoveryReport) -> None:
+    if report.lost:
+        print(f"{len(report.lost)} deliveries are missing:")
         rows = [
             (item.unit, item.delivery_id, local_time(item.made_at), item.why or "its gateway has not told it")
-            for item in standing.lost[:_SHOWN]
+            for item in report.lost[:_SHOWN]
         ]
         print_table(("unit", "delivery", "accepted", "why"), rows)
-        if len(standing.lost) > _SHOWN:
+        if len(report.lost) > _SHOWN:
             print("`--json` names all")
-    for name in standing.missing_contents:
+    for name in report.missing_contents:
         print(f"content {name} of a rebuilt dispatch is not in the store: any upload of the same bytes mends it")

@@ -21,7 +21,7 @@ from router.pages.safety import MAX_FORM_BYTES, require_own
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
-from schemas.text import Line
+from schemas.text import OneLine
 
 BACKGROUND = "x-background"
 """Header of what pages ask by themselves; it does not keep a session alive."""
@@ -220,5 +220,5 @@ Parts = Annotated[Services, Depends(services_of)]
 FilterText = Annotated[str, Query(max_length=2 * MAX_LENGTH)]
 """A filter in the address; one that is too long is told of in its own words."""
 Code = Annotated[UnitCode, Path()]
-Reason = Annotated[Line, Form(max_length=MAX_REASON)]
+Reason = Annotated[OneLine, Form(max_length=MAX_REASON)]
 NO_REASON = N_("Say why; it is kept in the audit log.")

@@ -19,13 +19,13 @@ from router.ledger.queries import StuckGroup
 from router.ledger.scope import Scope
 from router.pages.language import N_
 from schemas.clock import now_ms
-from schemas.text import Line
+from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _MEANWHILE = N_("Somebody has taken it meanwhile, or left it; see who, then decide again.")
 router = APIRouter()
 GroupId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
-Note = Annotated[Line, Form(max_length=MAX_NOTE)]
+Note = Annotated[OneLine, Form(max_length=MAX_NOTE)]
 
 
 @router.get("/stuck/{group}")

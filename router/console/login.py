@@ -37,7 +37,7 @@ from router.words.errors import ERRORS
 from schemas.clock import now_ms
 from schemas.hidden import hide
 from schemas.ids import new_id
-from schemas.text import Line
+from schemas.text import OneLine
 
 _HOME = f"{ROOT}/"
 _A_YEAR = 365 * 24 * 3600
@@ -71,7 +71,7 @@ async def log_in(
     *,
     request: Request,
     services: Parts,
-    name: Annotated[Line, Form(max_length=passwords.MAX_LENGTH)],
+    name: Annotated[OneLine, Form(max_length=passwords.MAX_LENGTH)],
     password: Text,
     next: Annotated[str, Form()] = "",  # noqa: A002 - as above
     kept: Annotated[str, Form(max_length=kept_form.MAX_LENGTH)] = "",

@@ -23,7 +23,7 @@ from router.words.filters import MAX_LENGTH, FilterError, Parsed, parse, token
 from schemas.clock import now_ms
 from schemas.ids import Id, new_id
 from schemas.retry import WATCH_SECONDS, longest_until_parked
-from schemas.text import Line
+from schemas.text import OneLine
 
 PAGE = 50
 ITEMS = 100
@@ -82,7 +82,7 @@ async def make_redrive(
     pace: Annotated[Pace, Form()],
     per_minute: PerMinute = 60,
     watch: Minutes = WATCH_SECONDS // 60,
-    reason: Annotated[Line, Form(max_length=500)] = "",
+    reason: Annotated[OneLine, Form(max_length=500)] = "",
 ) -> Response:
     """Make the redrive, once: the form's token tells a second click from a second redrive."""
     _require_operator(viewer)

@@ -23,7 +23,7 @@ from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
 from schemas.hidden import hide
 from schemas.rights import DEFAULTS, Rights
-from schemas.text import Line
+from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE, _SHOWN = 303, 422, 100
 _NO_NAME = N_("Those units or that label cannot be read; write LCA.02.05, LCA.02.# and a label of a-z, 0-9 and dashes.")
@@ -64,8 +64,8 @@ async def make_token(
     services: Parts,
     viewer: Administering,
     role: Annotated[Role, Form()],
-    units: Annotated[Line, Form(max_length=110)] = "",
-    label: Annotated[Line, Form(max_length=31)] = "",
+    units: Annotated[OneLine, Form(max_length=110)] = "",
+    label: Annotated[OneLine, Form(max_length=31)] = "",
     day: Day = "",
     reason: Reason = "",
 ) -> Response:

@@ -22,7 +22,7 @@ from router.ledger.units import unit_acts
 from router.ledger.units.unit_acts import MAX_REASON, By, Done
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, ancestors_of, covers
-from schemas.text import Line
+from schemas.text import OneLine
 
 _SEE_OTHER = 303
 router = APIRouter()
@@ -70,7 +70,7 @@ async def act_on_units(
     viewer: Looking,
     unit: Annotated[list[UnitCode], Form(min_length=1, max_length=MOST_CHOSEN)],
     act: Annotated[UnitAct, Form()],
-    reason: Annotated[Line, Form(max_length=MAX_REASON)] = "",
+    reason: Annotated[OneLine, Form(max_length=MAX_REASON)] = "",
     below: Annotated[bool, Form()] = False,
     day: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:

@@ -31,7 +31,7 @@ from router.pages.language import N_, translations
 from router.rules.schedule import is_reachable
 from router.words.faults import Fault, fault_of
 from schemas.errors import FieldProblem
-from schemas.text import Line, safe_file_name
+from schemas.text import OneLine, safe_file_name
 
 MAX_LIST_BYTES = 750_000
 """A list of some 10,000 units; a longer one is imported on the router's machine."""
@@ -54,7 +54,7 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     day: Annotated[str, Field(max_length=10)] = ""
-    reason: Annotated[Line, Field(max_length=MAX_REASON)] = ""
+    reason: Annotated[OneLine, Field(max_length=MAX_REASON)] = ""
     name: Annotated[str, Field(max_length=_MAX_NAME)] = ""
     kept: str = ""
     seal: Annotated[str, Field(max_length=64)] = ""

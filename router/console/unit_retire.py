@@ -19,7 +19,7 @@ from router.ledger.queries import Retiring, UnitRow
 from router.ledger.units import unit_acts
 from router.pages.language import N_
 from schemas.clock import now_ms
-from schemas.text import Line
+from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _NO_DAY = N_("That is no day; choose one in the calendar.")
@@ -45,7 +45,7 @@ async def retire(
     code: Code,
     day: Annotated[str, Form(max_length=10)],
     reason: Reason = "",
-    successor: Annotated[Line, Form(max_length=110)] = "",
+    successor: Annotated[OneLine, Form(max_length=110)] = "",
 ) -> Response:
     """Retire it from the day after; what cannot be is said beside what was typed."""
     require_right(viewer, code, Right.ADMINISTER)

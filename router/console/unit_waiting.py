@@ -20,7 +20,7 @@ from router.ledger.units.leftovers import Leftover
 from router.pages.language import N_
 from schemas.codes import is_code
 from schemas.ids import Id
-from schemas.text import Line
+from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE, _SHOWN = 303, 422, 200
 _NO_HEIR = N_("There is nobody to hand on to: name a unit that exists and is an addressee.")
@@ -44,7 +44,7 @@ async def hand_on(
     services: Parts,
     viewer: Looking,
     code: Code,
-    successor: Annotated[Line, Form(max_length=110)] = "",
+    successor: Annotated[OneLine, Form(max_length=110)] = "",
     reason: Reason = "",
 ) -> Response:
     """Send it to the successor, or to another unit on which the person may act."""

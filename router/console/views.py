@@ -21,7 +21,7 @@ from router.words import terms
 from router.words.filters import FilterError, parse
 from schemas.clock import now_ms
 from schemas.ids import Id
-from schemas.text import Line
+from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _NO_NAME = N_("Give it a name.")
@@ -36,7 +36,7 @@ _ASKED: Mapping[Screen, tuple[str, ...]] = {
 }
 """What of a screen's address is kept: what is asked for, never where in the list somebody is."""
 router = APIRouter()
-Name = Annotated[Line, Form(max_length=MAX_NAME)]
+Name = Annotated[OneLine, Form(max_length=MAX_NAME)]
 ViewId = Annotated[Id, Path()]
 
 

@@ -13,7 +13,7 @@ from router.delivery.questions import SETTLED, Parts, Questions, question_to
 from router.delivery.relay import publish_where_possible
 from router.ledger.engine import reading
 from router.ledger.recovery import rebuilding, recovering
-from router.ledger.recovery.rebuilding import Letter, Told
+from router.ledger.recovery.rebuilding import Letter, ReceivedPage
 from router.ledger.recovery.recovering import Question
 from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.rules.schedule import Silence
@@ -69,7 +69,7 @@ class Recounting(Questions[Question]):
                 letters[item.dispatch_id] = await self._letter(item)
             except LookupError as error:
                 unreadable[item.dispatch_id] = str(error)
-        page = Told(kept, letters, unreadable, self._clock(), self._silence, self._grace_ms)
+        page = ReceivedPage(kept, letters, unreadable, self._clock(), self._silence, self._grace_ms)
         rebuilt = await self._writer.run(rebuilding.rebuild, page, weight=1 + 4 * len(kept.deliveries))
         log.info(Event.LEDGER_REBUILT, unit=kept.unit, told=len(kept.deliveries), more=kept.more, **rebuilt._asdict())
         self._answered.set()

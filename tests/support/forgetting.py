@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.ledger.recovery.rebuilding import Letter, Told
+from router.ledger.recovery.rebuilding import Letter, ReceivedPage
 from router.ledger.recovery.recovering import Opening
 from schemas.attachment import content_digest
 from schemas.clock import iso
@@ -68,7 +68,7 @@ class Holder:
             given["content_sha256"] = content_digest(letter.attachments)
         return given
 
-    def page(self, *, after: int = 0, count: int = 200, **changed: Any) -> Told:
+    def page(self, *, after: int = 0, count: int = 200, **changed: Any) -> ReceivedPage:
         """A page as the ledger gets it."""
         part = self.held[after : after + count]
         kept = Kept(
@@ -82,7 +82,7 @@ class Holder:
         )
         kept = parse(Kept, kept.model_dump_json(exclude_defaults=True), what="page")  # as it travels
         given: dict[str, Any] = {"letters": self.letters, "unreadable": {}, "at": NOW}
-        return Told(kept, **(given | changed))
+        return ReceivedPage(kept, **(given | changed))
 
 
 def letters(count: int, **fields: Any) -> Sequence[Descriptor]:

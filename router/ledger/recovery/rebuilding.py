@@ -49,7 +49,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReceivedPage:
     """A page of a gateway and when it came (UTC ms).
 
     ``letters`` are those of its deliveries, by dispatch; of a dispatch that has none ``unreadable`` says why.
@@ -72,12 +72,12 @@ class Rebuilt(NamedTuple):
     refused: int = 0
 
 
-def rebuild(conn: Connection, pages: Sequence[Told]) -> list[Rebuilt]:
+def rebuild(conn: Connection, pages: Sequence[ReceivedPage]) -> list[Rebuilt]:
     """Enter pages, one after the other; without an open recovery nothing of them."""
     return [_rebuild(conn, page) for page in pages]
 
 
-def _rebuild(conn: Connection, page: Told) -> Rebuilt:
+def _rebuild(conn: Connection, page: ReceivedPage) -> Rebuilt:
     found, kept = recovering.current(conn), page.kept
     if found is None:
         return Rebuilt()
@@ -97,7 +97,7 @@ def _rebuild(conn: Connection, page: Told) -> Rebuilt:
 
 
 def _enter_all(
-    conn: Connection, found: Recovery, page: Told, fresh: Sequence[KeptDelivery]
+    conn: Connection, found: Recovery, page: ReceivedPage, fresh: Sequence[KeptDelivery]
 ) -> tuple[int, list[KeptDelivery], dict[str, str]]:
     """Enter deliveries that the ledger does not have: new dispatches, the deliveries, and why others are refused."""
     refused: dict[str, str] = {}
@@ -141,7 +141,7 @@ def _differs(conn: Connection, item: KeptDelivery, letter: Letter) -> str:
     return "" if known == _digest(letter.whole) else f"another gateway tells dispatch {item.dispatch_id} otherwise"
 
 
-def _as_accepted(item: KeptDelivery, letter: Letter, page: Told) -> NewDispatch:
+def _as_accepted(item: KeptDelivery, letter: Letter, page: ReceivedPage) -> NewDispatch:
     """The dispatch of a delivery, as far as its addressee knows it: whom else it went to, and its key, nobody tells."""
     submission = _submission(letter.whole, page.kept.unit)
     return NewDispatch(
@@ -172,7 +172,7 @@ def _digest(letter: Descriptor) -> str:
     return hashlib.sha256(_submission(letter, letter.issuer).model_dump_json().encode()).hexdigest()
 
 
-def _insert_deliveries(conn: Connection, page: Told, items: Sequence[KeptDelivery], link: str) -> None:
+def _insert_deliveries(conn: Connection, page: ReceivedPage, items: Sequence[KeptDelivery], link: str) -> None:
     """Insert deliveries under their own numbers; one whose number was given again meanwhile gets the next free one.
 
     So does one whose number lies so far ahead that the unit's counter was not raised to it.
@@ -217,7 +217,7 @@ def _due(letter: Descriptor) -> int | None:
     return None if letter.due is None else round(letter.due.timestamp() * 1000)
 
 
-def _replay(conn: Connection, page: Told, items: Sequence[KeptDelivery], entered: frozenset[str]) -> int:
+def _replay(conn: Connection, page: ReceivedPage, items: Sequence[KeptDelivery], entered: frozenset[str]) -> int:
     """Record what was said of deliveries, and send those again that were parked for being forgotten; how many rows."""
     entries = [entry for item in items for entry in _entries(item, page, is_new=item.id in entered)]
     results = receipts.apply(conn, entries, page.silence)
@@ -230,7 +230,7 @@ def _replay(conn: Connection, page: Told, items: Sequence[KeptDelivery], entered
     return sum(isinstance(result, Recorded) and result.new for result in results)
 
 
-def _call_back(conn: Connection, page: Told, entered: Sequence[KeptDelivery]) -> None:
+def _call_back(conn: Connection, page: ReceivedPage, entered: Sequence[KeptDelivery]) -> None:
     """Have forgotten recalls take effect, when what was said of all else is recorded."""
     for whole in (page.letters[item.dispatch_id].whole for item in entered):
         if whole.kind is Kind.RECALL:
@@ -242,7 +242,7 @@ def _parked_for_it(keys: Sequence[str]) -> Select[str]:
     return select(delivery.c.id).where(delivery.c.id.in_(keys), delivery.c.state == Status.PARKED.value, gone)
 
 
-def _entries(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[NewReceipt]:
+def _entries(item: KeptDelivery, page: ReceivedPage, *, is_new: bool) -> Iterator[NewReceipt]:
     """What was said of a delivery; of a new one the ledger says before how it comes to have it.
 
     After a unit said that it was parked it says that it has it again only when somebody had it redriven.
@@ -259,7 +259,7 @@ def _entries(item: KeptDelivery, page: Told, *, is_new: bool) -> Iterator[NewRec
         yield new_receipt.said_by_unit(receipt, page.at, known_code(receipt.code) or "")
 
 
-def _own(item: KeptDelivery, page: Told, status: Status, reason: str, *, confirmed: bool = False) -> NewReceipt:
+def _own(item: KeptDelivery, page: ReceivedPage, status: Status, reason: str, *, confirmed: bool = False) -> NewReceipt:
     return NewReceipt(new_id(), item.id, status, iso(page.at), page.at, reason=reason, confirmed=confirmed)
 
 

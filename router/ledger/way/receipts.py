@@ -26,7 +26,7 @@ from schemas.states import Effect, Status, Step, follow
 
 
 @dataclass(slots=True)
-class _Standing:
+class _DeliveryState:
     """A delivery while entries are applied to it."""
 
     state: Status
@@ -114,7 +114,7 @@ _RECEIPT = (
     "remark",
     "code",
 )
-_STANDING = (
+_MOVED = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
     *("arrived_at", "registered_at", "completed_at", "reason_code"),
 )
@@ -145,14 +145,14 @@ def apply(connection: Connection, entries: Sequence[NewReceipt], silence: Silenc
     """
     known: dict[str, Row] = {}
     while True:
-        pages = _Pages(_standings(connection, entries), dict(known), silence)
+        pages = _Pages(_deliveries(connection, entries), dict(known), silence)
         results = [pages.enter(item) for item in entries]
         # Almost always all rows are new, and then nobody has to be asked which are.
         attempt = connection.begin_nested()
         if insert_rows(connection, receipt, _RECEIPT, pages.rows, key="id") == len(pages.rows):
             attempt.commit()
             words.keep_said(connection, [done.entry for done in results if isinstance(done, Recorded) and done.new])
-            update_rows(connection, delivery, _STANDING, _changed(pages.standings))
+            update_rows(connection, delivery, _MOVED, _changed(pages.deliveries))
             update_rows(connection, delivery, ("id", "redriven_at"), pages.redriven)
             return results
         attempt.rollback()
@@ -163,13 +163,13 @@ class _Pages:
     """What entries write into the log, one after the other, and what becomes of their deliveries.
 
     Args:
-        standings: the deliveries, changed as they are told of.
+        deliveries: as they are, changed by what is entered.
         known: what is in the log, by the ids of the entries; completed by what is entered.
         silence: when an undelivered document is sent again.
     """
 
-    def __init__(self, standings: dict[str, _Standing], known: dict[str, Row], silence: Silence) -> None:
-        self.standings = standings
+    def __init__(self, deliveries: dict[str, _DeliveryState], known: dict[str, Row], silence: Silence) -> None:
+        self.deliveries = deliveries
         self.rows: list[Row] = []
         self.redriven: list[Row] = []
         self._known = known
@@ -178,11 +178,11 @@ class _Pages:
     def enter(self, item: NewReceipt) -> Result:
         """Enter an entry, unless the log has it."""
         item = _with_code(item)
-        standing = self.standings.get(item.delivery_id)
-        if standing is None or (item.unit and item.unit != standing.unit):
-            owner = "is not in this ledger" if standing is None else f"belongs to {standing.unit}, not to {item.unit}"
-            return Unknown(item, f"delivery {item.delivery_id} {owner}", forgotten=standing is None)
-        age_ms, judged, before = max(item.recorded_at - standing.created_at, 0), BELIEVED, self._known.get(item.id)
+        current = self.deliveries.get(item.delivery_id)
+        if current is None or (item.unit and item.unit != current.unit):
+            owner = "is not in this ledger" if current is None else f"belongs to {current.unit}, not to {item.unit}"
+            return Unknown(item, f"delivery {item.delivery_id} {owner}", forgotten=current is None)
+        age_ms, judged, before = max(item.recorded_at - current.created_at, 0), BELIEVED, self._known.get(item.id)
         key, step = item.id, None
         if before is not None and not _is_same(before, item):
             key, step = _id_beside(item), _OTHER_CONTENT
@@ -190,39 +190,39 @@ class _Pages:
         if before is not None:
             return Recorded(item, Step(Effect(before[_EFFECT]), before[_REMARK]), age_ms, new=False)
         if step is None:
-            judged = _judged(standing, item)
-            refusal = judged.refusal or _recalled(standing, item)
-            step = Step(Effect.REFUSED, refusal) if refusal else _advance(standing, item, self._silence)
+            judged = _judged(current, item)
+            refusal = judged.refusal or _recalled(current, item)
+            step = Step(Effect.REFUSED, refusal) if refusal else _advance(current, item, self._silence)
         self._write(item, key, step, judged.mark)
-        if standing.recalled_by and _meets_recall(item, step):
-            self._add(take_back(item.delivery_id, standing.recalled_by, item.recorded_at, _BY_RECALL[item.status]))
+        if current.recalled_by and _meets_recall(item, step):
+            self._add(take_back(item.delivery_id, current.recalled_by, item.recorded_at, _BY_RECALL[item.status]))
         if judged.refusal and item.status is Status.ARRIVED:
             self._add(_parked(item, judged.refusal))
         return Recorded(item, step, age_ms)
 
     def _add(self, item: NewReceipt) -> None:
         """What follows from an entry by itself, if the delivery's state allows it."""
-        standing = self.standings[item.delivery_id]
-        if follow(standing.state, item.status).effect is Effect.ADVANCE:
-            self._write(item, item.id, _advance(standing, item, self._silence), "")
+        current = self.deliveries[item.delivery_id]
+        if follow(current.state, item.status).effect is Effect.ADVANCE:
+            self._write(item, item.id, _advance(current, item, self._silence), "")
 
     def _write(self, item: NewReceipt, key: str, step: Step, mark: str) -> None:
         row = _row(item, key, step, step.reason or mark)
         self._known[key] = row
         self.rows.append(row)
         if item.status is Status.REDRIVEN and step.effect is Effect.ADVANCE:
-            before = self.standings[item.delivery_id].redriven_at or 0
+            before = self.deliveries[item.delivery_id].redriven_at or 0
             self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
 
 
-def _standings(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, _Standing]:
+def _deliveries(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, _DeliveryState]:
     statement = _TOLD_BY_UNITS if any(item.unit for item in entries) else _TOLD_HERE
     if connection.dialect.name == "postgresql":
         statement = statement.order_by(delivery.c.id).with_for_update(of=delivery)
-    found: dict[str, _Standing] = {}
+    found: dict[str, _DeliveryState] = {}
     for some in chunks(sorted({item.delivery_id for item in entries})):
         for row in rows_at_once(connection, statement, {"ids": some}):
-            found[row[0]] = _Standing(Status(row[1]), *row[2:])
+            found[row[0]] = _DeliveryState(Status(row[1]), *row[2:])
     return found
 
 
@@ -263,29 +263,29 @@ def _id_beside(item: NewReceipt) -> str:
     return str(uuid5(_BESIDE, "\n".join(map(str, told))))
 
 
-def _judged(standing: _Standing, item: NewReceipt) -> Judged:
+def _judged(current: _DeliveryState, item: NewReceipt) -> Judged:
     if not item.unit:
         return BELIEVED
     return judge(
         item.status,
         item.at,
         item.content_sha256,
-        sent=standing.claimed + standing.published > 0,
-        content=standing.content,
-        accepted_at=standing.created_at,
+        sent=current.claimed + current.published > 0,
+        content=current.content,
+        accepted_at=current.created_at,
         now_ms=item.recorded_at,
     )
 
 
-def _recalled(standing: _Standing, item: NewReceipt) -> str:
+def _recalled(current: _DeliveryState, item: NewReceipt) -> str:
     """Why a delivery is not sent again that has ended on its way; empty: it was not recalled.
 
     The unit's gateway may be another by now, which never got the recall.
     """
-    if item.status is not Status.REDRIVEN or standing.recalled_by is None:
+    if item.status is not Status.REDRIVEN or current.recalled_by is None:
         return ""
-    may = follow(standing.state, Status.REDRIVEN).effect is Effect.ADVANCE
-    return f"it was recalled by dispatch {standing.recalled_by}" if may else ""
+    may = follow(current.state, Status.REDRIVEN).effect is Effect.ADVANCE
+    return f"it was recalled by dispatch {current.recalled_by}" if may else ""
 
 
 def _meets_recall(item: NewReceipt, step: Step) -> bool:
@@ -302,38 +302,38 @@ def _parked(item: NewReceipt, why: str) -> NewReceipt:
     )
 
 
-def _advance(standing: _Standing, item: NewReceipt, silence: Silence) -> Step:
-    step = follow(standing.state, item.status)
+def _advance(current: _DeliveryState, item: NewReceipt, silence: Silence) -> Step:
+    step = follow(current.state, item.status)
     if item.confirmed:
-        standing.published += 1
-        standing.changed = True
+        current.published += 1
+        current.changed = True
     if step.effect is Effect.ADVANCE:
-        standing.state = item.status
-        standing.state_at = item.recorded_at
-        standing.reason, standing.reason_code = item.reason, item.code
-        standing.changed = True
-        _note_first(standing, item)
+        current.state = item.status
+        current.state_at = item.recorded_at
+        current.reason, current.reason_code = item.reason, item.code
+        current.changed = True
+        _note_first(current, item)
     if step.effect is Effect.ADVANCE or item.confirmed:
-        standing.next_due_at = next_due(
-            standing.state,
-            link=standing.link,
-            urgency=standing.urgency,
-            published=standing.published,
+        current.next_due_at = next_due(
+            current.state,
+            link=current.link,
+            urgency=current.urgency,
+            published=current.published,
             now_ms=item.recorded_at,
             silence=silence,
-            paused=bool(standing.paused),
+            paused=bool(current.paused),
         )
     return step
 
 
-def _note_first(standing: _Standing, item: NewReceipt) -> None:
+def _note_first(current: _DeliveryState, item: NewReceipt) -> None:
     """Keep when a state of the statistics was reached first."""
     if item.status is Status.ARRIVED:
-        standing.arrived_at = standing.arrived_at or item.recorded_at
+        current.arrived_at = current.arrived_at or item.recorded_at
     elif item.status is Status.REGISTERED:
-        standing.registered_at = standing.registered_at or item.recorded_at
+        current.registered_at = current.registered_at or item.recorded_at
     elif item.status is Status.COMPLETED:
-        standing.completed_at = standing.completed_at or item.recorded_at
+        current.completed_at = current.completed_at or item.recorded_at
 
 
 def _row(item: NewReceipt, key: str, step: Step, remark: str) -> Row:
@@ -361,13 +361,13 @@ def _row(item: NewReceipt, key: str, step: Step, remark: str) -> Row:
     )
 
 
-def _changed(standings: dict[str, _Standing]) -> list[Row]:
+def _changed(deliveries: dict[str, _DeliveryState]) -> list[Row]:
     return [
         (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it), it.reason_code)
-        for key, it in standings.items()
+        for key, it in deliveries.items()
         if it.changed
     ]
 
 
-def _milestones(standing: _Standing) -> tuple[int | None, ...]:
-    return standing.arrived_at, standing.registered_at, standing.completed_at
+def _milestones(current: _DeliveryState) -> tuple[int | None, ...]:
+    return current.arrived_at, current.registered_at, current.completed_at

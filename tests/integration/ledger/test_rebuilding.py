@@ -12,7 +12,7 @@ from router.delivery.recorder import Signs, _apply
 from router.ledger.engine import writing
 from router.ledger.models import delivery, dispatch, dispatch_word, receipt, unit_receipts, unit_sequence
 from router.ledger.recovery import forgotten, rebuilding, recovering
-from router.ledger.recovery.rebuilding import Rebuilt, Told
+from router.ledger.recovery.rebuilding import Rebuilt, ReceivedPage
 from router.ledger.recovery.recovering import Opening
 from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.rules.schedule import Silence
@@ -39,7 +39,7 @@ def opened(conn: Connection, opening: Opening = OPENING) -> Clerk:
     return clerk
 
 
-def enter(conn: Connection, *pages: Told) -> list[Rebuilt]:
+def enter(conn: Connection, *pages: ReceivedPage) -> list[Rebuilt]:
     return rebuilding.rebuild(conn, pages)
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.demo.line import Line
+from deploy.demo.line import DemoLine
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def said(url: str, text: bytes) -> bytes:
 
 
 async def test_what_is_said_goes_through_and_comes_back_whole(echo: str) -> None:
-    async with Line() as line:
+    async with DemoLine() as line:
         url = await line.through(echo)
         assert url.endswith("/vhost")
         assert url != echo
@@ -44,7 +44,7 @@ async def test_what_is_said_goes_through_and_comes_back_whole(echo: str) -> None
 
 
 async def test_a_drop_cuts_what_is_open_and_takes_nothing_until_the_line_is_back(echo: str) -> None:
-    async with Line() as line:
+    async with DemoLine() as line:
         url = await line.through(echo)
         reader, writer = await connect(url)
         writer.write(b"hello")
@@ -60,7 +60,7 @@ async def test_a_drop_cuts_what_is_open_and_takes_nothing_until_the_line_is_back
 
 
 async def test_the_login_of_a_url_stays_in_it(echo: str) -> None:
-    async with Line() as line:
+    async with DemoLine() as line:
         url = await line.through(echo.replace("amqp://", "amqp://me:secret@"))
     assert url.startswith("amqp://me:secret@127.0.0.1:")
 

@@ -15,7 +15,7 @@ from consumers.line.connection import LineConnection, limit_window
 from consumers.line.names import Names
 from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace
 from consumers.line.signs import Prober
-from router.broker.tcp import told_by
+from router.broker.tcp import tcp_info
 from support.conditions import holds
 
 HERE = "127.0.0.1"
@@ -112,7 +112,7 @@ async def test_a_window_grows_on_the_connection_that_stands() -> None:
         await holds(lambda: flows(4 * before), what="more comes ahead than before")
         connection.widen(FIRST_WINDOW)
         assert connection.window == 8 * FIRST_WINDOW, "it never shrinks"
-        told = told_by(made)
+        told = tcp_info(made)
         assert told is not None
         assert told.received == before + pending(made)
         far.close()
@@ -129,7 +129,7 @@ def test_a_line_that_went_begins_with_the_window_that_its_rate_needs() -> None:
 
 
 async def test_the_kernel_tells_nothing_of_what_is_no_connection() -> None:
-    assert told_by(None) is None
+    assert tcp_info(None) is None
     with socket.socket() as made:
-        assert told_by(made) is None
-    assert told_by(made) is None
+        assert tcp_info(made) is None
+    assert tcp_info(made) is None

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.attachment import FileName
-from schemas.text import MAX_FILE_NAME_BYTES, Line, Name, Notation, Paragraphs, fold, is_seen, safe_file_name
+from schemas.text import MAX_FILE_NAME_BYTES, Name, Notation, OneLine, Paragraphs, fold, is_seen, safe_file_name
 
-LINE: TypeAdapter[str] = TypeAdapter(Line)
+LINE: TypeAdapter[str] = TypeAdapter(OneLine)
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 PARAGRAPHS: TypeAdapter[str] = TypeAdapter(Paragraphs)
 DECOMPOSED = unicodedata.normalize("NFD", "Nghị quyết")
@@ -122,7 +122,7 @@ def test_a_safe_file_name_is_one_component_on_every_system_and_stays_as_it_is(na
 @pytest.mark.parametrize(
     "text", ["\u200b", "\u3164", "\u2800", "\ufeff \u00ad", "\u0301", "\u115f\u1160", "\u200d" * 9]
 )
-@pytest.mark.parametrize("kind", [Line, Name, Paragraphs, Notation, FileName], ids=range(5))
+@pytest.mark.parametrize("kind", [OneLine, Name, Paragraphs, Notation, FileName], ids=range(5))
 def test_text_of_invisible_characters_alone_is_refused(kind: Any, text: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(text)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from consumers.sinks.folder import directory_name
 from consumers.sinks.reason import one_line
 from consumers.sinks.record import clip, file_names
-from schemas.text import Line
+from schemas.text import OneLine
 from support.documents import make_document
 
 ANY_TEXT = st.text(max_size=400)
@@ -54,4 +54,4 @@ def test_a_clipped_text_is_a_beginning_within_its_bytes(text: str, limit: int) -
 def test_what_a_system_said_fits_a_receipt_s_reason(text: str, limit: int) -> None:
     line = one_line(text, limit)
     assert len(line) <= limit
-    assert TypeAdapter(Line).validate_python(line) == line
+    assert TypeAdapter(OneLine).validate_python(line) == line

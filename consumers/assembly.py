@@ -14,7 +14,7 @@ from consumers.fetching.traffic import Traffic
 from consumers.line.names import Names
 from consumers.line.openings import Openings
 from consumers.line.outages import Outages
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
@@ -27,7 +27,7 @@ from consumers.sending.assembly import Upward, assemble_upward
 from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
-from consumers.spool.taking import Taken
+from consumers.spool.taking import TakenBatch
 from consumers.status import GatewayState, last_rate
 from consumers.taking.hosting import Hosting
 from consumers.taking.intake import Intake
@@ -97,7 +97,7 @@ class _Way:
     writer: Writer
     session: Session
     publisher: Publisher
-    pace: Pace
+    pace: LinePace
     line: Line
     outages: Outages
     openings: Openings
@@ -162,7 +162,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
 
 def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
     token = settings.token.get_secret_value()
-    pace = Pace(last_rate(settings.data_dir), fixed_window=settings.receive_window)
+    pace = LinePace(last_rate(settings.data_dir), fixed_window=settings.receive_window)
     names = Names()
     session = _session(settings, token, names)
     outages = Outages(spool, writer, alive_at=lambda: max(session.heard_at, line.alive_at))
@@ -272,7 +272,7 @@ def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier
 
 
 def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) -> Intake:
-    def on_taken(lanes: Collection[Lane], taken: Taken) -> None:
+    def on_taken(lanes: Collection[Lane], taken: TakenBatch) -> None:
         for lane in lanes:
             way.reporters[lane].wake(taken.new + taken.known)
         if taken.waiting:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from deploy.supervisor import Backoff
+from deploy.supervisor import RestartBackoff
 from router.broker.errors import NodeError
 from router.broker.node import NodeAddress, PrivateNode
 from schemas.events import Event
@@ -25,7 +25,7 @@ class PrivateBroker:
         directory: where the node lives.
     """
 
-    def __init__(self, directory: Path, *, backoff: Backoff = Backoff()) -> None:
+    def __init__(self, directory: Path, *, backoff: RestartBackoff = RestartBackoff()) -> None:
         self.node = PrivateNode(directory)
         self._backoff = backoff
         self._watching: asyncio.Task[None] | None = None

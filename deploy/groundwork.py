@@ -13,8 +13,8 @@ from router.errors import AccountExistsError
 from router.ledger.engine import reading
 from router.ledger.people import audit, persons
 from router.ledger.people.accounts import authenticate, create_account, rotate
-from router.ledger.people.audit import Act, Entry
-from router.ledger.people.persons import Grant, PersonRole
+from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people.persons import PersonRole, RoleGrant
 from router.ledger.scope import Scope
 from router.ledger.units.unit_list import import_units, list_seen, list_units
 from schemas.accounts import Account, Role
@@ -73,8 +73,10 @@ def invite_first(engine: Engine, roots: Sequence[str]) -> str:
         if not roots or any(row.has_password for row in persons.list_people(conn)):
             return ""
         now = now_ms()
-        audit.record(conn, *(Entry(now, "up (command)", Act.INVITED, FIRST_PERSON, root) for root in roots))
-        return persons.invite(conn, FIRST_PERSON, [Grant(PersonRole.ADMIN, f"{root}.#") for root in roots], now_ms=now)
+        audit.record(conn, *(AuditEntry(now, "up (command)", Act.INVITED, FIRST_PERSON, root) for root in roots))
+        return persons.invite(
+            conn, FIRST_PERSON, [RoleGrant(PersonRole.ADMIN, f"{root}.#") for root in roots], now_ms=now
+        )
 
 
 def token_file(directory: Path, account: Account) -> Path:

@@ -25,7 +25,7 @@ _MAX_LOG_BYTES = 50 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
+class RestartBackoff:
     """The pauses between starts of a child that keeps ending, in seconds; a long enough run resets them."""
 
     first: float = 0.5
@@ -52,7 +52,7 @@ class Child:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     log_file: Path
-    backoff: Backoff = Backoff()
+    backoff: RestartBackoff = RestartBackoff()
     exits: int = field(default=0, init=False)
     """How often it ended although it should run."""
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)

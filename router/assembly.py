@@ -35,7 +35,7 @@ from router.delivery.recorder import Recorder
 from router.delivery.recounting import Recounting
 from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
-from router.delivery.retention import Kept, OutageRetention, Retention, UploadExpiry
+from router.delivery.retention import OutageRetention, Retention, RetentionPeriods, UploadExpiry
 from router.delivery.topology_sync import Keeper, TopologyState
 from router.delivery.yielding import Yielding
 from router.errors import ContentFullError, UnavailableError
@@ -370,9 +370,9 @@ def collector_of(settings: RouterSettings, engine: Engine, content: ContentStore
     return Collector(engine, content, kept=settings.unnamed_kept)
 
 
-def kept_of(settings: RouterSettings) -> Kept:
+def kept_of(settings: RouterSettings) -> RetentionPeriods:
     """How long what is kept of ended dispatches, as the settings say."""
-    return Kept(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
+    return RetentionPeriods(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
 
 
 def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Possession:

@@ -67,7 +67,7 @@ class PartHealth:
     state: str
 
 
-Health = Callable[[], Awaitable[Mapping[str, PartHealth]]]
+HealthCheck = Callable[[], Awaitable[Mapping[str, PartHealth]]]
 """Looks at each part the router needs; the names are ``broker``, ``database`` and ``topology``."""
 
 
@@ -101,7 +101,7 @@ class Services:
     encoder: Encoder
     engine: Engine
     organisation: Organisation
-    health: Health
+    health: HealthCheck
     metrics: Metrics
     max_attachment_bytes: int
     timezone: str = "Asia/Ho_Chi_Minh"

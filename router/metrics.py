@@ -27,7 +27,7 @@ from schemas.states import Effect, Status
 log = structlog.get_logger()
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """How a metric behaves."""
 
     COUNTER = "counter"
@@ -40,7 +40,7 @@ class Metric:
     """One metric as it is exported: its name, kind, unit, meaning, labels, and the bounds of a histogram's buckets."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     unit: str
     meaning: str
     labels: tuple[str, ...] = ()
@@ -57,48 +57,51 @@ _ROW_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 DELIVERIES = Metric(
     "congvan_deliveries_open",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "deliveries",
     "Deliveries that are on their way or parked, by state.",
     ("state",),
 )
 HELD = Metric(
-    "congvan_deliveries_held", Kind.GAUGE, "deliveries", "Of those on their way, the ones that wait for a line."
+    "congvan_deliveries_held", MetricKind.GAUGE, "deliveries", "Of those on their way, the ones that wait for a line."
 )
 OLDEST = Metric(
     "congvan_undelivered_oldest_age_seconds",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "seconds",
     "Age of the oldest open delivery that does not wait for a line; 0: there is none.",
 )
-LINES = Metric("congvan_lines", Kind.GAUGE, "units", "Units of the directory, by their link.", ("link",))
+LINES = Metric("congvan_lines", MetricKind.GAUGE, "units", "Units of the directory, by their link.", ("link",))
 LINES_UP = Metric(
     "congvan_lines_up",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "units",
     "Units whose gateway reports and is heard, by their link.",
     ("link",),
 )
 LINES_DOWN = Metric(
     "congvan_lines_down",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "units",
     "Units whose gateway has reported and is silent now, by their link; those that never reported are in neither.",
     ("link",),
 )
 TOPOLOGY_STANDS = Metric(
-    "congvan_topology_stands", Kind.GAUGE, "1 or 0", "Whether the broker stood as planned when it was last compared."
+    "congvan_topology_stands",
+    MetricKind.GAUGE,
+    "1 or 0",
+    "Whether the broker stood as planned when it was last compared.",
 )
 TOPOLOGY_FITS = Metric(
     "congvan_broker_queues_fit",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "queues",
     "Quorum queues for which the broker has file handles; 0: it does not tell.",
 )
-LEDGER_UP = Metric("congvan_ledger_up", Kind.GAUGE, "1 or 0", "Whether the ledger answered this scrape.")
+LEDGER_UP = Metric("congvan_ledger_up", MetricKind.GAUGE, "1 or 0", "Whether the ledger answered this scrape.")
 STAGE = Metric(
     "congvan_delivery_stage_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "seconds",
     "From acceptance until a delivery reached a stage: queued, taken, arrived.",
     ("stage",),
@@ -106,64 +109,68 @@ STAGE = Metric(
 )
 PUBLISHES = Metric(
     "congvan_publishes_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "messages",
     "Deliveries published, by what the broker said: confirmed, returned, nacked, timed_out, lost.",
     ("outcome",),
 )
 RECEIPTS = Metric(
     "congvan_receipts_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "receipts",
     "Receipts recorded, by effect: advance, stale, refused, or unknown when there is no such delivery.",
     ("effect",),
 )
 INTAKE = Metric(
     "congvan_intake_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "submissions",
     "Submissions, by door (http, amqp) and outcome: accepted, duplicate, or the problem's slug.",
     ("door", "outcome"),
 )
 DEAD = Metric(
     "congvan_dead_messages",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "messages",
     "Messages in the queue dead, as the broker said when it was last asked; left out until it has answered.",
 )
 SET_APART = Metric(
     "congvan_messages_set_apart_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "messages",
     "Times that a message was given back by itself because it fails again and again while others pass, by queue.",
     ("queue",),
 )
 SET_APART_NOW = Metric(
     "congvan_messages_set_apart",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "messages",
     "Messages that come back to this router again and again now.",
 )
 COMMIT_ROWS = Metric(
-    "congvan_commit_rows", Kind.HISTOGRAM, "rows", "Changes that shared a commit of the ledger.", buckets=_ROW_BUCKETS
+    "congvan_commit_rows",
+    MetricKind.HISTOGRAM,
+    "rows",
+    "Changes that shared a commit of the ledger.",
+    buckets=_ROW_BUCKETS,
 )
 COMMIT_SECONDS = Metric(
     "congvan_commit_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "seconds",
     "How long a commit of the ledger took, the wait for an absent database with it.",
     buckets=_SHORT_BUCKETS,
 )
 LEDGER_FAILURES = Metric(
     "congvan_ledger_failures_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "failures",
     "Transactions that the database failed and that were tried again, by its code: SQLSTATE, or SQLite's name.",
     ("code",),
 )
 HTTP_SECONDS = Metric(
     "congvan_http_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "seconds",
     "From a request's head until its answer was sent, by method, route and status.",
     ("method", "route", "status"),
@@ -171,7 +178,7 @@ HTTP_SECONDS = Metric(
 )
 CONTENT_DAMAGED = Metric(
     "congvan_content_damaged",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "contents",
     "Stored contents that are not what they were, or are gone, and whose bytes have to come again.",
 )
@@ -216,7 +223,7 @@ class Metrics:
         self._fits = self._gauge(TOPOLOGY_FITS)
 
     def published(self, outcome: str, count: int = 1) -> None:
-        """So many publishes ended with an outcome of :class:`router.broker.Outcome`."""
+        """So many publishes ended with an outcome of :class:`router.broker.PublishOutcome`."""
         if count:
             self._publishes.labels(outcome).inc(count)
 

@@ -10,7 +10,7 @@ from consumers.cli.options import DataDir
 app = typer.Typer(add_completion=False)
 
 
-class Said(StrEnum):
+class HookWord(StrEnum):
     """What a hook can say."""
 
     UP = "up"
@@ -22,7 +22,7 @@ class Said(StrEnum):
     "deploy/ppp. Exit codes: 0 told, 5 no gateway runs with this data directory."
 )
 def line(
-    state: Annotated[Said, typer.Argument(help="What became of the line.")],
+    state: Annotated[HookWord, typer.Argument(help="What became of the line.")],
     data_dir: DataDir = None,
 ) -> None:
     """Tell the gateway that its line came up or went down.
@@ -33,4 +33,4 @@ def line(
     from consumers.cli.options import settings_with
     from consumers.line.hook import tell
 
-    tell(settings_with(data_dir=data_dir).data_dir, up=state is Said.UP)
+    tell(settings_with(data_dir=data_dir).data_dir, up=state is HookWord.UP)

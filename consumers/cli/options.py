@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # for names alone: the help must not wait for the database's library
-    from consumers.reading.inbox import Entry
+    from consumers.reading.inbox import InboxEntry
     from consumers.settings import GatewaySettings
     from consumers.spool import Spool
 
@@ -51,7 +51,7 @@ def opened_spool(data_dir: Path | None, *, to_read: bool = False) -> Iterator[Sp
         spool.close()
 
 
-def the_one(spool: Spool, text: str, *, unit: str) -> Entry:
+def the_one(spool: Spool, text: str, *, unit: str) -> InboxEntry:
     """The document that a person means.
 
     Raises:

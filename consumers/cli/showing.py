@@ -14,7 +14,7 @@ from rich.text import Text
 
 from consumers.line.openings import local_clock
 from consumers.reading.coming import Coming
-from consumers.reading.inbox import Entry, InboxReceipt
+from consumers.reading.inbox import InboxEntry, InboxReceipt
 from schemas.clock import iso, to_ms
 from schemas.descriptor import Descriptor
 from schemas.states import Status
@@ -35,7 +35,7 @@ _SHORT_SECONDS = 60
 _LONG_MINUTES = 90
 
 
-def show_entries(entries: Sequence[Entry], on_their_way: Sequence[Coming], *, as_json: bool) -> None:
+def show_entries(entries: Sequence[InboxEntry], on_their_way: Sequence[Coming], *, as_json: bool) -> None:
     """A line per document: a JSON object, a table's row on a terminal, else values with tabs between them."""
     coming = {item.entry.delivery_id: item for item in on_their_way}
     if as_json:
@@ -49,7 +49,12 @@ def show_entries(entries: Sequence[Entry], on_their_way: Sequence[Coming], *, as
 
 
 def show_document(
-    entry: Entry, descriptor: Descriptor, told: Sequence[InboxReceipt], coming: Coming | None = None, *, as_json: bool
+    entry: InboxEntry,
+    descriptor: Descriptor,
+    told: Sequence[InboxReceipt],
+    coming: Coming | None = None,
+    *,
+    as_json: bool,
 ) -> None:
     """One document with its letter, its files and its receipts."""
     if as_json:
@@ -66,7 +71,7 @@ def show_document(
         console.print(Text(_sentence(item)))
 
 
-def say_written(entry: Entry, *, as_json: bool) -> None:
+def say_written(entry: InboxEntry, *, as_json: bool) -> None:
     """That a receipt is in the spool."""
     if as_json:
         print_json(entry_fields(entry))
@@ -117,7 +122,7 @@ def _amount(size: int, whole: int) -> str:
     return f"{size / _KIB**power:.1f}" if power else str(size)
 
 
-def _print_table(entries: Sequence[Entry], coming: Mapping[str, Coming]) -> None:
+def _print_table(entries: Sequence[InboxEntry], coming: Mapping[str, Coming]) -> None:
     if not entries:
         print("No documents.")
         return
@@ -143,7 +148,7 @@ def _print_table(entries: Sequence[Entry], coming: Mapping[str, Coming]) -> None
     console.print(table)
 
 
-def _words(entry: Entry, coming: Coming | None) -> tuple[str, ...]:
+def _words(entry: InboxEntry, coming: Coming | None) -> tuple[str, ...]:
     return (
         entry.delivery_id,
         local_time(entry.taken_at),
@@ -157,7 +162,7 @@ def _words(entry: Entry, coming: Coming | None) -> tuple[str, ...]:
     )
 
 
-def _lines(entry: Entry, descriptor: Descriptor, coming: Coming | None) -> Iterator[tuple[str, str]]:
+def _lines(entry: InboxEntry, descriptor: Descriptor, coming: Coming | None) -> Iterator[tuple[str, str]]:
     yield "delivery", entry.delivery_id
     yield "dispatch", entry.dispatch_id
     yield "unit", f"{entry.unit}, its document {entry.seq}"
@@ -190,7 +195,7 @@ def _sentence(told: InboxReceipt) -> str:
     return f"{written(to_ms(datetime.fromisoformat(told.at)))}  {told.status.value}{number}{by}{reason}{sent}"
 
 
-def entry_fields(entry: Entry, coming: Coming | None = None) -> dict[str, Any]:
+def entry_fields(entry: InboxEntry, coming: Coming | None = None) -> dict[str, Any]:
     """What JSON says of a document; ``coming`` is null unless it is on its way."""
     times = {"taken_at": iso(entry.taken_at), "state_at": iso(entry.state_at)}
     return asdict(entry) | times | {"coming": coming and _coming_fields(coming)}

@@ -16,7 +16,7 @@ from rich.text import Text
 from consumers.cli.showing import URGENCY_WORDS, entry_fields, how_far, print_json, size_words
 from consumers.errors import UnknownDeliveryError
 from consumers.reading.coming import Coming, LineNow, coming, line_now
-from consumers.reading.inbox import Entry, get_entry
+from consumers.reading.inbox import InboxEntry, get_entry
 from consumers.spool import Spool
 from schemas.dispatch import Lane, lane_of
 from schemas.states import Status
@@ -34,7 +34,7 @@ class Look:
 
     line: LineNow
     coming: Sequence[Coming]
-    ended: Sequence[Entry]
+    ended: Sequence[InboxEntry]
 
 
 def watch_inbox(spool: Spool, *, unit: str, limit: int, seconds: float | None, as_json: bool) -> None:
@@ -56,7 +56,7 @@ def watch_inbox(spool: Spool, *, unit: str, limit: int, seconds: float | None, a
 def _looks(spool: Spool, *, unit: str, limit: int, seconds: float | None) -> Iterator[Look]:
     deadline = None if seconds is None else time.monotonic() + seconds
     before: dict[str, Coming] = {}
-    ended: deque[Entry] = deque(maxlen=_LATELY)
+    ended: deque[InboxEntry] = deque(maxlen=_LATELY)
     while True:
         line = line_now(spool.path.parent)
         now = {item.entry.delivery_id: item for item in coming(spool, line, unit=unit, limit=limit)}
@@ -68,7 +68,7 @@ def _looks(spool: Spool, *, unit: str, limit: int, seconds: float | None) -> Ite
         time.sleep(_EVERY)
 
 
-def _ended(spool: Spool, keys: Sequence[str]) -> Iterator[Entry]:
+def _ended(spool: Spool, keys: Sequence[str]) -> Iterator[InboxEntry]:
     """What became of documents that are no longer on their way; one may have moved behind the last that is shown."""
     for key in keys:
         with suppress(UnknownDeliveryError):
@@ -88,7 +88,7 @@ def _print_changes(looks: Iterator[Look], *, as_json: bool) -> None:
                 print_json(fields) if as_json else print("\t".join(_values(entry, here)), flush=True)
 
 
-def _values(entry: Entry, here: Coming | None) -> tuple[str, ...]:
+def _values(entry: InboxEntry, here: Coming | None) -> tuple[str, ...]:
     return entry.delivery_id, entry.unit, entry.state.value, entry.notation, _standing(entry, here)
 
 
@@ -105,13 +105,13 @@ def picture(look: Look) -> RenderableType:
     return Group(Text(_of_line(look.line), style="bold"), *nothing, table)
 
 
-def _row(entry: Entry, bar: ProgressBar, here: Coming | None) -> tuple[RenderableType, ...]:
+def _row(entry: InboxEntry, bar: ProgressBar, here: Coming | None) -> tuple[RenderableType, ...]:
     style = "bold red" if lane_of(entry.urgency) is Lane.EXPRESS else ""
     urgency = Text(URGENCY_WORDS[entry.urgency], style=style)
     return urgency, Text(entry.notation, no_wrap=True), Text(entry.subject), bar, Text(_standing(entry, here))
 
 
-def _standing(entry: Entry, here: Coming | None) -> str:
+def _standing(entry: InboxEntry, here: Coming | None) -> str:
     """How far it is, and why it waits."""
     if here is None:
         return entry.state.value

@@ -49,7 +49,7 @@ OWN_ERROR_ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FailureStep:
     """What follows a failure: a pause in seconds, or the end; ``attempts`` is to be kept with the delivery."""
 
     attempts: int
@@ -57,7 +57,7 @@ class Step:
     parks: bool = False
 
 
-def after_failure(fate: Fate, *, tries: int, attempts: int) -> Step:
+def after_failure(fate: Fate, *, tries: int, attempts: int) -> FailureStep:
     """Decide what follows a failure that is neither the content's nor the sink's.
 
     Args:
@@ -67,9 +67,9 @@ def after_failure(fate: Fate, *, tries: int, attempts: int) -> Step:
     """
     pause = min(TROUBLE_PAUSE * 2.0 ** min(tries - 1, 10), LONGEST_TROUBLE_PAUSE)
     if fate.passes:
-        return Step(attempts, pause)
+        return FailureStep(attempts, pause)
     parks = fate is Fate.LASTING or tries >= OWN_ERROR_ATTEMPTS
-    return Step(attempts + 1, pause, parks)
+    return FailureStep(attempts + 1, pause, parks)
 
 
 class Errand:

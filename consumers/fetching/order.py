@@ -14,7 +14,7 @@ _MOST_CREDIT = 2 * QUANTUM * SMALL_PER_LARGE
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class WaitingContent:
     """A content that waits: for how urgent a document, how many bytes that document still needs, since when."""
 
     key: str
@@ -52,7 +52,7 @@ class Choice:
     largest: str | None = None
 
 
-def choose(jobs: Iterable[Job], *, slots: int, share: Share, floor: int = 0) -> Choice:
+def choose(jobs: Iterable[WaitingContent], *, slots: int, share: Share, floor: int = 0) -> Choice:
     """Decide what is fetched at the same time.
 
     Args:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from consumers.fetching.fetch import Transfer
-from consumers.fetching.order import Choice, Job, Share, account, choose
+from consumers.fetching.order import Choice, Share, WaitingContent, account, choose
 from consumers.line.precedence import NOTHING, Precedence, Side
 from consumers.spool.taking import Content
 
@@ -139,10 +139,10 @@ class Traffic:
         if self._ending.get(sha256) is ended:
             del self._ending[sha256]
 
-    def _job(self, transfer: Transfer) -> Job | None:
+    def _job(self, transfer: Transfer) -> WaitingContent | None:
         """What it is fetched for; None: nobody who wants it may use the line now."""
         wants = [want for want in self._wants[transfer.sha256] if self._lets(want.unit, want.urgency)]
         if not wants:
             return None
         best = min(wants, key=lambda want: (-want.urgency, want.remaining, want.since))
-        return Job(transfer.sha256, best.urgency, best.remaining, best.since)
+        return WaitingContent(transfer.sha256, best.urgency, best.remaining, best.since)

@@ -28,7 +28,7 @@ PASSED_BYTES = 16 * 1024
 _WEIGHT = 0.3
 
 
-class Pace:
+class LinePace:
     """Measures.
 
     Args:

@@ -16,7 +16,7 @@ import structlog
 
 from consumers.errors import LineError, SilentLineError
 from consumers.line.connection import LineConnection, current
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.signs import Signs
 from router.broker import SessionState
 from schemas.clock import now_ms
@@ -87,14 +87,14 @@ class Line:
 
     def __init__(
         self,
-        pace: Pace | None = None,
+        pace: LinePace | None = None,
         *,
         patience: float = 25.0,
         signs: Signs | None = None,
         renew: Callable[[], None] = lambda: None,
         on_state: Callable[[LineState], None] = lambda _state: None,
     ) -> None:
-        self.pace = pace or Pace()
+        self.pace = pace or LinePace()
         self.state = LineState.DOWN
         self.alive_at = 0
         """When it is known to have carried anything last, beside what the broker said; UTC milliseconds."""
@@ -176,7 +176,7 @@ class Line:
             await self._wait_up(BROKER_FIRST)
 
     @asynccontextmanager
-    async def connection(self, pace: Pace | None = None) -> AsyncIterator[LineConnection]:
+    async def connection(self, pace: LinePace | None = None) -> AsyncIterator[LineConnection]:
         """The time of one connection for content.
 
         Args:

@@ -16,7 +16,7 @@ from consumers.fetching.dictionaries import DIRECTORY_NAME as DICTIONARIES
 from consumers.fetching.order import Waiter, seconds_left, turn
 from consumers.fetching.part import come_of
 from consumers.line.openings import UnitHours
-from consumers.reading.inbox import Entry, waiting_letters
+from consumers.reading.inbox import InboxEntry, waiting_letters
 from consumers.spool import Spool
 from consumers.spool.taking import Content
 from consumers.spool.units import hosted
@@ -39,7 +39,7 @@ class Coming:
     has to wait for that. ``listed`` is false while only its list of files is being fetched.
     """
 
-    entry: Entry
+    entry: InboxEntry
     flash_text: str
     held: int
     total: int
@@ -115,7 +115,7 @@ class _File:
     total: int
 
 
-def _waiter(entry: Entry, files: list[_File]) -> Waiter:
+def _waiter(entry: InboxEntry, files: list[_File]) -> Waiter:
     left = {file.sha256: file.total - file.held for file in files if file.held < file.total}
     return Waiter(entry.delivery_id, entry.urgency, entry.taken_at, left)
 
@@ -129,12 +129,12 @@ def _opens_at(spool: Spool) -> dict[str, datetime]:
     return {code: at for code, at in opens.items() if at is not None}
 
 
-def _waits(entry: Entry, opens: Mapping[str, datetime]) -> bool:
+def _waits(entry: InboxEntry, opens: Mapping[str, datetime]) -> bool:
     return entry.unit in opens and lane_of(entry.urgency) is Lane.NORMAL
 
 
 def _coming(
-    entry: Entry, descriptor: Descriptor, files: list[_File], seconds: float | None, opens_at: datetime | None
+    entry: InboxEntry, descriptor: Descriptor, files: list[_File], seconds: float | None, opens_at: datetime | None
 ) -> Coming:
     held, total = sum(file.held for file in files), sum(file.total for file in files)
     waits = opens_at if held < total else None

@@ -28,7 +28,7 @@ from schemas.text import as_typed
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InboxEntry:
     """One delivery of the inbox. Times are UTC milliseconds, sizes bytes."""
 
     delivery_id: str
@@ -113,7 +113,7 @@ _BODY = (
 
 def list_inbox(
     spool: Spool, *, unit: str = "", states: Collection[Status] = (), since_ms: int = 0, limit: int = 50
-) -> list[Entry]:
+) -> list[InboxEntry]:
     """The latest deliveries, newest first.
 
     Args:
@@ -132,13 +132,13 @@ def list_inbox(
         return [_entry(row) for row in conn.execute(statement)]
 
 
-def waiting_letters(spool: Spool, *, limit: int) -> list[tuple[Entry, bytes]]:
+def waiting_letters(spool: Spool, *, limit: int) -> list[tuple[InboxEntry, bytes]]:
     """The deliveries that have yet to arrive with their descriptors, the most urgent first, then the smallest."""
     with spool.reading() as conn:
         return [(_entry(row[:-1]), row[-1]) for row in conn.execute(_WAITING, {"limit": limit})]
 
 
-def get_entry(spool: Spool, delivery_id: str) -> Entry:
+def get_entry(spool: Spool, delivery_id: str) -> InboxEntry:
     """One delivery.
 
     Raises:
@@ -148,7 +148,7 @@ def get_entry(spool: Spool, delivery_id: str) -> Entry:
         return _get(conn, delivery_id)
 
 
-def find_entries(spool: Spool, wanted: str, *, unit: str = "", limit: int = 10) -> list[Entry]:
+def find_entries(spool: Spool, wanted: str, *, unit: str = "", limit: int = 10) -> list[InboxEntry]:
     """The deliveries that a person may mean, newest first.
 
     Args:
@@ -211,7 +211,7 @@ def add_person_receipt(
     person: str = "",
     department: str = "",
     register_number: str = "",
-) -> Entry:
+) -> InboxEntry:
     """Write what a person says of a delivery: its state changes and the receipt goes out with the next burst.
 
     Args:
@@ -260,7 +260,7 @@ def add_person_receipt(
     return entry
 
 
-def _write(conn: Connection, entry: Entry, said: Receipt) -> frozenset[str]:
+def _write(conn: Connection, entry: InboxEntry, said: Receipt) -> frozenset[str]:
     """The contents that nobody needs for this delivery any more, to be removed when this is committed."""
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == entry.delivery_id)).one()
     conn.execute(
@@ -280,7 +280,7 @@ def _write(conn: Connection, entry: Entry, said: Receipt) -> frozenset[str]:
     return recalls.release(conn, [pos]) if said.status is Status.RECALLED else frozenset()
 
 
-def _checked(entry: Entry, fields: dict[str, str]) -> Receipt:
+def _checked(entry: InboxEntry, fields: dict[str, str]) -> Receipt:
     """The receipt as its readers will check it; its id, number and time are given when it is written."""
     placeholder = {
         "id": new_id(),
@@ -293,17 +293,17 @@ def _checked(entry: Entry, fields: dict[str, str]) -> Receipt:
     return parse(Receipt, orjson.dumps(placeholder | fields), what="receipt")
 
 
-def _get(conn: Connection, delivery_id: str) -> Entry:
+def _get(conn: Connection, delivery_id: str) -> InboxEntry:
     row = conn.execute(_ONE, {"delivery_id": delivery_id}).first()
     if row is None:
         raise _unknown(delivery_id)
     return _entry(row)
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _entry(row: Sequence[Any]) -> InboxEntry:
     values = list(row)
     values[5], values[10] = Kind(values[5]), Status(values[10])
-    return Entry(*values)
+    return InboxEntry(*values)
 
 
 def _unknown(delivery_id: str) -> UnknownDeliveryError:

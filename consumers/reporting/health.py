@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from consumers.line.state import TROUBLE_SECONDS, Line
-from consumers.sinks.circuits import Trouble as SinkTrouble
+from consumers.sinks.circuits import SinkTrouble
 from consumers.sinks.reason import one_line
 from consumers.taking.room import Room
 from schemas.health import MAX_TROUBLES, MAX_UNITS, MAX_WHY, Health, Trouble

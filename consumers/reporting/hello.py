@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.reporting.reporter import EXCHANGE
 from consumers.spool.outages import Down
 from consumers.spool.outbox import gateway_version
@@ -31,7 +31,7 @@ class LineWords:
     held: tuple[Held, ...] = ()
 
 
-def line_words(pace: Pace, interval: float, downs: Sequence[Down], held: Sequence[Held]) -> LineWords:
+def line_words(pace: LinePace, interval: float, downs: Sequence[Down], held: Sequence[Held]) -> LineWords:
     """The report of a line: what it gives, when it was down, and how far documents have come."""
     report = LineReport(
         every=round(interval) or 1,

@@ -15,14 +15,14 @@ import structlog
 
 from consumers.errors import ReceiptsHeldError, SpoolUnavailableError
 from consumers.line.outages import Outages
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.reporting.health import alike
 from consumers.reporting.hello import LineWords, full_hello, line_words, message, short_hello
 from consumers.reporting.progress import Progress
 from consumers.reporting.reporter import retrying_held
 from consumers.spool import Spool, Writer, gaps, outbox, recount
 from consumers.spool.gaps import Asked, LaneProgress, passed
-from router.broker import Outcome, Outgoing, Publisher, Session, SessionState
+from router.broker import Outgoing, Publisher, PublishOutcome, Session, SessionState
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
 from schemas.events import Event
@@ -78,7 +78,7 @@ class Presence:
         progress: Mapping[tuple[str, Lane], LaneProgress],
         gap_after: float,
         outages: Outages,
-        pace: Pace,
+        pace: LinePace,
         moved: Progress,
         interval: float,
         health: Callable[[], Health] = Health,
@@ -137,9 +137,9 @@ class Presence:
         hello = short_hello(self._head, units[0], self._spool.id, words, health=health, memory=memory)
         return ShortHello(hello, words, health)
 
-    async def went(self, hello: ShortHello, outcome: Outcome) -> None:
+    async def went(self, hello: ShortHello, outcome: PublishOutcome) -> None:
         """Note what became of a hello: its outages are told again when no broker has confirmed it."""
-        if outcome is not Outcome.CONFIRMED:
+        if outcome is not PublishOutcome.CONFIRMED:
             return
         try:
             await self._told(hello.words)
@@ -238,7 +238,7 @@ class Presence:
 
     async def _publish(self, messages: Sequence[Outgoing]) -> None:
         outcomes = await self._publisher.publish(messages)
-        held = {outcome.value for outcome in outcomes} - {Outcome.CONFIRMED.value}
+        held = {outcome.value for outcome in outcomes} - {PublishOutcome.CONFIRMED.value}
         if held:
             raise ReceiptsHeldError(f"{messages[0].routing_key} was {', '.join(sorted(held))}")
 

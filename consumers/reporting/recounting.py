@@ -14,8 +14,8 @@ import structlog
 from consumers.errors import ReceiptsHeldError
 from consumers.reporting.reporter import EXCHANGE, as_told, retrying_held
 from consumers.spool import Spool, recount
-from consumers.spool.recount import Held
-from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from consumers.spool.recount import HeldDelivery
+from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES
 from schemas.events import Event
 from schemas.ids import new_id
@@ -60,7 +60,7 @@ class Recounting:
                 body, count = await asyncio.to_thread(self._page, asked)
                 await self._session.ready()
                 outcome = (await self._publisher.publish([_message(asked.unit, body)]))[0]
-                if outcome is not Outcome.CONFIRMED:
+                if outcome is not PublishOutcome.CONFIRMED:
                     raise ReceiptsHeldError(f"what is held of {asked.unit} was {outcome.value}")
                 log.info(Event.KEPT_TOLD, unit=asked.unit, deliveries=count, size=len(body))
 
@@ -71,7 +71,7 @@ class Recounting:
         return page(asked, found, spool_id=self._spool.id, highest=highest)
 
 
-def page(asked: Recount, found: Sequence[Held], *, spool_id: str, highest: int) -> tuple[bytes, int]:
+def page(asked: Recount, found: Sequence[HeldDelivery], *, spool_id: str, highest: int) -> tuple[bytes, int]:
     """The answer to a question as it travels, and how many of the deliveries are in it: as many as fit, at least one.
 
     Args:
@@ -101,7 +101,7 @@ def page(asked: Recount, found: Sequence[Held], *, spool_id: str, highest: int) 
     return orjson.dumps(around), len(parts)
 
 
-def _kept(item: Held) -> bytes:
+def _kept(item: HeldDelivery) -> bytes:
     """A delivery as it travels (:class:`schemas.recount.KeptDelivery`).
 
     Of a letter that is too long for a message the spool holds the content that its record names.

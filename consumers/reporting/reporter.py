@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from consumers.errors import ReceiptsHeldError, SpoolUnavailableError
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.outbox import Unsent
-from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
 from schemas.dispatch import Lane
 from schemas.events import Event
 from schemas.ids import new_id
@@ -127,26 +127,26 @@ class Reporter:
             confirmed = [
                 pos
                 for message, outcome in zip(messages, outcomes, strict=True)
-                if outcome is Outcome.CONFIRMED
+                if outcome is PublishOutcome.CONFIRMED
                 for pos in message.positions
             ]
             if confirmed:
                 await self._writer.run(outbox.mark_sent, confirmed)
             log.debug(Event.RECEIPTS_SENT, receipts=len(confirmed), messages=len(messages))
-            held = {outcome.value for outcome in outcomes} - {Outcome.CONFIRMED.value}
+            held = {outcome.value for outcome in outcomes} - {PublishOutcome.CONFIRMED.value}
             if held:
                 raise ReceiptsHeldError(f"{len(rows) - len(confirmed)} receipts were {', '.join(sorted(held))}")
 
-    async def _publish(self, messages: Sequence[BurstMessage]) -> list[Outcome]:
+    async def _publish(self, messages: Sequence[BurstMessage]) -> list[PublishOutcome]:
         """Publish, and keep what a confirm took: the line's pace, as this lane meets it."""
         outgoing = [_outgoing(message) for message in messages]
         hello = await self._presence.short_hello() if self._presence else None
         began = time.monotonic()
         outcomes = await self._publisher.publish(outgoing if hello is None else [*outgoing, hello.message])
         seconds = time.monotonic() - began
-        if Outcome.CONFIRMED in outcomes:
+        if PublishOutcome.CONFIRMED in outcomes:
             self._confirm_seconds += (seconds - self._confirm_seconds) * SMOOTHING
-        if set(outcomes) == {Outcome.CONFIRMED}:
+        if set(outcomes) == {PublishOutcome.CONFIRMED}:
             self._on_sent(sum(len(message.body) for message in messages), seconds)
         if self._presence and hello is not None:
             await self._presence.went(hello, outcomes.pop())

@@ -8,7 +8,7 @@ from consumers.fetching.fetch import FetchPolicy, Transfer
 from consumers.fetching.origin import Clients
 from consumers.fetching.traffic import Traffic
 from consumers.line.openings import Openings
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.precedence import Side
 from consumers.line.state import Line
 from consumers.sending.courier import UpwardCourier
@@ -28,7 +28,7 @@ class Upward:
 
     watch: OutboxWatch
     courier: UpwardCourier
-    pace: Pace
+    pace: LinePace
 
     async def run(self) -> None:
         """Take and send until cancelled."""
@@ -78,7 +78,7 @@ def assemble_upward(
     """
     folder = OutboxFolder(outbox_of(settings))
     sources = Sources()
-    pace = Pace(fixed_window=settings.receive_window)
+    pace = LinePace(fixed_window=settings.receive_window)
     patience, policy = settings.no_progress_timeout, FetchPolicy()
 
     def on_progress(transfer: Transfer, count: int) -> None:

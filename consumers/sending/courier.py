@@ -14,10 +14,10 @@ from consumers.fetching.fetch import Transfer
 from consumers.fetching.traffic import Traffic, Want
 from consumers.sending.folder import OutboxFolder
 from consumers.sending.submit import Submitter
-from consumers.sending.upload import Place, Sources
+from consumers.sending.upload import FolderFile, Sources
 from consumers.sending.watch import file_ended
 from consumers.spool import Spool, Writer, sending
-from consumers.spool.sending import Outgoing, Progress, Rejected, SendingFile
+from consumers.spool.sending import QueuedDocument, Rejected, SendingFile, UploadProgress
 from consumers.spool.taking import Content
 from router.process.together import together
 from schemas.clock import now_ms
@@ -32,20 +32,20 @@ LOST_PAUSE = 30.0
 NOTE_EVERY = 5.0
 
 
-class Errand:
+class SendingErrand:
     """A document on its way up."""
 
-    def __init__(self, document: Outgoing) -> None:
+    def __init__(self, document: QueuedDocument) -> None:
         self.document = document
         self.want = Want(document.urgency, document.pos)
         self.begun = False
         self.waits_for = ""
-        self.noted = Progress(document.id, 0, "")
+        self.noted = UploadProgress(document.id, 0, "")
 
-    def progress(self) -> Progress:
+    def progress(self) -> UploadProgress:
         """How far it is now."""
         done = max(self.document.size - self.want.remaining, 0) if self.begun else 0
-        return Progress(self.document.id, done, self.want.waits_for or self.waits_for)
+        return UploadProgress(self.document.id, done, self.want.waits_for or self.waits_for)
 
     def waits(self, reason: str) -> None:
         """Why it cannot be handed in now."""
@@ -80,7 +80,7 @@ class UpwardCourier:
         self._sources = sources
         self._traffic = traffic
         self._submitter = submitter
-        self._in_work: dict[str, Errand] = {}
+        self._in_work: dict[str, SendingErrand] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
 
@@ -121,17 +121,17 @@ class UpwardCourier:
             return None
         found, next_at = await asyncio.to_thread(self._ready, room, list(self._in_work))
         for document in found:
-            self._in_work[document.id] = Errand(document)
+            self._in_work[document.id] = SendingErrand(document)
             task = asyncio.create_task(self._run(self._in_work[document.id]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return next_at
 
-    def _ready(self, limit: int, without: Sequence[str]) -> tuple[list[Outgoing], int | None]:
+    def _ready(self, limit: int, without: Sequence[str]) -> tuple[list[QueuedDocument], int | None]:
         with self._spool.reading() as conn:
             return sending.ready(conn, limit=limit, without=without)
 
-    async def _run(self, errand: Errand) -> None:
+    async def _run(self, errand: SendingErrand) -> None:
         document = errand.document
         with structlog.contextvars.bound_contextvars(outgoing_id=document.id):
             try:
@@ -149,7 +149,7 @@ class UpwardCourier:
                 del self._in_work[document.id]
                 self._woken.set()
 
-    async def _send(self, errand: Errand) -> None:
+    async def _send(self, errand: SendingErrand) -> None:
         document = errand.document
         claimed = await asyncio.to_thread(self._folder.find, document.id)
         if claimed is None:
@@ -158,7 +158,7 @@ class UpwardCourier:
             )
         files = await asyncio.to_thread(self._files_of, document.pos)
         with self._folder.opened(claimed) as directory:
-            places = [(file.sha256, Place(directory, file.file_name)) for file in files]
+            places = [(file.sha256, FolderFile(directory, file.file_name)) for file in files]
             for sha256, place in places:
                 self._sources.add(sha256, place)
             errand.begun = True
@@ -185,7 +185,7 @@ class UpwardCourier:
         with self._spool.reading() as conn:
             return sending.files_of(conn, pos)
 
-    async def _reject(self, document: Outgoing, error: OutgoingRejectedError) -> None:
+    async def _reject(self, document: QueuedDocument, error: OutgoingRejectedError) -> None:
         log.warning(Event.OUTGOING_REJECTED, id=document.id, name=document.name, reason=str(error))
         try:
             await self._writer.run(sending.reject, Rejected(document.id, error.told))
@@ -193,7 +193,7 @@ class UpwardCourier:
         except (OSError, SpoolUnavailableError) as trouble:
             await self._postpone(document, TROUBLE_PAUSE, str(trouble))
 
-    async def _file(self, document: Outgoing) -> None:
+    async def _file(self, document: QueuedDocument) -> None:
         """Put the folder where people see what became of it; if that fails now, the watch does it later."""
         claimed = await asyncio.to_thread(self._folder.find, document.id)
         ended = (await asyncio.to_thread(self._stages, document.id)).get(document.id)
@@ -204,11 +204,11 @@ class UpwardCourier:
         with self._spool.reading() as conn:
             return sending.stages(conn, [document])
 
-    async def _postpone(self, document: Outgoing, seconds: float, reason: str) -> None:
+    async def _postpone(self, document: QueuedDocument, seconds: float, reason: str) -> None:
         log.warning(Event.OUTGOING_POSTPONED, reason=reason, retry_in=seconds)
-        await self._note(Progress(document.id, 0, reason, now_ms() + round(seconds * 1000)))
+        await self._note(UploadProgress(document.id, 0, reason, now_ms() + round(seconds * 1000)))
 
-    async def _note(self, progress: Progress) -> None:
+    async def _note(self, progress: UploadProgress) -> None:
         try:
             await self._writer.run(sending.note, progress)
         except SpoolUnavailableError as error:

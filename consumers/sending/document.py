@@ -30,7 +30,7 @@ _NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, err
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class OutgoingDocument:
     """What a folder holds: the submission that is to be handed in, and its files as they lie there."""
 
     submission: Submission
@@ -59,7 +59,7 @@ class DocumentRules:
     max_bytes: int
 
 
-def read_document(directory: Path | int, rules: DocumentRules) -> Document:
+def read_document(directory: Path | int, rules: DocumentRules) -> OutgoingDocument:
     """Read a folder, by its path or its descriptor. Listed files come first, in the letter's order; others by name.
 
     Raises:
@@ -78,7 +78,7 @@ def read_document(directory: Path | int, rules: DocumentRules) -> Document:
         found = {name: _file(directory, name, rules.max_bytes) for name in names}
         attachments, files = _matched(listed, found)
         written = {**letter, "attachments": [item.model_dump() for item in attachments]}
-        return Document(parse(Submission, orjson.dumps(written), what="letter"), tuple(files), left_out)
+        return OutgoingDocument(parse(Submission, orjson.dumps(written), what="letter"), tuple(files), left_out)
     except InvalidError as error:
         raise OutgoingRejectedError(str(error), vi=f"{LETTER_NAME} có chỗ không hợp lệ; xem dòng dưới.") from error
 

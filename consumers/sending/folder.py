@@ -38,7 +38,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedFolder:
     """A document's folder that was taken; ``path`` is for people, and opened by :meth:`OutboxFolder.opened` alone."""
 
     id: str
@@ -80,9 +80,9 @@ class OutboxFolder:
         self._seen = {name: seen for name, seen in self._seen.items() if name in {entry.name for entry in found}}
         return sorted(self.root / entry.name for entry in found if self._is_whole(entry))
 
-    def claim(self, path: Path) -> Claimed:
+    def claim(self, path: Path) -> ClaimedFolder:
         """Take a folder, or a loose file, out of people's way; it has an id from now on."""
-        claimed = Claimed(new_id(), path)
+        claimed = ClaimedFolder(new_id(), path)
         place = self._place(claimed.id)
         try:
             with _closing(place):
@@ -100,28 +100,28 @@ class OutboxFolder:
             raise
         return self._synced(claimed.id, path.name)
 
-    def put(self, claimed: Claimed) -> Claimed:
+    def put(self, claimed: ClaimedFolder) -> ClaimedFolder:
         """Move a folder of our own to where claimed ones are, durably."""
         with _closing(self._place(claimed.id)) as place:
             os.rename(claimed.path, claimed.path.name, dst_dir_fd=place)
             os.fsync(place)
         return self._synced(claimed.id, claimed.path.name)
 
-    def claimed(self) -> list[Claimed]:
+    def claimed(self) -> list[ClaimedFolder]:
         """The folders that were taken and have not ended, the oldest first."""
         return list(self._claimed())
 
-    def find(self, document: str) -> Claimed | None:
+    def find(self, document: str) -> ClaimedFolder | None:
         """The folder of one document, while it has not ended."""
         try:
             with _closing(os.open(document, _DIRECTORY, dir_fd=self._taken)) as place:
                 inside = min(os.listdir(place), default=None)  # noqa: PTH208 - by its descriptor
         except FileNotFoundError:
             return None
-        return None if inside is None else Claimed(document, self.root / _TAKEN / document / inside)
+        return None if inside is None else ClaimedFolder(document, self.root / _TAKEN / document / inside)
 
     @contextmanager
-    def opened(self, claimed: Claimed) -> Iterator[int]:
+    def opened(self, claimed: ClaimedFolder) -> Iterator[int]:
         """The descriptor of a claimed folder; what lies in it is opened by it.
 
         Raises:
@@ -133,11 +133,11 @@ class OutboxFolder:
         ):
             yield folder
 
-    def file_sent(self, claimed: Claimed, accepted: bytes) -> Path:
+    def file_sent(self, claimed: ClaimedFolder, accepted: bytes) -> Path:
         """Put a document that was accepted among those sent; where it is then."""
         return self._file(claimed, _SENT, ACCEPTED_NAME, accepted)
 
-    def file_rejected(self, claimed: Claimed, reason: bytes) -> Path:
+    def file_rejected(self, claimed: ClaimedFolder, reason: bytes) -> Path:
         """Put a document that cannot be sent among those rejected; where it is then."""
         return self._file(claimed, _REJECTED, REASON_NAME, reason)
 
@@ -159,12 +159,12 @@ class OutboxFolder:
         os.mkdir(document, 0o700, dir_fd=self._taken)
         return os.open(document, _DIRECTORY, dir_fd=self._taken)
 
-    def _synced(self, document: str, name: str) -> Claimed:
+    def _synced(self, document: str, name: str) -> ClaimedFolder:
         for directory in (self._taken, self._root):
             _sync(directory)
-        return Claimed(document, self.root / _TAKEN / document / name)
+        return ClaimedFolder(document, self.root / _TAKEN / document / name)
 
-    def _claimed(self) -> Iterator[Claimed]:
+    def _claimed(self) -> Iterator[ClaimedFolder]:
         for name in sorted(os.listdir(self._taken)):  # noqa: PTH208 - by its descriptor
             if not is_id(name):
                 continue
@@ -179,7 +179,7 @@ class OutboxFolder:
         with suppress(OSError):
             os.rmdir(document, dir_fd=self._taken)
 
-    def _file(self, claimed: Claimed, kind: str, note_name: str, note: bytes) -> Path:
+    def _file(self, claimed: ClaimedFolder, kind: str, note_name: str, note: bytes) -> Path:
         name = claimed.path.name
         with self.opened(claimed) as folder:
             write_at(folder, free_note(folder, note_name), note, mode=_NOTE_MODE)

@@ -12,10 +12,10 @@ from consumers.fetching.answers import is_problem
 from consumers.fetching.fetch import FetchPolicy, pauses
 from consumers.fetching.origin import Clients, take
 from consumers.line.faults import separating_faults
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.state import Line
 from consumers.sending import tus
-from consumers.spool.sending import Outgoing, Sent
+from consumers.spool.sending import QueuedDocument, Sent
 from schemas.events import Event
 from schemas.model import said
 
@@ -43,7 +43,7 @@ class Submitter:
     """
 
     def __init__(
-        self, clients: Clients, origin_url: str, line: Line, pace: Pace, *, patience: float, policy: FetchPolicy
+        self, clients: Clients, origin_url: str, line: Line, pace: LinePace, *, patience: float, policy: FetchPolicy
     ) -> None:
         self._clients = clients
         self._url = f"{origin_url.rstrip('/')}/api/v1/dispatches"
@@ -52,7 +52,7 @@ class Submitter:
         self._patience = patience
         self._policy = policy
 
-    async def submit(self, document: Outgoing, *, on_wait: Callable[[str], None]) -> Sent:
+    async def submit(self, document: QueuedDocument, *, on_wait: Callable[[str], None]) -> Sent:
         """Return when the router has accepted it; a repetition is answered with the dispatch that it was.
 
         Args:
@@ -71,7 +71,7 @@ class Submitter:
         answer: _Answer = await retrying(self._submit_through_drops, document)
         return Sent(document.id, answer.id, answer.addressees)
 
-    async def _submit_through_drops(self, document: Outgoing) -> _Answer:
+    async def _submit_through_drops(self, document: QueuedDocument) -> _Answer:
         while True:
             await self._line.broker_first()
             try:
@@ -80,7 +80,7 @@ class Submitter:
                 self._line.lost(error)
                 await self._line.worth_a_try()
 
-    async def _submit(self, document: Outgoing) -> _Answer:
+    async def _submit(self, document: QueuedDocument) -> _Answer:
         headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}
         silence = aiohttp.ClientTimeout(total=None, sock_read=self._patience)
         async with self._line.connection(self._pace) as connection:
@@ -103,7 +103,7 @@ def _read(body: bytes) -> _Answer:
         raise ForeignAnswerError(f"the answer to a submission is none of the router's: {said(error)}") from error
 
 
-def _note_wait(document: Outgoing, state: RetryCallState, on_wait: Callable[[str], None]) -> None:
+def _note_wait(document: QueuedDocument, state: RetryCallState, on_wait: Callable[[str], None]) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause = round(state.upcoming_sleep, 1)
     log.warning(Event.SUBMISSION_WAITS, id=document.id, reason=str(error), retry_in=pause)

@@ -22,7 +22,7 @@ from consumers.fetching.fetch import FetchPolicy, Transfer, pauses, stop_after_f
 from consumers.fetching.origin import Clients
 from consumers.line.connection import LineConnection
 from consumers.line.faults import separating_faults
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.state import Line
 from consumers.sending import tus
 from consumers.sending.body import PieceBody
@@ -51,7 +51,7 @@ def patch_bytes(rate: float) -> int:
     return min(max(round(rate * PATCH_SECONDS), LEAST_PATCH), MOST_PATCH)
 
 
-class Place(NamedTuple):
+class FolderFile(NamedTuple):
     """A file of a folder that is open: the folder's descriptor, and the name in it."""
 
     directory: int
@@ -62,13 +62,13 @@ class Sources:
     """Where the files are whose hashes are brought up; several documents may have the same one."""
 
     def __init__(self) -> None:
-        self._places: dict[str, list[Place]] = {}
+        self._places: dict[str, list[FolderFile]] = {}
 
-    def add(self, sha256: str, place: Place) -> None:
+    def add(self, sha256: str, place: FolderFile) -> None:
         """A document has this file."""
         self._places.setdefault(sha256, []).append(place)
 
-    def remove(self, sha256: str, place: Place) -> None:
+    def remove(self, sha256: str, place: FolderFile) -> None:
         """It needs it no more."""
         self._places[sha256].remove(place)
         if not self._places[sha256]:
@@ -97,7 +97,7 @@ class _GoneError(Exception):
     """The file is known not to be where it was."""
 
 
-def _opened(place: Place) -> BinaryIO:
+def _opened(place: FolderFile) -> BinaryIO:
     try:
         return open_plain(place.directory, place.name)
     except OutgoingRejectedError as error:
@@ -131,7 +131,7 @@ class Uploader:
         origin_url: str,
         sources: Sources,
         line: Line,
-        pace: Pace,
+        pace: LinePace,
         *,
         patience: float,
         policy: FetchPolicy,

@@ -7,11 +7,11 @@ import orjson
 import structlog
 
 from consumers.errors import OutgoingRejectedError, SpoolUnavailableError
-from consumers.sending.document import Document, DocumentRules, read_document
-from consumers.sending.folder import Claimed, OutboxFolder
+from consumers.sending.document import DocumentRules, OutgoingDocument, read_document
+from consumers.sending.folder import ClaimedFolder, OutboxFolder
 from consumers.sending.notes import reason_note
 from consumers.spool import Spool, Writer, sending
-from consumers.spool.sending import Ended, Taken
+from consumers.spool.sending import Ended, TakenDocument
 from schemas.clock import iso
 from schemas.events import Event
 from schemas.stages import Stage
@@ -63,7 +63,7 @@ class OutboxWatch:
         for item in claimed:
             await self._go_on(item, known.get(item.id))
 
-    async def _go_on(self, claimed: Claimed, ended: Ended | None) -> None:
+    async def _go_on(self, claimed: ClaimedFolder, ended: Ended | None) -> None:
         try:
             if ended is None:
                 await self._take(claimed)
@@ -72,12 +72,12 @@ class OutboxWatch:
         except OSError as error:
             self._complain(claimed.id, error)
 
-    async def _take(self, claimed: Claimed) -> None:
+    async def _take(self, claimed: ClaimedFolder) -> None:
         try:
             document = await asyncio.to_thread(self._read, claimed)
         except OutgoingRejectedError as error:
             log.warning(Event.OUTGOING_REJECTED, id=claimed.id, name=claimed.name, reason=str(error))
-            await self._writer.run(sending.take, Taken(claimed.id, claimed.name, reason=error.told))
+            await self._writer.run(sending.take, TakenDocument(claimed.id, claimed.name, reason=error.told))
             await asyncio.to_thread(self._folder.file_rejected, claimed, reason_note(error))
             return
         await self._writer.run(sending.take, taken(claimed, document))
@@ -85,7 +85,7 @@ class OutboxWatch:
         log.info(Event.OUTGOING_TAKEN, id=claimed.id, name=claimed.name, files=len(document.files), left_out=left_out)
         self._on_taken()
 
-    def _read(self, claimed: Claimed) -> Document:
+    def _read(self, claimed: ClaimedFolder) -> OutgoingDocument:
         with self._folder.opened(claimed) as directory:
             return read_document(directory, self._rules)
 
@@ -108,10 +108,10 @@ class OutboxWatch:
             log.warning(Event.OUTBOX_UNUSABLE, what=what, reason=str(error))
 
 
-def taken(claimed: Claimed, document: Document) -> Taken:
+def taken(claimed: ClaimedFolder, document: OutgoingDocument) -> TakenDocument:
     """What the spool keeps of a document."""
     letter = document.submission
-    return Taken(
+    return TakenDocument(
         id=claimed.id,
         name=claimed.name,
         issuer=letter.issuer,
@@ -123,7 +123,7 @@ def taken(claimed: Claimed, document: Document) -> Taken:
     )
 
 
-def file_ended(folder: OutboxFolder, claimed: Claimed, ended: Ended) -> None:
+def file_ended(folder: OutboxFolder, claimed: ClaimedFolder, ended: Ended) -> None:
     """Put a document where people see what became of it; blocks."""
     if ended.stage is Stage.ACCEPTED:
         told = {

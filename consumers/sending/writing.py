@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 
 from consumers.errors import OutgoingRejectedError
-from consumers.sending.document import Document, DocumentRules, read_document
-from consumers.sending.folder import LETTER_NAME, Claimed, OutboxFolder
+from consumers.sending.document import DocumentRules, OutgoingDocument, read_document
+from consumers.sending.folder import LETTER_NAME, ClaimedFolder, OutboxFolder
 from consumers.sending.litter import is_litter
 from consumers.sending.notes import OURS
 from consumers.sinks.record import clip
@@ -24,7 +24,7 @@ _NOT_SENT = OURS | {LETTER_NAME}
 
 def write_out(
     folder: OutboxFolder, rules: DocumentRules, letter: bytes, files: Sequence[Path]
-) -> tuple[Claimed, Document]:
+) -> tuple[ClaimedFolder, OutgoingDocument]:
     """Put a document into the outbox, as one that was taken already.
 
     Args:
@@ -49,7 +49,7 @@ def write_out(
             _copy(file, path)
         sync_directory(path)
         document = read_document(path, rules)
-        return folder.put(Claimed(document_id, path)), document
+        return folder.put(ClaimedFolder(document_id, path)), document
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -4,11 +4,11 @@ from consumers.settings import GatewaySettings
 from consumers.sinks.base import Document, DocumentFile, Sink
 from consumers.sinks.command import CommandSink
 from consumers.sinks.folder import FolderSink
-from consumers.sinks.guard import GuardedSink, Policy
+from consumers.sinks.guard import GuardedSink, RetryPolicy
 from consumers.sinks.none import NoneSink
 from consumers.sinks.webhook import WebhookSink
 
-__all__ = ["Document", "DocumentFile", "GuardedSink", "Policy", "Sink", "make_guarded_sink", "make_sink"]
+__all__ = ["Document", "DocumentFile", "GuardedSink", "RetryPolicy", "Sink", "make_guarded_sink", "make_sink"]
 
 
 def make_sink(settings: GatewaySettings) -> Sink:
@@ -37,4 +37,4 @@ def make_guarded_sink(settings: GatewaySettings) -> GuardedSink:
     Raises:
         SinkSettingsError: a setting that this sink needs is missing or wrong.
     """
-    return GuardedSink(make_sink(settings), Policy.of(settings))
+    return GuardedSink(make_sink(settings), RetryPolicy.of(settings))

@@ -29,7 +29,7 @@ _UNDECLARED = "cp1258"
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class HandedOver:
     """The system has the document."""
 
 
@@ -48,7 +48,7 @@ class Refused:
     code: ReasonCode = ReasonCode.SINK_REFUSED
 
 
-Decision = Delivered | TryAgain | Refused
+Decision = HandedOver | TryAgain | Refused
 
 
 def decide(status: int, headers: Mapping[str, str], *, now: datetime) -> Decision:
@@ -65,7 +65,7 @@ def decide(status: int, headers: Mapping[str, str], *, now: datetime) -> Decisio
     after = retry_after(_header(headers, "retry-after"), now=now)
     match status // 100:
         case 2:
-            return Delivered()
+            return HandedOver()
         case 4 if status in _LOGIN:
             return TryAgain(ReasonCode.SINK_LOGIN, after)
         case 4 if status in _ADDRESS:

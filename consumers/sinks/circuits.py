@@ -36,7 +36,7 @@ class _Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class SinkTrouble:
     """A unit whose documents the sink does not take: since when (UTC ms), why, and how its circuit stands."""
 
     unit: str
@@ -125,7 +125,7 @@ class Circuits:
         own = self._units.get(unit)
         return own.circuit.state if own else CircuitState.CLOSED
 
-    def troubles(self, *, now: int) -> list[Trouble]:
+    def troubles(self, *, now: int) -> list[SinkTrouble]:
         """The units whose documents the sink does not take, through whoever's fault, the longest first.
 
         What waits for this machine is tried again at the longest pause at the latest. So a trouble that none has met
@@ -137,11 +137,11 @@ class Circuits:
         over = now - round(_MISSED_TRIES * self.first_pause * 1000)
         self._machine = {unit: met for unit, met in self._machine.items() if met.met_at >= over}
         found = [
-            Trouble(code, own.code, own.circuit.reason, own.since, own.circuit.state)
+            SinkTrouble(code, own.code, own.circuit.reason, own.since, own.circuit.state)
             for code, own in self._units.items()
         ]
         found += [
-            Trouble(code, met.code, met.reason, met.since, CircuitState.CLOSED)
+            SinkTrouble(code, met.code, met.reason, met.since, CircuitState.CLOSED)
             for code, met in self._machine.items()
             if code not in self._units
         ]

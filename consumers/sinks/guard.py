@@ -35,7 +35,7 @@ _MOST_DOUBLINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetryPolicy:
     """The published schedule: pauses in seconds, tries before a document is parked."""
 
     first: float = 1.0
@@ -43,7 +43,7 @@ class Policy:
     attempts: int = 12
 
     @classmethod
-    def of(cls, settings: GatewaySettings) -> "Policy":
+    def of(cls, settings: GatewaySettings) -> "RetryPolicy":
         """The schedule that the settings ask for."""
         return cls(settings.retry_first, settings.retry_max, settings.sink_attempts)
 
@@ -60,14 +60,14 @@ class Park:
     """Leave it to an operator."""
 
 
-def pause_after(policy: Policy, attempts: int) -> float:
+def pause_after(policy: RetryPolicy, attempts: int) -> float:
     """The longest pause after the ``attempts``-th failure, in seconds; jitter takes off up to half of it."""
     state = tenacity.RetryCallState(tenacity.Retrying(), fn=None, args=(), kwargs={})
     state.attempt_number = attempts
     return float(tenacity.wait_exponential(multiplier=policy.first, max=policy.longest)(state))
 
 
-def schedule(policy: Policy) -> tuple[float, ...]:
+def schedule(policy: RetryPolicy) -> tuple[float, ...]:
     """The longest pause after each failure but the last, which parks the document.
 
     >>> schedule(Policy(first=1.0, longest=60.0, attempts=8))
@@ -76,7 +76,7 @@ def schedule(policy: Policy) -> tuple[float, ...]:
     return tuple(pause_after(policy, attempts) for attempts in range(1, policy.attempts))
 
 
-def next_step(policy: Policy, attempts: int, error: SinkError, *, now: int, luck: float) -> RetryAt | Park:
+def next_step(policy: RetryPolicy, attempts: int, error: SinkError, *, now: int, luck: float) -> RetryAt | Park:
     """Decide what follows a failed try.
 
     Args:
@@ -100,7 +100,7 @@ class GuardedSink:
     def __init__(
         self,
         sink: Sink,
-        policy: Policy,
+        policy: RetryPolicy,
         *,
         clock: Callable[[], int] = now_ms,
         luck: Callable[[], float] = random.random,

@@ -12,7 +12,7 @@ from schemas.ids import first_of
 from schemas.recount import MAX_KEPT, MAX_KEPT_RECEIPTS, Memory, Recount
 
 
-class Held(NamedTuple):
+class HeldDelivery(NamedTuple):
     """A delivery of the spool: its place, what it is, and what was said of it, the first first."""
 
     pos: int
@@ -62,7 +62,7 @@ def memory(conn: Connection, codes: Sequence[str]) -> Memory:
     return Memory(newest, code, highest)
 
 
-def held(conn: Connection, asked: Recount) -> list[Held]:
+def held(conn: Connection, asked: Recount) -> list[HeldDelivery]:
     """The next deliveries of a unit that are asked for, at most one more than a page holds: then there is more."""
     values = {
         "unit": asked.unit,
@@ -71,7 +71,7 @@ def held(conn: Connection, asked: Recount) -> list[Held]:
         "beyond": first_of(asked.until + 1),
         "limit": MAX_KEPT + 1,
     }
-    rows = [Held(*row) for row in conn.execute(_HELD, values).all()]
+    rows = [HeldDelivery(*row) for row in conn.execute(_HELD, values).all()]
     said: dict[int, list[Unsent]] = {row.pos: [] for row in rows}
     for *told, pos in conn.execute(_SAID, {"positions": as_list(said)}).all():
         if len(said[pos]) < MAX_KEPT_RECEIPTS:

@@ -26,19 +26,19 @@ _OLD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Pruned:
     """What was forgotten: how many deliveries, and the names of the contents that they used."""
 
     deliveries: int
     contents: list[str]
 
 
-def forget(conn: Connection, times: Sequence[int]) -> list[Forgotten]:
+def forget(conn: Connection, times: Sequence[int]) -> list[Pruned]:
     """Forget up to a batch of deliveries per time: ended before it (UTC ms), with every receipt confirmed."""
     return [_forget(conn, before) for before in times]
 
 
-def _forget(conn: Connection, before: int) -> Forgotten:
+def _forget(conn: Connection, before: int) -> Pruned:
     found = conn.scalars(_OLD, {"before": before}).all()
     values = {"positions": as_list(found)}
     names = conn.scalars(select(content_use.c.sha256).where(among(content_use.c.inbox_pos, "positions")), values).all()
@@ -48,4 +48,4 @@ def _forget(conn: Connection, before: int) -> Forgotten:
     orphan = ~exists().where(inbox.c.letter_pos == letter.c.pos)
     conn.execute(delete(letter).where(among(letter.c.pos, "letters"), orphan), {"letters": letters})
     recalls.forget(conn)
-    return Forgotten(len(found), list(names))
+    return Pruned(len(found), list(names))

@@ -25,7 +25,7 @@ class SendingFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenDocument:
     """A document as it was taken; with a reason, one that cannot be sent."""
 
     id: str
@@ -40,7 +40,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class QueuedDocument:
     """A document that waits to go up."""
 
     pos: int
@@ -80,7 +80,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class UploadProgress:
     """How much of a document is up, why it waits, and until when (UTC milliseconds)."""
 
     id: str
@@ -110,7 +110,7 @@ class SentDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingTotals:
     """How many documents wait to go up, and how many bytes of theirs."""
 
     documents: int
@@ -177,7 +177,7 @@ _LIST = (
 _OLD = select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before")).limit(BATCH)
 
 
-def take(conn: Connection, items: Sequence[Taken]) -> list[None]:
+def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
     """Note documents that were put into the outbox; one that is known stays as it is."""
     now = now_ms()
     rows = [
@@ -213,10 +213,10 @@ def take(conn: Connection, items: Sequence[Taken]) -> list[None]:
     return [None] * len(items)
 
 
-def ready(conn: Connection, *, limit: int, without: Sequence[str]) -> tuple[list[Outgoing], int | None]:
+def ready(conn: Connection, *, limit: int, without: Sequence[str]) -> tuple[list[QueuedDocument], int | None]:
     """What waits and may be sent now, the most urgent first, then the smallest; and when the next may (UTC ms)."""
     values = {"now": now_ms(), "without": as_list(without), "limit": limit}
-    found = [Outgoing(*row) for row in conn.execute(_READY, values)]
+    found = [QueuedDocument(*row) for row in conn.execute(_READY, values)]
     return found, conn.scalar(_NEXT_AT, {"now": values["now"]})
 
 
@@ -246,7 +246,7 @@ def reject(conn: Connection, items: Sequence[Rejected]) -> list[None]:
     return [None] * len(items)
 
 
-def note(conn: Connection, items: Sequence[Progress]) -> list[None]:
+def note(conn: Connection, items: Sequence[UploadProgress]) -> list[None]:
     """Note how much of documents is up, and why they wait."""
     conn.execute(
         _NOTE,
@@ -264,10 +264,10 @@ def listed(conn: Connection, *, stages: Sequence[Stage], limit: int) -> list[Sen
     return [SentDocument(*row) for row in conn.execute(query, {"limit": limit})]
 
 
-def count_waiting(conn: Connection) -> Waiting:
+def count_waiting(conn: Connection) -> WaitingTotals:
     """What waits to go up."""
     total = func.coalesce(func.sum(outgoing.c.size - outgoing.c.done), 0)
-    return Waiting(*conn.execute(select(func.count(), total).select_from(outgoing).where(_IS_WAITING)).one())
+    return WaitingTotals(*conn.execute(select(func.count(), total).select_from(outgoing).where(_IS_WAITING)).one())
 
 
 def forget(conn: Connection, times: Sequence[int]) -> list[int]:

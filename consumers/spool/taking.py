@@ -46,7 +46,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StoredLetter:
     """What the spool keeps of a descriptor; the same for all addressees.
 
     Of a stub, ``contents`` names the record alone and ``content_sha256`` is None: the full descriptor is to be fetched.
@@ -76,20 +76,20 @@ class Arriving(NamedTuple):
     delivery_id: str
     unit: str
     seq: int
-    letter: Letter
+    letter: StoredLetter
     complete: bool
     redriven_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Gaps:
+class GapPauses:
     """When a sequence number that is missing is first asked for: milliseconds after it was noticed."""
 
     ask_after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenBatch:
     """What became of a batch: how many were new, how many of those the courier has to see to, how many were known.
 
     ``recalled``: what a recall in the batch, or one that had come before its original, ended at once.
@@ -175,12 +175,12 @@ _SET_HIGHEST = _NEW_HIGHEST.on_conflict_do_update(
 _FILL_GAP = delete(gap).where(gap.c.unit == bindparam("b_unit"), gap.c.seq == bindparam("b_seq"))
 
 
-def take(conn: Connection, batches: Sequence[tuple[Sequence[Arriving], Gaps]]) -> list[Taken]:
+def take(conn: Connection, batches: Sequence[tuple[Sequence[Arriving], GapPauses]]) -> list[TakenBatch]:
     """Store what is new and answer what is known; one result per batch."""
     return [_take(conn, batch, gaps) for batch, gaps in batches]
 
 
-def _take(conn: Connection, batch: Sequence[Arriving], gaps: Gaps) -> Taken:
+def _take(conn: Connection, batch: Sequence[Arriving], gaps: GapPauses) -> TakenBatch:
     now = now_ms()
     latest_first = sorted(batch, key=lambda item: -(item.redriven_at or 0))
     first = {item.delivery_id: item for item in reversed(latest_first)}
@@ -189,10 +189,10 @@ def _take(conn: Connection, batch: Sequence[Arriving], gaps: Gaps) -> Taken:
     waiting = sum(not item.complete for item in new)
     waiting += _answer_known(conn, [(first[key], found) for key, found in known.items()], now) if known else 0
     recalled = _take_new(conn, new, now, gaps) if new else NOTHING
-    return Taken(len(new), waiting, len(batch) - len(new), recalled)
+    return TakenBatch(len(new), waiting, len(batch) - len(new), recalled)
 
 
-def _take_new(conn: Connection, new: Sequence[Arriving], now: int, gaps: Gaps) -> Recalled:
+def _take_new(conn: Connection, new: Sequence[Arriving], now: int, gaps: GapPauses) -> Recalled:
     """Store deliveries, with the effect of the recalls among them and of those that had come before."""
     calling = [item for item in new if item.letter.recalls]
     asked = [Noted(item.unit, item.letter.recalls, item.letter.dispatch_id, item.letter.notation) for item in calling]
@@ -220,7 +220,7 @@ def _store(conn: Connection, new: Sequence[Arriving], now: int) -> None:
     insert_rows(conn, content_use, ("sha256", "inbox_pos"), uses)
 
 
-def _store_letters(conn: Connection, letters: dict[str, Letter]) -> dict[str, int]:
+def _store_letters(conn: Connection, letters: dict[str, StoredLetter]) -> dict[str, int]:
     """Store the letters that are new; the position of each by its dispatch's id."""
     found = {row[0]: row[1] for row in conn.execute(_LETTERS, {"ids": as_list(letters)})}
     new = [item for key, item in letters.items() if key not in found]
@@ -229,7 +229,7 @@ def _store_letters(conn: Connection, letters: dict[str, Letter]) -> dict[str, in
     return found | {row[1]: row[0] for row in rows}
 
 
-def _letter_row(pos: int, item: Letter) -> tuple[Any, ...]:
+def _letter_row(pos: int, item: StoredLetter) -> tuple[Any, ...]:
     return (
         pos,
         item.dispatch_id,
@@ -291,7 +291,7 @@ def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], no
     return len(redriven)
 
 
-def _note_sequence(conn: Connection, new: Iterable[Arriving], now: int, gaps: Gaps) -> None:
+def _note_sequence(conn: Connection, new: Iterable[Arriving], now: int, gaps: GapPauses) -> None:
     """Keep each unit's highest number, note those that were jumped over, forget those that have come."""
     by_unit: dict[str, list[int]] = {}
     for item in new:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumers.spool.taking import Arriving, Content, Letter
+from consumers.spool.taking import Arriving, Content, StoredLetter
 from router.broker import Delivered
 from schemas.attachment import TravellingAttachment, content_digest
 from schemas.descriptor import (
@@ -71,14 +71,14 @@ def read_recount(message: Delivered) -> Recount:
 
 
 @lru_cache(_LETTERS)
-def read_letter(body: bytes, traceparent: str) -> Letter:
+def read_letter(body: bytes, traceparent: str) -> StoredLetter:
     """What the spool keeps of a descriptor.
 
     Raises:
         InvalidError: it is none.
     """
     descriptor = parse(Descriptor, body, what="descriptor")
-    return Letter(
+    return StoredLetter(
         dispatch_id=descriptor.id,
         issuer=descriptor.issuer,
         kind=descriptor.kind.value,

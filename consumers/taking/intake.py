@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from consumers.errors import SpoolUnavailableError
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.gaps import LaneProgress
-from consumers.spool.taking import Arriving, Gaps, Taken, take
+from consumers.spool.taking import Arriving, GapPauses, TakenBatch, take
 from consumers.taking.descriptors import read_arriving, read_ask, read_recount
 from consumers.taking.room import Room
 from router.broker import Delivered
@@ -20,7 +20,7 @@ from schemas.receipt import TYPE_ASK, Ask
 from schemas.recount import TYPE_RECOUNT, Recount
 
 log = structlog.get_logger()
-OnTaken = Callable[[Collection[Lane], Taken], None]
+OnTaken = Callable[[Collection[Lane], TakenBatch], None]
 """Told what was taken: the lanes it came by, and what became of it."""
 _Item = Arriving | Ask | Recount
 
@@ -59,7 +59,7 @@ class Intake:
         self._writer = writer
         self._hosts = hosts
         self._keeps_all = keeps_all
-        self._gaps = Gaps(round(gap_after * 1000))
+        self._gaps = GapPauses(round(gap_after * 1000))
         self._room = room
         self._on_taken = on_taken
         self._on_repeated = on_repeated

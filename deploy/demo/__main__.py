@@ -24,7 +24,7 @@ from deploy.demo.errors import DemoError
 from deploy.demo.follow import Followed, look
 from deploy.demo.line import DemoLine
 from deploy.demo.scenes import SCENES, send
-from deploy.demo.screen import Screen
+from deploy.demo.screen import DemoScreen
 from deploy.errors import StartError
 from deploy.exits import report
 from deploy.logs import configure_logs, open_private
@@ -47,7 +47,7 @@ def demo(
     home.parent.mkdir(parents=True, exist_ok=True)
     with io.TextIOWrapper(open_private(home.parent / "demo.log"), line_buffering=True) as logs, _alone(home):
         configure_logs(LogSettings(log_format="json"), program="demo", stream=logs)
-        asyncio.run(show(home, Screen(Console()), keep=keep))
+        asyncio.run(show(home, DemoScreen(Console()), keep=keep))
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-async def show(home: Path, screen: Screen, *, keep: bool) -> None:
+async def show(home: Path, screen: DemoScreen, *, keep: bool) -> None:
     """Start, send, follow, sum up.
 
     Raises:
@@ -93,7 +93,7 @@ async def show(home: Path, screen: Screen, *, keep: bool) -> None:
         raise typer.Exit(_INTERRUPTED)
 
 
-async def send_and_follow(running: Running, screen: Screen) -> None:
+async def send_and_follow(running: Running, screen: DemoScreen) -> None:
     """Send the three dispatches and show their receipts until they are everywhere they can be."""
     headers = {"Authorization": f"Bearer {running.token_of(Role.ISSUER)}"}
     async with aiohttp.ClientSession(running.api_url, headers=headers) as http:
@@ -109,7 +109,7 @@ async def send_and_follow(running: Running, screen: Screen) -> None:
         screen.roll_up(followed)
 
 
-async def _follow(http: aiohttp.ClientSession, dispatches: list[Followed], screen: Screen) -> None:
+async def _follow(http: aiohttp.ClientSession, dispatches: list[Followed], screen: DemoScreen) -> None:
     deadline = time.monotonic() + _EVERYWHERE_WITHIN
     while True:
         new = [(followed, receipt) for followed in dispatches for receipt in await look(http, followed)]
@@ -122,7 +122,7 @@ async def _follow(http: aiohttp.ClientSession, dispatches: list[Followed], scree
         await asyncio.sleep(_LOOK_EVERY)
 
 
-def tell_places(running: Running, screen: Screen, *, keep: bool) -> None:
+def tell_places(running: Running, screen: DemoScreen, *, keep: bool) -> None:
     """Where everything is, and what to try."""
     screen.say("")
     screen.say(f"inbox folders  {running.inbox}")

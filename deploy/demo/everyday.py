@@ -13,14 +13,14 @@ from pathlib import Path
 
 import aiohttp
 
-from consumers.reading.inbox import Entry, add_person_receipt, list_inbox
+from consumers.reading.inbox import InboxEntry, add_person_receipt, list_inbox
 from consumers.spool.store import open_spool
 from deploy.allinone import Running
 from deploy.demo.errors import DemoError
 from deploy.demo.follow import Followed, look
 from deploy.demo.line import DemoLine
 from deploy.demo.scenes import FILES, Scene, send
-from deploy.demo.screen import Screen
+from deploy.demo.screen import DemoScreen
 from schemas.accounts import Role
 from schemas.states import UNDELIVERED, Status
 from schemas.zone import zone
@@ -41,7 +41,7 @@ _CLERKS = ("Nguyễn Thị Hoa", "Vàng A Páo", "Lý Thị Mẩy", "Trần Văn
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PeopleReports:
     """How many units' people said what."""
 
     registered: int
@@ -50,7 +50,7 @@ class Said:
     """The unit that did not accept the document."""
 
 
-async def play(running: Running, line: DemoLine, screen: Screen) -> None:
+async def play(running: Running, line: DemoLine, screen: DemoScreen) -> None:
     """Let people act, drop the line while a document is on its way, and have one parked.
 
     Raises:
@@ -78,7 +78,7 @@ async def play(running: Running, line: DemoLine, screen: Screen) -> None:
     screen.say(f"  mend it: rm {stone}; then redrive it in the console, under Stuck")
 
 
-def let_people_act(gateway: Path) -> Said:
+def let_people_act(gateway: Path) -> PeopleReports:
     """Write what people say of a document at the units that have it; blocks on the spool's disk."""
     spool = open_spool(gateway)
     try:
@@ -106,9 +106,9 @@ def _reports(number: int) -> Sequence[tuple[Status, dict[str, str]]]:
     return steps[: 3 - number % 4] if number % 4 < len(steps) else []
 
 
-def _summed(accepting: Sequence[Entry], refusing: Entry) -> Said:
+def _summed(accepting: Sequence[InboxEntry], refusing: InboxEntry) -> PeopleReports:
     said = [[status for status, _ in _reports(number)] for number in range(len(accepting))]
-    return Said(
+    return PeopleReports(
         registered=sum(Status.REGISTERED in some for some in said),
         completed=sum(Status.COMPLETED in some for some in said),
         refused=refusing.unit,

@@ -22,7 +22,7 @@ _NAMED_UNITS = 6
 _REASONS = {"no_line": "for no line leads there"}
 
 
-class Screen:
+class DemoScreen:
     """Shows receipts as they come."""
 
     def __init__(self, console: Console) -> None:

@@ -13,7 +13,7 @@ S = TypeVar("S")
 _COMFORTABLE_RESERVES = 4
 
 
-class Verdict(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -23,10 +23,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CheckAnswer:
     """What a check found: how it is, in a sentence, and what to do."""
 
-    verdict: Verdict
+    verdict: CheckOutcome
     detail: str
     hint: str = ""
     code: ExitCode = ExitCode.FAILED
@@ -42,25 +42,25 @@ class Finding:
     """An answer with the name of its check."""
 
     check: str
-    answer: Answer
+    answer: CheckAnswer
 
 
-Check = Callable[[S], Awaitable[Answer]]
+Check = Callable[[S], Awaitable[CheckAnswer]]
 
 
-def ok(detail: str) -> Answer:
+def ok(detail: str) -> CheckAnswer:
     """All is as it should be."""
-    return Answer(Verdict.OK, detail)
+    return CheckAnswer(CheckOutcome.OK, detail)
 
 
-def note(detail: str, hint: str = "") -> Answer:
+def note(detail: str, hint: str = "") -> CheckAnswer:
     """Worth knowing."""
-    return Answer(Verdict.NOTE, detail, hint)
+    return CheckAnswer(CheckOutcome.NOTE, detail, hint)
 
 
-def failed(detail: str, hint: str = "", code: ExitCode = ExitCode.FAILED) -> Answer:
+def failed(detail: str, hint: str = "", code: ExitCode = ExitCode.FAILED) -> CheckAnswer:
     """Something is wrong."""
-    return Answer(Verdict.FAILED, detail, hint, code)
+    return CheckAnswer(CheckOutcome.FAILED, detail, hint, code)
 
 
 async def run(name: str, check: Check[S], settings: S) -> Finding:
@@ -72,7 +72,7 @@ async def run(name: str, check: Check[S], settings: S) -> Finding:
         return Finding(name, failed(ending.message, ending.hint, ending.code))
 
 
-def room(directory: Path, reserve: int, consequence: str) -> Answer:
+def room(directory: Path, reserve: int, consequence: str) -> CheckAnswer:
     """How much is free on the disk of a directory, which need not be there yet.
 
     Args:

@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from deploy.doctor.findings import Answer, failed, note, ok, room
+from deploy.doctor.findings import CheckAnswer, failed, note, ok, room
 from router.settings import RouterSettings
 from schemas.ids import new_id
 
@@ -15,7 +15,7 @@ _OLDEST = (3, 11)
 _PACKAGE = re.compile(r"^[A-Za-z0-9._-]+")
 
 
-async def python(_settings: RouterSettings) -> Answer:
+async def python(_settings: RouterSettings) -> CheckAnswer:
     """The interpreter and every library that is needed."""
     needed = [match[0] for line in requires("congvan") or () if (match := _PACKAGE.match(line))]
     missing = [name for name in needed if not _installed(name)]
@@ -25,12 +25,12 @@ async def python(_settings: RouterSettings) -> Answer:
     return ok(f"{found}, {len(needed)} libraries")
 
 
-async def disk(settings: RouterSettings) -> Answer:
+async def disk(settings: RouterSettings) -> CheckAnswer:
     """Free space where the data lies."""
     return room(settings.data_dir, settings.content_reserve_bytes, "no attachment is accepted")
 
 
-async def content_store(settings: RouterSettings) -> Answer:
+async def content_store(settings: RouterSettings) -> CheckAnswer:
     """Whether the content store takes a file durably."""
     root = settings.data_dir / "content"
     if not root.exists():
@@ -38,7 +38,7 @@ async def content_store(settings: RouterSettings) -> Answer:
     return await asyncio.to_thread(_write_probe, root / "incoming")
 
 
-def _write_probe(directory: Path) -> Answer:
+def _write_probe(directory: Path) -> CheckAnswer:
     probe = directory / f"doctor-{new_id()}"
     try:
         with probe.open("wb") as file:

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.doctor.findings import Answer, note, ok
+from deploy.doctor.findings import CheckAnswer, note, ok
 from router.broker.dead import DEAD
 from router.broker.management import Management
 from router.metrics import SET_APART_NOW
@@ -20,7 +20,7 @@ _REASON = 160
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
-async def dead(settings: RouterSettings) -> Answer:
+async def dead(settings: RouterSettings) -> CheckAnswer:
     """How much lies in ``dead``, and the latest reasons why."""
     if not settings.management_url:
         return note("not looked at: CONGVAN_MANAGEMENT_URL is not set")
@@ -61,7 +61,7 @@ def _when(seconds: int) -> str:
     return f" ({iso(seconds * 1000)})" if seconds else ""
 
 
-async def set_apart(settings: RouterSettings) -> Answer:
+async def set_apart(settings: RouterSettings) -> CheckAnswer:
     """Whether messages come back to the router again and again."""
     token = settings.token.get_secret_value()
     headers = {"Authorization": f"Bearer {token}"} if token else {}

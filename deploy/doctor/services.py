@@ -10,7 +10,7 @@ import aiohttp
 from sqlalchemy import Connection, make_url
 from sqlalchemy.engine import Engine
 
-from deploy.doctor.findings import Answer, failed, note, ok
+from deploy.doctor.findings import CheckAnswer, failed, note, ok
 from deploy.exits import ExitCode
 from router.assembly import provider_of
 from router.broker import Session
@@ -38,7 +38,7 @@ _LOOKED_FOR = 5000
 _NAMED = 5
 
 
-async def broker(settings: RouterSettings) -> Answer:
+async def broker(settings: RouterSettings) -> CheckAnswer:
     """Whether the router's login gets a channel."""
     if not settings.amqp_url:
         if SERVER.exists():
@@ -54,7 +54,7 @@ async def broker(settings: RouterSettings) -> Answer:
     return ok(f"logged in as {session.user}, vhost {vhost_of(settings.amqp_url)}")
 
 
-async def management(settings: RouterSettings) -> Answer:
+async def management(settings: RouterSettings) -> CheckAnswer:
     """Whether the management API answers, and the broker's version."""
     if not settings.management_url:
         return note("CONGVAN_MANAGEMENT_URL is not set", "apply the topology by hand: `congvan topology export`")
@@ -63,7 +63,7 @@ async def management(settings: RouterSettings) -> Answer:
     return ok(f"RabbitMQ {overview['rabbitmq_version']}, node {overview['node']}")
 
 
-async def topology(settings: RouterSettings) -> Answer:
+async def topology(settings: RouterSettings) -> CheckAnswer:
     """Whether exchanges, queues and users are what the ledger's units and accounts want."""
     if not settings.management_url:
         return note("not compared: CONGVAN_MANAGEMENT_URL is not set")
@@ -76,7 +76,7 @@ async def topology(settings: RouterSettings) -> Answer:
     return failed(f"{counts}, {len(changes.conflicts)} conflicts", "`congvan topology plan` shows them")
 
 
-async def broker_capacity(settings: RouterSettings) -> Answer:
+async def broker_capacity(settings: RouterSettings) -> CheckAnswer:
     """Whether the broker has file handles for all planned queues, two for each: without, it takes no connection."""
     if not settings.management_url:
         return note("not known: CONGVAN_MANAGEMENT_URL is not set")
@@ -93,7 +93,7 @@ async def broker_capacity(settings: RouterSettings) -> Answer:
     return note(text, "give it more before units are added") if 2 * needed > capacity.handles else ok(text)
 
 
-async def ledger(settings: RouterSettings) -> Answer:
+async def ledger(settings: RouterSettings) -> CheckAnswer:
     """Whether the database answers, at the revision this program needs."""
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
@@ -102,7 +102,7 @@ async def ledger(settings: RouterSettings) -> Answer:
     return ok(f"{url.render_as_string(hide_password=True)}, {units} units")
 
 
-async def contents(settings: RouterSettings) -> Answer:
+async def contents(settings: RouterSettings) -> CheckAnswer:
     """Whether the attachments that are on their way lie in the store, and none is known to be damaged."""
     root = settings.data_dir / "content"
     if not root.exists():
@@ -120,7 +120,7 @@ async def contents(settings: RouterSettings) -> Answer:
     )
 
 
-async def web_api(settings: RouterSettings) -> Answer:
+async def web_api(settings: RouterSettings) -> CheckAnswer:
     """Whether a router is ready at the API's address."""
     async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as http, http.get(f"{settings.api_url}/readyz") as answer:
         if answer.ok:
@@ -128,7 +128,7 @@ async def web_api(settings: RouterSettings) -> Answer:
         return failed(f"{settings.api_url} is not ready: {await answer.text()}", code=ExitCode.UNAVAILABLE)
 
 
-async def token(settings: RouterSettings) -> Answer:
+async def token(settings: RouterSettings) -> CheckAnswer:
     """Whose token the commands send with."""
     text = settings.token.get_secret_value()
     if not text:
@@ -139,7 +139,7 @@ async def token(settings: RouterSettings) -> Answer:
     return ok(f"the token of {account.name}")
 
 
-async def gateways(settings: RouterSettings) -> Answer:
+async def gateways(settings: RouterSettings) -> CheckAnswer:
     """Whether two gateways work for one unit, and which units theirs cannot hand documents over to."""
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
@@ -161,7 +161,7 @@ async def gateways(settings: RouterSettings) -> Answer:
     return ok("one for each unit, and they hand over")
 
 
-async def memory(settings: RouterSettings) -> Answer:
+async def memory(settings: RouterSettings) -> CheckAnswer:
     """Whether gateways speak of deliveries that the ledger does not have, as after an older copy was restored."""
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
@@ -180,7 +180,7 @@ async def memory(settings: RouterSettings) -> Answer:
     return failed(text, "`congvan ledger recover` has the gateways tell what was forgotten")
 
 
-async def identity_provider(settings: RouterSettings) -> Answer:
+async def identity_provider(settings: RouterSettings) -> CheckAnswer:
     """Whether people can log in to the console with their organisation's account."""
     provider = provider_of(settings)
     if provider is None:
@@ -189,7 +189,7 @@ async def identity_provider(settings: RouterSettings) -> Answer:
     return ok(f"{settings.oidc_issuer} answers with its keys")
 
 
-async def clock(settings: RouterSettings) -> Answer:
+async def clock(settings: RouterSettings) -> CheckAnswer:
     """How far this machine's clock is from the router's, or else the broker's."""
     for url in filter(None, (settings.api_url, settings.management_url)):
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
-from deploy.doctor.findings import Finding, Verdict
+from deploy.doctor.findings import CheckOutcome, Finding
 from deploy.exits import ExitCode
 from router.cli.console_output import print_json, print_table
 
@@ -18,6 +18,6 @@ def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     else:
         rows = [(found.check, *found.answer.shown().values()) for found in findings]
         print_table(("check", "", "detail", "what to do"), rows)
-    codes = {found.answer.code for found in findings if found.answer.verdict is Verdict.FAILED}
+    codes = {found.answer.code for found in findings if found.answer.verdict is CheckOutcome.FAILED}
     if codes:
         raise typer.Exit(ExitCode.UNAVAILABLE if ExitCode.UNAVAILABLE in codes else ExitCode.FAILED)

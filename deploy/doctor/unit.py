@@ -23,7 +23,7 @@ from consumers.sinks import make_sink
 from consumers.spool.store import FILE_NAME, open_to_read
 from consumers.status import backlog, status_path
 from consumers.taking.hosting import units_url
-from deploy.doctor.findings import Answer, Check, Finding, failed, nearest_existing, note, ok, room, run
+from deploy.doctor.findings import Check, CheckAnswer, Finding, failed, nearest_existing, note, ok, room, run
 from deploy.exits import ExitCode
 from router.broker import Session
 from schemas.zone import zone
@@ -37,7 +37,7 @@ _CLOCK_TOLERANCE = 60.0
 _SECRETS = "run it with the gateway's settings, as its service has them"
 
 
-async def settings_given(settings: GatewaySettings) -> Answer:
+async def settings_given(settings: GatewaySettings) -> CheckAnswer:
     """Whether everything is set that a gateway cannot do without."""
     missing = [name for name in ("units", "amqp_url") if not getattr(settings, name)]
     missing += [] if settings.token.get_secret_value() else ["token"]
@@ -47,19 +47,19 @@ async def settings_given(settings: GatewaySettings) -> Answer:
     return ok(f"for {settings.units}, sink {settings.sink}")
 
 
-async def disk(settings: GatewaySettings) -> Answer:
+async def disk(settings: GatewaySettings) -> CheckAnswer:
     """Free space where spool and contents lie."""
     return room(settings.data_dir, settings.disk_reserve_bytes, "nothing is fetched until there is more")
 
 
-async def spool(settings: GatewaySettings) -> Answer:
+async def spool(settings: GatewaySettings) -> CheckAnswer:
     """Whether the spool is whole, and what waits in it."""
     if not (settings.data_dir / FILE_NAME).exists():
         return note(f"there is none in {settings.data_dir} yet", "the gateway makes it at its first start")
     return await asyncio.to_thread(_look_at_spool, settings)
 
 
-def _look_at_spool(settings: GatewaySettings) -> Answer:
+def _look_at_spool(settings: GatewaySettings) -> CheckAnswer:
     opened = open_to_read(settings.data_dir)
     try:
         with opened.reading() as conn:
@@ -77,7 +77,7 @@ def _look_at_spool(settings: GatewaySettings) -> Answer:
     return ok(told)
 
 
-async def process(settings: GatewaySettings) -> Answer:
+async def process(settings: GatewaySettings) -> CheckAnswer:
     """Whether the gateway runs."""
     path = status_path(settings.data_dir)
     if not path.exists():
@@ -89,7 +89,7 @@ async def process(settings: GatewaySettings) -> Answer:
     return ok(f"process {told['pid']}, version {told['version']}, line {told['line']}, broker {told['broker']}")
 
 
-async def sink(settings: GatewaySettings) -> Answer:
+async def sink(settings: GatewaySettings) -> CheckAnswer:
     """Whether documents can be handed to the unit's own system."""
     make_sink(settings)
     if settings.sink == "folder":
@@ -103,19 +103,19 @@ async def sink(settings: GatewaySettings) -> Answer:
     return ok("documents stay at the gateway")
 
 
-async def outbox(settings: GatewaySettings) -> Answer:
+async def outbox(settings: GatewaySettings) -> CheckAnswer:
     """Whether what the unit sends can be taken."""
     return _writable(outbox_of(settings))
 
 
-def _writable(path: Path) -> Answer:
+def _writable(path: Path) -> CheckAnswer:
     place = nearest_existing(path)
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return failed(f"{place} cannot be written by this user", "run it as the gateway's user, or change the rights")
     return ok(f"{path} can be written" if place == path else f"{path} can be made")
 
 
-async def names(settings: GatewaySettings) -> Answer:
+async def names(settings: GatewaySettings) -> CheckAnswer:
     """Whether broker and router are found by their names, and how long that takes."""
     told = []
     for host in dict.fromkeys(_host(url) for url in _urls(settings)):
@@ -131,7 +131,7 @@ async def names(settings: GatewaySettings) -> Answer:
     return ok(", ".join(told) or "no URL is set")
 
 
-async def broker(settings: GatewaySettings) -> Answer:
+async def broker(settings: GatewaySettings) -> CheckAnswer:
     """Whether the gateway's login gets a channel."""
     if not settings.amqp_url or not settings.token.get_secret_value():
         return note("not tried: a setting is missing")
@@ -145,7 +145,7 @@ async def broker(settings: GatewaySettings) -> Answer:
     return ok(f"logged in as {session.user}")
 
 
-async def web_api(settings: GatewaySettings) -> Answer:
+async def web_api(settings: GatewaySettings) -> CheckAnswer:
     """Whether the router answers, and knows this gateway and its units."""
     if not settings.token.get_secret_value():
         return note("not tried: a setting is missing")
@@ -169,7 +169,7 @@ async def web_api(settings: GatewaySettings) -> Answer:
     return ok(f"{units} units; the clocks are {seconds:.0f} s apart")
 
 
-async def certificates(settings: GatewaySettings) -> Answer:
+async def certificates(settings: GatewaySettings) -> CheckAnswer:
     """Whether the way is encrypted, and until when the certificates are good."""
     parts = [urlsplit(url) for url in _urls(settings)]
     told = [await _certificate(part) for part in parts if part.scheme in {"amqps", "https"}]
@@ -193,7 +193,7 @@ async def _certificate(url: SplitResult) -> datetime:
         writer.close()
 
 
-async def _connects(url: SplitResult) -> Answer:
+async def _connects(url: SplitResult) -> CheckAnswer:
     async with asyncio.timeout(_ANSWERS_WITHIN):
         _, writer = await asyncio.open_connection(url.hostname, _port(url))
     writer.close()

@@ -52,7 +52,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Response(scope, send)
         hide(_secrets_of(scope))
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL keeps no text that holds one
             await problems.answer(_NUL)(scope, receive, exchange.send)
@@ -79,7 +79,7 @@ class Guard:
         finally:
             self._note(scope, exchange)
 
-    def _note(self, scope: Scope, exchange: "_Exchange") -> None:
+    def _note(self, scope: Scope, exchange: "_Response") -> None:
         seconds = time.monotonic() - exchange.started
         route = getattr(scope.get("route"), "path", None)
         place = "(none)" if route is None else f"{scope.get('root_path', '')}{route}"  # the console's has its mount's
@@ -112,7 +112,7 @@ def _secrets_of(scope: Scope) -> Iterator[str]:
         yield from (value, unquote_plus(value))
 
 
-class _Exchange:
+class _Response:
     """One request's answer on its way out."""
 
     def __init__(self, scope: Scope, send: Send) -> None:

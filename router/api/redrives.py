@@ -19,7 +19,7 @@ from router.ledger.redrives.acting import ActRequest, act_on
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, JobState, Outcome, Pace
 from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
-from router.ledger.redrives.reading import Job, find_job, list_items, list_jobs
+from router.ledger.redrives.reading import RedriveJob, find_job, list_items, list_jobs
 from router.ledger.scope import Scope, scope_of
 from router.words.filters import MAX_LENGTH, FilterError
 from router.words.filters import parse as parse_filter
@@ -125,7 +125,7 @@ async def make_redrive(
         home=_home(account),
     )
 
-    def work(conn: Connection) -> Job:
+    def work(conn: Connection) -> RedriveJob:
         return find_job(conn, scope_of(account), make(conn, new, now_ms=now_ms()))
 
     made = await _in(writing, services, work)
@@ -205,7 +205,7 @@ async def act_on_redrive(
     """For who may act on every delivery of it; it goes on in the name of who let it go on last."""
     wish = ActRequest(act, _authority(account), seen, _address(request), _home(account))
 
-    def work(conn: Connection) -> Job:
+    def work(conn: Connection) -> RedriveJob:
         return act_on(conn, scope_of(account), redrive_id, wish, now_ms=now_ms())
 
     return RedriveView.of(await _in(writing, services, work))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from router.broker.consumer import Consumer
     from router.broker.dead import dead_letter
     from router.broker.errors import BrokerError, BrokerUnavailableError, EncodingError
-    from router.broker.message import Delivered, Handler, Outcome, Outgoing, Template
+    from router.broker.message import Delivered, Handler, Outgoing, PublishOutcome, Template
     from router.broker.publisher import Publisher
     from router.broker.session import Session, SessionState
     from router.broker.tuning import Tuning
@@ -23,8 +23,8 @@ __all__ = [
     "Delivered",
     "EncodingError",
     "Handler",
-    "Outcome",
     "Outgoing",
+    "PublishOutcome",
     "Publisher",
     "Session",
     "SessionState",
@@ -37,7 +37,7 @@ _HOMES = {
     "consumer": ("Consumer",),
     "dead": ("dead_letter",),
     "errors": ("BrokerError", "BrokerUnavailableError", "EncodingError"),
-    "message": ("Delivered", "Handler", "Outcome", "Outgoing", "Template"),
+    "message": ("Delivered", "Handler", "PublishOutcome", "Outgoing", "Template"),
     "publisher": ("Publisher",),
     "session": ("Session", "SessionState"),
     "tuning": ("Tuning",),

@@ -89,7 +89,7 @@ ADVANCED = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class NodeIdentity:
     """What stays the same over restarts of a node, kept in its directory, readable by its owner only."""
 
     amqp_port: int
@@ -105,10 +105,10 @@ class Identity:
         return (self.amqp_port, self.management_port, self.distribution_port, self.epmd_port)
 
 
-def new_identity(*, password: str = "", cookie: str = "") -> Identity:
+def new_identity(*, password: str = "", cookie: str = "") -> NodeIdentity:
     """An identity with ports that are free now."""
     amqp, management, distribution, epmd = _free_ports(4)
-    return Identity(
+    return NodeIdentity(
         amqp_port=amqp,
         management_port=management,
         distribution_port=distribution,
@@ -118,20 +118,20 @@ def new_identity(*, password: str = "", cookie: str = "") -> Identity:
     )
 
 
-def load_identity(file: Path) -> Identity | None:
+def load_identity(file: Path) -> NodeIdentity | None:
     """The identity stored in a file, or None when there is none yet."""
     try:
-        return Identity(**json.loads(file.read_text("utf-8")))
+        return NodeIdentity(**json.loads(file.read_text("utf-8")))
     except FileNotFoundError:
         return None
 
 
-def store_identity(file: Path, identity: Identity) -> None:
+def store_identity(file: Path, identity: NodeIdentity) -> None:
     """Write the identity for its owner only."""
     write_private(file, json.dumps(asdict(identity), indent=2) + "\n")
 
 
-def render_conf(identity: Identity, log_dir: Path) -> str:
+def render_conf(identity: NodeIdentity, log_dir: Path) -> str:
     """The node's rabbitmq.conf."""
     return _CONF.format(
         amqp_port=identity.amqp_port,
@@ -159,7 +159,7 @@ _PRELOAD = "congvan_preload"
 """Names the file that loads RabbitMQ's modules; an atom, because quotes do not get through the start script."""
 
 
-def environment(directory: Path, name: str, identity: Identity) -> dict[str, str]:
+def environment(directory: Path, name: str, identity: NodeIdentity) -> dict[str, str]:
     """The whole environment of the node.
 
     Nothing of the caller's comes through but PATH: RabbitMQ honours even unprefixed LOG, CONFIG_FILE and NODENAME.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from router.broker.message import Outcome
+from router.broker.message import PublishOutcome
 
 Ticket = TypeVar("Ticket")
 
@@ -51,16 +51,16 @@ class Confirms(Generic[Ticket]):
         self._pending[seq] = _Pending(message_id, ticket, deadline)
         return seq
 
-    def ack(self, tag: int, *, multiple: bool) -> list[tuple[Ticket, Outcome]]:
+    def ack(self, tag: int, *, multiple: bool) -> list[tuple[Ticket, PublishOutcome]]:
         """The broker has taken one publish, or all up to it. What it returned before is RETURNED, not CONFIRMED."""
         return [
-            (item.ticket, Outcome.RETURNED if item.returned else Outcome.CONFIRMED)
+            (item.ticket, PublishOutcome.RETURNED if item.returned else PublishOutcome.CONFIRMED)
             for item in self._leave(tag, multiple=multiple)
         ]
 
-    def nack(self, tag: int, *, multiple: bool) -> list[tuple[Ticket, Outcome]]:
+    def nack(self, tag: int, *, multiple: bool) -> list[tuple[Ticket, PublishOutcome]]:
         """The broker could not take one publish, or all up to it."""
-        return [(item.ticket, Outcome.NACKED) for item in self._leave(tag, multiple=multiple)]
+        return [(item.ticket, PublishOutcome.NACKED) for item in self._leave(tag, multiple=multiple)]
 
     def returned(self, message_id: str) -> bool:
         """Mark the oldest publish with this id as returned; its ack follows. False when there is none.

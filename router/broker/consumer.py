@@ -12,7 +12,7 @@ import structlog
 
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.errors import ChannelClosedError
-from router.broker.link import Link
+from router.broker.link import BrokerLink
 from router.broker.message import PROPERTIES_BYTES, Delivered, Handler
 from router.broker.sifting import Sifted, Sifter
 from router.broker.subscription import Subscription, present
@@ -118,11 +118,11 @@ class Consumer:
         self._worker.cancel()
         await asyncio.wait([self._worker], timeout=within)
 
-    def serve(self, link: Link) -> Coroutine[None, None, None]:
+    def serve(self, link: BrokerLink) -> Coroutine[None, None, None]:
         """Take a link; the coroutine keeps the queues consumed on it until it is cancelled or the link ends."""
         return self._serve(link)
 
-    async def _serve(self, link: Link) -> None:
+    async def _serve(self, link: BrokerLink) -> None:
         try:
             await self._begin(link)
             self.attached.set()
@@ -137,7 +137,7 @@ class Consumer:
         finally:
             self.attached.clear()
 
-    async def _begin(self, link: Link) -> None:
+    async def _begin(self, link: BrokerLink) -> None:
         """Consume all that does not rest."""
         self._afresh = False
         self._places.clear()
@@ -155,13 +155,13 @@ class Consumer:
                 with suppress(ChannelClosedError):
                     await subscription.channel.close()
 
-    async def _retry(self, link: Link) -> None:
+    async def _retry(self, link: BrokerLink) -> None:
         await self._subscribe(link, await self._look_for(link, sorted(self._missing)))
         if not self._missing:
             self._some_missing.clear()
             self._retry_pause.reset()
 
-    async def _look_for(self, link: Link, queues: Sequence[str]) -> list[str]:
+    async def _look_for(self, link: BrokerLink, queues: Sequence[str]) -> list[str]:
         """Which of some queues are there; the others are put aside with a log line."""
         there, missing = await present(link, queues)
         self._missing.difference_update(there)
@@ -170,7 +170,7 @@ class Consumer:
             log.warning(Event.QUEUES_MISSING, count=len(missing), queues=missing[:_NAMED])
         return there
 
-    async def _subscribe(self, link: Link, queues: Sequence[str]) -> None:
+    async def _subscribe(self, link: BrokerLink, queues: Sequence[str]) -> None:
         """Consume queues on one channel; without those that the broker refuses, if it refuses one.
 
         It closes the channel then, and does not say for which queue in a form to rely on. So the missing ones are

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from router.broker.message import Delivered, Outcome, Outgoing, Template, short_text
+from router.broker.message import Delivered, Outgoing, PublishOutcome, Template, short_text
 from router.broker.publisher import Publisher
 from schemas.clock import now_ms
 from schemas.events import Event
@@ -49,7 +49,9 @@ async def dead_letter(publisher: Publisher, delivered: Sequence[tuple[Delivered,
     whole = [place for place, (message, _) in enumerate(delivered) if not message.left_out]
     outcomes = await _publish(publisher, [copy_of(*delivered[place]) for place in whole]) if whole else []
     failed = {
-        place: outcome for place, outcome in zip(whole, outcomes, strict=True) if outcome is not Outcome.CONFIRMED
+        place: outcome
+        for place, outcome in zip(whole, outcomes, strict=True)
+        if outcome is not PublishOutcome.CONFIRMED
     }
     first_reason = cut(delivered[0][1], _MAX_REASON)
     if failed:
@@ -60,11 +62,11 @@ async def dead_letter(publisher: Publisher, delivered: Sequence[tuple[Delivered,
     return [place for place in range(len(delivered)) if place in failed or delivered[place][0].left_out]
 
 
-async def _publish(publisher: Publisher, copies: Sequence[Outgoing]) -> list[Outcome]:
+async def _publish(publisher: Publisher, copies: Sequence[Outgoing]) -> list[PublishOutcome]:
     """Publish, and what was lost with a channel or a connection a few times more."""
     outcomes = await publisher.publish(copies)
     for _ in range(_TRIES - 1):
-        lost = [place for place, outcome in enumerate(outcomes) if outcome is Outcome.LOST]
+        lost = [place for place, outcome in enumerate(outcomes) if outcome is PublishOutcome.LOST]
         if not lost:
             break
         await asyncio.sleep(_PAUSE)

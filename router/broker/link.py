@@ -43,7 +43,7 @@ _REPLIES = (
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
-class Link(AsyncioConnection):  # type: ignore[misc] # pika ships no types
+class BrokerLink(AsyncioConnection):  # type: ignore[misc] # pika ships no types
     """A connection from its first byte to its end; a recovered session has a new one.
 
     Args:
@@ -164,7 +164,7 @@ class Link(AsyncioConnection):  # type: ignore[misc] # pika ships no types
 class Channel:
     """One channel of a link; methods that the broker answers are sent in one write and awaited together."""
 
-    def __init__(self, link: Link, number: int) -> None:
+    def __init__(self, link: BrokerLink, number: int) -> None:
         self._link = link
         self.number = number
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

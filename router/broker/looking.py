@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from pika import spec
 
 from router.broker.errors import ChannelClosedError
-from router.broker.link import Channel, Link
+from router.broker.link import BrokerLink, Channel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-async def depth(link: Link, queue: str) -> int | None:
+async def depth(link: BrokerLink, queue: str) -> int | None:
     """How many messages of a queue are ready; None: it is not there, or the connection went."""
     try:
         async with _channel(link) as channel:
@@ -24,7 +24,7 @@ async def depth(link: Link, queue: str) -> int | None:
 
 
 @asynccontextmanager
-async def _channel(link: Link) -> "AsyncIterator[Channel]":
+async def _channel(link: BrokerLink) -> "AsyncIterator[Channel]":
     """A channel for one question: the broker closes it when what is asked about is not there."""
     channel = Channel(link, link.reserve_number())
     try:

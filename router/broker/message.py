@@ -45,7 +45,7 @@ class Outgoing:
     correlation_id: str = ""
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     """What became of one publish."""
 
     CONFIRMED = "confirmed"

@@ -176,7 +176,7 @@ class PrivateNode:
                 raise NodeError(f"a node runs in {self._directory}; stop it first, or use another directory") from None
             return lock
 
-    def _prepare(self) -> config.Identity:
+    def _prepare(self) -> config.NodeIdentity:
         identity = self._settled_identity()
         for part in ("conf/conf.d", "data", "log", "home"):
             (self._directory / part).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ class PrivateNode:
         config.write_private(self._directory / "home" / ".erlang.cookie", identity.cookie, mode=0o400)
         return identity
 
-    def _settled_identity(self) -> config.Identity:
+    def _settled_identity(self) -> config.NodeIdentity:
         file = self._directory / "node.json"
         stored = config.load_identity(file)
         if stored is not None and all(map(config.is_free, stored.ports)):
@@ -200,7 +200,7 @@ class PrivateNode:
         config.store_identity(file, identity)
         return identity
 
-    def _launch(self, epmd: str, identity: config.Identity, lock: int) -> "subprocess.Popen[bytes]":
+    def _launch(self, epmd: str, identity: config.NodeIdentity, lock: int) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", str(_KEEPER), epmd, str(identity.epmd_port), str(self._server)]
         command.append(str(file_handles()))
         with open(self.log_dir / "start.log", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
@@ -215,7 +215,7 @@ class PrivateNode:
                 pass_fds=(lock,),
             )
 
-    def _await_ready(self, keeper: "subprocess.Popen[bytes]", identity: config.Identity, deadline: float) -> None:
+    def _await_ready(self, keeper: "subprocess.Popen[bytes]", identity: config.NodeIdentity, deadline: float) -> None:
         while not is_ready(identity):
             if keeper.poll() is None and time.monotonic() < deadline:
                 time.sleep(_LOOK_EVERY)
@@ -232,7 +232,7 @@ class PrivateNode:
         return "\n".join(lines)
 
 
-def _address(identity: config.Identity) -> NodeAddress:
+def _address(identity: config.NodeIdentity) -> NodeAddress:
     return NodeAddress(
         amqp_url=f"amqp://{config.LOOPBACK}:{identity.amqp_port}/{config.VHOST}",
         management_url=f"http://{config.LOOPBACK}:{identity.management_port}",

@@ -12,8 +12,8 @@ from router.broker.backoff import Backoff
 from router.broker.confirms import Confirms
 from router.broker.errors import ChannelClosedError
 from router.broker.inbox import Inbox
-from router.broker.link import Channel, Link
-from router.broker.message import Outcome, Outgoing
+from router.broker.link import BrokerLink, Channel
+from router.broker.message import Outgoing, PublishOutcome
 from router.broker.tuning import Tuning
 from schemas.events import Event
 
@@ -33,10 +33,10 @@ class _Call:
         self.deadline = deadline
         self.sent = 0
         self.missing = len(messages)
-        self.outcomes: list[Outcome | None] = [None] * len(messages)
+        self.outcomes: list[PublishOutcome | None] = [None] * len(messages)
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def settle(self, index: int, outcome: Outcome) -> None:
+    def settle(self, index: int, outcome: PublishOutcome) -> None:
         """One message's outcome is known."""
         if self.outcomes[index] is None:
             self.outcomes[index] = outcome
@@ -44,14 +44,14 @@ class _Call:
             if self.missing == 0 and not self.future.done():
                 self.future.set_result(None)
 
-    def give_up(self, outcome: Outcome) -> None:
+    def give_up(self, outcome: PublishOutcome) -> None:
         """Settle what is not settled yet."""
         for index, known in enumerate(self.outcomes):
             if known is None:
                 self.settle(index, outcome)
 
     @property
-    def result(self) -> list[Outcome]:
+    def result(self) -> list[PublishOutcome]:
         """The outcomes, in the order of the messages."""
         return [outcome for outcome in self.outcomes if outcome is not None]
 
@@ -75,7 +75,7 @@ class Publisher:
         self._calls: dict[_Call, None] = {}  # all that wait for an answer, earliest deadline first
         self._queue: deque[_Call] = deque()  # those with messages that are not on the wire yet
         self._line: wire.Framing | None = None
-        self._link: Link | None = None
+        self._link: BrokerLink | None = None
         self._channel: Channel | None = None
         self._closing = False
         self._scheduled = False
@@ -85,7 +85,7 @@ class Publisher:
         self.on_doubt: Callable[[str], None] = lambda _why: None
         """Called when a message came back or the broker closed the channel."""
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         """Publish messages and wait until each is answered, at most ``confirm_timeout`` seconds.
 
         Messages of one call are sent in order; calls take turns. Trouble with the broker is an outcome, never raised.
@@ -95,7 +95,7 @@ class Publisher:
         """
         if self._line is None or self._closing:
             await asyncio.sleep(0)  # so that a caller who tries again at once does not stop the loop
-            return [Outcome.LOST] * len(messages)
+            return [PublishOutcome.LOST] * len(messages)
         if not messages:
             return []
         frames = wire.encode(messages, self._line)
@@ -117,14 +117,14 @@ class Publisher:
             await asyncio.wait([call.future for call in self._calls])
             await asyncio.sleep(0)  # the callers take their answers
 
-    def serve(self, link: Link) -> Coroutine[None, None, None]:
+    def serve(self, link: BrokerLink) -> Coroutine[None, None, None]:
         """Take a link: publishing is possible from now on; the coroutine keeps a channel open until it is cancelled."""
         self._link = link
         self._line = wire.Framing(link.reserve_number(), self._user, link.frame_max)
         link.on_blocked.append(self._on_blocked)
         return self._serve(link, self._line.channel)
 
-    async def _serve(self, link: Link, number: int) -> None:
+    async def _serve(self, link: BrokerLink, number: int) -> None:
         try:
             while True:
                 reason = await self._until_closed(Channel(link, number))
@@ -161,11 +161,11 @@ class Publisher:
         self._lose_sent()
         self._queue.clear()
         for call in list(self._calls):
-            call.give_up(Outcome.LOST)
+            call.give_up(PublishOutcome.LOST)
 
     def _lose_sent(self) -> None:
         for call, index in self._confirms.lose_all():
-            call.settle(index, Outcome.LOST)
+            call.settle(index, PublishOutcome.LOST)
 
     def _wake(self) -> None:
         """Send in the next turn of the loop, together with whoever calls in this one."""
@@ -227,7 +227,7 @@ class Publisher:
         self._renew_when_stuck(now)
         late = [call for call in self._calls if call.deadline <= now]
         for call in late:
-            call.give_up(Outcome.TIMED_OUT)
+            call.give_up(PublishOutcome.TIMED_OUT)
             self._forget(call)
         if late:
             log.warning(Event.PUBLISH_TIMED_OUT, calls=len(late), on_the_wire=len(self._confirms))

@@ -15,7 +15,7 @@ from router.broker import looking
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.consumer import Consumer
 from router.broker.errors import BrokerUnavailableError
-from router.broker.link import Link
+from router.broker.link import BrokerLink
 from router.broker.message import Handler
 from router.broker.publisher import Publisher
 from router.broker.tuning import Tuning
@@ -45,7 +45,7 @@ class SessionState(StrEnum):
 class _Member(Protocol):
     attached: asyncio.Event
 
-    def serve(self, link: Link) -> Coroutine[None, None, None]: ...
+    def serve(self, link: BrokerLink) -> Coroutine[None, None, None]: ...
 
 
 class Session:
@@ -88,9 +88,9 @@ class Session:
         self._came_up = asyncio.Event()
         self._why = "not started"
         self._closed = False
-        self._link: Link | None = None
-        self._latest: Link | None = None
-        self._attempt: Link | None = None
+        self._link: BrokerLink | None = None
+        self._latest: BrokerLink | None = None
+        self._attempt: BrokerLink | None = None
         self._group: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
@@ -284,7 +284,7 @@ class Session:
         """Make one connection and run it to its end; returns why it ended."""
         self._parameters.stack_timeout = self._stack_timeout
         began = asyncio.get_running_loop().time()
-        link = self._attempt = Link(await self._resolved(), self._tuning)
+        link = self._attempt = BrokerLink(await self._resolved(), self._tuning)
         try:
             return await self._serve(link)
         finally:
@@ -309,7 +309,7 @@ class Session:
         self._attempts += 1
         return resolved
 
-    async def _serve(self, link: Link) -> str:
+    async def _serve(self, link: BrokerLink) -> str:
         within = 2 * self._stack_timeout  # pika has its own time-outs; this is for the case it forgets them
         try:
             async with asyncio.timeout(within):
@@ -336,11 +336,11 @@ class Session:
         if took >= _ALL_OF_IT * self._stack_timeout:
             self._stack_timeout = min(2 * self._stack_timeout, self._tuning.stack_timeout_longest)
 
-    def _begin(self, member: _Member, link: Link) -> None:
+    def _begin(self, member: _Member, link: BrokerLink) -> None:
         if self._group is not None:
             self._serving.add(self._group.create_task(member.serve(link)))
 
-    async def _announce(self, link: Link) -> None:
+    async def _announce(self, link: BrokerLink) -> None:
         for member in list(self._members):
             await member.attached.wait()
         if link.lost.done():

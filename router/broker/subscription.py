@@ -8,7 +8,7 @@ from pika import spec
 from router.broker.acks import Acks
 from router.broker.errors import ChannelClosedError
 from router.broker.inbox import Inbox
-from router.broker.link import Channel, Link
+from router.broker.link import BrokerLink, Channel
 from router.broker.message import Delivered
 from schemas.events import Event
 
@@ -28,7 +28,7 @@ class Subscription:
 
     def __init__(
         self,
-        link: Link,
+        link: BrokerLink,
         *,
         on_message: "Callable[[Subscription, int, Delivered], None]",
         on_cancel: "Callable[[Subscription, str], None]",
@@ -88,7 +88,7 @@ class Subscription:
         return not self.is_open
 
 
-async def present(link: Link, queues: Sequence[str]) -> tuple[list[str], list[str]]:
+async def present(link: BrokerLink, queues: Sequence[str]) -> tuple[list[str], list[str]]:
     """Which of some queues are there, and which are not, without touching any channel in use.
 
     Asks for all in one write; each missing queue costs one channel, which the broker closes for it.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from router.content import ContentStore
-    from router.content.verifying import Found
+    from router.content.verifying import DamagedContent
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -113,7 +113,7 @@ def _store() -> "ContentStore":
     return ContentStore(root, reserve_bytes=settings.content_reserve_bytes)
 
 
-def _tell(engine: "Engine", found: "Found", *, as_json: bool) -> bool:
+def _tell(engine: "Engine", found: "DamagedContent", *, as_json: bool) -> bool:
     """Show a content that was not as it should be; whether it is again."""
     from router.ledger.engine import reading
     from router.ledger.queries.contents import named_by

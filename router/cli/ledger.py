@@ -122,7 +122,7 @@ def look(conn: "Connection", since: int | None = None) -> RecoveryReport:
 
 def _begin(conn: "Connection", since: int | None, reason: str, *, again: bool) -> None:
     """Open a recovery when there is something to recover, or ask all once more."""
-    from router.ledger.people.audit import Act, Entry, record
+    from router.ledger.people.audit import Act, AuditEntry, record
     from router.ledger.recovery import recovering
 
     found = recovering.current(conn)
@@ -132,12 +132,12 @@ def _begin(conn: "Connection", since: int | None, reason: str, *, again: bool) -
     if first is None:
         return
     who, now = f"{getpass.getuser()}@{socket.gethostname()}", now_ms()
-    recovering.begin(conn, recovering.Opening(who, now, first))
-    record(conn, Entry(now, who, Act.RECOVERY_BEGUN, "ledger", reason=reason, detail=f"since {local_time(first)}"))
+    recovering.begin(conn, recovering.NewRecovery(who, now, first))
+    record(conn, AuditEntry(now, who, Act.RECOVERY_BEGUN, "ledger", reason=reason, detail=f"since {local_time(first)}"))
 
 
 def _end(conn: "Connection", reason: str) -> None:
-    from router.ledger.people.audit import Act, Entry, record
+    from router.ledger.people.audit import Act, AuditEntry, record
     from router.ledger.recovery import forgotten, recovering
 
     now = now_ms()
@@ -146,7 +146,7 @@ def _end(conn: "Connection", reason: str) -> None:
     if found is not None or count:
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         detail = f"{found.deliveries if found else 0} deliveries rebuilt, {count} given up"
-        record(conn, Entry(now, who, Act.RECOVERY_ENDED, "ledger", reason=reason, detail=detail))
+        record(conn, AuditEntry(now, who, Act.RECOVERY_ENDED, "ledger", reason=reason, detail=detail))
 
 
 def _missing(names: Sequence[str]) -> list[str]:

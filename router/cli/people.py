@@ -13,8 +13,8 @@ from schemas.clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from router.ledger.people.audit import Act, Entry
-    from router.ledger.people.persons import Grant, PersonRow
+    from router.ledger.people.audit import Act, AuditEntry
+    from router.ledger.people.persons import PersonRow, RoleGrant
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -123,7 +123,7 @@ def link_of(token: str) -> str:
     return f"{RouterSettings().api_url.rstrip('/')}/console/welcome?token={token}"
 
 
-def _grant(role: str, on: str) -> "Grant | None":
+def _grant(role: str, on: str) -> "RoleGrant | None":
     from router.ledger.people.persons import check_grant
 
     if not role and not on:
@@ -151,12 +151,12 @@ def _checked(name: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
-def _entry(act: "Act", name: str, grant: "Grant | None", now: int) -> "Entry":
-    from router.ledger.people.audit import Entry
+def _entry(act: "Act", name: str, grant: "RoleGrant | None", now: int) -> "AuditEntry":
+    from router.ledger.people.audit import AuditEntry
 
     subject = f"{name} {grant.role} {grant.pattern}" if grant else name
     unit = grant.pattern.removesuffix(".#") if grant else ""
-    return Entry(now, f"{getpass.getuser()} (command)", act, subject, unit)
+    return AuditEntry(now, f"{getpass.getuser()} (command)", act, subject, unit)
 
 
 def _state(row: "PersonRow") -> str:

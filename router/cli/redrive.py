@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from router.ledger.queries import Filter
     from router.ledger.redrives.authority import Authority
     from router.ledger.redrives.making import DryRun
-    from router.ledger.redrives.reading import Job
+    from router.ledger.redrives.reading import RedriveJob
 
 app = typer.Typer(add_completion=False)
 
@@ -81,7 +81,7 @@ def terminal() -> "Authority":
     return Authority(AuthorityKind.TERMINAL, f"{getpass.getuser()}@{socket.gethostname()}")
 
 
-def follow(engine: "Engine", key: str, *, as_json: bool) -> "Job":
+def follow(engine: "Engine", key: str, *, as_json: bool) -> "RedriveJob":
     """Show a redrive until it stands still; Ctrl-C leaves it going on."""
     from router.ledger.redrives.decisions import JobState
 
@@ -104,7 +104,7 @@ def follow(engine: "Engine", key: str, *, as_json: bool) -> "Job":
         return job
 
 
-def ending(job: "Job") -> int:
+def ending(job: "RedriveJob") -> int:
     """The exit code that a redrive ends the command with."""
     from router.ledger.redrives.decisions import JobState
 
@@ -113,7 +113,7 @@ def ending(job: "Job") -> int:
     return _REFUSED if job.state in {JobState.PAUSED, JobState.CANCELLED} else 0
 
 
-def as_object(job: "Job") -> dict[str, object]:
+def as_object(job: "RedriveJob") -> dict[str, object]:
     """The same form as the web API's answer."""
     from router.words.redrive_views import RedriveView
 
@@ -176,7 +176,7 @@ def _make(
         return make(conn, new, now_ms=now_ms())
 
 
-def _look(engine: "Engine", key: str) -> "Job":
+def _look(engine: "Engine", key: str) -> "RedriveJob":
     from router.ledger.engine import reading
     from router.ledger.redrives.reading import find_job
     from router.ledger.scope import EVERYTHING
@@ -185,7 +185,7 @@ def _look(engine: "Engine", key: str) -> "Job":
         return find_job(conn, EVERYTHING, key)
 
 
-def _show(job: "Job", *, as_json: bool) -> None:
+def _show(job: "RedriveJob", *, as_json: bool) -> None:
     if as_json:
         print_json([as_object(job)])
         return

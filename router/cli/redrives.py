@@ -10,7 +10,7 @@ from schemas.clock import now_ms
 
 if TYPE_CHECKING:
     from router.ledger.redrives.decisions import JobAct
-    from router.ledger.redrives.reading import Job
+    from router.ledger.redrives.reading import RedriveJob
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -82,7 +82,7 @@ def _act(key: str, act: "JobAct", *, as_json: bool) -> None:
     _show([job], as_json=as_json)
 
 
-def _show(jobs: "list[Job]", *, as_json: bool) -> None:
+def _show(jobs: "list[RedriveJob]", *, as_json: bool) -> None:
     if as_json:
         print_json(as_object(job) for job in jobs)
         return

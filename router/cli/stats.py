@@ -10,7 +10,7 @@ from router.cli.console_output import EXIT_CODES, JsonOption, open_ledger, print
 from schemas.clock import now_ms
 
 if TYPE_CHECKING:
-    from router.ledger.queries import Measured, MonthlyStatistics, Stage
+    from router.ledger.queries import Measured, MeasuredStage, MonthlyStatistics
 
 app = typer.Typer(add_completion=False)
 
@@ -32,7 +32,7 @@ first receipt of the stage. `50% within`: half took no longer. The times are exa
 {EXIT_CODES} Here 3: there is no such unit."""
 
 
-class By(StrEnum):
+class GroupBy(StrEnum):
     """What a row is about."""
 
     UNIT = "unit"
@@ -41,7 +41,7 @@ class By(StrEnum):
 
 
 class ShownStage(StrEnum):
-    """The stages of :class:`router.ledger.queries.Stage`, known before the ledger's code is loaded."""
+    """The stages of :class:`router.ledger.queries.MeasuredStage`, known before the ledger's code is loaded."""
 
     ARRIVED = "arrived"
     REGISTERED = "registered"
@@ -52,7 +52,7 @@ class ShownStage(StrEnum):
 def stats(
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Which month; without it, this one.")] = "",
     unit: Annotated[str, typer.Option(metavar="CODE", help="Only to this unit and all below it.")] = "",
-    by: Annotated[By, typer.Option(help="What a row is about.")] = By.UNIT,
+    by: Annotated[GroupBy, typer.Option(help="What a row is about.")] = GroupBy.UNIT,
     stage: Annotated[ShownStage, typer.Option(help="How long until what.")] = ShownStage.ARRIVED,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,9 +72,9 @@ def as_object(found: "MonthlyStatistics") -> dict[str, Any]:
         "month": str(found.month),
         "unit": found.head,
         "whole": found.whole,
-        "by_unit": dict(_rows(found, By.UNIT)),
+        "by_unit": dict(_rows(found, GroupBy.UNIT)),
         "by_urgency": dict(sorted(found.breakdown.by_urgency.items())),
-        "by_month": dict(_rows(found, By.MONTH)),
+        "by_month": dict(_rows(found, GroupBy.MONTH)),
         "heat": found.heat,
     }
 
@@ -108,10 +108,10 @@ def _look(month: str, unit: str) -> "MonthlyStatistics":
         return monthly(conn, EVERYTHING, wanted, head=head, timezone=timezone, now_ms=now)
 
 
-def _rows(found: "MonthlyStatistics", by: By) -> "Iterator[tuple[str, Measured]]":
-    if by is By.MONTH:
+def _rows(found: "MonthlyStatistics", by: GroupBy) -> "Iterator[tuple[str, Measured]]":
+    if by is GroupBy.MONTH:
         yield from ((str(month), measured) for month, measured in found.trend)
-    elif by is By.URGENCY:
+    elif by is GroupBy.URGENCY:
         yield from ((str(degree), measured) for degree, measured in sorted(found.breakdown.by_urgency.items()))
     else:
         for step, measured in sorted(found.breakdown.by_step.items()):
@@ -130,10 +130,10 @@ def _cells(measured: "Measured", stage: ShownStage) -> tuple[str, ...]:
     )
 
 
-def _stage(stage: ShownStage) -> "Stage":
-    from router.ledger.queries import Stage
+def _stage(stage: ShownStage) -> "MeasuredStage":
+    from router.ledger.queries import MeasuredStage
 
-    return Stage(stage.value)
+    return MeasuredStage(stage.value)
 
 
 def _percent(part: int, whole: int) -> str:

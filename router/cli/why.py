@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from router.ledger.queries import DeliveryDetail, DeliveryRow
-    from router.words.journey import Step
+    from router.words.journey import JourneyStep
 
 app = typer.Typer(add_completion=False)
 
@@ -130,7 +130,7 @@ def _delivery_of(conn: "Connection", dispatch_id: str, unit: str) -> str:
     return rows[0].id if rows else ""
 
 
-def _step(step: "Step") -> dict[str, Any]:
+def _step(step: "JourneyStep") -> dict[str, Any]:
     said: dict[str, Any] = {"at": step.at, "sort": step.sort.value}
     if step.receipt is not None:
         told = step.receipt

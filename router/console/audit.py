@@ -31,7 +31,7 @@ Day = Annotated[str, Query(max_length=10)]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditQuery:
     """What of the audit log is asked for: as it was typed, as the ledger takes it, and what of it cannot be read."""
 
     typed: Mapping[str, str]
@@ -41,7 +41,7 @@ class Asked:
 
 async def asked_of(  # noqa: PLR0917 - the fields of the form are parameters to the framework
     services: Parts, person: Text = "", act: Text = "", unit: Text = "", since: Day = "", until: Day = ""
-) -> Asked:
+) -> AuditQuery:
     """What the address asks for: the one reading of it, for the page and for the file.
 
     The first and the last day are those of the installation, both of them included.
@@ -52,7 +52,7 @@ async def asked_of(  # noqa: PLR0917 - the fields of the form are parameters to 
         _NO_UNIT: bool(units) and not re.fullmatch(PATTERN_REGEX, units),
         _NO_DAY: (bool(since) and first is None) or (bool(until) and last is None),
     }
-    return Asked(
+    return AuditQuery(
         typed={"person": person.strip(), "act": act, "unit": units, "since": since, "until": until},
         wanted=Wanted(
             person=person.strip(),
@@ -65,7 +65,7 @@ async def asked_of(  # noqa: PLR0917 - the fields of the form are parameters to 
     )
 
 
-AskedFor = Annotated[Asked, Depends(asked_of)]
+AskedFor = Annotated[AuditQuery, Depends(asked_of)]
 
 
 @router.get("/audit")

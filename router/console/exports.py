@@ -15,7 +15,7 @@ from router.console.reads import change
 from router.faces import Services
 from router.ledger.engine import reading
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.pages.language import N_, translations
 from router.words import terms
 from router.words.spreadsheet import BOM, Separator, lines
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class CellWriter:
     """Writes what stands in cells, for one language and zone; ``separator`` stands between them."""
 
     language: str
@@ -91,19 +91,19 @@ class Sheet:
     rows: Iterable[Sequence[object]]
 
 
-def writer_for(request: Request, services: Services) -> Writer:
+def writer_for(request: Request, services: Services) -> CellWriter:
     """What writes cells for who asks."""
     preferences = preferences_of(request)
-    return Writer(preferences.language, services, _SEPARATORS[preferences.separator])
+    return CellWriter(preferences.language, services, _SEPARATORS[preferences.separator])
 
 
 async def note(services: Services, viewer: Viewer, what: str) -> None:
     """Write down that somebody takes a list away."""
-    entry = Entry(now_ms(), viewer.person.name, Act.EXPORTED, what, viewer.person.home, address=viewer.address)
+    entry = AuditEntry(now_ms(), viewer.person.name, Act.EXPORTED, what, viewer.person.home, address=viewer.address)
     await change(services, lambda conn: audit.record(conn, entry))
 
 
-async def send(write: Writer, viewer: Viewer, sheet: Sheet, asked: str = "") -> Response:
+async def send(write: CellWriter, viewer: Viewer, sheet: Sheet, asked: str = "") -> Response:
     """A list as a CSV file; that it was taken is in the audit log."""
     await note(write.services, viewer, f"{sheet.name} csv {asked}".strip())
     headers = {"content-disposition": f'attachment; filename="congvan-{sheet.name}-{now_ms()}.csv"'}

@@ -24,7 +24,7 @@ _MOST = 60
 _MOST_OUTAGES = 200
 
 
-class Reach(StrEnum):
+class LookBack(StrEnum):
     """How far back a page looks."""
 
     HOUR = "1h"
@@ -37,7 +37,7 @@ class Reach(StrEnum):
         return Span(now - _REACHES[self] * _HOUR, now, now)
 
 
-_REACHES = {Reach.HOUR: 1, Reach.DAY: 24, Reach.WEEK: 7 * 24, Reach.MONTH: 30 * 24}
+_REACHES = {LookBack.HOUR: 1, LookBack.DAY: 24, LookBack.WEEK: 7 * 24, LookBack.MONTH: 30 * 24}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Frame:
     """What bands are drawn in: the span, the words of its axis, and how an outage becomes a stretch of it."""
 
     span: Span
-    reach: Reach
+    reach: LookBack
     axis: tuple[str, ...]
 
     def draw(self, bands: tuple[queries.Band, ...]) -> list[Stretch]:
@@ -53,10 +53,12 @@ class Frame:
         return stretches([(band.began_at, band.ended_at, band.down_ms) for band in bands], self.span)
 
 
-def frame_of(reach: Reach, now: int, shown: Shown) -> Frame:
+def frame_of(reach: LookBack, now: int, shown: Shown) -> Frame:
     """The frame of a span that ends now."""
     span = reach.until(now)
-    return Frame(span, reach, tuple(shown.tick(at, of_day=reach in {Reach.HOUR, Reach.DAY}) for at in ticks(span)))
+    return Frame(
+        span, reach, tuple(shown.tick(at, of_day=reach in {LookBack.HOUR, LookBack.DAY}) for at in ticks(span))
+    )
 
 
 @router.get("/lines")
@@ -65,7 +67,7 @@ async def show_lines(
     request: Request,
     services: Parts,
     viewer: Looking,
-    span: Reach = Reach.DAY,
+    span: LookBack = LookBack.DAY,
     unit: Annotated[UnitPattern | None, Query()] = None,
     state: LineState | None = None,
     every: bool = False,
@@ -89,7 +91,7 @@ async def show_lines(
         board=board,
         outages=outages,
         frame=frame,
-        reaches=tuple(Reach),
+        reaches=tuple(LookBack),
         unit=unit or "",
         state=state,
         every=every,

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from router.console.access import FilterText, Parts, Viewer, Watching, watcher_of
-from router.console.newsroom import Newsroom, View
+from router.console.newsroom import ClientView, Newsroom
 from router.console.pages import preferences_of
 from router.console.reads import look
 from router.errors import LedgerUnavailableError, MalformedError
@@ -62,7 +62,7 @@ async def stream_log(
     except FilterError as error:
         raise MalformedError(str(error)) from error
     start = Start(log_tail.heard_of(last_event_id or seen), after)
-    view = View(viewer.scope, wanted, preferences_of(request).language)
+    view = ClientView(viewer.scope, wanted, preferences_of(request).language)
     rows = _Rows(request, services, viewer, view)
     headers = {"x-accel-buffering": "no"}  # nginx would collect the events
     return StreamingResponse(rows.events(start), media_type="text/event-stream", headers=headers)
@@ -71,7 +71,7 @@ async def stream_log(
 class _Rows:
     """One client's stream."""
 
-    def __init__(self, request: Request, services: Services, viewer: Viewer, view: View) -> None:
+    def __init__(self, request: Request, services: Services, viewer: Viewer, view: ClientView) -> None:
         self._request, self._services, self._viewer, self._view = request, services, viewer, view
         self._newsroom: Newsroom = request.app.state.newsroom
         self._checked = monotonic()

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from router.console.access import FilterText, Looking, Parts, Viewer
-from router.console.exports import AT_ONCE, Sheet, Writer, note, pages, send, writer_for
+from router.console.exports import AT_ONCE, CellWriter, Sheet, note, pages, send, writer_for
 from router.console.pages import page
 from router.console.reads import look
 from router.console.views import shelf_of
@@ -98,7 +98,7 @@ def _entries(services: Services, scope: Scope, wanted: Filter) -> Iterator[LogEn
     )
 
 
-def _sheet(write: Writer, entries: Iterator[LogEntry]) -> tuple[list[str], Iterator[Sequence[object]]]:
+def _sheet(write: CellWriter, entries: Iterator[LogEntry]) -> tuple[list[str], Iterator[Sequence[object]]]:
     columns = [
         write.say("Place in the log"),
         *(write.timed(name) for name in ("Recorded", "By the unit\u2019s clock")),

@@ -25,7 +25,7 @@ from router.console.pages import ROOT, page
 from router.console.reads import change, look
 from router.errors import LockedOutError, NotFoundError
 from router.ledger.people import audit, login_throttle, persons, sessions
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.people.login_throttle import Attempt
 from router.ledger.people.persons import Person
 from router.pages import kept_form
@@ -101,7 +101,7 @@ async def log_in(
         if person is None:
             # A name that nobody has may be a password typed into the wrong field: it is not kept.
             known = login if stored else ""
-            audit.record(conn, Entry(now_ms(), known, Act.LOGIN_FAILED, known, address=address_of(request)))
+            audit.record(conn, AuditEntry(now_ms(), known, Act.LOGIN_FAILED, known, address=address_of(request)))
             return "", ""
         login_throttle.succeed(conn, attempt, now_ms=now_ms())
         token = begin_session(conn, person, Act.LOGGED_IN, address_of(request))
@@ -165,7 +165,7 @@ async def log_out(request: Request, services: Parts, viewer: Looking) -> Respons
     def finish(conn: Connection) -> None:
         sessions.close_session(conn, viewer.token)
         name, home = viewer.person.name, viewer.person.home
-        audit.record(conn, Entry(now_ms(), name, Act.LOGGED_OUT, name, home, address=viewer.address))
+        audit.record(conn, AuditEntry(now_ms(), name, Act.LOGGED_OUT, name, home, address=viewer.address))
 
     await change(services, finish)
     response = RedirectResponse(f"{ROOT}/login?left=true", _SEE_OTHER)
@@ -224,7 +224,7 @@ def login_page(
 def begin_session(conn: Connection, person: Person, act: Act, address: str, *, reason: str = "") -> str:
     """Open a session for a person and note it; the token for the cookie."""
     now = now_ms()
-    audit.record(conn, Entry(now, person.name, act, person.name, person.home, reason=reason, address=address))
+    audit.record(conn, AuditEntry(now, person.name, act, person.name, person.home, reason=reason, address=address))
     return sessions.open_session(conn, person.name, now_ms=now, address=address)
 
 

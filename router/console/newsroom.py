@@ -23,7 +23,7 @@ KEPT = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ClientView:
     """What a client wants to see; clients with the same view get the same bytes."""
 
     scope: Scope
@@ -57,7 +57,7 @@ class Newsroom:
         self._first = 0
         self._kept: deque[Fresh] = deque()
         self._rows: dict[tuple[int, str], bytes] = {}
-        self._made: dict[tuple[int, View], News] = {}
+        self._made: dict[tuple[int, ClientView], News] = {}
 
     @property
     def is_open(self) -> bool:
@@ -112,7 +112,7 @@ class Newsroom:
         """Wait a little for a ledger that does not answer."""
         await sleep_unless(self._services.stopping, LOOK_EVERY)
 
-    def news(self, index: int, view: View) -> News | None:
+    def news(self, index: int, view: ClientView) -> News | None:
         """What a view shows of the entries from an index on; None: they are not kept any more."""
         if index < self._first:
             return None

@@ -11,7 +11,7 @@ from router.ledger.queries import EXPIRED_LATELY_MS, Flag, Group, Overview, Toda
 from router.ledger.recovery import forgotten
 from router.ledger.recovery.forgotten import Forgotten
 from router.ledger.redrives.decisions import ENDED, JobState
-from router.ledger.redrives.reading import Job, list_jobs
+from router.ledger.redrives.reading import RedriveJob, list_jobs
 from router.rules.outages import LineState
 from router.words.filters import token
 from schemas.clock import now_ms, start_of_day
@@ -56,7 +56,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
     now = now_ms()
     since = start_of_day(now, services.timezone)
 
-    def query(conn: Connection) -> tuple[Today, list[Job]]:
+    def query(conn: Connection) -> tuple[Today, list[RedriveJob]]:
         scope = viewer.scope
         found = queries.today(conn, scope, since=since, now_ms=now, limit=_MOST_URGENT)
         return found, list_jobs(conn, scope, only=_GOING_ON, limit=_MOST_JOBS)

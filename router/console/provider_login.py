@@ -14,7 +14,7 @@ from router.errors import NotFoundError
 from router.faces import Services
 from router.identity import Identity, Provider, ProviderDownError, ProviderRefusedError, flow
 from router.ledger.people import audit, identities
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.pages.language import N_
 from schemas.clock import now_ms
 
@@ -99,7 +99,7 @@ async def _let_in(services: Services, request: Request, identity: Identity, foll
 
 
 async def _note_failure(services: Services, request: Request, reason: str) -> None:
-    entry = Entry(now_ms(), "", Act.LOGIN_FAILED, "", reason=reason, address=address_of(request))
+    entry = AuditEntry(now_ms(), "", Act.LOGIN_FAILED, "", reason=reason, address=address_of(request))
     await change(services, lambda conn: audit.record(conn, entry))
 
 

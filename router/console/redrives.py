@@ -18,7 +18,7 @@ from router.ledger.redrives.acting import ActRequest, act_on, may_act_on
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import JobAct, Outcome, Pace
 from router.ledger.redrives.making import DryRun, NewRedrive, dry_run, make
-from router.ledger.redrives.reading import Item, Job, find_job, list_items, list_jobs
+from router.ledger.redrives.reading import RedriveItem, RedriveJob, find_job, list_items, list_jobs
 from router.words.filters import MAX_LENGTH, FilterError, Parsed, parse, token
 from schemas.clock import now_ms
 from schemas.ids import Id, new_id
@@ -121,7 +121,7 @@ async def show_redrive(
 ) -> Response:
     """A redrive: how far it is, what was said of it, and its deliveries."""
 
-    def query(conn: Connection) -> tuple[Job, list[Item], bool]:
+    def query(conn: Connection) -> tuple[RedriveJob, list[RedriveItem], bool]:
         job = find_job(conn, viewer.scope, redrive_id)
         outcomes = [outcome] if outcome else []
         items = list_items(conn, viewer.scope, job.id, outcomes=outcomes, after=after or "", limit=ITEMS + 1)

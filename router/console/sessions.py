@@ -8,7 +8,7 @@ from router.console.access import Looking, Parts
 from router.console.pages import link, page
 from router.console.reads import change, look
 from router.ledger.people import audit, sessions
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from schemas.clock import now_ms
 
 _SEE_OTHER = 303
@@ -30,7 +30,9 @@ async def end_others(services: Parts, viewer: Looking) -> Response:
     def act(conn: Connection) -> None:
         name, home = viewer.person.name, viewer.person.home
         if count := sessions.close_others(conn, name, viewer.token):
-            ended = Entry(now_ms(), name, Act.SESSIONS_ENDED, name, home, address=viewer.address, detail=str(count))
+            ended = AuditEntry(
+                now_ms(), name, Act.SESSIONS_ENDED, name, home, address=viewer.address, detail=str(count)
+            )
             audit.record(conn, ended)
 
     await change(services, act)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from router.console.access import Auditing, FilterText, Looking, Parts
 from router.console.audit import AskedFor
 from router.console.exports import AT_ONCE, Sheet, pages, send, writer_for
-from router.console.lines import Reach
+from router.console.lines import LookBack
 from router.errors import MalformedError
 from router.ledger import queries
 from router.ledger.acts.stuck_care import cares_of
@@ -150,7 +150,7 @@ async def export_lines(
     request: Request,
     services: Parts,
     viewer: Looking,
-    span: Reach = Reach.DAY,
+    span: LookBack = LookBack.DAY,
     unit: Annotated[UnitPattern | None, Query()] = None,
 ) -> Response:
     """All lines that report, with their outages within a span."""

@@ -12,7 +12,7 @@ from router.console.pages import ROOT, link, page, shown_to
 from router.console.reads import look
 from router.faces import Services
 from router.ledger import queries
-from router.ledger.queries import Measured, MonthlyStatistics, Stage
+from router.ledger.queries import Measured, MeasuredStage, MonthlyStatistics
 from router.pages.shown import Shown
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
@@ -28,7 +28,7 @@ MOST_PRINTED = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class UnitFigures:
     """The figures of a unit with all below it, or, where ``below`` is false, of the unit alone."""
 
     code: str
@@ -45,7 +45,7 @@ async def show_statistics(
     viewer: Looking,
     month: MonthText | None = None,
     unit: Head = None,
-    stage: Stage = Stage.ARRIVED,
+    stage: MeasuredStage = MeasuredStage.ARRIVED,
 ) -> Response:
     """A month's figures, the months before it, its hours, its units and urgencies by how long a stage took them."""
     found = await look(services, lambda conn: _monthly(conn, services, viewer, month, unit))
@@ -88,18 +88,18 @@ def _page(
     found: MonthlyStatistics,
     *,
     most: int,
-    stage: Stage = Stage.ARRIVED,
+    stage: MeasuredStage = MeasuredStage.ARRIVED,
     **more: Any,
 ) -> Response:
     parts = _parts(found, services)
-    chosen, place = "" if stage is Stage.ARRIVED else stage.value, request.url.path.removeprefix(ROOT)
+    chosen, place = "" if stage is MeasuredStage.ARRIVED else stage.value, request.url.path.removeprefix(ROOT)
     context: dict[str, Any] = {
         "found": found,
         "whole": found.whole,
         "urgencies": sorted(found.breakdown.by_urgency.items(), reverse=True),
         "parts_of": parts[:most],
         "left_out": len(parts) - len(parts[:most]),
-        "stages": tuple(Stage),
+        "stages": tuple(MeasuredStage),
         "stage": stage,
         "chosen": chosen,
         "name": _name(services, found.head),
@@ -109,7 +109,7 @@ def _page(
     return page(request, viewer, template, **context, **_charts(found, stage, shown_to(request)), **more)
 
 
-def _charts(found: MonthlyStatistics, stage: Stage, shown: Shown) -> dict[str, Any]:
+def _charts(found: MonthlyStatistics, stage: MeasuredStage, shown: Shown) -> dict[str, Any]:
     """The values of the charts, each with its words."""
     months = [shown.month(month) for month, _ in found.trend]
     volumes = [measured.accepted for _, measured in found.trend]
@@ -125,12 +125,12 @@ def _charts(found: MonthlyStatistics, stage: Stage, shown: Shown) -> dict[str, A
     }
 
 
-def _parts(found: MonthlyStatistics, services: Services) -> list[Part]:
+def _parts(found: MonthlyStatistics, services: Services) -> list[UnitFigures]:
     def code_of(step: str) -> str:
         return ".".join(filter(None, (found.head, step)))
 
     return [
-        Part(code_of(step), _name(services, code_of(step)), bool(step), measured)
+        UnitFigures(code_of(step), _name(services, code_of(step)), bool(step), measured)
         for step, measured in sorted(found.breakdown.by_step.items())
     ]
 

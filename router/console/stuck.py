@@ -19,7 +19,7 @@ from router.ledger.queries import Flag, StuckGroup, StuckKey
 from router.ledger.recovery import forgotten
 from router.ledger.recovery.forgotten import Forgotten
 from router.ledger.redrives.decisions import ENDED, JobState
-from router.ledger.redrives.reading import Job, list_jobs
+from router.ledger.redrives.reading import RedriveJob, list_jobs
 from router.words.filters import token
 from schemas.clock import now_ms
 from schemas.codes import UnitPattern
@@ -35,7 +35,7 @@ async def show_stuck(request: Request, services: Parts, viewer: Looking, unit: B
     """Groups by reason and parent, each a way to its redrive and to who takes care of it; all, or below units."""
     below = unit.strip().upper()
 
-    def query(conn: Connection) -> tuple[list[StuckGroup], Mapping[StuckKey, Care], list[Job], Forgotten]:
+    def query(conn: Connection) -> tuple[list[StuckGroup], Mapping[StuckKey, Care], list[RedriveJob], Forgotten]:
         scope = viewer.scope
         groups = queries.stuck(conn, scope, now_ms=now_ms(), day=services.organisation.today, units=below)
         cares = cares_of(conn, scope, [group.key for group in groups])

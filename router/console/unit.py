@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts
-from router.console.lines import Reach, frame_of
+from router.console.lines import LookBack, frame_of
 from router.console.pages import page, shown_to
 from router.console.reads import look
 from router.console.unit_acts import offered
@@ -28,7 +28,12 @@ _SKEW_MS = 60_000
 
 @router.get("/units/{code}")
 async def show_unit(
-    *, request: Request, services: Parts, viewer: Looking, code: Annotated[UnitCode, Path()], span: Reach = Reach.WEEK
+    *,
+    request: Request,
+    services: Parts,
+    viewer: Looking,
+    code: Annotated[UnitCode, Path()],
+    span: LookBack = LookBack.WEEK,
 ) -> Response:
     """The unit's sheet."""
     now = now_ms()
@@ -54,7 +59,7 @@ async def show_unit(
         cares=cares,
         is_over=sheet.unit.valid_to is not None and sheet.unit.valid_to < services.organisation.today,
         frame=frame,
-        reaches=tuple(Reach),
+        reaches=tuple(LookBack),
         filters=filters,
         directory=services.organisation.directory,
         now=now,

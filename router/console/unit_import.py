@@ -61,7 +61,7 @@ class _Sent(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Brought:
+class _SubmittedList:
     """A list as it came: its bytes under its name, and what else was typed."""
 
     name: str
@@ -95,7 +95,7 @@ async def show_difference(request: Request, services: Parts, viewer: Bringing) -
     sent = _sent(form)
     typed = {"day": sent.day, "reason": sent.reason}
     try:
-        brought = _Brought(*await _file_of(form), _day(sent.day), typed)
+        brought = _SubmittedList(*await _file_of(form), _day(sent.day), typed)
         return await _show(request, services, viewer, brought)
     except _ProblemError as error:
         return _page(request, viewer, problem=str(error), typed=typed)
@@ -111,7 +111,7 @@ async def take_over(request: Request, services: Parts, viewer: Bringing) -> Resp
     sent = _sent(await request.form())
     typed = {"day": sent.day, "reason": sent.reason}
     try:
-        brought = _Brought(safe_file_name(sent.name), _unpack(sent.kept), _day(sent.day), typed)
+        brought = _SubmittedList(safe_file_name(sent.name), _unpack(sent.kept), _day(sent.day), typed)
         if not sent.reason:
             return await _show(request, services, viewer, brought, problem=NO_REASON)
         by = viewer.by(sent.reason)
@@ -176,7 +176,7 @@ def _unpack(text: str) -> bytes:
     return data
 
 
-def _loaded(conn: Connection, viewer: Viewer, brought: _Brought) -> NewList:
+def _loaded(conn: Connection, viewer: Viewer, brought: _SubmittedList) -> NewList:
     """The list, checked against what is there; a line of a unit that is not the person's is wrong."""
     own = viewer.person.patterns(Right.ADMINISTER)
     units = load_list(brought.name, brought.data, beside=list_units(conn), own=own)
@@ -184,7 +184,7 @@ def _loaded(conn: Connection, viewer: Viewer, brought: _Brought) -> NewList:
 
 
 async def _show(
-    request: Request, services: Services, viewer: Viewer, brought: _Brought, *, problem: str = ""
+    request: Request, services: Services, viewer: Viewer, brought: _SubmittedList, *, problem: str = ""
 ) -> Response:
     def query(conn: Connection) -> _Looked:
         found = foresee(conn, _loaded(conn, viewer, brought))

@@ -15,7 +15,15 @@ from router.console.reads import change, look
 from router.errors import MalformedError
 from router.faces import Services
 from router.ledger.people import views
-from router.ledger.people.views import MAX_NAME, MAX_QUERY, MOST, Screen, TooManyViewsError, View, ViewNameTakenError
+from router.ledger.people.views import (
+    MAX_NAME,
+    MAX_QUERY,
+    MOST,
+    SavedView,
+    Screen,
+    TooManyViewsError,
+    ViewNameTakenError,
+)
 from router.pages.language import N_
 from router.words import terms
 from router.words.filters import FilterError, parse
@@ -46,7 +54,7 @@ class Shelf:
 
     screen: Screen
     query: str
-    views: Sequence[View]
+    views: Sequence[SavedView]
     may_keep: bool
 
 

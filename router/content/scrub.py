@@ -40,7 +40,7 @@ class StoppedError(Exception):
 
 
 @dataclass(slots=True)
-class Pace:
+class ReadingPace:
     """Waits so that no more bytes are read than are allowed.
 
     Args:
@@ -123,7 +123,7 @@ class Scrub:
             if at.began_at <= now < at.began_at + self._every:
                 return
             at = Round(began_at=now, over=False)
-        pace = Pace(self._rate, self._stopping)
+        pace = ReadingPace(self._rate, self._stopping)
         for sha256 in self._store.names(at.after):
             at.damaged += self._is_damaged(sha256, pace)
             at.hashed += 1
@@ -135,7 +135,7 @@ class Scrub:
         self._write(at)
         log.info(Event.CONTENT_SCRUBBED, contents=at.hashed, damaged=at.damaged)
 
-    def _is_damaged(self, sha256: str, pace: Pace) -> bool:
+    def _is_damaged(self, sha256: str, pace: ReadingPace) -> bool:
         state = self._store.verify(sha256, pace)
         self._forms(self._store, sha256, pace)
         if state is State.DAMAGED:

@@ -7,7 +7,7 @@ from router.content.store import ContentStore, State
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DamagedContent:
     """A content that is not as it should be; ``healed``: it was made again from one of its forms."""
 
     sha256: str
@@ -22,7 +22,7 @@ def verify_all(
     forms: Callable[[ContentStore, str], object],
     restore: Callable[[ContentStore, str], bool],
     on_hashed: Callable[[str], None] = lambda _sha256: None,
-) -> Iterator[Found]:
+) -> Iterator[DamagedContent]:
     """Tell what is damaged or missing; damaged ones are put aside, so that nobody gets them. Blocks.
 
     Args:
@@ -39,7 +39,7 @@ def verify_all(
         on_hashed(sha256)
         if state is State.DAMAGED:
             told.add(sha256)
-            yield Found(sha256, state, restore(store, sha256))
+            yield DamagedContent(sha256, state, restore(store, sha256))
     known = {item.sha256: item.state for item in store.damaged()}
     for sha256 in named:
         if store.size(sha256) is None and sha256 not in told:
@@ -47,4 +47,4 @@ def verify_all(
             healed = restore(store, sha256)
             if not healed:
                 store.note_missing(sha256)
-            yield Found(sha256, known.get(sha256, State.MISSING), healed)
+            yield DamagedContent(sha256, known.get(sha256, State.MISSING), healed)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.units import gateways, presence, receipt_numbers, unit_list
-from router.ledger.units.gateways import Said
+from router.ledger.units.gateways import GatewayHello
 from router.ledger.units.presence import Report
 from router.ledger.way import outbox, progress, recalls
 from schemas.accounts import Account
@@ -89,10 +89,10 @@ def _compare(connection: Connection, greeting: Greeting, memory: Memory, there: 
     recovering.greet(connection, greeting.hello.spool_id, there, now, anew=not greeting.hello.again)
 
 
-def _said(greeting: Greeting, now: int) -> Said:
+def _said(greeting: Greeting, now: int) -> GatewayHello:
     hello = greeting.hello
     every_ms = hello.line.every * 1000 if hello.line is not None else 0
-    return Said(
+    return GatewayHello(
         hello.spool_id,
         greeting.sender.name,
         now,

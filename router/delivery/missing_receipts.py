@@ -8,14 +8,14 @@ from sqlalchemy import Connection
 from router.delivery.questions import SETTLED, Questions, question_to
 from router.delivery.relay import publish_where_possible
 from router.ledger.units import receipt_numbers
-from router.ledger.units.receipt_numbers import Question, QuestionsWanted
+from router.ledger.units.receipt_numbers import MissingNumbers, QuestionsWanted
 from schemas.events import Event
 from schemas.receipt import TYPE_ASK, Ask
 
 log = structlog.get_logger()
 
 
-class Asker(Questions[Question]):
+class Asker(Questions[MissingNumbers]):
     """Puts the questions that are due."""
 
     at_once = 500
@@ -25,10 +25,10 @@ class Asker(Questions[Question]):
         return receipt_numbers.is_due(connection, now)
 
     @staticmethod
-    def _claimed(connection: Connection, wanted: Sequence[QuestionsWanted]) -> list[list[Question]]:
+    def _claimed(connection: Connection, wanted: Sequence[QuestionsWanted]) -> list[list[MissingNumbers]]:
         return receipt_numbers.claim(connection, wanted)
 
-    async def _put(self, questions: Sequence[Question]) -> None:
+    async def _put(self, questions: Sequence[MissingNumbers]) -> None:
         directory, day = self._organisation.directory, self._organisation.today
         messages = [
             question_to(item.unit, Ask(unit=item.unit, missing=item.missing), TYPE_ASK, directory, day)

@@ -13,7 +13,7 @@ from typing import ClassVar, Generic, NotRequired, TypedDict, TypeVar, Unpack
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine
 
-from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
 from router.broker.topology.planning import org_exchange
 from router.delivery.organisation import Organisation
 from router.delivery.relay import root_of
@@ -26,12 +26,12 @@ from schemas.dispatch import Lane
 from schemas.ids import new_id
 
 Q = TypeVar("Q")
-SETTLED = {Outcome.CONFIRMED, Outcome.RETURNED}
+SETTLED = {PublishOutcome.CONFIRMED, PublishOutcome.RETURNED}
 """A unit without a queue is not asked again before it says hello."""
 _CLAIM_MS = 60_000
 
 
-class Parts(TypedDict):
+class QuestionParts(TypedDict):
     """What questions are put by.
 
     Attributes:
@@ -54,12 +54,12 @@ class Parts(TypedDict):
 
 
 class Questions(ABC, Generic[Q]):
-    """Puts the questions that are due; see :class:`Parts`."""
+    """Puts the questions that are due; see :class:`QuestionParts`."""
 
     at_once: ClassVar[int]
     """Questions that are claimed together."""
 
-    def __init__(self, **parts: Unpack[Parts]) -> None:
+    def __init__(self, **parts: Unpack[QuestionParts]) -> None:
         self._engine = parts["engine"]
         self._writer = parts["writer"]
         self._session = parts["session"]

@@ -16,13 +16,13 @@ import orjson
 import structlog
 from sqlalchemy import Engine
 
-from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.topology.grants import RECORDED
 from router.errors import UnavailableError
 from router.ledger.engine import reading
 from router.ledger.way import recorded
-from router.ledger.way.recorded import LEASE_MS, Claim, Entry, Following, Step
+from router.ledger.way.recorded import LEASE_MS, Following, PublicationClaim, PublicationStep, RecordedReceipt
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
 from schemas.clock import now_ms
@@ -49,7 +49,7 @@ _OPTIONAL = (
 )
 
 
-class Burst(NamedTuple):
+class IssuerBurst(NamedTuple):
     """A message of receipts and whose dispatches they are of."""
 
     issuer: str
@@ -120,7 +120,7 @@ class RecordedPublisher:
         await self._steady.wait()
         await self._session.ready()
         now = now_ms()
-        place = await self._writer.run(recorded.claim, Claim(self._owner, now, now + LEASE_MS))
+        place = await self._writer.run(recorded.claim, PublicationClaim(self._owner, now, now + LEASE_MS))
         while place is not None:
             self._through = place
             following = await asyncio.to_thread(self._following)
@@ -135,12 +135,12 @@ class RecordedPublisher:
         messages = messages_of(entries)
         if not await self._until_taken(messages):
             return None
-        noted = await self._writer.run(recorded.advance, Step(self._owner, place, now_ms() + LEASE_MS))
+        noted = await self._writer.run(recorded.advance, PublicationStep(self._owner, place, now_ms() + LEASE_MS))
         if messages:
             log.debug(Event.RECORDED_PUBLISHED, messages=len(messages), receipts=len(entries), through=place)
         return place if noted else None
 
-    async def _until_taken(self, messages: Sequence[Burst]) -> bool:
+    async def _until_taken(self, messages: Sequence[IssuerBurst]) -> bool:
         """Publish messages in order, those from the first failed one on again; False: we were too long at it."""
         backoff = Backoff(_PAUSE_FIRST, _PAUSE_LONGEST)
         until = now_ms() + LEASE_MS
@@ -161,7 +161,7 @@ class RecordedPublisher:
                 return False
         return True
 
-    def _must_repeat(self, item: Burst, outcome: Outcome, refusals: Counter[str]) -> bool:
+    def _must_repeat(self, item: IssuerBurst, outcome: PublishOutcome, refusals: Counter[str]) -> bool:
         """Whether a message has to be published again: a queue that refuses for good must not hold up the others.
 
         Args:
@@ -169,8 +169,8 @@ class RecordedPublisher:
             outcome: what became of it.
             refusals: how often each issuer's queue has refused, which this one is added to.
         """
-        if outcome is not Outcome.NACKED:
-            return outcome in {Outcome.LOST, Outcome.TIMED_OUT}
+        if outcome is not PublishOutcome.NACKED:
+            return outcome in {PublishOutcome.LOST, PublishOutcome.TIMED_OUT}
         now = now_ms()
         if self._refusing.get(item.issuer, 0) > now:
             return False
@@ -199,7 +199,7 @@ class RecordedPublisher:
             return recorded.following(connection, after=self._through, settled=self._settled, limit=BATCH)
 
 
-def messages_of(entries: Sequence[Entry]) -> list[Burst]:
+def messages_of(entries: Sequence[RecordedReceipt]) -> list[IssuerBurst]:
     """The bursts that carry entries: of one issuer, unit and status each, and no delivery's receipts out of order."""
     groups: list[_Group] = []
     open_at: dict[str, int] = {}
@@ -230,13 +230,13 @@ class _Group:
         self.parts.append(part)
         self.size += len(part) + 1
 
-    def burst(self) -> Burst:
+    def burst(self) -> IssuerBurst:
         body = b'{"receipts":[' + b",".join(self.parts) + b"]}"
         template = Template(RECORDED, TYPE_RECEIPTS, body, mandatory=False)
-        return Burst(self.issuer, Outgoing(template, self.key, new_id()))
+        return IssuerBurst(self.issuer, Outgoing(template, self.key, new_id()))
 
 
-def encode(entry: Entry) -> bytes:
+def encode(entry: RecordedReceipt) -> bytes:
     """A receipt as it was recorded (:class:`schemas.receipt.Receipt`)."""
     shown = {
         "id": entry.id,

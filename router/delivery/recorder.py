@@ -93,7 +93,7 @@ class Recorder:
         self._writer = writer
         self._publisher = publisher
         grace_ms = round(grace * 1000)
-        self._apply = partial(_apply, silence, grace_ms, Signs())
+        self._apply = partial(_apply, silence, grace_ms, NotedSigns())
         self._note_hello = partial(_note_hellos, hearing or Hearing(), grace_ms)
         self._gaps = Gaps()
         self._wake = wake
@@ -221,7 +221,7 @@ class Recorder:
             self._wake()
 
 
-class Signs:
+class NotedSigns:
     """Which units' signs of life are worth a write: memory alone, so a new process begins anew."""
 
     def __init__(self) -> None:
@@ -235,7 +235,7 @@ class Signs:
 
 
 def _apply(
-    silence: Silence, grace_ms: int, signs: Signs, connection: Connection, batches: Sequence[Sequence[NewReceipt]]
+    silence: Silence, grace_ms: int, signs: NotedSigns, connection: Connection, batches: Sequence[Sequence[NewReceipt]]
 ) -> list[list[Result]]:
     entries = [item for batch in batches for item in batch]
     done = receipts.apply(connection, entries, silence)

@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 
 from router.broker.backoff import sleep_unless
 from router.content import ContentStore
-from router.delivery.questions import SETTLED, Parts, Questions, question_to
+from router.delivery.questions import SETTLED, QuestionParts, Questions, question_to
 from router.delivery.relay import publish_where_possible
 from router.ledger.engine import reading
 from router.ledger.recovery import rebuilding, recovering
-from router.ledger.recovery.rebuilding import Letter, ReceivedPage
-from router.ledger.recovery.recovering import Question
+from router.ledger.recovery.rebuilding import RebuiltLetter, ReceivedPage
+from router.ledger.recovery.recovering import RecountQuestion
 from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.attachment import Attachment, TravellingAttachment
@@ -28,19 +28,21 @@ log = structlog.get_logger()
 _LOOK_EVERY = 2.0
 
 
-class Recounting(Questions[Question]):
+class Recounting(Questions[RecountQuestion]):
     """Puts the questions of an open recovery, and takes in the answers.
 
     Args:
         content: where letters that are too long for a message lie.
         silence: when an undelivered document is sent again.
         grace: seconds that a receipt may be overtaken by later ones before it is asked for.
-        parts: see :class:`router.delivery.questions.Parts`.
+        parts: see :class:`router.delivery.questions.QuestionParts`.
     """
 
     at_once = 200
 
-    def __init__(self, *, content: ContentStore, silence: Silence, grace: float, **parts: Unpack[Parts]) -> None:
+    def __init__(
+        self, *, content: ContentStore, silence: Silence, grace: float, **parts: Unpack[QuestionParts]
+    ) -> None:
         super().__init__(**parts)
         self._content = content
         self._silence = silence
@@ -62,7 +64,7 @@ class Recounting(Questions[Question]):
         """
         if not await asyncio.to_thread(self._is_open):
             return  # nobody asked for it
-        letters: dict[str, Letter] = {}
+        letters: dict[str, RebuiltLetter] = {}
         unreadable: dict[str, str] = {}
         for item in kept.deliveries:
             try:
@@ -74,7 +76,7 @@ class Recounting(Questions[Question]):
         log.info(Event.LEDGER_REBUILT, unit=kept.unit, told=len(kept.deliveries), more=kept.more, **rebuilt._asdict())
         self._answered.set()
 
-    async def _letter(self, item: KeptDelivery) -> Letter:
+    async def _letter(self, item: KeptDelivery) -> RebuiltLetter:
         """The letter of a delivery, its small files in the store.
 
         Raises:
@@ -82,13 +84,13 @@ class Recounting(Questions[Question]):
         """
         if item.descriptor is not None and item.descriptor.record is None:
             await self._keep_small_files(item.descriptor)
-            return Letter(item.descriptor, encode(item.descriptor))
+            return RebuiltLetter(item.descriptor, encode(item.descriptor))
         record = item.descriptor.record if item.descriptor is not None else None
         whole, size = await asyncio.to_thread(self._whole, item, record.sha256 if record else item.record or "")
         if record is None:
             plain = Attachment(name="record.json", media_type="application/json", size=size, sha256=item.record or "")
             record = TravellingAttachment(**plain.model_dump())
-        return Letter(whole, encode(stub(whole, record)), record)
+        return RebuiltLetter(whole, encode(stub(whole, record)), record)
 
     def _whole(self, item: KeptDelivery, sha256: str) -> tuple[Descriptor, int]:
         """The full descriptor that a content holds, and its bytes."""
@@ -119,10 +121,10 @@ class Recounting(Questions[Question]):
         return recovering.is_due(connection, now)
 
     @staticmethod
-    def _claimed(connection: Connection, wanted: Sequence[QuestionsWanted]) -> list[list[Question]]:
+    def _claimed(connection: Connection, wanted: Sequence[QuestionsWanted]) -> list[list[RecountQuestion]]:
         return recovering.claim(connection, wanted)
 
-    async def _put(self, questions: Sequence[Question]) -> None:
+    async def _put(self, questions: Sequence[RecountQuestion]) -> None:
         directory, day = self._organisation.directory, self._organisation.today
         messages = [question_to(item.unit, _asked(item), TYPE_RECOUNT, directory, day) for item in questions]
         outcomes = await publish_where_possible(self._publisher, messages)
@@ -132,5 +134,5 @@ class Recounting(Questions[Question]):
             log.info(Event.LEDGER_RECOUNTED, units=len(put), unit=put[0].unit)
 
 
-def _asked(question: Question) -> Recount:
+def _asked(question: RecountQuestion) -> Recount:
     return Recount(unit=question.unit, since=question.since, until=question.until, after=question.after)

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from router.broker import Outcome, Outgoing, Publisher, Session, Template
+from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
 from router.broker.backoff import Backoff, sleep_unless
 from router.broker.message import Headers
 from router.broker.topology.planning import org_exchange
@@ -35,10 +35,10 @@ CONFIRMS_WAIT = 0.2
 FIRST_REST, LONGEST_REST = 0.5, 15.0
 """Seconds between two looks while the ledger fails."""
 _DETAIL = {
-    Outcome.RETURNED: "the broker has no queue for this unit; `congvan topology plan` tells what is in the way",
-    Outcome.NACKED: "the broker refused the message, its queue is full or unavailable",
-    Outcome.TIMED_OUT: "the broker did not confirm in time",
-    Outcome.LOST: "the connection went before the confirm",
+    PublishOutcome.RETURNED: "the broker has no queue for this unit; `congvan topology plan` tells what is in the way",
+    PublishOutcome.NACKED: "the broker refused the message, its queue is full or unavailable",
+    PublishOutcome.TIMED_OUT: "the broker did not confirm in time",
+    PublishOutcome.LOST: "the connection went before the confirm",
 }
 
 
@@ -72,7 +72,7 @@ class Relay:
         woken: asyncio.Event,
         steady: asyncio.Event,
         policy: RelayPolicy,
-        on_outcome: Callable[[Outcome, int], None] = lambda _outcome, _count: None,
+        on_outcome: Callable[[PublishOutcome, int], None] = lambda _outcome, _count: None,
         clock: Clock = now_ms,
     ) -> None:
         self._writer = writer
@@ -134,12 +134,12 @@ class Relay:
                 raise
             log.warning(Event.RELAY_RESTS, error=str(error), retry_in=self._policy.lease)
 
-    async def _record(self, due: Sequence[Due], outcomes: Sequence[Outcome]) -> None:
+    async def _record(self, due: Sequence[Due], outcomes: Sequence[PublishOutcome]) -> None:
         at = self._clock()
         written = iso(at)
         pairs = list(zip(due, outcomes, strict=True))
-        confirmed = [_confirmation(item, at, written) for item, outcome in pairs if outcome is Outcome.CONFIRMED]
-        failed = [_failure(item, outcome, at) for item, outcome in pairs if outcome is not Outcome.CONFIRMED]
+        confirmed = [_confirmation(item, at, written) for item, outcome in pairs if outcome is PublishOutcome.CONFIRMED]
+        failed = [_failure(item, outcome, at) for item, outcome in pairs if outcome is not PublishOutcome.CONFIRMED]
         for outcome in set(outcomes):
             self._on_outcome(outcome, outcomes.count(outcome))
         if failed:
@@ -170,10 +170,10 @@ def root_of(unit: str, directory: Directory, day: date) -> str | None:
     return root
 
 
-async def publish_where_possible(publisher: Publisher, messages: Sequence[Outgoing | None]) -> list[Outcome]:
+async def publish_where_possible(publisher: Publisher, messages: Sequence[Outgoing | None]) -> list[PublishOutcome]:
     """Publish messages; one for which there is no exchange counts as returned, without asking the broker."""
     outcomes = iter(await publisher.publish([message for message in messages if message is not None]))
-    return [Outcome.RETURNED if message is None else next(outcomes) for message in messages]
+    return [PublishOutcome.RETURNED if message is None else next(outcomes) for message in messages]
 
 
 def messages_of(claimed: Claimed, directory: Directory, day: date) -> list[Outgoing | None]:
@@ -220,5 +220,5 @@ def _confirmation(item: Due, at: int, written: str) -> NewReceipt:
     return NewReceipt(new_id(), item.id, Status.QUEUED, written, at, confirmed=True)
 
 
-def _failure(item: Due, outcome: Outcome, at: int) -> Failed:
+def _failure(item: Due, outcome: PublishOutcome, at: int) -> Failed:
     return Failed(item.id, at, outcome.value, _DETAIL[outcome], item.failures)

@@ -11,7 +11,7 @@ from router.content.collecting import Collector
 from router.content.uploads import UploadStore
 from router.ledger.units import presence
 from router.ledger.way import retention
-from router.ledger.way.retention import AT_ONCE, Page, Stepped
+from router.ledger.way.retention import AT_ONCE, RetentionPage, Stepped
 from router.ledger.writer import Writer
 from router.process.threads import slowly
 from schemas.clock import Clock, now_ms
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetentionPeriods:
     """How long what belongs to ended dispatches is kept, in seconds; 0: for ever."""
 
     receipts: float = 0.0
@@ -38,7 +38,7 @@ class Retention:
         kept: how long what is kept.
     """
 
-    def __init__(self, writer: Writer, collector: Collector, kept: Kept) -> None:
+    def __init__(self, writer: Writer, collector: Collector, kept: RetentionPeriods) -> None:
         self._writer = writer
         self._collector = collector
         self._kept = kept
@@ -64,11 +64,13 @@ class Retention:
         except OSError as error:
             log.warning(Event.CONTENT_SCRUB_FAILED, error=str(error))
 
-    async def _forget(self, some: Callable[[Connection, Sequence[Page]], Sequence[Stepped]], kept: float) -> int:
+    async def _forget(
+        self, some: Callable[[Connection, Sequence[RetentionPage]], Sequence[Stepped]], kept: float
+    ) -> int:
         """All of a kind, some at a time, so that no transaction is long; how many."""
         if not kept:
             return 0
-        total, page = 0, Page(now_ms() - round(kept * 1000))
+        total, page = 0, RetentionPage(now_ms() - round(kept * 1000))
         while True:
             done = await self._writer.run(some, page, weight=AT_ONCE)
             total += done.count

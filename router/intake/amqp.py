@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from router.broker import Delivered, Outcome, Outgoing, Publisher, Template, dead_letter, is_short
+from router.broker import Delivered, Outgoing, Publisher, PublishOutcome, Template, dead_letter, is_short
 from router.broker.topology import may_be_answered_at
 from router.errors import ForbiddenIssuerError, MalformedError, RouterError
 from router.intake.service import Intake
@@ -146,7 +146,9 @@ class IntakeDoor:
         ]
         if replies:
             outcomes = await self._publisher.publish(replies)
-            lost = [item for item, outcome in zip(replies, outcomes, strict=True) if outcome is not Outcome.CONFIRMED]
+            lost = [
+                item for item, outcome in zip(replies, outcomes, strict=True) if outcome is not PublishOutcome.CONFIRMED
+            ]
             if lost:
                 log.warning(Event.ANSWERS_LOST, count=len(lost), reply_to=lost[0].routing_key)
 

@@ -25,7 +25,7 @@ from router.errors import (
 )
 from router.intake.rights import ByRole, RightsOf, judge
 from router.ledger.way import acceptance, recalls
-from router.ledger.way.acceptance import NewDispatch, Question
+from router.ledger.way.acceptance import NewDispatch, RepeatCheck
 from router.ledger.writer import Writer
 from router.planning.draft import take_over
 from schemas.accounts import Account, Role
@@ -302,7 +302,7 @@ class Intake:
         Raises:
             ConflictError: the key came with another submission.
         """
-        question = Question(request.sender.name, request.key, submission, _canonical(submission)[1])
+        question = RepeatCheck(request.sender.name, request.key, submission, _canonical(submission)[1])
         return await self._answered(self._writer.run(acceptance.told_before, question, patient=False))
 
     async def _answered(self, change: Awaitable[T]) -> T:

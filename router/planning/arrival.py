@@ -18,7 +18,7 @@ ASSUMED_RATES: dict[Link, int] = {Link.LAN: 1_000_000, Link.WAN: 64_000, Link.DI
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PendingDocument:
     """A document that has to come to a unit: how urgent it is, and the bytes that have yet to come."""
 
     urgency: int
@@ -38,7 +38,7 @@ class Ahead:
         return self.express + self.normal
 
 
-def ahead_of(own: Piece, backlog: Collection[Piece]) -> Ahead:
+def ahead_of(own: PendingDocument, backlog: Collection[PendingDocument]) -> Ahead:
     """What comes before a document that is sent behind a backlog.
 
     >>> ahead_of(Piece(0, 100), [Piece(3, 50), Piece(0, 10), Piece(0, 1000)])
@@ -54,8 +54,8 @@ def ahead_of(own: Piece, backlog: Collection[Piece]) -> Ahead:
 
 
 def arrival(
-    own: Piece,
-    backlog: Collection[Piece],
+    own: PendingDocument,
+    backlog: Collection[PendingDocument],
     *,
     rate: float,
     windows: Sequence[Hours],

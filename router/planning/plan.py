@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from router.ledger.way import recalls
 from router.ledger.way.acceptance import NewDispatch, paused_units
 from router.ledger.way.backlog import Backlog, KnownLine, backlog, holders, lines_of
-from router.planning.arrival import ASSUMED_RATES, Piece, ahead_of, arrival
+from router.planning.arrival import ASSUMED_RATES, PendingDocument, ahead_of, arrival
 from router.rules.schedule import is_reachable
 from schemas.attachment import TravellingAttachment
 from schemas.clock import to_ms
@@ -116,7 +116,9 @@ def make_plan(
     sizes = _Sizes(conn, new, descriptor, codes)
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     case = _Case(waiting, lines, paused, now=now, zone=zone, opening_of=opening_of)
-    plans = tuple(case.plan(unit, Piece(int(new.submission.urgency), sizes.of(unit.code))) for unit in new.units)
+    plans = tuple(
+        case.plan(unit, PendingDocument(int(new.submission.urgency), sizes.of(unit.code))) for unit in new.units
+    )
     return Plan(now_ms, plans, descriptor, waiting.whole)
 
 
@@ -185,7 +187,7 @@ class _Case:
         self._waiting, self._lines, self._paused = waiting, lines, paused
         self._now, self._zone, self._opening_of = now, zone, opening_of
 
-    def plan(self, unit: Unit, own: Piece) -> UnitPlan:
+    def plan(self, unit: Unit, own: PendingDocument) -> UnitPlan:
         if not is_reachable(unit.link):
             return UnitPlan(unit, own.size, 0, 0, None, (Remark.BY_HAND,))
         if unit.code in self._paused:
@@ -193,7 +195,7 @@ class _Case:
         line = self._lines.get(unit.code)
         measured = line.rate_down if line is not None else None
         rate = measured or ASSUMED_RATES[unit.link]
-        pieces = [Piece(item.urgency, item.size) for item in self._waiting.by_unit.get(unit.code, ())]
+        pieces = [PendingDocument(item.urgency, item.size) for item in self._waiting.by_unit.get(unit.code, ())]
         windows = self._opening_of(unit)
         arrives = arrival(
             own,
@@ -208,7 +210,9 @@ class _Case:
         at = None if arrives is None else to_ms(arrives)
         return UnitPlan(unit, own.size, rate, ahead_of(own, pieces).total, at, remarks)
 
-    def _remarks(self, line: KnownLine | None, windows: Windows, own: Piece, *, reached: bool) -> Iterable[Remark]:
+    def _remarks(
+        self, line: KnownLine | None, windows: Windows, own: PendingDocument, *, reached: bool
+    ) -> Iterable[Remark]:
         if line is None:
             yield Remark.NEVER_HEARD
         elif not line.is_up:

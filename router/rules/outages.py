@@ -45,7 +45,7 @@ class Outage:
 
 
 @dataclass(slots=True)
-class Changes:
+class OutageChanges:
     """What has to be written: outages that are new, those with a key that changed, keys of those that are gone."""
 
     added: list[Outage] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Changes:
     removed: list[int] = field(default_factory=list)
 
 
-def reconcile(known: Sequence[Outage], reported: Sequence[Outage], *, heard_at: int, patience: int) -> Changes:
+def reconcile(known: Sequence[Outage], reported: Sequence[Outage], *, heard_at: int, patience: int) -> OutageChanges:
     """Bring a gateway's report together with what the ledger knows of one unit.
 
     A silence gets the report's times. Only its beginning stays when the report begins much later: a gateway whose line
@@ -67,7 +67,7 @@ def reconcile(known: Sequence[Outage], reported: Sequence[Outage], *, heard_at: 
     """
     told = {item.gateway_began_at for item in known}
     silences = [item for item in known if item.told_by is ToldBy.SILENCE]
-    changes = Changes()
+    changes = OutageChanges()
     for item in sorted(reported, key=lambda item: item.began_at):
         if item.gateway_began_at in told:
             continue

@@ -48,7 +48,7 @@ _LOG_ONLY = N_("works in the log, not in the list of deliveries")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FilterProblem:
     """A token that cannot be read; ``message`` is translated where it is shown, with ``example`` in it.
 
     ``suggestion`` is the token that may have been meant; empty: nothing is like it.
@@ -68,7 +68,7 @@ class Problem:
 class FilterError(ValueError):
     """Tokens that cannot be read, each with what is wrong and how it is written."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[FilterProblem, ...]) -> None:
         super().__init__("; ".join(f"{item.token} {item.english}" for item in problems))
         self.problems = problems
 
@@ -123,17 +123,17 @@ def parse(text: str, *, now_ms: int, zone: tzinfo, of_log: bool = False) -> Pars
     wanted, tokens, problems, hints = Filter(), [], [], []
     present = _Present(now_ms, zone)
     if _NOT_KEPT.search(text):
-        raise FilterError((Problem("…", N_("has a character that no database keeps; remove it")),))
+        raise FilterError((FilterProblem("…", N_("has a character that no database keeps; remove it")),))
     for token, key, value in _tokens(text[:MAX_LENGTH]):
         tokens.append(token)
         try:
             wanted = _with(wanted, key, value, present, of_log=of_log)
         except _TokenError as error:
-            problems.append(Problem(token, error.message, error.example, error.suggestion))
+            problems.append(FilterProblem(token, error.message, error.example, error.suggestion))
         if key == "text" and token == value and (meant := token_for(value)):
             hints.append((token, meant))
     if len(tokens) > MAX_TOKENS or len(text) > MAX_LENGTH:
-        problems.append(Problem("…", N_("is too long; write fewer tokens")))
+        problems.append(FilterProblem("…", N_("is too long; write fewer tokens")))
     if problems:
         raise FilterError(tuple(problems))
     return Parsed(wanted, tuple(tokens), tuple(hints))

@@ -30,7 +30,7 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class JourneyStep:
     """One step: when it was recorded (UTC ms), and the row or rows it comes from."""
 
     at: int
@@ -45,12 +45,12 @@ class Step:
         return self.outages[-1].ended_at if self.outages else None
 
 
-def journey_of(detail: DeliveryDetail, outages: Sequence[OutageRow] = ()) -> list[Step]:
+def journey_of(detail: DeliveryDetail, outages: Sequence[OutageRow] = ()) -> list[JourneyStep]:
     """The steps in the order of their times; outages between two others are one step."""
     told = [_told(row) for row in detail.receipts]
-    tried = [Step(row.at, Sort.ATTEMPT, attempt=row) for row in detail.attempts]
-    down = [Step(row.began_at, Sort.OUTAGE, outages=(row,)) for row in outages]
-    accepted = Step(detail.delivery.created_at, Sort.ACCEPTED)
+    tried = [JourneyStep(row.at, Sort.ATTEMPT, attempt=row) for row in detail.attempts]
+    down = [JourneyStep(row.began_at, Sort.OUTAGE, outages=(row,)) for row in outages]
+    accepted = JourneyStep(detail.delivery.created_at, Sort.ACCEPTED)
     return list(_joined(sorted([accepted, *told, *tried, *down], key=lambda step: step.at)))
 
 
@@ -62,16 +62,16 @@ def travels_until(detail: DeliveryDetail, now_ms: int) -> int:
     return min((row.recorded_at for row in moved if row.status not in UNDELIVERED), default=now_ms)
 
 
-def _told(row: ReceiptRow) -> Step:
+def _told(row: ReceiptRow) -> JourneyStep:
     again = row.status is Status.QUEUED and row.effect is Effect.STALE
-    return Step(row.recorded_at, Sort.PUBLISHED if again else Sort.RECEIPT, receipt=row)
+    return JourneyStep(row.recorded_at, Sort.PUBLISHED if again else Sort.RECEIPT, receipt=row)
 
 
-def _joined(steps: Iterable[Step]) -> Iterator[Step]:
+def _joined(steps: Iterable[JourneyStep]) -> Iterator[JourneyStep]:
     for is_outage, run in groupby(steps, key=lambda step: step.sort is Sort.OUTAGE):
         if is_outage:
             rows = tuple(row for step in run for row in step.outages)
-            yield Step(rows[0].began_at, Sort.OUTAGE, outages=rows)
+            yield JourneyStep(rows[0].began_at, Sort.OUTAGE, outages=rows)
         else:
             yield from run
 

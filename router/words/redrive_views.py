@@ -2,7 +2,7 @@
 
 from router.ledger.redrives.decisions import JobState, Outcome, Pace
 from router.ledger.redrives.making import DryRun
-from router.ledger.redrives.reading import Item, Job
+from router.ledger.redrives.reading import RedriveItem, RedriveJob
 from router.words.view import Identifier, Instant, View
 from schemas.clock import iso
 from schemas.states import Status
@@ -66,7 +66,7 @@ class RedriveView(View):
     """How many have each outcome."""
 
     @classmethod
-    def of(cls, job: Job) -> "RedriveView":
+    def of(cls, job: RedriveJob) -> "RedriveView":
         """From the ledger's row."""
         return cls(
             id=job.id,
@@ -115,7 +115,7 @@ class RedriveItemView(View):
     """The delivery's own, now."""
 
     @classmethod
-    def of(cls, item: Item) -> "RedriveItemView":
+    def of(cls, item: RedriveItem) -> "RedriveItemView":
         """From the ledger's row."""
         return cls(
             delivery_id=item.delivery_id,

@@ -17,7 +17,7 @@ import pika
 import structlog
 import uvloop
 
-from router.broker import Delivered, Outcome, Outgoing, Session, Template
+from router.broker import Delivered, Outgoing, PublishOutcome, Session, Template
 from router.broker.node import NodeAddress, PrivateNode
 
 QUEUE = "benchmark"
@@ -39,7 +39,7 @@ async def publish_all(session: Session, messages: Sequence[Outgoing]) -> None:
     async def caller(own: Sequence[Outgoing]) -> None:
         for at in range(0, len(own), _PER_CALL):
             outcomes = await publisher.publish(own[at : at + _PER_CALL])
-            assert set(outcomes) == {Outcome.CONFIRMED}
+            assert set(outcomes) == {PublishOutcome.CONFIRMED}
 
     await asyncio.gather(*(caller(messages[n::_CALLERS]) for n in range(_CALLERS)))
 

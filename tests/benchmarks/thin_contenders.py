@@ -19,7 +19,7 @@ import pika
 
 from benchmarks import whole_message
 from benchmarks.thin_trial import Plan, Seen, Sent
-from consumers.reading.inbox import Entry, descriptor_of, list_inbox, receipts_of
+from consumers.reading.inbox import InboxEntry, descriptor_of, list_inbox, receipts_of
 from consumers.spool import Spool, open_spool
 from rig.emulator import Change
 from rig.site import AMQP_PORT, Tls, amqp_url, gateway_at, hook_at, origin_port, origin_url
@@ -145,7 +145,7 @@ class Congvan(Contender):
         """Whether everything has come and the broker has confirmed the receipts."""
         return all(item.confirmed for item in self.sent)
 
-    def _note(self, item: Sent, entry: Entry) -> None:
+    def _note(self, item: Sent, entry: InboxEntry) -> None:
         if not item.readable and (not item.urgent or descriptor_of(self._spool, entry.delivery_id).flash_text):
             item.readable = now_ms()
         if not item.verified and entry.state is Status.ARRIVED:

@@ -32,7 +32,7 @@ import psutil  # noqa: E402
 from sqlalchemy import func, select  # noqa: E402
 
 from benchmarks import bare_loop, textbook  # noqa: E402
-from router.broker import Outcome, Outgoing, Session, Template  # noqa: E402
+from router.broker import Outgoing, PublishOutcome, Session, Template  # noqa: E402
 from router.broker.node import NodeAddress  # noqa: E402
 from router.ledger.engine import reading  # noqa: E402
 from router.ledger.models import delivery, dispatch, receipt  # noqa: E402
@@ -124,7 +124,7 @@ class Running:
         async with self._upstream() as publisher:
             started = now_ms()
             outcomes = await publisher.publish([_message(f"{name}-{i}", body) for i, body in enumerate(bodies)])
-        assert set(outcomes) == {Outcome.CONFIRMED}
+        assert set(outcomes) == {PublishOutcome.CONFIRMED}
         self.sent += dispatches * len(UNITS)
         await asyncio.to_thread(self.made.wait, self._all_arrived, f"{self.sent} arrived", 300)
         seconds = (self._last_recorded() - started) / 1000

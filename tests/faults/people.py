@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from consumers.reading.inbox import Entry, add_person_receipt, list_inbox
+from consumers.reading.inbox import InboxEntry, add_person_receipt, list_inbox
 from consumers.spool import open_spool, outbox
 from faults.ground import Ground, keys_of
 from router.ledger.engine import reading
@@ -37,7 +37,7 @@ def register_some(laid: Ground, data_dir: Path) -> set[str]:
     """Registers half of a gateway's documents, and returns when the broker has confirmed all of it."""
     spool = open_spool(data_dir)
     try:
-        entries: list[Entry] = [item for item in list_inbox(spool, limit=1000) if item.state is Status.ARRIVED]
+        entries: list[InboxEntry] = [item for item in list_inbox(spool, limit=1000) if item.state is Status.ARRIVED]
         chosen = laid.rng.sample(entries, len(entries) // 2)
         for number, entry in enumerate(chosen, 1):
             add_person_receipt(spool, entry.delivery_id, Status.REGISTERED, register_number=str(number))

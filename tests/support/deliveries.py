@@ -4,7 +4,7 @@ import base64
 import hashlib
 from typing import Any
 
-from consumers.spool.taking import Arriving, Gaps
+from consumers.spool.taking import Arriving, GapPauses
 from consumers.taking.descriptors import read_letter
 from router.broker import Delivered
 from schemas.attachment import TravellingAttachment
@@ -14,7 +14,7 @@ from schemas.ids import new_id
 
 UNIT = "LCA.02.05"
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
-ONE_MINUTE = Gaps(ask_after_ms=60_000)
+ONE_MINUTE = GapPauses(ask_after_ms=60_000)
 
 
 def inside(name: str, data: bytes) -> TravellingAttachment:

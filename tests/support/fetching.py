@@ -9,7 +9,7 @@ from consumers.fetching.content import ContentDir
 from consumers.fetching.dictionaries import Dictionaries
 from consumers.fetching.fetch import Fetcher, FetchPolicy, Transfer
 from consumers.fetching.origin import Clients
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.state import Line
 from support.content_server import ContentServer
 
@@ -27,7 +27,7 @@ class Bench:
     line: Line = field(default_factory=Line)
     moved: int = 0
     waits: list[str] = field(default_factory=list)
-    pace: Callable[[], Pace] = lambda: Pace(KNOWN_FAST)
+    pace: Callable[[], LinePace] = lambda: LinePace(KNOWN_FAST)
 
     def on_progress(self, _transfer: Transfer, count: int) -> None:
         self.moved += count

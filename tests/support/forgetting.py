@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.ledger.recovery.rebuilding import Letter, ReceivedPage
-from router.ledger.recovery.recovering import Opening
+from router.ledger.recovery.rebuilding import RebuiltLetter, ReceivedPage
+from router.ledger.recovery.recovering import NewRecovery
 from schemas.attachment import content_digest
 from schemas.clock import iso
 from schemas.descriptor import Descriptor, encode
@@ -20,7 +20,7 @@ HOUR = 3_600_000
 FORGOTTEN_AT = START + HOUR
 """When what is forgotten was accepted."""
 NOW = START + 24 * HOUR
-OPENING = Opening("thu", NOW, START)
+OPENING = NewRecovery("thu", NOW, START)
 
 
 def forgotten_id(number: int = 0) -> str:
@@ -37,13 +37,13 @@ class Holder:
     seq: int = 0
     receipt_seq: int = 0
     held: list[KeptDelivery] = field(default_factory=list)
-    letters: dict[str, Letter] = field(default_factory=dict)
+    letters: dict[str, RebuiltLetter] = field(default_factory=dict)
 
     def hold(self, letter: Descriptor, *said: Status, seq: int = 0, **fields: Any) -> str:
         """Hold a delivery of a letter of which these receipts were said; its id."""
         self.seq = seq or self.seq + 1
         key = forgotten_id(self.seq)
-        self.letters[letter.id] = Letter(letter, encode(letter))
+        self.letters[letter.id] = RebuiltLetter(letter, encode(letter))
         receipts = [self.receipt(key, letter, status) for status in said]
         body = {"id": key, "dispatch_id": letter.id, "seq": self.seq, "descriptor": letter, "receipts": receipts}
         self.held.append(KeptDelivery.model_validate(body | fields))

@@ -13,7 +13,7 @@ import orjson
 
 from consumers.gateway import Gateway
 from consumers.settings import GatewaySettings
-from router.broker import Delivered, Outcome, Outgoing, Publisher, Session, Template
+from router.broker import Delivered, Outgoing, Publisher, PublishOutcome, Session, Template
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, apply, plan
 from router.ledger.people.tokens import NewToken, new_token
@@ -55,7 +55,7 @@ class Origin:
             headers: dict[str, str | int] = {"unit": unit, "seq": seq or self.seqs[unit]}
             key = f"{unit}.{lane_of(descriptor.urgency).value}"
             outgoing.append(Outgoing(template, key, delivery_id, headers))
-        assert set(await self.publisher.publish(outgoing)) == {Outcome.CONFIRMED}
+        assert set(await self.publisher.publish(outgoing)) == {PublishOutcome.CONFIRMED}
         return given
 
     async def note(self, batch: Sequence[Delivered]) -> Collection[int]:

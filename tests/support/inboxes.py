@@ -3,9 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from consumers.reading.inbox import Entry, get_entry
+from consumers.reading.inbox import InboxEntry, get_entry
 from consumers.spool import Spool, open_spool
-from consumers.spool.taking import Arriving, Gaps, Letter, take
+from consumers.spool.taking import Arriving, GapPauses, StoredLetter, take
 from consumers.spool.work import Arrived, Parked, arrive, outlook, park
 from schemas.attachment import TravellingAttachment, content_digest
 from schemas.descriptor import Descriptor, encode
@@ -27,7 +27,7 @@ def put_document(
     subject: str = "Về việc phòng, chống rét",
     reason: str = "",
     urgency: Urgency = Urgency.NORMAL,
-) -> Entry:
+) -> InboxEntry:
     """A document that is ``taken``, ``arrived`` or ``parked`` in the spool under a data directory."""
     spool = open_spool(data_dir)
     try:
@@ -49,7 +49,7 @@ def put_document(
 
 
 def _take(spool: Spool, descriptor: Descriptor, unit: str) -> str:
-    letter = Letter(
+    letter = StoredLetter(
         dispatch_id=descriptor.id,
         issuer=descriptor.issuer,
         kind=descriptor.kind.value,
@@ -63,7 +63,7 @@ def _take(spool: Spool, descriptor: Descriptor, unit: str) -> str:
     )
     arriving = Arriving(delivery_id=new_id(), unit=unit, seq=1, letter=letter, complete=False)
     with spool.writing() as conn:
-        take(conn, [([arriving], Gaps(ask_after_ms=1000))])
+        take(conn, [([arriving], GapPauses(ask_after_ms=1000))])
     return arriving.delivery_id
 
 

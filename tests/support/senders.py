@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from consumers.fetching.origin import Clients
 from consumers.line.openings import Openings
-from consumers.line.pace import Pace
+from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence
 from consumers.line.state import Line
 from consumers.sending.assembly import Upward, assemble_upward, outbox_of
@@ -65,7 +65,7 @@ async def sender(directory: Path, url: str, token: str, **changed: Any) -> Async
     spool = open_spool(directory)
     writer = Writer(spool)
     clients = Clients(token=token, no_progress=settings.no_progress_timeout)
-    line = Line(Pace(), patience=settings.no_progress_timeout)
+    line = Line(LinePace(), patience=settings.no_progress_timeout)
     line.broker_is(SessionState.UP)  # no broker is here to say it
     upward = assemble_upward(settings, spool, writer, clients, line=line, side=Precedence().side(), openings=Openings())
     task = asyncio.create_task(upward.run())

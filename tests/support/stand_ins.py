@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, event
 
-from router.broker import Outcome, Outgoing
+from router.broker import Outgoing, PublishOutcome
 from router.broker.topology import Capacity, Changes, Topology, diff
 from support.ledgers import START
 
@@ -29,14 +29,14 @@ class SetClock:
 class StandInPublisher:
     """Answers publishes as it is told; while ``held`` is clear it answers none, as a blocked broker does."""
 
-    answer: Callable[[Outgoing], Outcome] = lambda _message: Outcome.CONFIRMED
+    answer: Callable[[Outgoing], PublishOutcome] = lambda _message: PublishOutcome.CONFIRMED
     published: list[Outgoing] = field(default_factory=list)
     free: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.free.set()
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         self.published.extend(messages)
         await self.free.wait()
         return [self.answer(message) for message in messages]

@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from router.api.document.examples import example_of
-from router.api.document.operations import OF_ACCOUNTS, OPEN, OPERATIONS, Kind, Operation
+from router.api.document.operations import OF_ACCOUNTS, OPEN, OPERATIONS, ErrorKind, Operation
 from router.problem import TYPE_PREFIX
 from schemas.fields import describe, plain
 
@@ -112,14 +112,14 @@ def _give_bytes_a_schema(content: Json) -> None:
             told["schema"] = dict(_BINARY)
 
 
-def _by_status(kinds: Iterable[Kind]) -> dict[int, list[Kind]]:
-    found: dict[int, list[Kind]] = {}
+def _by_status(kinds: Iterable[ErrorKind]) -> dict[int, list[ErrorKind]]:
+    found: dict[int, list[ErrorKind]] = {}
     for kind in dict.fromkeys(kinds):
         found.setdefault(kind.status, []).append(kind)
     return dict(sorted(found.items()))
 
 
-def _answer(kinds: Iterable[Kind]) -> Json:
+def _answer(kinds: Iterable[ErrorKind]) -> Json:
     listed = list(kinds)
     examples = {kind.slug: {"summary": kind.title, "value": _example(kind)} for kind in listed}
     return {
@@ -128,7 +128,7 @@ def _answer(kinds: Iterable[Kind]) -> Json:
     }
 
 
-def _example(kind: Kind) -> Mapping[str, Any]:
+def _example(kind: ErrorKind) -> Mapping[str, Any]:
     hint = getattr(kind, "default_hint", "")
     told = {"type": f"{TYPE_PREFIX}{kind.slug}", "title": kind.title, "status": kind.status}
     return told | ({"hint": hint} if hint else {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from router import errors as e
 from router.api.problems import Invalid
 
-Kind = type[e.RouterError] | type[Invalid]
+ErrorKind = type[e.RouterError] | type[Invalid]
 """A kind of problem: its status, slug and title."""
 
 
@@ -21,15 +21,15 @@ class Operation:
     """
 
     id: str
-    problems: tuple[Kind, ...] = ()
+    problems: tuple[ErrorKind, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 OF_ACCOUNTS = (e.UnauthorizedError, e.ForbiddenError, e.LedgerUnavailableError, e.MachineTroubleError)
 """Of every operation that wants a token."""
-_PARAMETERS: tuple[Kind, ...] = (Invalid,)
-_BODY: tuple[Kind, ...] = (e.MalformedError, e.StalledError, e.TooLargeError, e.UnsupportedMediaError, Invalid)
-_LETTER: tuple[Kind, ...] = (
+_PARAMETERS: tuple[ErrorKind, ...] = (Invalid,)
+_BODY: tuple[ErrorKind, ...] = (e.MalformedError, e.StalledError, e.TooLargeError, e.UnsupportedMediaError, Invalid)
+_LETTER: tuple[ErrorKind, ...] = (
     *_BODY,
     e.ForbiddenIssuerError,
     e.RightsError,
@@ -42,7 +42,7 @@ _LETTER: tuple[Kind, ...] = (
     e.ContentQuotaError,
     e.ContentFullError,
 )
-_TUS: tuple[Kind, ...] = (e.MalformedError, e.VersionError, Invalid)
+_TUS: tuple[ErrorKind, ...] = (e.MalformedError, e.VersionError, Invalid)
 _LOCATION = {"Location": "Where it is from now on."}
 _LINK = {"Link": 'The next page, as `rel="next"` (RFC 8288); left out at the end.'}
 _UPLOAD = {

@@ -15,7 +15,7 @@ from router.errors import ActRefusedError, ForbiddenError, NotFoundError
 from router.ledger.dialect import insert_of
 from router.ledger.models import stuck_care as table
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.queries import StuckGroup, StuckKey, is_empty, keys_of_unit, stuck
 from router.ledger.scope import Scope
 from router.ledger.units.unit_acts import By
@@ -151,7 +151,7 @@ def _require(conn: Connection, scope: Scope, key: StuckKey, by: By, seen: int | 
     return now
 
 
-def _entry(act: Act, key: StuckKey, by: By, other: str) -> Entry:
+def _entry(act: Act, key: StuckKey, by: By, other: str) -> AuditEntry:
     """``other`` is whose care it was."""
     subject = " ".join(filter(None, (key.state or "gone", key.code, key.told)))
-    return Entry(by.now_ms, by.who, act, subject, key.parent, by.why, by.address, other)
+    return AuditEntry(by.now_ms, by.who, act, subject, key.parent, by.why, by.address, other)

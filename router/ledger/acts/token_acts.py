@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from router.errors import ActRefusedError
 from router.ledger.people import accounts, audit, rights
 from router.ledger.people.accounts import AccountRow
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.units.unit_acts import By
 from schemas.accounts import Account
 from schemas.clock import iso
@@ -94,4 +94,4 @@ def withdraw(conn: Connection, account: Account, by: By) -> AccountRow:
 
 def _note(conn: Connection, act: Act, account: Account, by: By, expires_at: int | None) -> None:
     unit, detail = account.pattern.removesuffix(".#"), iso(expires_at) if expires_at else ""
-    audit.record(conn, Entry(by.now_ms, by.who, act, account.name, unit, by.why, by.address, detail))
+    audit.record(conn, AuditEntry(by.now_ms, by.who, act, account.name, unit, by.why, by.address, detail))

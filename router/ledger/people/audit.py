@@ -68,7 +68,7 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One act; ``at`` in UTC milliseconds.
 
     ``detail`` tells what the act set: the last day and successor of a retired unit, until when one is muted.
@@ -91,11 +91,11 @@ class AuditRow:
     """An entry with its place in the log; ``more`` counts the others of the same job, which it stands for."""
 
     pos: int
-    entry: Entry
+    entry: AuditEntry
     more: int = 0
 
 
-def record(conn: Connection, *entries: Entry) -> None:
+def record(conn: Connection, *entries: AuditEntry) -> None:
     """Add entries, in the transaction of the act itself."""
     rows = [
         {
@@ -158,9 +158,9 @@ def find_entries(
     return [AuditRow(row.pos, _entry(row), more.get(row.job, 1) - 1) for row in rows]
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any) -> AuditEntry:
     act = Act(row.act)
-    return Entry(row.at, row.person, act, row.subject, row.unit, row.reason, row.address, row.detail, row.job)
+    return AuditEntry(row.at, row.person, act, row.subject, row.unit, row.reason, row.address, row.detail, row.job)
 
 
 def _sizes(conn: Connection, scope: Scope, wanted: Wanted, jobs: Collection[str]) -> dict[str | None, int]:

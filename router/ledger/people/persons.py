@@ -58,7 +58,7 @@ _GIVES: dict[Right, frozenset[PersonRole]] = {
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Grant:
+class RoleGrant:
     """A role on a unit pattern."""
 
     role: PersonRole
@@ -70,7 +70,7 @@ class Person:
     """Who uses the console, and what was granted."""
 
     name: str
-    grants: tuple[Grant, ...]
+    grants: tuple[RoleGrant, ...]
 
     def patterns(self, right: Right) -> tuple[str, ...]:
         """The units on which the person has a right."""
@@ -125,7 +125,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_grant(role: str, pattern: str) -> Grant:
+def check_grant(role: str, pattern: str) -> RoleGrant:
     """The grant that a role's name and a unit pattern make.
 
     Raises:
@@ -135,10 +135,10 @@ def check_grant(role: str, pattern: str) -> Grant:
         raise ValueError(f"{role!r} is no role; there is {', '.join(PersonRole)}")
     if not re.fullmatch(PATTERN_REGEX, pattern):
         raise ValueError(f"{pattern!r} is no unit pattern; write LCA.02.05, or LCA.02.# for a subtree")
-    return Grant(PersonRole(role), pattern)
+    return RoleGrant(PersonRole(role), pattern)
 
 
-def invite(conn: Connection, name: str, grants: Iterable[Grant] = (), *, now_ms: int) -> str:
+def invite(conn: Connection, name: str, grants: Iterable[RoleGrant] = (), *, now_ms: int) -> str:
     """Make a person, or give one who is there already another way in; a lock and a revocation end by it.
 
     Args:
@@ -239,7 +239,7 @@ def revoke(conn: Connection, name: str, *, now_ms: int) -> None:
     login_throttle.forget_devices(conn, name)
 
 
-def withdraw(conn: Connection, name: str, grant: Grant) -> None:
+def withdraw(conn: Connection, name: str, grant: RoleGrant) -> None:
     """Take a grant back, from the next request on.
 
     Raises:
@@ -293,8 +293,8 @@ def _read(conn: Connection, name: str) -> Person:
     return Person(name, _grants(conn, [name])[name])
 
 
-def _grants(conn: Connection, names: Sequence[str]) -> dict[str, tuple[Grant, ...]]:
-    found: dict[str, list[Grant]] = {name: [] for name in names}
+def _grants(conn: Connection, names: Sequence[str]) -> dict[str, tuple[RoleGrant, ...]]:
+    found: dict[str, list[RoleGrant]] = {name: [] for name in names}
     for name, role, pattern in conn.execute(select(person_role).where(person_role.c.person.in_(names))):
-        found[name].append(Grant(PersonRole(role), pattern))
+        found[name].append(RoleGrant(PersonRole(role), pattern))
     return {name: tuple(sorted(grants)) for name, grants in found.items()}

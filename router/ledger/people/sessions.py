@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, insert, not_, or_, select, update
 
 from router.ledger.models import person, person_role, web_session
-from router.ledger.people.persons import Grant, Person, PersonRole, hash_of
+from router.ledger.people.persons import Person, PersonRole, RoleGrant, hash_of
 from schemas.deadlines import is_over
 
 IDLE_MS = 4 * 3_600_000
@@ -67,7 +67,7 @@ def find_session(conn: Connection, token: str, *, now_ms: int) -> tuple[Person, 
     rows = conn.execute(select(*columns).select_from(joined).where(*good)).all()
     if not rows:
         return None
-    grants = sorted(Grant(PersonRole(row.role), row.pattern) for row in rows if row.role is not None)
+    grants = sorted(RoleGrant(PersonRole(row.role), row.pattern) for row in rows if row.role is not None)
     return Person(rows[0].name, tuple(grants)), rows[0].used_at <= now_ms - _NOTED_EVERY_MS
 
 

@@ -32,7 +32,7 @@ class Screen(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SavedView:
     """A named filter; ``query`` is that of the screen's address."""
 
     id: str
@@ -51,7 +51,7 @@ class ViewNameTakenError(ActRefusedError):
     """The person has a view of that name for that screen."""
 
 
-def views_of(conn: Connection, person: Person, screen: Screen | None = None) -> list[View]:
+def views_of(conn: Connection, person: Person, screen: Screen | None = None) -> list[SavedView]:
     """A person's own views by name, then those that are shared with them; of one screen, or of all."""
     mine = table.c.owner == person.name
     found = [table.c.shared == 1, table.c.owner.in_(of_same_reach(conn, person))]
@@ -62,7 +62,7 @@ def views_of(conn: Connection, person: Person, screen: Screen | None = None) -> 
     return [_read(row) for row in conn.execute(statement.order_by(*order).limit(_MOST_SHOWN))]
 
 
-def keep(conn: Connection, owner: str, screen: Screen, name: str, query: str, *, shared: bool) -> View:
+def keep(conn: Connection, owner: str, screen: Screen, name: str, query: str, *, shared: bool) -> SavedView:
     """Keep a view.
 
     Args:
@@ -82,13 +82,13 @@ def keep(conn: Connection, owner: str, screen: Screen, name: str, query: str, *,
     if (conn.scalar(select(func.count()).where(own)) or 0) >= MOST:
         raise TooManyViewsError(f"{owner} has {MOST} views", hint="delete one that is not needed any more")
     _require_free(conn, own, screen, name)
-    view = View(new_id(), owner, screen, name, query, shared)
+    view = SavedView(new_id(), owner, screen, name, query, shared)
     row = {"id": view.id, "owner": owner, "screen": screen.value, "name": name, "query": query, "shared": int(shared)}
     conn.execute(insert(table).values(row))
     return view
 
 
-def rename(conn: Connection, owner: str, view_id: str, name: str) -> View:
+def rename(conn: Connection, owner: str, view_id: str, name: str) -> SavedView:
     """Give a view another name.
 
     Raises:
@@ -118,7 +118,7 @@ def drop(conn: Connection, owner: str, view_id: str) -> None:
     conn.execute(delete(table).where(table.c.id == view_id, table.c.owner == owner))
 
 
-def find_own(conn: Connection, owner: str, view_id: str) -> View:
+def find_own(conn: Connection, owner: str, view_id: str) -> SavedView:
     """A view of a person's own.
 
     Raises:
@@ -143,5 +143,5 @@ def _require_free(conn: Connection, own: ColumnElement[bool], screen: Screen, na
         raise ViewNameTakenError(f"there is a view {name!r} already", hint="choose another name, or delete that one")
 
 
-def _read(row: Any) -> View:
-    return View(row.id, row.owner, Screen(row.screen), row.name, row.query, bool(row.shared))
+def _read(row: Any) -> SavedView:
+    return SavedView(row.id, row.owner, Screen(row.screen), row.name, row.query, bool(row.shared))

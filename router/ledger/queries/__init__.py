@@ -65,7 +65,7 @@ from router.ledger.queries.overview import (
 )
 from router.ledger.queries.registers import repeated_numbers
 from router.ledger.queries.retiring import Retiring, retiring, undelivered_of
-from router.ledger.queries.statistics import Breakdown, Measured, Period, Spread, Stage, documents_of
+from router.ledger.queries.statistics import Breakdown, Measured, MeasuredStage, Period, Spread, documents_of
 from router.ledger.queries.today import Today, today
 from router.ledger.queries.unit_sheet import LineSheet, UnitSheet, line_sheet, unit_sheet
 
@@ -95,6 +95,7 @@ __all__ = [
     "Load",
     "LogEntry",
     "Measured",
+    "MeasuredStage",
     "MonthlyStatistics",
     "OutageRow",
     "Overview",
@@ -105,7 +106,6 @@ __all__ = [
     "RollUp",
     "Span",
     "Spread",
-    "Stage",
     "StuckGroup",
     "StuckKey",
     "Today",

@@ -35,7 +35,7 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class LetterSource:
     """What the record of a letter is made from: its dispatch, the submission's JSON, its attachments' forms."""
 
     dispatch: str
@@ -94,7 +94,7 @@ def needed_by(conn: Connection, dispatch_id: str) -> list[Needed]:
     return [Needed(name, sha256) for name, sha256 in conn.execute(query)]
 
 
-def letter_of_record(conn: Connection, sha256: str) -> Letter | None:
+def letter_of_record(conn: Connection, sha256: str) -> LetterSource | None:
     """The letter whose record is kept as this content; None: it is no record."""
     columns = dispatch_attachment.c
     row = conn.execute(
@@ -108,7 +108,7 @@ def letter_of_record(conn: Connection, sha256: str) -> Letter | None:
         columns.dispatch_id == row[0], columns.position >= 0
     )
     forms = {file[0]: Forms(zstd_size=file[1], dcz_size=file[2], dictionary=file[3]) for file in conn.execute(files)}
-    return Letter(row[0], row[1], {name: form for name, form in forms.items() if form != PLAIN})
+    return LetterSource(row[0], row[1], {name: form for name, form in forms.items() if form != PLAIN})
 
 
 def _waiting(conn: Connection, dispatch_id: str) -> tuple[str, ...]:

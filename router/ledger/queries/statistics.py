@@ -37,7 +37,7 @@ SLOT_MS = 15 * 60_000
 """The grain of the heat map's times: every offset from UTC in use is a multiple of it."""
 
 
-class Stage(StrEnum):
+class MeasuredStage(StrEnum):
     """What takes time after a delivery was accepted."""
 
     ARRIVED = "arrived"
@@ -75,12 +75,12 @@ class Measured:
     """
 
     accepted: int
-    stages: Mapping[Stage, Spread]
+    stages: Mapping[MeasuredStage, Spread]
     due: int
     in_time: int
 
 
-NOTHING = Measured(0, dict.fromkeys(Stage, Spread()), 0, 0)
+NOTHING = Measured(0, dict.fromkeys(MeasuredStage, Spread()), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,9 @@ class Breakdown:
 
 _Columns: TypeAlias = tuple[ColumnElement[Any], ...]
 _AT = {
-    Stage.ARRIVED: delivery.c.arrived_at,
-    Stage.REGISTERED: delivery.c.registered_at,
-    Stage.COMPLETED: delivery.c.completed_at,
+    MeasuredStage.ARRIVED: delivery.c.arrived_at,
+    MeasuredStage.REGISTERED: delivery.c.registered_at,
+    MeasuredStage.COMPLETED: delivery.c.completed_at,
 }
 
 
@@ -171,13 +171,13 @@ def _values(now_ms: int) -> _Columns:
     lengths = (case((at >= row.created_at, at - row.created_at), (at.is_not(None), 0)) for at in _AT.values())
     kept = and_(row.completed_at.is_not(None), row.completed_at <= row.due_at)
     counts = and_(row.due_at.is_not(None), or_(row.due_at < now_ms, kept), row.state != Status.RECALLED.value)
-    named = zip(Stage, lengths, strict=True)
+    named = zip(MeasuredStage, lengths, strict=True)
     flags = case((counts, 1), else_=0).label("due"), case((and_(counts, kept), 1), else_=0).label("in_time")
     return *(length.label(stage.value) for stage, length in named), *flags
 
 
 def _aggregates(conn: Connection, base: CTE) -> _Columns:
-    stages = (base.c[stage.value] for stage in Stage)
+    stages = (base.c[stage.value] for stage in MeasuredStage)
     told = (item for column in stages for item in (func.count(column), percentiles_of(conn, column)))
     return func.count(), *told, func.sum(base.c.due), func.sum(base.c.in_time)
 
@@ -197,7 +197,7 @@ def _by_step_and_urgency(conn: Connection, base: CTE) -> Any:
 def _measured(values: Sequence[Any]) -> Measured:
     accepted, *told, due, in_time = values
     pairs = zip(told[::2], told[1::2], strict=True)
-    stages = {stage: Spread(count, *read(found)) for stage, (count, found) in zip(Stage, pairs, strict=True)}
+    stages = {stage: Spread(count, *read(found)) for stage, (count, found) in zip(MeasuredStage, pairs, strict=True)}
     return Measured(accepted, stages, due or 0, in_time or 0)
 
 

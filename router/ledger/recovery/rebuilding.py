@@ -40,7 +40,7 @@ _FORGOTTEN_MEANWHILE = "the ledger had forgotten the document and was recovered"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class RebuiltLetter:
     """The letter of a delivery that was told: whole, as it travels, and the content that holds it when it is long."""
 
     whole: Descriptor
@@ -56,7 +56,7 @@ class ReceivedPage:
     """
 
     kept: Kept
-    letters: Mapping[str, Letter]
+    letters: Mapping[str, RebuiltLetter]
     unreadable: Mapping[str, str]
     at: int
     silence: Silence = field(default_factory=Silence)
@@ -91,7 +91,9 @@ def _rebuild(conn: Connection, page: ReceivedPage) -> Rebuilt:
     forgotten.settle(conn, [item.id for item in told])
     forgotten.refuse(conn, kept.unit, refused, page.at)
     recovering.count(conn, found.id, dispatches=dispatches, deliveries=len(entered), receipts=count)
-    place = recovering.Page(kept.unit, kept.spool_id, kept.after, kept.through, kept.more, len(kept.deliveries))
+    place = recovering.RecountedPage(
+        kept.unit, kept.spool_id, kept.after, kept.through, kept.more, len(kept.deliveries)
+    )
     recovering.note_page(conn, place, page.at)
     return Rebuilt(dispatches, len(entered), count, len(refused))
 
@@ -135,13 +137,13 @@ def _refusal(conn: Connection, found: Recovery, code: str, item: KeptDelivery, *
     return ""
 
 
-def _differs(conn: Connection, item: KeptDelivery, letter: Letter) -> str:
+def _differs(conn: Connection, item: KeptDelivery, letter: RebuiltLetter) -> str:
     """Why a letter cannot be that of a dispatch that another page has told; empty: it is the same."""
     known = conn.scalar(select(dispatch.c.submission_sha256).where(dispatch.c.id == item.dispatch_id))
     return "" if known == _digest(letter.whole) else f"another gateway tells dispatch {item.dispatch_id} otherwise"
 
 
-def _as_accepted(item: KeptDelivery, letter: Letter, page: ReceivedPage) -> NewDispatch:
+def _as_accepted(item: KeptDelivery, letter: RebuiltLetter, page: ReceivedPage) -> NewDispatch:
     """The dispatch of a delivery, as far as its addressee knows it: whom else it went to, and its key, nobody tells."""
     submission = _submission(letter.whole, page.kept.unit)
     return NewDispatch(

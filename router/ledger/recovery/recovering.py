@@ -43,7 +43,7 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class NewRecovery:
     """What a recovery begins with: who opens it, when, and since when dispatches are asked for (both UTC ms)."""
 
     by: str
@@ -52,7 +52,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RecountQuestion:
     """What a unit's gateway is to be asked; claimed until ``until_ms``."""
 
     unit: str
@@ -63,7 +63,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecountedPage:
     """A page that is recorded: where it began and ended, and how many deliveries it told."""
 
     unit: str
@@ -110,7 +110,7 @@ def forgotten_since(conn: Connection) -> int | None:
     return conn.scalar(select(func.max(dispatch.c.accepted_at)).where(dispatch.c.accepted_at < first)) or 0
 
 
-def begin(conn: Connection, opening: Opening) -> None:
+def begin(conn: Connection, opening: NewRecovery) -> None:
     """Open a recovery, or ask every unit again from the beginning in the one that is open."""
     found = current(conn)
     values = {"since": opening.since, "until": opening.at + _AHEAD_MS}
@@ -171,12 +171,12 @@ def is_due(conn: Connection, now_ms: int) -> bool:
     return bool(conn.scalar(select(exists().where(_DUE)), {"now": now_ms}))
 
 
-def claim(conn: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[Question]]:
+def claim(conn: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[RecountQuestion]]:
     """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
     return [list(_claim(conn, wish)) for wish in wishes]
 
 
-def _claim(conn: Connection, wish: QuestionsWanted) -> Iterator[Question]:
+def _claim(conn: Connection, wish: QuestionsWanted) -> Iterator[RecountQuestion]:
     found = current(conn)
     if found is None:
         conn.execute(delete(recovery_unit))
@@ -187,10 +187,10 @@ def _claim(conn: Connection, wish: QuestionsWanted) -> Iterator[Question]:
     rows = conn.execute(due.limit(wish.limit), {"now": wish.now_ms}).all()
     update_rows(conn, recovery_unit, ("unit", "ask_at"), [(row[0], wish.until_ms) for row in rows])
     for code, after in rows:
-        yield Question(code, found.since, found.until, after, wish.until_ms)
+        yield RecountQuestion(code, found.since, found.until, after, wish.until_ms)
 
 
-def settle(conn: Connection, batches: Sequence[tuple[Sequence[Question], int]]) -> list[None]:
+def settle(conn: Connection, batches: Sequence[tuple[Sequence[RecountQuestion], int]]) -> list[None]:
     """Note questions that were put, and when (UTC ms)."""
     rows: list[dict[str, Any]] = [
         {"b_unit": item.unit, "b_until": item.until_ms, "b_at": at} for questions, at in batches for item in questions
@@ -201,7 +201,7 @@ def settle(conn: Connection, batches: Sequence[tuple[Sequence[Question], int]]) 
     return [None] * len(batches)
 
 
-def note_page(conn: Connection, page: Page, now_ms: int) -> None:
+def note_page(conn: Connection, page: RecountedPage, now_ms: int) -> None:
     """Note that a page is recorded: the next is due at once, or the unit has told all. A copy changes nothing."""
     here = and_(
         recovery_unit.c.unit == page.unit,

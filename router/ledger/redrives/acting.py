@@ -7,10 +7,10 @@ from sqlalchemy import Connection, select, update
 from router.errors import ForbiddenError
 from router.ledger.models import redrive
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.redrives.authority import Authority, acting_scope
 from router.ledger.redrives.decisions import JobAct, JobState, after_act
-from router.ledger.redrives.reading import Job, find_job, tallies_of
+from router.ledger.redrives.reading import RedriveJob, find_job, tallies_of
 from router.ledger.scope import Scope
 
 _AUDITED = {JobAct.PAUSE: Act.REDRIVE_PAUSED, JobAct.CANCEL: Act.REDRIVE_CANCELLED}
@@ -35,7 +35,7 @@ class ActRequest:
     home: str = ""
 
 
-def act_on(conn: Connection, see: Scope, key: str, wish: ActRequest, *, now_ms: int) -> Job:
+def act_on(conn: Connection, see: Scope, key: str, wish: ActRequest, *, now_ms: int) -> RedriveJob:
     """Do it; the redrive after it.
 
     Args:
@@ -64,17 +64,17 @@ def act_on(conn: Connection, see: Scope, key: str, wish: ActRequest, *, now_ms: 
             values |= {"by_kind": wish.who.kind.value, "by": wish.who.name}
         conn.execute(update(redrive).where(redrive.c.id == key).values(values))
         done = _AUDITED.get(wish.act, Act.REDRIVE_LET_GO)
-        audit.record(conn, Entry(now_ms, wish.who.name, done, key, wish.home, job.reason, wish.address, job=key))
+        audit.record(conn, AuditEntry(now_ms, wish.who.name, done, key, wish.home, job.reason, wish.address, job=key))
     return find_job(conn, see, key)
 
 
-def may_act_on(conn: Connection, job: Job, who: Authority, *, now_ms: int) -> bool:
+def may_act_on(conn: Connection, job: RedriveJob, who: Authority, *, now_ms: int) -> bool:
     """Whether somebody may act on every delivery of a redrive."""
     scope = acting_scope(conn, who, now_ms=now_ms)
     return scope is not None and tallies_of(conn, scope, [job.id])[job.id].total == job.course.total
 
 
-def _require_all(conn: Connection, job: Job, who: Authority, now_ms: int) -> None:
+def _require_all(conn: Connection, job: RedriveJob, who: Authority, now_ms: int) -> None:
     if not may_act_on(conn, job, who, now_ms=now_ms):
         raise ForbiddenError(
             f"{who.name} may not act on every delivery of the redrive {job.id}",

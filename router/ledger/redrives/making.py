@@ -9,7 +9,7 @@ from router.errors import ActRefusedError, ConflictError, ForbiddenError
 from router.ledger.dialect import insert_of
 from router.ledger.models import redrive, redrive_item
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.queries import REDRIVABLE, DeliveryRow, Filter, count_by_state, find_deliveries, redrivable
 from router.ledger.redrives.authority import Authority, acting_scope
 from router.ledger.redrives.decisions import JobState, Outcome, Pace, first_allowed
@@ -104,7 +104,9 @@ def make(conn: Connection, new: NewRedrive, *, now_ms: int) -> str:
     conn.execute(
         redrive.update().where(redrive.c.id == key).values(total=total, allowed=first_allowed(new.pace, total))
     )
-    audit.record(conn, Entry(now_ms, new.who.name, Act.REDRIVE_MADE, key, new.home, new.reason, new.address, job=key))
+    audit.record(
+        conn, AuditEntry(now_ms, new.who.name, Act.REDRIVE_MADE, key, new.home, new.reason, new.address, job=key)
+    )
     return key
 
 

@@ -18,7 +18,7 @@ MAX_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RedriveJob:
     """A redrive; times are UTC ms. ``tally`` counts the deliveries that the caller sees, ``total`` is of all."""
 
     id: str
@@ -46,7 +46,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class RedriveItem:
     """One delivery of a redrive, with how it stands now."""
 
     delivery_id: str
@@ -61,7 +61,7 @@ class Item:
 
 def list_jobs(
     conn: Connection, scope: Scope, *, only: Sequence[JobState] = (), before: str | None = None, limit: int = 50
-) -> list[Job]:
+) -> list[RedriveJob]:
     """Redrives with a delivery that the scope sees, the latest first.
 
     Args:
@@ -84,7 +84,7 @@ def list_jobs(
     return [_as_seen(read_job(row, tallies[row.id])) for row in rows]
 
 
-def find_job(conn: Connection, scope: Scope, key: str) -> Job:
+def find_job(conn: Connection, scope: Scope, key: str) -> RedriveJob:
     """A redrive.
 
     Raises:
@@ -105,7 +105,7 @@ def list_items(
     outcomes: Sequence[Outcome] = (),
     after: str = "",
     limit: int = 100,
-) -> list[Item]:
+) -> list[RedriveItem]:
     """Deliveries of a redrive in the order in which they are sent; the page after the delivery ``after``."""
     item = redrive_item.c
     columns = item.delivery_id, item.unit, func.coalesce(unit.c.name, ""), dispatch.c.notation
@@ -118,7 +118,7 @@ def list_items(
         statement = statement.where(item.outcome.in_([outcome.value for outcome in outcomes]))
     rows = conn.execute(statement.order_by(item.delivery_id).limit(min(limit, MAX_ROWS)))
     return [
-        Item(key, code, name, notation, Outcome(outcome), sent_at, note, Status(state))
+        RedriveItem(key, code, name, notation, Outcome(outcome), sent_at, note, Status(state))
         for key, code, name, notation, outcome, sent_at, note, state in rows
     ]
 
@@ -135,12 +135,12 @@ def tallies_of(conn: Connection, scope: Scope, keys: Sequence[str]) -> dict[str,
     return {key: Tally(counts[key]) for key in keys}
 
 
-def _as_seen(job: Job) -> Job:
+def _as_seen(job: RedriveJob) -> RedriveJob:
     """Without what may name units that the caller does not see."""
     return job if job.is_whole else replace(job, filter="", course=replace(job.course, note=""))
 
 
-def read_job(row: Any, tally: Tally) -> Job:
+def read_job(row: Any, tally: Tally) -> RedriveJob:
     """From a row of the table."""
     course = Course(
         state=JobState(row.state),
@@ -151,7 +151,7 @@ def read_job(row: Any, tally: Tally) -> Job:
         per_minute=row.per_minute or 0,
         note=row.note,
     )
-    return Job(
+    return RedriveJob(
         id=row.id,
         maker=Authority(AuthorityKind(row.maker_kind), row.maker),
         by=Authority(AuthorityKind(row.by_kind), row.by),

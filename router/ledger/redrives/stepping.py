@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Connection, bindparam, literal, or_, selec
 
 from router.ledger.models import delivery, redrive, redrive_item, unit
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.queries import REDRIVABLE
 from router.ledger.redrives.authority import acting_scope
 from router.ledger.redrives.decisions import BATCH, ENDED, WINDOW, JobState, Move, Outcome, Tally, decide, settle
-from router.ledger.redrives.reading import Job, read_job, tallies_of
+from router.ledger.redrives.reading import RedriveJob, read_job, tallies_of
 from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.way.acts import redrive as send_again
 from schemas.clock import day_at
@@ -77,7 +77,7 @@ def step(conn: Connection, key: str, *, now_ms: int) -> Stepped:
     return Stepped(sent, move.state, move.state is not job.state, move.note)
 
 
-def _lock(conn: Connection, key: str) -> Job | None:
+def _lock(conn: Connection, key: str) -> RedriveJob | None:
     statement = select(redrive).where(redrive.c.id == key)
     if conn.dialect.name == "postgresql":
         statement = statement.with_for_update(skip_locked=True)
@@ -85,7 +85,7 @@ def _lock(conn: Connection, key: str) -> Job | None:
     return None if row is None else read_job(row, Tally({}))
 
 
-def _take_news(conn: Connection, job: Job, now_ms: int) -> str:
+def _take_news(conn: Connection, job: RedriveJob, now_ms: int) -> str:
     """Settle what is watched; what the first of the failures said."""
     row = delivery.c
     columns = _item.delivery_id, _item.sent_at, row.unit, row.state, row.failures, row.reason
@@ -108,7 +108,7 @@ def _take_news(conn: Connection, job: Job, now_ms: int) -> str:
     return failure[:1000]
 
 
-def _send(conn: Connection, job: Job, scope: Scope, limit: int, now_ms: int) -> int:
+def _send(conn: Connection, job: RedriveJob, scope: Scope, limit: int, now_ms: int) -> int:
     """Send the next ones again, those that may and can be; how many."""
     row = delivery.c
     joined = redrive_item.join(delivery).outerjoin(unit, unit.c.code == row.unit)
@@ -126,13 +126,13 @@ def _send(conn: Connection, job: Job, scope: Scope, limit: int, now_ms: int) -> 
     _note(conn, job, news)
     units = {found.id: found.unit for found in rows}
     entries = [
-        Entry(now_ms, job.by.name, Act.REDRIVEN, key, units[key], job.reason, job=job.id) for key in done.redriven
+        AuditEntry(now_ms, job.by.name, Act.REDRIVEN, key, units[key], job.reason, job=job.id) for key in done.redriven
     ]
     audit.record(conn, *entries)
     return len(done.redriven)
 
 
-def _refusal(found: Any, job: Job, scope: Scope, now_ms: int) -> str:
+def _refusal(found: Any, job: RedriveJob, scope: Scope, now_ms: int) -> str:
     """Why a delivery of the list is not sent again after all; empty: it is."""
     if not (scope.everything or any(covers(pattern, found.unit) for pattern in scope.units)):
         return f"{job.by.name} may not act on {found.unit} any more"
@@ -143,7 +143,7 @@ def _refusal(found: Any, job: Job, scope: Scope, now_ms: int) -> str:
     return "it got stuck again after the cut-off" if found.state_at >= job.cut_at else ""
 
 
-def _keep(conn: Connection, job: Job, move: Move, now_ms: int) -> None:
+def _keep(conn: Connection, job: RedriveJob, move: Move, now_ms: int) -> None:
     before, after = job.course, move
     if (before.state, before.allowed, before.send_at) == (after.state, after.allowed, after.send_at):
         return
@@ -153,7 +153,7 @@ def _keep(conn: Connection, job: Job, move: Move, now_ms: int) -> None:
     conn.execute(update(redrive).where(redrive.c.id == job.id, redrive.c.state.not_in(_ENDED)).values(values))
 
 
-def _note(conn: Connection, job: Job, news: Sequence[tuple[str, Outcome, int | None, str]]) -> None:
+def _note(conn: Connection, job: RedriveJob, news: Sequence[tuple[str, Outcome, int | None, str]]) -> None:
     rows = [
         {"b_redrive": job.id, "b_delivery": key, "b_outcome": outcome.value, "b_sent": sent, "b_note": note[:1000]}
         for key, outcome, sent, note in news
@@ -162,7 +162,7 @@ def _note(conn: Connection, job: Job, news: Sequence[tuple[str, Outcome, int | N
         conn.execute(_SETTLED, rows)
 
 
-def _of(job: Job) -> ColumnElement[bool]:
+def _of(job: RedriveJob) -> ColumnElement[bool]:
     return _item.redrive_id == job.id
 
 

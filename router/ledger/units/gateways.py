@@ -55,7 +55,7 @@ class TroubleRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class GatewayHello:
     """A hello, as far as it is about the gateway itself; times are UTC ms."""
 
     spool_id: str
@@ -93,7 +93,7 @@ def held_elsewhere(
     return found
 
 
-def note_said(conn: Connection, said: Said, *, contested: bool | None) -> None:
+def note_said(conn: Connection, said: GatewayHello, *, contested: bool | None) -> None:
     """Note a hello of a spool.
 
     Args:

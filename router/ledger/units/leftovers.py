@@ -17,7 +17,7 @@ from router.ledger.bulk import chunks, insert_rows
 from router.ledger.models import delivery, dispatch
 from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.units.unit_acts import By
 from router.ledger.way import retention
 from router.ledger.way.acceptance import paused_units, reserve_sequences
@@ -230,4 +230,4 @@ def _note(conn: Connection, done: Settled, by: By) -> None:
     if count := len(done.handed_on) + len(done.ended):
         act = Act.HANDED_ON if done.heir else Act.WAITING_ENDED
         subject = f"{done.unit} → {done.heir}" if done.heir else done.unit
-        audit.record(conn, Entry(by.now_ms, by.who, act, subject, done.unit, f"{by.why} ({count})", by.address))
+        audit.record(conn, AuditEntry(by.now_ms, by.who, act, subject, done.unit, f"{by.why} ({count})", by.address))

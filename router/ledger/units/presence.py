@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or
 from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
 from router.ledger.models import line, outage, unit
 from router.ledger.scope import within
-from router.rules.outages import Changes, LineState, Outage, ToldBy, reconcile, settled_skew, up_since
+from router.rules.outages import LineState, Outage, OutageChanges, ToldBy, reconcile, settled_skew, up_since
 from schemas.clock import to_ms
 from schemas.line import MISSED, LineReport
 
@@ -234,7 +234,7 @@ def _store(connection: Connection, before: Mapping[str, _UnitLine], after: Seque
     update_rows(connection, line, _COLUMNS, [_columns(item) for item in after if item.unit in before])
 
 
-def _amend(connection: Connection, changes: Mapping[str, Changes]) -> None:
+def _amend(connection: Connection, changes: Mapping[str, OutageChanges]) -> None:
     added = [_row(code, item) for code, some in changes.items() for item in some.added]
     changed = [(item.key, *_row("", item)[1:]) for some in changes.values() for item in some.changed]
     removed = [key for some in changes.values() for key in some.removed]

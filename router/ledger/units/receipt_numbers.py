@@ -28,7 +28,7 @@ class QuestionsWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class MissingNumbers:
     """Numbers that miss of a unit, none above ``told``; claimed until ``until_ms``."""
 
     unit: str
@@ -107,12 +107,12 @@ def is_due(connection: Connection, now_ms: int) -> bool:
     return bool(connection.scalar(select(exists().where(_is_due(now_ms)))))
 
 
-def claim(connection: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[Question]]:
+def claim(connection: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[MissingNumbers]]:
     """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
     return [list(_claim(connection, wish)) for wish in wishes]
 
 
-def settle(connection: Connection, batches: Sequence[Sequence[Question]]) -> list[None]:
+def settle(connection: Connection, batches: Sequence[Sequence[MissingNumbers]]) -> list[None]:
     """Note questions that were put: the same numbers are not asked for again before the next hello."""
     asked = [item for batch in batches for item in batch]
     if asked:
@@ -121,7 +121,7 @@ def settle(connection: Connection, batches: Sequence[Sequence[Question]]) -> lis
     return [None] * len(batches)
 
 
-def _claim(connection: Connection, wish: QuestionsWanted) -> Iterator[Question]:
+def _claim(connection: Connection, wish: QuestionsWanted) -> Iterator[MissingNumbers]:
     statement = _DUE.with_for_update(skip_locked=True) if connection.dialect.name == "postgresql" else _DUE
     rows = connection.execute(statement, {"now": wish.now_ms, "limit": wish.limit}).all()
     found = [_read_row(row) for row in rows]
@@ -129,7 +129,9 @@ def _claim(connection: Connection, wish: QuestionsWanted) -> Iterator[Question]:
     update_rows(connection, table, ("unit", "ask_at"), [(item.unit, item.ask_at) for item in claimed])
     for item in claimed:
         if item.ask_at is not None:
-            yield Question(item.unit, item.received.missing(above=item.asked, told=item.told), item.told, item.ask_at)
+            yield MissingNumbers(
+                item.unit, item.received.missing(above=item.asked, told=item.told), item.told, item.ask_at
+            )
 
 
 def _numbers(connection: Connection, units: Mapping[str, object]) -> dict[str, _Numbers]:

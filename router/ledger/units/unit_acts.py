@@ -13,7 +13,7 @@ from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
 from router.ledger.models import unit_sequence
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.scope import within
 from router.ledger.units import gateways, lines
 from router.ledger.units.unit_list import import_units, list_units
@@ -214,4 +214,4 @@ def _change(conn: Connection, act: Act, codes: Sequence[str], changed: Sequence[
 
 
 def _note(conn: Connection, codes: Sequence[str], act: Act, by: By, detail: str = "") -> None:
-    audit.record(conn, *(Entry(by.now_ms, by.who, act, code, code, by.why, by.address, detail) for code in codes))
+    audit.record(conn, *(AuditEntry(by.now_ms, by.who, act, code, code, by.why, by.address, detail) for code in codes))

@@ -11,7 +11,7 @@ from router.directory.checking import require_whole
 from router.directory.difference import Difference, difference
 from router.errors import ActRefusedError
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.units.unit_acts import By
 from router.ledger.units.unit_list import ImportResult, apply_difference, list_units, lock_list
 from schemas.codes import ancestors_of, is_within
@@ -88,11 +88,11 @@ def head_of(codes: Sequence[str]) -> str:
     return next((head for head in heads if all(is_within(code, head) for code in codes)), "")
 
 
-def _entries(new: NewList, found: Difference, by: By) -> list[Entry]:
+def _entries(new: NewList, found: Difference, by: By) -> list[AuditEntry]:
     job = new_id()
 
-    def entry(act: Act, subject: str, unit: str, detail: str = "") -> Entry:
-        return Entry(by.now_ms, by.who, act, subject, unit, by.why, by.address, detail, job)
+    def entry(act: Act, subject: str, unit: str, detail: str = "") -> AuditEntry:
+        return AuditEntry(by.now_ms, by.who, act, subject, unit, by.why, by.address, detail, job)
 
     counts = f"+{len(found.added)} ~{len(found.changed)} -{len(found.retired)} {_digest(new.units)}"
     return [

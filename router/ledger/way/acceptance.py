@@ -98,7 +98,7 @@ _DELIVERY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RepeatCheck:
     """Whether a submission came before: whose it is, its key, and what it says as canonical JSON with its SHA-256."""
 
     account: str
@@ -144,7 +144,7 @@ def accept(connection: Connection, items: Sequence[NewDispatch]) -> list[Accepte
     A recall takes effect in the same transaction. A key that another router has just taken is known as well: the row of
     the dispatch is what decides whose it is, and its insertion waits for that router's commit.
     """
-    questions = [Question(it.account, it.idempotency_key, it.submission, it.submission_sha256) for it in items]
+    questions = [RepeatCheck(it.account, it.idempotency_key, it.submission, it.submission_sha256) for it in items]
     known = _known(connection, questions)
     fresh: dict[str, NewDispatch] = {}
     answers: dict[int, Accepted | Exception] = {}
@@ -191,14 +191,14 @@ def _not_nameable(connection: Connection, item: NewDispatch) -> UnknownAttachmen
     return UnknownAttachmentError("; ".join(problem.problem for problem in problems), problems=problems)
 
 
-def told_before(connection: Connection, questions: Sequence[Question]) -> list[Accepted | Exception | None]:
+def told_before(connection: Connection, questions: Sequence[RepeatCheck]) -> list[Accepted | Exception | None]:
     """What submissions were answered that came before; a conflict when the key named another; None: it is new."""
     known = _known(connection, questions)
     found = [(item, _of(item, known)) for item in questions]
     return [None if before is None else _answer_again(item, before) for item, before in found]
 
 
-def _known(connection: Connection, questions: Sequence[Question]) -> dict[tuple[str, str], _Known]:
+def _known(connection: Connection, questions: Sequence[RepeatCheck]) -> dict[tuple[str, str], _Known]:
     names = {name for item in questions for name in (item.account, item.submission.issuer)}
     found: dict[tuple[str, str], _Known] = {}
     for keys in chunks(sorted({item.idempotency_key for item in questions})):
@@ -207,19 +207,19 @@ def _known(connection: Connection, questions: Sequence[Question]) -> dict[tuple[
     return found
 
 
-def _of(item: Question, known: Mapping[tuple[str, str], _Known]) -> _Known | None:
+def _of(item: RepeatCheck, known: Mapping[tuple[str, str], _Known]) -> _Known | None:
     """The dispatch that a key names: of this account, or of the issuer when it is of the time before accounts."""
     by_account = known.get((item.account, item.idempotency_key))
     return by_account or known.get((item.submission.issuer, item.idempotency_key))
 
 
-def _answer_again(item: Question, known: _Known) -> Accepted | Exception:
+def _answer_again(item: RepeatCheck, known: _Known) -> Accepted | Exception:
     if not _is_same(item, known):
         return ConflictError(f"the key {item.idempotency_key!r} of {item.account} names dispatch {known.id}")
     return Accepted(id=known.id, addressees=known.total, duplicate=True)
 
 
-def _is_same(item: Question, known: _Known) -> bool:
+def _is_same(item: RepeatCheck, known: _Known) -> bool:
     """Whether it says what was accepted; an older program wrote the same submission with fewer fields."""
     if known.submission_sha256 == item.sha256:
         return True

@@ -26,7 +26,7 @@ second, it cancels an autovacuum that has the table for somebody who waits."""
 _AT = update(publication).where(publication.c.name == NAME)
 
 
-class Entry(NamedTuple):
+class RecordedReceipt(NamedTuple):
     """What a unit said and the ledger did not refuse, with what its routing key and its message need."""
 
     issuer: str
@@ -56,13 +56,13 @@ class Following(NamedTuple):
         waiting: more is there, behind a place that somebody may still fill.
     """
 
-    entries: list[Entry]
+    entries: list[RecordedReceipt]
     through: int
     waiting: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PublicationClaim:
     """A wish to be the one that publishes, until a time (UTC ms); ``owner`` names the process."""
 
     owner: str
@@ -71,7 +71,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PublicationStep:
     """All up to a place is published; the claim holds until a time (UTC ms)."""
 
     owner: str
@@ -85,7 +85,7 @@ _ENTRIES = (
         delivery.c.unit,
         delivery.c.dispatch_id,
         dispatch.c.traceparent,
-        *(receipt.c[name] for name in Entry._fields[4:]),
+        *(receipt.c[name] for name in RecordedReceipt._fields[4:]),
     )
     .select_from(receipt.join(delivery).join(dispatch))
     .where(receipt.c.pos > bindparam("after"), receipt.c.pos <= bindparam("through"))
@@ -97,12 +97,12 @@ _PLACES = (
 )
 
 
-def claim(connection: Connection, claims: Sequence[Claim]) -> list[int | None]:
+def claim(connection: Connection, claims: Sequence[PublicationClaim]) -> list[int | None]:
     """For each claim the place to go on at; None: another process publishes now."""
     return [_claim(connection, item) for item in claims]
 
 
-def _claim(connection: Connection, item: Claim) -> int | None:
+def _claim(connection: Connection, item: PublicationClaim) -> int | None:
     over = is_over(publication.c.until, now=item.now_ms, longest=LEASE_MS)
     free = (publication.c.owner == item.owner) | over
     through = _locked(connection, free)
@@ -111,12 +111,12 @@ def _claim(connection: Connection, item: Claim) -> int | None:
     return through
 
 
-def advance(connection: Connection, steps: Sequence[Step]) -> list[bool]:
+def advance(connection: Connection, steps: Sequence[PublicationStep]) -> list[bool]:
     """Note how far it has come; False: the claim has passed to another process, which publishes it again."""
     return [_advance(connection, item) for item in steps]
 
 
-def _advance(connection: Connection, item: Step) -> bool:
+def _advance(connection: Connection, item: PublicationStep) -> bool:
     mine = _locked(connection, publication.c.owner == item.owner) is not None
     if mine:
         connection.execute(_AT.values(through=item.through, until=item.until_ms))
@@ -157,7 +157,7 @@ def following(connection: Connection, *, after: int, settled: int, limit: int) -
     if not whole:
         return Following([], after, waiting=bool(places))
     rows = rows_at_once(connection, _ENTRIES, {"after": after, "through": whole[-1]})
-    return Following([Entry._make(row) for row in rows], whole[-1], waiting=len(whole) < len(places))
+    return Following([RecordedReceipt._make(row) for row in rows], whole[-1], waiting=len(whole) < len(places))
 
 
 def _without_gaps(places: list[int], after: int, settled: int) -> list[int]:

@@ -23,7 +23,7 @@ _OPEN = sorted(state.value for state in UNDELIVERED | WAITING_FOR_OPERATOR | {St
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RetentionPage:
     """One step: rows behind a place (None: from the first on), of dispatches that ended before a time (UTC ms)."""
 
     before: int
@@ -38,18 +38,18 @@ class Stepped:
     last: Any
 
 
-def forget_receipts(conn: Connection, pages: Sequence[Page]) -> list[Stepped]:
+def forget_receipts(conn: Connection, pages: Sequence[RetentionPage]) -> list[Stepped]:
     """Forget receipts. The last stays: SQLite gives the place behind it next, and places tell what was published."""
     key = receipt.c.pos
     return [_forget(conn, key, receipt.c.recorded_at, page, conn.scalar(select(func.max(key)))) for page in pages]
 
 
-def forget_attempts(conn: Connection, pages: Sequence[Page]) -> list[Stepped]:
+def forget_attempts(conn: Connection, pages: Sequence[RetentionPage]) -> list[Stepped]:
     """Forget failed publishes."""
     return [_forget(conn, attempt.c.id, attempt.c.at, page, None) for page in pages]
 
 
-def let_go_of_contents(conn: Connection, pages: Sequence[Page]) -> list[Stepped]:
+def let_go_of_contents(conn: Connection, pages: Sequence[RetentionPage]) -> list[Stepped]:
     """Note contents that only such dispatches name.
 
     Their files are removed by :mod:`router.content.collecting`, as those that nobody names.
@@ -57,7 +57,7 @@ def let_go_of_contents(conn: Connection, pages: Sequence[Page]) -> list[Stepped]
     return [_let_go(conn, page) for page in pages]
 
 
-def _forget(conn: Connection, key: Column[Any], at: Column[Any], page: Page, stays: int | None) -> Stepped:
+def _forget(conn: Connection, key: Column[Any], at: Column[Any], page: RetentionPage, stays: int | None) -> Stepped:
     """A step over a log, whose rows are about in the order of their times: where none is old, none behind it is."""
     some = conn.execute(_following(select(key, at), key, page)).all()
     old = [row[0] for row in some if row[1] < page.before]
@@ -71,7 +71,7 @@ def _forget(conn: Connection, key: Column[Any], at: Column[Any], page: Page, sta
     return Stepped(count, some[-1][0] if len(some) == AT_ONCE else None)
 
 
-def _let_go(conn: Connection, page: Page) -> Stepped:
+def _let_go(conn: Connection, page: RetentionPage) -> Stepped:
     """A note that came in beside the acceptance of a dispatch, neither seeing the other, is taken back here."""
     name, noted = dispatch_attachment.c.sha256, content_removed.c.sha256
     if page.after is None:
@@ -86,7 +86,7 @@ def _let_go(conn: Connection, page: Page) -> Stepped:
     return Stepped(len(chosen), some[-1] if len(some) == AT_ONCE else None)
 
 
-def _following(statement: Select[Any], key: Column[Any], page: Page) -> Select[Any]:
+def _following(statement: Select[Any], key: Column[Any], page: RetentionPage) -> Select[Any]:
     behind = statement if page.after is None else statement.where(key > page.after)
     return behind.order_by(key).limit(AT_ONCE)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 
-from router.broker import Delivered, Outcome, Outgoing
+from router.broker import Delivered, Outgoing, PublishOutcome
 from router.directory import Directory
 from router.intake.amqp import IntakeDoor
 from schemas.ids import new_id
@@ -80,9 +80,9 @@ class Carrier:
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         self.sent += messages
-        return [Outcome.CONFIRMED] * len(messages)
+        return [PublishOutcome.CONFIRMED] * len(messages)
 
 
 def abolish(api: Api) -> None:

@@ -11,7 +11,7 @@ from router.ledger.units.presence import Listening, Report
 from router.ledger.units.unit_list import import_units
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import Recorded, Unknown
-from router.metrics import METRICS, Kind, Metrics
+from router.metrics import METRICS, MetricKind, Metrics
 from schemas.clock import iso, now_ms
 from schemas.ids import new_id
 from schemas.line import LineReport
@@ -107,6 +107,6 @@ def test_every_metric_has_a_unit_and_a_meaning_and_its_name_says_its_kind() -> N
         assert metric.unit
         assert metric.meaning.endswith(".")
         assert metric.name.startswith("congvan_")
-        assert metric.name.endswith("_total") is (metric.kind is Kind.COUNTER)
-        assert bool(metric.buckets) is (metric.kind is Kind.HISTOGRAM)
+        assert metric.name.endswith("_total") is (metric.kind is MetricKind.COUNTER)
+        assert bool(metric.buckets) is (metric.kind is MetricKind.HISTOGRAM)
         assert metric.name.endswith("_seconds") is (metric.unit == "seconds")

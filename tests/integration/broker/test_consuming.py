@@ -5,7 +5,7 @@ import pytest
 from pika import spec
 from structlog.testing import capture_logs
 
-from router.broker import Delivered, Outcome, Outgoing, Session, SessionState, Template, Tuning, dead_letter
+from router.broker import Delivered, Outgoing, PublishOutcome, Session, SessionState, Template, Tuning, dead_letter
 from router.broker.message import PROPERTIES_BYTES
 from schemas.events import Event
 from support.amqp import administrator, take
@@ -22,7 +22,7 @@ async def session(vhost: Vhost) -> AsyncIterator[Session]:
 
 
 async def fill(session: Session, queue: str, count: int, *, first: int = 0) -> None:
-    assert set(await session.publisher().publish(letters(queue, count, first=first))) == {Outcome.CONFIRMED}
+    assert set(await session.publisher().publish(letters(queue, count, first=first))) == {PublishOutcome.CONFIRMED}
 
 
 async def test_a_handled_message_is_gone_from_its_queue(vhost: Vhost, session: Session) -> None:
@@ -188,7 +188,7 @@ async def test_no_more_bytes_are_held_than_the_bound_and_a_message_that_is_too_l
         publisher = session.publisher()
         sent = [Outgoing(Template("", "letter", bytes(size)), "unit.A", f"{number}") for number in range(40)]
         large = Outgoing(Template("", "letter", bytes(size + 1)), "unit.A", "large")
-        assert set(await publisher.publish([large, *sent])) == {Outcome.CONFIRMED}
+        assert set(await publisher.publish([large, *sent])) == {PublishOutcome.CONFIRMED}
         keeper = Keeper()
         keeper.gate.clear()
 
@@ -226,7 +226,7 @@ async def test_hundreds_of_queues_share_one_channel_and_one_handler(vhost: Vhost
     keeper = Keeper()
     consumer = session.consume(queues, keeper, prefetch=5)
     messages = [message for queue in queues for message in letters(queue, 2)]
-    assert set(await session.publisher().publish(messages)) == {Outcome.CONFIRMED}
+    assert set(await session.publisher().publish(messages)) == {PublishOutcome.CONFIRMED}
     await holds(lambda: len(keeper.messages) == 600)
     assert set(keeper.ids) == {message.message_id for message in messages}
     assert len(set(consumer._places.values())) == 1
@@ -298,7 +298,7 @@ async def test_a_channel_closed_by_the_broker_is_replaced_and_its_tags_are_never
     with capture_logs() as logs:
         place.channel.tell([spec.Basic.Ack(4711)])  # a tag that does not exist: the broker closes the channel
         await holds(lambda: not place.is_open)
-        assert await publisher.publish(letters("unit.B", 1)) == [Outcome.CONFIRMED]
+        assert await publisher.publish(letters("unit.B", 1)) == [PublishOutcome.CONFIRMED]
         await holds(lambda: "unit.A" in consumer._places and consumer._places["unit.A"] is not place)
         keeper.gate.set()
         await holds(lambda: len(keeper.messages) == 20)
@@ -321,7 +321,7 @@ async def test_what_cannot_be_parsed_is_put_aside_with_its_reason_and_its_sender
 
     session.consume(["unit.A"], picky, prefetch=10)
     message = Outgoing(Template("", "submission", b"{nonsense", {"traceparent": "00"}), "unit.A", "key-1")
-    assert await publisher.publish([message]) == [Outcome.CONFIRMED]
+    assert await publisher.publish([message]) == [PublishOutcome.CONFIRMED]
     await holds(lambda: depth(vhost, "dead") == 1)
     await session.close()
     assert depth(vhost, "unit.A") == 0
@@ -352,7 +352,7 @@ async def test_closing_waits_for_confirms_that_the_batch_in_work_needs(vhost: Vh
     await fill(session, "unit.A", 5)
     publisher = session.publisher()
     entered, gate = asyncio.Event(), asyncio.Event()
-    outcomes: list[Outcome] = []
+    outcomes: list[PublishOutcome] = []
 
     async def forward(_batch: object) -> tuple[int, ...]:
         entered.set()
@@ -366,8 +366,8 @@ async def test_closing_waits_for_confirms_that_the_batch_in_work_needs(vhost: Vh
     await asyncio.sleep(0)
     gate.set()
     await closing
-    assert outcomes == [Outcome.CONFIRMED] * 5
-    assert await publisher.publish(letters("unit.B", 1)) == [Outcome.LOST]
+    assert outcomes == [PublishOutcome.CONFIRMED] * 5
+    assert await publisher.publish(letters("unit.B", 1)) == [PublishOutcome.LOST]
     assert (depth(vhost, "unit.A"), depth(vhost, "unit.B")) == (0, 5)
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pika.adapters.blocking_connection import BlockingChannel
 
-from router.broker import Delivered, Outcome, Session, dead_letter
+from router.broker import Delivered, PublishOutcome, Session, dead_letter
 from router.broker.direct_reply import is_direct_reply
 from support.amqp import administrator, take
 from support.broker import Vhost, call
@@ -201,5 +201,5 @@ async def test_an_answer_to_a_forged_direct_reply_costs_no_connection(session: S
     assert is_direct_reply(forged)
     publisher = session.publisher()
     await holds(publisher.attached.is_set)
-    assert await publisher.publish(letters(forged, 1)) == [Outcome.RETURNED]
-    assert await publisher.publish(letters("unit.A", 1)) == [Outcome.CONFIRMED]
+    assert await publisher.publish(letters(forged, 1)) == [PublishOutcome.RETURNED]
+    assert await publisher.publish(letters("unit.A", 1)) == [PublishOutcome.CONFIRMED]

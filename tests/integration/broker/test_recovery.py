@@ -13,7 +13,7 @@ import uvloop
 from structlog.testing import capture_logs
 
 from rig.proxy import Proxy
-from router.broker import BrokerUnavailableError, Outcome, Outgoing, Publisher, Session, SessionState, Tuning
+from router.broker import BrokerUnavailableError, Outgoing, Publisher, PublishOutcome, Session, SessionState, Tuning
 from router.broker import _node_config as config
 from router.broker.node import NodeAddress, PrivateNode
 from schemas.events import Event
@@ -52,7 +52,7 @@ async def until_confirmed(publisher: Publisher, messages: list[Outgoing], sessio
         rounds += 1
         await session.ready(60)
         outcomes = await publisher.publish(messages)
-        messages = [m for m, outcome in zip(messages, outcomes, strict=True) if outcome is not Outcome.CONFIRMED]
+        messages = [m for m, outcome in zip(messages, outcomes, strict=True) if outcome is not PublishOutcome.CONFIRMED]
     return rounds
 
 
@@ -74,12 +74,12 @@ async def test_a_closed_socket_is_replaced_with_all_that_was_on_it(vhost: Vhost)
         keeper = Keeper()
         session.consume(["unit.A"], keeper, prefetch=10)
         publisher = session.publisher()
-        assert await publisher.publish(letters("unit.A", 1)) == [Outcome.CONFIRMED]
+        assert await publisher.publish(letters("unit.A", 1)) == [PublishOutcome.CONFIRMED]
         with capture_logs() as logs:
             proxy.cut()
             await holds(lambda: session.state is not SessionState.UP)
             await session.ready(30)
-            assert await publisher.publish(letters("unit.A", 1, first=1)) == [Outcome.CONFIRMED]
+            assert await publisher.publish(letters("unit.A", 1, first=1)) == [PublishOutcome.CONFIRMED]
             await holds(lambda: "unit.A-1" in keeper.ids)
         assert [entry["event"] for entry in logs] == [Event.BROKER_LOST, Event.BROKER_CONNECTED]
         assert states == [SessionState.DOWN, SessionState.CONNECTING, SessionState.UP]
@@ -97,11 +97,11 @@ async def test_a_line_on_which_bytes_vanish_is_given_up_after_the_heartbeat(vhos
         proxy.black_hole()
         outcomes = asyncio.create_task(publisher.publish(letters("unit.A", 3)))
         await holds(lambda: session.state is not SessionState.UP, within=60)
-        assert await outcomes == [Outcome.LOST] * 3
+        assert await outcomes == [PublishOutcome.LOST] * 3
         proxy.heal()
         proxy.cut()  # the attempt that went into the hole
         await session.ready(60)
-        assert await publisher.publish(letters("unit.A", 3)) == [Outcome.CONFIRMED] * 3
+        assert await publisher.publish(letters("unit.A", 3)) == [PublishOutcome.CONFIRMED] * 3
         await holds(lambda: len(keeper.ids) == 3)
 
 
@@ -208,7 +208,7 @@ async def test_a_broker_that_stops_in_good_order_is_waited_for(own_node: Private
             await session.ready(60)
         lost = [entry["reason"] for entry in logs if entry["event"] == Event.BROKER_LOST]
         assert "CONNECTION_FORCED" in lost[0]
-        assert await session.publisher().publish(letters("unit.A", 1)) == [Outcome.CONFIRMED]
+        assert await session.publisher().publish(letters("unit.A", 1)) == [PublishOutcome.CONFIRMED]
         await holds(lambda: keeper.ids == ["unit.A-0"])
 
 
@@ -227,8 +227,8 @@ async def test_a_blocked_broker_makes_publishes_wait_and_consumes_go_on(
             await holds(lambda: session.state is SessionState.BLOCKED)
             with pytest.raises(BrokerUnavailableError):
                 await session.ready(0.05)
-            assert await publisher.publish(letters("unit.A", 5, first=11)) == [Outcome.TIMED_OUT] * 5
-            assert len(publisher._confirms) == len([o for o in first if o is Outcome.TIMED_OUT])
+            assert await publisher.publish(letters("unit.A", 5, first=11)) == [PublishOutcome.TIMED_OUT] * 5
+            assert len(publisher._confirms) == len([o for o in first if o is PublishOutcome.TIMED_OUT])
             waiting = asyncio.create_task(patient.publish(letters("unit.A", 5, first=20)))
             reader.consume(["unit.A"], keeper, prefetch=10)
             await holds(lambda: len(keeper.messages) >= 10)
@@ -236,7 +236,7 @@ async def test_a_blocked_broker_makes_publishes_wait_and_consumes_go_on(
         finally:
             await _memory_limit(own_directory, address, "0.8")
         await holds(lambda: session.state is SessionState.UP)
-        assert await waiting == [Outcome.CONFIRMED] * 5
+        assert await waiting == [PublishOutcome.CONFIRMED] * 5
         await holds(lambda: {f"unit.A-{n}" for n in range(20, 25)} <= set(keeper.ids))
         assert not {f"unit.A-{n}" for n in range(11, 16)} & set(keeper.ids), "given up before they were sent"
 
@@ -279,12 +279,12 @@ async def test_who_knows_that_the_line_went_has_a_new_connection_at_once(vhost: 
         lost = asyncio.create_task(publisher.publish(letters("unit.A", 1)))
         await asyncio.sleep(0)
         session.renew()
-        assert await asyncio.wait_for(lost, 5) == [Outcome.LOST]
+        assert await asyncio.wait_for(lost, 5) == [PublishOutcome.LOST]
         await holds(lambda: session.state is SessionState.CONNECTING and proxy.open > 0)
         proxy.heal()
         session.renew()  # the attempt that was begun in the hole would last for a minute
         await session.ready(10)
-        assert await publisher.publish(letters("unit.A", 1)) == [Outcome.CONFIRMED]
+        assert await publisher.publish(letters("unit.A", 1)) == [PublishOutcome.CONFIRMED]
 
 
 async def test_messages_go_to_the_newest_connection_while_the_broker_takes_a_dead_one_for_alive(vhost: Vhost) -> None:

@@ -11,10 +11,10 @@ from aiohttp import ClientResponse
 from router.ledger.engine import reading, writing
 from router.ledger.people import persons
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import Grant, PersonRole, check_grant
+from router.ledger.people.persons import PersonRole, RoleGrant, check_grant
 from router.ledger.queries import Filter, find_deliveries
 from router.ledger.redrives.decisions import JobState
-from router.ledger.redrives.reading import Job, find_job, list_jobs
+from router.ledger.redrives.reading import RedriveJob, find_job, list_jobs
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
@@ -53,7 +53,7 @@ async def act(browser: Browser, place: str, name: str, seen: int = 1) -> int:
     return (await browser.post(place, None, csrf=await browser.csrf(), act=name, seen=str(seen))).status
 
 
-def job(console: Console, place: str) -> Job:
+def job(console: Console, place: str) -> RedriveJob:
     with reading(console.engine) as conn:
         return find_job(conn, EVERYTHING, place.rpartition("/")[2])
 
@@ -192,7 +192,7 @@ async def test_who_lost_the_role_lets_nothing_more_go(console: Console) -> None:
         place = await begun(district, "is:parked")
         await holds(lambda: job(console, place).tally.sent == 1)
         with writing(console.engine) as conn:
-            persons.withdraw(conn, "district", Grant(PersonRole.OPERATOR, "LCA.02.#"))
+            persons.withdraw(conn, "district", RoleGrant(PersonRole.OPERATOR, "LCA.02.#"))
             persons.invite(conn, "district", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
         assert await act(district, place, "ten") == 403
         assert job(console, place).tally.sent == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from router.ledger import queries
-from router.ledger.people.persons import Grant, Person, PersonRole, Right
+from router.ledger.people.persons import Person, PersonRole, Right, RoleGrant
 from router.ledger.queries import Filter, Flag, Follower, Span
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
@@ -41,7 +41,7 @@ def trees(draw: st.DrawFn) -> list[str]:
 def test_every_query_of_the_console_stays_within_the_scope(
     ledger: Engine, codes: Sequence[str], patterns: Sequence[str], states: Sequence[int]
 ) -> None:
-    person = Person("lan", tuple(Grant(PersonRole.ADMIN, pattern) for pattern in dict.fromkeys(patterns)))
+    person = Person("lan", tuple(RoleGrant(PersonRole.ADMIN, pattern) for pattern in dict.fromkeys(patterns)))
     scope = person.scope()
     with ledger.connect() as conn:
         units = [unit(code) for code in codes]

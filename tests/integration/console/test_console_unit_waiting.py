@@ -9,7 +9,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import unit as unit_row
 from router.ledger.models import unit_trouble
 from router.ledger.units import gateways
-from router.ledger.units.gateways import Said
+from router.ledger.units.gateways import GatewayHello
 from router.ledger.units.leftovers import leftovers
 from schemas.clock import now_ms
 from schemas.health import Health
@@ -71,7 +71,7 @@ async def test_another_gateway_is_let_work_for_a_unit_and_a_trouble_is_shown(con
     first, second, now = new_id(), new_id(), now_ms()
     with writing(console.engine) as conn:
         for spool, contested in ((first, False), (second, True)):
-            said = Said(spool, f"gateway:{CODE}", now, 60_000, "0.2.0", Health(disk_free=5_000_000))
+            said = GatewayHello(spool, f"gateway:{CODE}", now, 60_000, "0.2.0", Health(disk_free=5_000_000))
             gateways.note_said(conn, said, contested=contested)
         conn.execute(update(unit_row).where(unit_row.c.code == CODE).values(spool_id=first))
         trouble = {"unit": CODE, "code": "disk-full", "why": "no space left on /srv", "since": now, "told_at": now}

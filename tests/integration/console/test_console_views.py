@@ -7,7 +7,7 @@ import pytest
 from router.ledger.engine import reading, writing
 from router.ledger.people import persons
 from router.ledger.people.persons import PersonRole, check_grant
-from router.ledger.people.views import MOST, Screen, View, views_of
+from router.ledger.people.views import MOST, SavedView, Screen, views_of
 from schemas.clock import now_ms
 from support.consoles import Browser, Console
 
@@ -24,7 +24,7 @@ async def keep(browser: Browser, screen: str, query: str, name: str = "sÃ¡ng thá
     return (await browser.post("/console/views", None, **fields)).status
 
 
-def kept_of(console: Console, name: str) -> list[View]:
+def kept_of(console: Console, name: str) -> list[SavedView]:
     with reading(console.engine) as conn:
         person = persons.find_person(conn, name)
         assert person is not None

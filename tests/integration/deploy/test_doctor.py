@@ -7,7 +7,7 @@ import pika
 import pytest
 
 from deploy.doctor.examine import CHECKS, examine
-from deploy.doctor.findings import Answer, Verdict
+from deploy.doctor.findings import CheckAnswer, CheckOutcome
 from deploy.exits import ExitCode
 from router.content import ContentStore
 from router.ledger.engine import open_engine, writing
@@ -43,7 +43,7 @@ def settings_of(vhost: Vhost, made: Installation, **changes: Any) -> RouterSetti
     return RouterSettings(**fields | changes)
 
 
-async def answers(settings: RouterSettings) -> dict[str, Answer]:
+async def answers(settings: RouterSettings) -> dict[str, CheckAnswer]:
     return {found.check: found.answer for found in await examine(settings)}
 
 
@@ -56,7 +56,7 @@ async def test_everything_is_well_with_a_running_router(vhost: Vhost, tmp_path: 
         settings = settings_of(vhost, made)
         made.wait(lambda: "topology_applied" in router.log.read_text("utf-8"), "the topology stands")
         found = await answers(settings)
-    assert {name: answer for name, answer in found.items() if answer.verdict is not Verdict.OK} == {}
+    assert {name: answer for name, answer in found.items() if answer.verdict is not CheckOutcome.OK} == {}
     assert list(found) == list(CHECKS)
     assert "RabbitMQ 3." in found["management"].detail or "RabbitMQ 4." in found["management"].detail
     assert found["token"].detail == "the token of operator:LCA.#"
@@ -71,11 +71,11 @@ async def test_what_lies_in_dead_is_told_with_its_reasons(vhost: Vhost, tmp_path
             channel.basic_publish("dead", "", b"x" * 10_000, properties)
     found = await answers(RouterSettings(data_dir=tmp_path, **broker_of(vhost)))
     told = found["dead letters"]
-    assert told.verdict is Verdict.NOTE
+    assert told.verdict is CheckOutcome.NOTE
     assert told.detail.startswith("3 messages in the queue dead: 1 x 'no sender' (2026-")
     assert "2 x 'not JSON'" in told.detail
     assert depth(vhost, "dead") == 3, "they stay"
-    assert found["messages set apart"].verdict is Verdict.NOTE
+    assert found["messages set apart"].verdict is CheckOutcome.NOTE
 
 
 def broker_of(vhost: Vhost) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def broker_of(vhost: Vhost) -> dict[str, Any]:
 async def test_a_broker_that_stands_otherwise_than_planned_is_told(vhost: Vhost, tmp_path: Path) -> None:
     with installation(tmp_path, vhost, UNITS) as made:
         found = await answers(settings_of(vhost, made))
-    assert found["topology"].verdict is Verdict.FAILED
+    assert found["topology"].verdict is CheckOutcome.FAILED
     assert "to make" in found["topology"].detail
     assert "congvan topology plan" in found["topology"].hint
 
@@ -102,10 +102,10 @@ async def test_a_broker_without_file_handles_for_all_queues_is_told_with_how_man
     with installation(tmp_path, vhost, UNITS) as made:
         found = await answers(settings_of(vhost, made, broker_file_handles=110))
         unknown = await answers(settings_of(vhost, made, broker_file_handles=0))
-    assert found["broker capacity"].verdict is Verdict.FAILED
+    assert found["broker capacity"].verdict is CheckOutcome.FAILED
     assert "7 queues planned" in found["broker capacity"].detail
     assert "give the broker 116 file handles" in found["broker capacity"].hint
-    assert unknown["broker capacity"].verdict is Verdict.NOTE
+    assert unknown["broker capacity"].verdict is CheckOutcome.NOTE
 
 
 async def test_what_does_not_answer_is_unavailable(
@@ -123,15 +123,15 @@ async def test_what_does_not_answer_is_unavailable(
             )
         )
     for name in ("broker", "management", "topology", "ledger", "web API", "token"):
-        assert found[name].verdict is Verdict.FAILED, name
+        assert found[name].verdict is CheckOutcome.FAILED, name
         assert found[name].code is ExitCode.UNAVAILABLE, name
-    assert found["clock"].verdict is Verdict.NOTE
+    assert found["clock"].verdict is CheckOutcome.NOTE
 
 
 async def test_a_token_that_is_nobodys_is_told(vhost: Vhost, tmp_path: Path) -> None:
     with installation(tmp_path, vhost, UNITS) as made:
         found = await answers(settings_of(vhost, made, token="cv1.nobody.nothing"))
-    assert found["token"].verdict is Verdict.FAILED
+    assert found["token"].verdict is CheckOutcome.FAILED
     assert "unknown, expired or revoked" in found["token"].detail
 
 
@@ -139,29 +139,29 @@ async def test_an_identity_provider_that_answers_is_told_from_one_that_does_not(
     async with running_provider() as provider:
         there = RouterSettings(data_dir=tmp_path, oidc_issuer=provider.url, oidc_client_id="console")
         answer = (await answers(there))["identity provider"]
-        assert (answer.verdict, answer.detail) == (Verdict.OK, f"{provider.url} answers with its keys")
+        assert (answer.verdict, answer.detail) == (CheckOutcome.OK, f"{provider.url} answers with its keys")
     gone = (await answers(there))["identity provider"]
-    assert (gone.verdict, gone.code) == (Verdict.FAILED, ExitCode.UNAVAILABLE)
+    assert (gone.verdict, gone.code) == (CheckOutcome.FAILED, ExitCode.UNAVAILABLE)
     assert f"{provider.url}/.well-known/openid-configuration does not answer" in gone.detail
 
 
 async def test_before_the_first_start_nothing_is_wrong_but_the_web_api(tmp_path: Path) -> None:
     found = await answers(RouterSettings(data_dir=tmp_path / "new", api_url="http://127.0.0.1:1"))
-    failed = [name for name, answer in found.items() if answer.verdict is Verdict.FAILED]
+    failed = [name for name, answer in found.items() if answer.verdict is CheckOutcome.FAILED]
     assert failed == ["web API"]
     assert not (tmp_path / "new").exists()
 
 
 async def test_a_full_disk_is_told_before_it_refuses(tmp_path: Path) -> None:
     full = RouterSettings(data_dir=tmp_path, content_reserve_bytes=10**18)
-    assert (await answers(full))["disk"].verdict is Verdict.FAILED
+    assert (await answers(full))["disk"].verdict is CheckOutcome.FAILED
 
 
 async def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "incoming").write_text("not a directory")
     found = await answers(RouterSettings(data_dir=tmp_path))
-    assert found["content store"].verdict is Verdict.FAILED
+    assert found["content store"].verdict is CheckOutcome.FAILED
 
 
 async def test_a_damaged_or_missing_content_is_told(tmp_path: Path) -> None:
@@ -174,13 +174,13 @@ async def test_a_damaged_or_missing_content_is_told(tmp_path: Path) -> None:
         clerk.dispatch("LCA", UNITS, attachments=[attachment(b"on its way")])
     engine.dispose()
     found = (await answers(settings))["contents"]
-    assert (found.verdict, found.detail[:14]) == (Verdict.OK, "the 1 contents")
+    assert (found.verdict, found.detail[:14]) == (CheckOutcome.OK, "the 1 contents")
     store.path(name).unlink()
     missing = (await answers(settings))["contents"]
-    assert (missing.verdict, name in missing.detail) == (Verdict.FAILED, True)
+    assert (missing.verdict, name in missing.detail) == (CheckOutcome.FAILED, True)
     await store.put(b"on its way")
     rot(store.path(name))
     store.verify(name)
     damaged = (await answers(settings))["contents"]
-    assert (damaged.verdict, damaged.detail[:21]) == (Verdict.FAILED, "1 contents are damage")
+    assert (damaged.verdict, damaged.detail[:21]) == (CheckOutcome.FAILED, "1 contents are damage")
     assert "congvan content verify" in damaged.hint

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from consumers.settings import GatewaySettings
 from consumers.spool import open_spool
-from deploy.doctor.findings import Answer, Verdict
+from deploy.doctor.findings import CheckAnswer, CheckOutcome
 from deploy.doctor.unit import CHECKS, examine
 from deploy.exits import ExitCode
 from schemas.accounts import Role
@@ -27,7 +27,7 @@ UNITS = [
 ]
 
 
-async def answers(settings: GatewaySettings) -> dict[str, Answer]:
+async def answers(settings: GatewaySettings) -> dict[str, CheckAnswer]:
     return {found.check: found.answer for found in await examine(settings)}
 
 
@@ -56,7 +56,7 @@ async def test_a_gateway_that_was_never_told_anything_says_what_is_missing(tmp_p
     assert found["settings"].code is ExitCode.USAGE
     for variable in ("CONGVAN_GATEWAY_UNITS", "CONGVAN_GATEWAY_AMQP_URL", "CONGVAN_GATEWAY_TOKEN"):
         assert variable in found["settings"].detail
-    assert found["spool"].verdict is Verdict.NOTE
+    assert found["spool"].verdict is CheckOutcome.NOTE
 
 
 async def test_a_token_that_is_not_good_is_told_by_broker_and_router(
@@ -120,7 +120,7 @@ async def test_each_illness_is_told_by_its_check(
     monkeypatch.setattr("deploy.doctor.unit._ANSWERS_WITHIN", 2.0)
     illness.cause(tmp_path)
     found = await answers(GatewaySettings(data_dir=tmp_path, **({"units": "LCA.01"} | illness.settings)))
-    assert found[illness.check].verdict is Verdict.FAILED
+    assert found[illness.check].verdict is CheckOutcome.FAILED
     assert illness.says in found[illness.check].detail
 
 

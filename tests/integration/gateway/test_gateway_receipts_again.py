@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.broker import Outcome, Outgoing, Template
+from router.broker import Outgoing, PublishOutcome, Template
 from schemas.ids import new_id
 from support.broker import Vhost
 from support.conditions import holds
@@ -45,7 +45,7 @@ async def test_receipts_that_the_router_asks_for_come_again_with_their_ids(origi
         origin.messages.clear()
         template = Template("org.LCA", "ask", b'{"unit":"%s","missing":[[2,2],[3,7]]}' % UNIT.encode())
         outcomes = await origin.publisher.publish([Outgoing(template, f"{UNIT}.express", new_id())])
-        assert outcomes == [Outcome.CONFIRMED]
+        assert outcomes == [PublishOutcome.CONFIRMED]
         await holds(lambda: len(origin.said("arrived")) == 2)
     after = {receipt.seq: receipt for receipts in origin.said().values() for receipt in receipts}
     assert after == {seq: before[seq] for seq in (2, 3)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.broker import Outcome, Outgoing, Template
+from router.broker import Outgoing, PublishOutcome, Template
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.recount import Kept, Recount, read_memory
@@ -37,7 +37,7 @@ async def test_a_gateway_tells_what_it_holds_when_it_is_asked_also_after_it_was_
     body = question.model_dump_json(exclude_defaults=True).encode()
     template = Template("org.LCA", "recount", body)
     asked = await origin.publisher.publish([Outgoing(template, f"{UNIT}.express", new_id())])
-    assert asked == [Outcome.CONFIRMED]
+    assert asked == [PublishOutcome.CONFIRMED]
     async with running(settings):
         await holds(lambda: bool(origin.of_type("kept") and origin.of_type("hello")))
     (answer,) = [item for item in origin.messages if item.type == "kept"]

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select, update
 from router.content import ContentStore
 from router.content.collecting import Collector
 from router.content.possession import Possession
-from router.delivery.retention import Kept, Retention
+from router.delivery.retention import Retention, RetentionPeriods
 from router.errors import UnknownAttachmentError
 from router.ledger.engine import reading, writing
 from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
@@ -25,7 +25,7 @@ from router.ledger.units.unit_list import import_units
 from router.ledger.way import acts, holders, retention
 from router.ledger.way.acceptance import accept
 from router.ledger.way.holders import Brought, UnnamedLimits
-from router.ledger.way.retention import Page
+from router.ledger.way.retention import RetentionPage
 from router.ledger.writer import Writer
 from schemas.accounts import parse_account
 from schemas.attachment import Attachment
@@ -193,7 +193,7 @@ def end(ledger: Engine, dispatch_id: str, state: Status, at: int) -> None:
         )
 
 
-async def pruned(ledger: Engine, store: ContentStore, kept: Kept) -> None:
+async def pruned(ledger: Engine, store: ContentStore, kept: RetentionPeriods) -> None:
     writer = Writer(ledger)
     try:
         retention = Retention(writer, collector(ledger, store), kept)
@@ -209,7 +209,7 @@ async def test_nothing_of_a_dispatch_is_forgotten_unless_the_settings_say_so(
     name = await asyncio.to_thread(bring, ledger, store, b"kept", days_ago=4000)
     key = await asyncio.to_thread(dispatch, ledger, attachment(b"kept"))
     await asyncio.to_thread(end, ledger, key, Status.COMPLETED, 1)
-    await pruned(ledger, store, Kept())
+    await pruned(ledger, store, RetentionPeriods())
     assert store.size(name) == 4
 
 
@@ -232,7 +232,7 @@ async def test_of_a_dispatch_that_ended_long_ago_is_forgotten_what_the_settings_
             conn.execute(attempt.insert().values(delivery_id=clerk.deliveries[key, "LCA.02"], at=1000, outcome="lost"))
     await asyncio.to_thread(end, ledger, ended, Status.COMPLETED, 2000)
     await asyncio.to_thread(end, ledger, second, other, 2000)
-    await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
+    await pruned(ledger, store, RetentionPeriods(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
     is_open = other in {Status.PARKED, Status.QUEUED}
     with reading(ledger) as conn:
         assert conn.scalar(select(func.count()).select_from(receipt)) == (3 if is_open else 1), "the last place stays"
@@ -258,7 +258,7 @@ async def test_what_ended_long_ago_is_found_in_small_steps_between_what_stays(
         clerk.tell(last, "LCA.01", Status.QUEUED)
     for key in [key for key, stays in stay.items() if not stays]:
         await asyncio.to_thread(end, ledger, key, Status.COMPLETED, 2000)
-    await pruned(ledger, store, Kept(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
+    await pruned(ledger, store, RetentionPeriods(receipts=10 * DAY, attempts=10 * DAY, contents=10 * DAY))
     with reading(ledger) as conn:
         assert conn.scalar(select(func.count()).select_from(receipt)) == 3 * 4 + 1
         assert conn.scalar(select(func.count()).select_from(attempt)) == 4
@@ -271,18 +271,18 @@ async def test_a_content_that_was_let_go_is_wanted_again_when_a_dispatch_names_i
     name = await asyncio.to_thread(bring, ledger, store, b"twice", days_ago=1)
     ended = await asyncio.to_thread(dispatch, ledger, attachment(b"twice"))
     await asyncio.to_thread(end, ledger, ended, Status.COMPLETED, 2000)
-    await pruned(ledger, store, Kept(contents=10 * DAY))
+    await pruned(ledger, store, RetentionPeriods(contents=10 * DAY))
     assert store.size(name) == 5, "it came lately"
     await asyncio.to_thread(dispatch, ledger, attachment(b"twice"))
     os.utime(store.path(name), (0, 0))
-    await pruned(ledger, store, Kept(contents=10 * DAY))
+    await pruned(ledger, store, RetentionPeriods(contents=10 * DAY))
     assert store.size(name) == 5
 
 
 async def test_a_router_that_has_just_started_removes_no_content(ledger: Engine, store: ContentStore) -> None:
     name = await asyncio.to_thread(bring, ledger, store, b"unnamed", days_ago=8)
     writer = Writer(ledger)
-    retention = Retention(writer, collector(ledger, store), Kept())
+    retention = Retention(writer, collector(ledger, store), RetentionPeriods())
     try:
         await retention.look()
         assert store.size(name) == 7
@@ -299,7 +299,7 @@ def test_nothing_is_removed_while_the_ledger_is_older_than_what_gateways_tell(
     name = bring(ledger, store, b"of a forgotten dispatch", days_ago=8)
     with writing(ledger) as conn:
         if open_recovery:
-            recovering.begin(conn, recovering.Opening("thu", now_ms(), 0))
+            recovering.begin(conn, recovering.NewRecovery("thu", now_ms(), 0))
         else:
             forgotten.note(conn, {new_id(): "LCA.01"}, now_ms())
     assert collector(ledger, store).run() == 0
@@ -312,7 +312,7 @@ def test_nothing_is_removed_while_the_ledger_is_older_than_what_gateways_tell(
 
 def let_go(ledger: Engine) -> None:
     with writing(ledger) as conn:
-        retention.let_go_of_contents(conn, [Page(now_ms() - round(10 * DAY * 1000))])
+        retention.let_go_of_contents(conn, [RetentionPage(now_ms() - round(10 * DAY * 1000))])
 
 
 def noted(ledger: Engine) -> set[str]:

@@ -27,7 +27,7 @@ from router.errors import (
 from router.ledger.engine import open_engine, reading, writing
 from router.ledger.people.accounts import authenticate
 from router.ledger.queries import find_delivery
-from router.ledger.redrives.reading import Job, list_jobs
+from router.ledger.redrives.reading import RedriveJob, list_jobs
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
@@ -280,7 +280,7 @@ def test_a_redrive_is_shown_until_it_stands_still_and_a_failure_ends_with_1(
     assert (last["state"], last["note"]) == ("stopped", "LCA.02 parked: full again")
 
 
-def _jobs(engine: Engine) -> list[Job]:
+def _jobs(engine: Engine) -> list[RedriveJob]:
     with reading(engine) as conn:
         return list_jobs(conn, EVERYTHING)
 

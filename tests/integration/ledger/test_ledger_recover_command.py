@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from deploy.doctor import services
-from deploy.doctor.findings import Verdict
+from deploy.doctor.findings import CheckOutcome
 from router.cli import ledger as ledger_command
 from router.cli import overview, stuck
 from router.content import ContentStore
@@ -131,8 +131,8 @@ def test_overview_stuck_and_doctor_say_that_the_ledger_is_older(
     assert "nothing is stuck" not in run("stuck").stdout
     settings = RouterSettings(data_dir=tmp_path, ledger_url=ledger_url)
     answer = asyncio.run(services.memory(settings))
-    assert (answer.verdict, "congvan ledger recover" in answer.hint) == (Verdict.FAILED, True)
+    assert (answer.verdict, "congvan ledger recover" in answer.hint) == (CheckOutcome.FAILED, True)
     run("recover")
-    assert asyncio.run(services.memory(settings)).verdict is Verdict.NOTE
+    assert asyncio.run(services.memory(settings)).verdict is CheckOutcome.NOTE
     run("recover", "--end")
-    assert asyncio.run(services.memory(settings)).verdict is Verdict.OK
+    assert asyncio.run(services.memory(settings)).verdict is CheckOutcome.OK

@@ -9,17 +9,17 @@ from router.errors import NotFoundError, RefusedError
 from router.ledger.engine import reading, writing
 from router.ledger.models import person, web_session
 from router.ledger.people import audit, login_throttle, persons, sessions
-from router.ledger.people.audit import Act, Entry
+from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.people.login_throttle import Attempt
-from router.ledger.people.persons import Grant, Person, PersonRole, Right
+from router.ledger.people.persons import Person, PersonRole, Right, RoleGrant
 from router.ledger.scope import EVERYTHING, Scope
 from support.audited import list_entries
 from support.ledgers import START
 
-GRANT = Grant(PersonRole.OPERATOR, "LCA.02.#")
+GRANT = RoleGrant(PersonRole.OPERATOR, "LCA.02.#")
 
 
-def make(ledger: Engine, name: str = "lan", *grants: Grant) -> None:
+def make(ledger: Engine, name: str = "lan", *grants: RoleGrant) -> None:
     with writing(ledger) as conn:
         token = persons.invite(conn, name, grants or [GRANT], now_ms=START)
         persons.set_password(conn, token, "the hash", now_ms=START)
@@ -110,13 +110,13 @@ def test_a_session_ends_by_idleness_by_age_by_logout_by_a_new_password_and_by_re
 
 
 def test_a_role_taken_back_counts_from_the_next_request_on(ledger: Engine) -> None:
-    make(ledger, "lan", GRANT, Grant(PersonRole.AUDITOR, "LCA.03"))
+    make(ledger, "lan", GRANT, RoleGrant(PersonRole.AUDITOR, "LCA.03"))
     with writing(ledger) as conn:
         cookie = sessions.open_session(conn, "lan", now_ms=START)
         persons.withdraw(conn, "lan", GRANT)
         found = sessions.find_session(conn, cookie, now_ms=START)
         assert found is not None
-        assert found[0].grants == (Grant(PersonRole.AUDITOR, "LCA.03"),)
+        assert found[0].grants == (RoleGrant(PersonRole.AUDITOR, "LCA.03"),)
         with pytest.raises(RefusedError):
             persons.withdraw(conn, "lan", GRANT)
         with pytest.raises(NotFoundError):
@@ -124,7 +124,7 @@ def test_a_role_taken_back_counts_from_the_next_request_on(ledger: Engine) -> No
 
 
 def test_roles_give_what_they_say_on_the_units_they_are_granted_on() -> None:
-    lan = Person("lan", (Grant(PersonRole.VIEWER, "LCA.#"), GRANT, Grant(PersonRole.AUDITOR, "LCA.03")))
+    lan = Person("lan", (RoleGrant(PersonRole.VIEWER, "LCA.#"), GRANT, RoleGrant(PersonRole.AUDITOR, "LCA.03")))
     assert lan.scope() == Scope(units=("LCA.#", "LCA.02.#", "LCA.03"), issuers=("LCA.#", "LCA.02.#", "LCA.03"))
     assert lan.scope(Right.ACT).units == ("LCA.02.#",)
     assert lan.may(Right.ACT, "LCA.02.05")
@@ -141,8 +141,8 @@ PATTERN = st.builds(str.__add__, st.sampled_from(UNITS[1:]), st.sampled_from([""
 @given(patterns=st.lists(PATTERN, max_size=3))
 def test_the_audit_log_shows_what_concerns_the_auditors_units_alone(ledger: Engine, patterns: list[str]) -> None:
     with ledger.connect() as conn:
-        audit.record(conn, *(Entry(START, "lan", Act.REDRIVEN, unit, unit) for unit in UNITS))
-        auditor = Person("minh", tuple(Grant(PersonRole.AUDITOR, pattern) for pattern in patterns))
+        audit.record(conn, *(AuditEntry(START, "lan", Act.REDRIVEN, unit, unit) for unit in UNITS))
+        auditor = Person("minh", tuple(RoleGrant(PersonRole.AUDITOR, pattern) for pattern in patterns))
         seen = {row.entry.unit for row in list_entries(conn, auditor.scope(Right.AUDIT))}
         conn.rollback()
     whole = bool({"LCA.#", "LCB.#"} & set(patterns))
@@ -152,7 +152,7 @@ def test_the_audit_log_shows_what_concerns_the_auditors_units_alone(ledger: Engi
 def test_the_audit_log_is_read_page_by_page_and_by_person_and_act(ledger: Engine) -> None:
     with writing(ledger) as conn:
         for number in range(5):
-            audit.record(conn, Entry(START + number, "lan" if number % 2 else "minh", Act.LOGGED_IN, "x" * 300))
+            audit.record(conn, AuditEntry(START + number, "lan" if number % 2 else "minh", Act.LOGGED_IN, "x" * 300))
     with reading(ledger) as conn:
         first = list_entries(conn, EVERYTHING, limit=3)
         rest = list_entries(conn, EVERYTHING, before=first[-1].pos)

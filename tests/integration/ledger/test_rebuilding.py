@@ -8,12 +8,12 @@ from sqlalchemy import Connection, Engine, func, select
 
 from router.delivery import hellos
 from router.delivery.hellos import Greeting
-from router.delivery.recorder import Signs, _apply
+from router.delivery.recorder import NotedSigns, _apply
 from router.ledger.engine import writing
 from router.ledger.models import delivery, dispatch, dispatch_word, receipt, unit_receipts, unit_sequence
 from router.ledger.recovery import forgotten, rebuilding, recovering
 from router.ledger.recovery.rebuilding import Rebuilt, ReceivedPage
-from router.ledger.recovery.recovering import Opening
+from router.ledger.recovery.recovering import NewRecovery
 from router.ledger.units.receipt_numbers import QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
@@ -31,7 +31,7 @@ S = Status
 A, B = "LCA.01", "LCA.02"
 
 
-def opened(conn: Connection, opening: Opening = OPENING) -> Clerk:
+def opened(conn: Connection, opening: NewRecovery = OPENING) -> Clerk:
     """A ledger of two units in which a recovery is open."""
     clerk = Clerk(conn)
     clerk.units(unit("LCA"), unit(A), unit(B))
@@ -116,7 +116,7 @@ def test_what_comes_again_adds_nothing_and_a_page_before_its_turn_moves_no_curso
 def test_nothing_that_the_ledger_knows_is_changed(ledger: Engine) -> None:
     """Its own dispatch stays its own, whoever claims a delivery of it; its receipts are completed alone."""
     with writing(ledger) as conn:
-        clerk = opened(conn, Opening("thu", now_ms(), 0))
+        clerk = opened(conn, NewRecovery("thu", now_ms(), 0))
         known = clerk.dispatch("LCA", [unit(A)])
         clerk.publish()
         key = clerk.deliveries[known, A]
@@ -248,7 +248,7 @@ def test_receipts_of_what_is_not_in_the_ledger_tell_that_it_is_older_and_what_is
         assert (found.first, found.last) == (made_at(keys[0]), made_at(keys[1]))
         since = recovering.forgotten_since(conn)
         assert since == conn.scalar(select(dispatch.c.accepted_at))
-        recovering.begin(conn, recovering.Opening("thu", NOW, since or 0))
+        recovering.begin(conn, recovering.NewRecovery("thu", NOW, since or 0))
         enter(conn, holder.page())
         assert forgotten.summary(conn).deliveries == 0
 
@@ -324,7 +324,7 @@ def test_a_hello_shows_that_the_ledger_is_older_and_begins_what_was_opened(ledge
         assert conn.scalar(select(unit_sequence.c.last).where(unit_sequence.c.unit == A)) == 7
         since = recovering.forgotten_since(conn)
         assert since == 0, "the ledger has nothing from before"
-        recovering.begin(conn, Opening("thu", now_ms(), since))
+        recovering.begin(conn, NewRecovery("thu", now_ms(), since))
         assert recovering.is_due(conn, now_ms()), "it is known to be able to answer"
 
 
@@ -340,7 +340,7 @@ def test_a_gateway_that_does_not_say_what_it_holds_is_never_asked(ledger: Engine
     with writing(ledger) as conn:
         Clerk(conn).units(unit("LCA"), unit(A), unit(B))
         hellos.note(0, conn, [greeting_of(None)])
-        recovering.begin(conn, Opening("thu", now_ms(), 0))
+        recovering.begin(conn, NewRecovery("thu", now_ms(), 0))
         hellos.note(0, conn, [greeting_of(None)])
         assert not recovering.is_due(conn, now_ms() + 1)
         assert [(item.unit, item.can) for item in recovering.units(conn)] == [(A, False)]
@@ -354,9 +354,9 @@ def test_while_it_is_brought_back_what_was_said_too_early_counts_as_not_come(led
         clerk = Clerk(conn)
         clerk.units(unit("LCA"), unit(A))
         early = [clerk.entry(new_id(), S.TAKEN, A, 1), clerk.entry(new_id(), S.TAKEN, A, 2)]
-        _apply(Silence(), 0, Signs(), conn, [early[:1]])
-        recovering.begin(conn, Opening("thu", now_ms(), 0))
-        _apply(Silence(), 0, Signs(), conn, [early[1:]])
+        _apply(Silence(), 0, NotedSigns(), conn, [early[:1]])
+        recovering.begin(conn, NewRecovery("thu", now_ms(), 0))
+        _apply(Silence(), 0, NotedSigns(), conn, [early[1:]])
         row = conn.execute(select(unit_receipts.c.through, unit_receipts.c.told)).one()
         assert tuple(row) == (1, 1)
         assert forgotten.summary(conn).deliveries == 2

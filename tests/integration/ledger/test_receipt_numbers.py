@@ -7,11 +7,11 @@ from sqlalchemy import Engine, select
 
 from router.delivery import hellos
 from router.delivery.hellos import Greeting
-from router.delivery.recorder import Signs, _apply
+from router.delivery.recorder import NotedSigns, _apply
 from router.ledger.engine import reading
 from router.ledger.models import unit_receipts
 from router.ledger.units import receipt_numbers
-from router.ledger.units.receipt_numbers import Question, QuestionsWanted
+from router.ledger.units.receipt_numbers import MissingNumbers, QuestionsWanted
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
@@ -41,7 +41,7 @@ def greet(ledger: Engine, last: int, *, spool: str = SPOOL, at: int = START, cod
         receipt_numbers.greet(conn, spool, {code: last}, ask_at=at)
 
 
-def claim(ledger: Engine, now: int = START, lease: int = 60_000) -> list[Question]:
+def claim(ledger: Engine, now: int = START, lease: int = 60_000) -> list[MissingNumbers]:
     with ledger.begin() as conn:
         return receipt_numbers.claim(conn, [QuestionsWanted(now, now + lease, 500)])[0]
 
@@ -156,13 +156,13 @@ def test_receipts_are_noted_with_what_they_record_even_when_the_delivery_is_unkn
         dispatch = clerk.dispatch("LCA.VP", [unit(UNIT)])
         told = clerk.deliveries[dispatch, UNIT], new_id()
         entries = [clerk.entry(key, Status.TAKEN, UNIT, seq) for seq, key in enumerate(told, 1)]
-        _apply(Silence(), 0, Signs(), conn, [entries])
+        _apply(Silence(), 0, NotedSigns(), conn, [entries])
         hellos.note(0, conn, [Greeting(Hello.model_validate(hello), GATEWAY)])
     assert ask(ledger, now_ms()) == ((3, 3),)
 
 
 def test_units_that_do_not_exist_leave_nothing_whatever_is_said_of_them(ledger: Engine) -> None:
-    nobody, signs = "LCA.09", Signs()
+    nobody, signs = "LCA.09", NotedSigns()
     hello = {"units": (UNIT, nobody), "spool_id": SPOOL, "at": iso(now_ms()), "receipts": (3, 7)}
     with ledger.begin() as conn:
         clerk = Clerk(conn)

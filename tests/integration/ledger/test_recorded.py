@@ -10,8 +10,8 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, publication, receipt
 from router.ledger.way import recorded, retention
 from router.ledger.way.receipts import apply
-from router.ledger.way.recorded import Claim, Step
-from router.ledger.way.retention import Page
+from router.ledger.way.recorded import PublicationClaim, PublicationStep
+from router.ledger.way.retention import RetentionPage
 from router.rules.schedule import Silence
 from schemas.clock import now_ms
 from schemas.states import Status
@@ -30,7 +30,7 @@ def following(engine: Engine, after: int, settled: int = 0) -> tuple[list[int], 
 
 def claim(engine: Engine, owner: str, now: int) -> int | None:
     with writing(engine) as conn:
-        return recorded.claim(conn, [Claim(owner, now, now + 100)])[0]
+        return recorded.claim(conn, [PublicationClaim(owner, now, now + 100)])[0]
 
 
 def tell(conn: Connection, count: int, code: str = "LCA.02") -> list[str]:
@@ -47,7 +47,7 @@ def test_one_process_at_a_time_publishes_and_a_dead_ones_claim_ends(ledger: Engi
     assert claim(ledger, A, 1050) == 0
     assert claim(ledger, B, 1200) == 0
     with writing(ledger) as conn:
-        assert recorded.advance(conn, [Step(A, 7, 2000), Step(B, 5, 2000)]) == [False, True]
+        assert recorded.advance(conn, [PublicationStep(A, 7, 2000), PublicationStep(B, 5, 2000)]) == [False, True]
         recorded.release(conn, [B])
     assert claim(ledger, A, 1300) == 5
 
@@ -55,10 +55,12 @@ def test_one_process_at_a_time_publishes_and_a_dead_ones_claim_ends(ledger: Engi
 def test_a_claim_of_a_clock_that_was_ahead_holds_nobody_up(ledger: Engine) -> None:
     day, lease = 86_400_000, recorded.LEASE_MS
     with writing(ledger) as conn:
-        assert recorded.claim(conn, [Claim(A, day, day + lease)]) == [0]
-        assert recorded.claim(conn, [Claim(B, 1000, 1000 + lease)]) == [0]
-        assert recorded.advance(conn, [Step(A, 1, day + lease)]) == [False]
-        assert recorded.claim(conn, [Claim(A, 1000 + lease - 1, 1000 + 2 * lease)]) == [None], "that one is believed"
+        assert recorded.claim(conn, [PublicationClaim(A, day, day + lease)]) == [0]
+        assert recorded.claim(conn, [PublicationClaim(B, 1000, 1000 + lease)]) == [0]
+        assert recorded.advance(conn, [PublicationStep(A, 1, day + lease)]) == [False]
+        assert recorded.claim(conn, [PublicationClaim(A, 1000 + lease - 1, 1000 + 2 * lease)]) == [None], (
+            "that one is believed"
+        )
 
 
 def test_what_comes_after_all_was_forgotten_is_published_too(ledger: Engine) -> None:
@@ -67,7 +69,7 @@ def test_what_comes_after_all_was_forgotten_is_published_too(ledger: Engine) -> 
             ended = delivery.c.dispatch_id == item
             conn.execute(update(delivery).where(ended).values(state=Status.COMPLETED.value))
         through = recorded.end(conn)
-        retention.forget_receipts(conn, [Page(now_ms() + 365 * 86_400_000)])
+        retention.forget_receipts(conn, [RetentionPage(now_ms() + 365 * 86_400_000)])
         assert len(conn.execute(select(receipt.c.pos)).all()) == 1
         tell(conn, 1, "LCA.03")
     places, waiting = following(ledger, through)

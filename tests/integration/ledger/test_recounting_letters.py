@@ -45,7 +45,7 @@ def recounting(ledger: Engine, store: ContentStore) -> Iterator[Recounting]:
 
 def open_recovery(ledger: Engine) -> None:
     with writing(ledger) as conn:
-        recovering.begin(conn, recovering.Opening("thu", now_ms(), 0))
+        recovering.begin(conn, recovering.NewRecovery("thu", now_ms(), 0))
 
 
 def a_page(letter: Descriptor, **told: Any) -> Kept:

@@ -11,7 +11,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt, redrive_item
 from router.ledger.people import persons
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import Grant, PersonRole, check_grant
+from router.ledger.people.persons import PersonRole, RoleGrant, check_grant
 from router.ledger.queries import Filter, find_delivery
 from router.ledger.redrives.acting import ActRequest, act_on
 from router.ledger.redrives.afterwards import settle as settle_late
@@ -232,7 +232,7 @@ def test_roles_are_asked_at_the_making_and_at_every_step(ledger: Engine) -> None
             make(conn, wanted(clerk, who=viewer), now_ms=clerk.now)
         key = make(conn, wanted(clerk, Pace.HAND, who=who), now_ms=clerk.now)
         assert find_job(conn, EVERYTHING, key).course.total == 2, "what is not one's own is not taken"
-        persons.withdraw(conn, "hoa", Grant(PersonRole.OPERATOR, "LCA.01.#"))
+        persons.withdraw(conn, "hoa", RoleGrant(PersonRole.OPERATOR, "LCA.01.#"))
         assert steps(conn, clerk, key).sent == 0
         skipped = list_items(conn, EVERYTHING, key, outcomes=[Outcome.SKIPPED])
         assert [(item.delivery_id, item.note) for item in skipped] == [(ids[0], "hoa may not act on LCA.01 any more")]

@@ -21,7 +21,7 @@ from router.errors import ActRefusedError, NotFoundError
 from router.ledger.engine import reading, writing
 from router.ledger.models import unit as unit_row
 from router.ledger.people.accounts import create_account
-from router.ledger.people.audit import Act, Entry, record
+from router.ledger.people.audit import Act, AuditEntry, record
 from router.ledger.queries import find_delivery, read_log
 from router.ledger.queries.chain import links_of
 from router.ledger.scope import EVERYTHING
@@ -151,7 +151,7 @@ def test_who_takes_care_of_what_is_stuck_is_set_and_shown_wherever_it_is(run: Ru
 @pytest.mark.parametrize("command", ["stuck", "audit"])
 def test_lists_are_written_for_spreadsheet_programs(run: Run, clerk: Clerk, command: str, separator: str) -> None:
     with writing(clerk.conn.engine) as conn:
-        record(conn, Entry(1, "lan", Act.UNIT_PAUSED, "LCA.01", "LCA.01", '=cmd|"/c calc"!A1;@x'))
+        record(conn, AuditEntry(1, "lan", Act.UNIT_PAUSED, "LCA.01", "LCA.01", '=cmd|"/c calc"!A1;@x'))
     text = run(command, "--csv", separator).stdout
     assert text.startswith("\ufeff")
     rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator))
@@ -240,7 +240,7 @@ def test_search_finds_documents_and_units_without_accents(run: Run, clerk: Clerk
 def test_audit_tells_acts_by_person_and_kind(run: Run, ledger: Engine) -> None:
     with writing(ledger) as conn:
         for at, person, act in ((1, "lan", Act.UNIT_PAUSED), (2, "minh", Act.UNIT_PAUSED), (3, "lan", Act.UNIT_OPENED)):
-            record(conn, Entry(at, person, act, "LCA.02", "LCA.02", "the office moves", "10.0.0.1"))
+            record(conn, AuditEntry(at, person, act, "LCA.02", "LCA.02", "the office moves", "10.0.0.1"))
     newest, *_ = objects(run("audit", "--json"))
     assert (newest["person"], newest["act"], newest["reason"]) == ("lan", "unit_opened", "the office moves")
     assert [it["at"] for it in objects(run("audit", "--person", "lan", "--act", "unit_paused", "--json"))] == [1]

@@ -11,7 +11,7 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt
 from router.ledger.queries import monthly
 from router.ledger.queries.percentiles import percentiles_of, ranked, read
-from router.ledger.queries.statistics import Measured, Period, Spread, Stage, measure, measure_spans
+from router.ledger.queries.statistics import Measured, MeasuredStage, Period, Spread, measure, measure_spans
 from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
@@ -61,9 +61,9 @@ def test_a_month_is_counted_by_unit_urgency_and_month(ledger: Engine) -> None:
     assert whole == Measured(
         accepted=5,
         stages={
-            Stage.ARRIVED: Spread(4, 2 * MINUTE, 4 * MINUTE, 4 * MINUTE),
-            Stage.REGISTERED: Spread(2, HOUR, HOUR, HOUR),
-            Stage.COMPLETED: Spread(2, DAY, 3 * DAY, 3 * DAY),
+            MeasuredStage.ARRIVED: Spread(4, 2 * MINUTE, 4 * MINUTE, 4 * MINUTE),
+            MeasuredStage.REGISTERED: Spread(2, HOUR, HOUR, HOUR),
+            MeasuredStage.COMPLETED: Spread(2, DAY, 3 * DAY, 3 * DAY),
         },
         due=5,
         in_time=1,
@@ -72,7 +72,7 @@ def test_a_month_is_counted_by_unit_urgency_and_month(ledger: Engine) -> None:
     assert {step: item.accepted for step, item in found.breakdown.by_step.items()} == {"A": 4, "B": 1}
     assert found.trend[-1] == (found.month, whole)
     assert found.before.accepted == 4
-    assert found.before.stages[Stage.ARRIVED] == Spread(1, MINUTE, MINUTE, MINUTE)
+    assert found.before.stages[MeasuredStage.ARRIVED] == Spread(1, MINUTE, MINUTE, MINUTE)
     assert sum(map(sum, found.heat)) == 5
 
 
@@ -109,7 +109,7 @@ def test_statistics_stay_within_the_scope(ledger: Engine, scope: Scope, seen: in
 def test_an_empty_month_has_no_lengths(ledger: Engine) -> None:
     with reading(ledger) as conn:
         found = monthly(conn, EVERYTHING, Month(2026, 1), head="A", timezone=ZONE, now_ms=START)
-    assert found.whole == Measured(0, dict.fromkeys(Stage, Spread()), 0, 0)
+    assert found.whole == Measured(0, dict.fromkeys(MeasuredStage, Spread()), 0, 0)
     assert {item.accepted for _, item in found.trend} == {0}
 
 
@@ -147,11 +147,11 @@ def test_what_a_delivery_notes_of_its_stages_is_what_its_receipts_say(ledger: En
         conn.rollback()
 
 
-def _first_receipts(conn: Connection) -> Mapping[Stage, dict[str, int]]:
+def _first_receipts(conn: Connection) -> Mapping[MeasuredStage, dict[str, int]]:
     advanced = receipt.c.effect == Effect.ADVANCE.value
     first = select(receipt.c.status, receipt.c.delivery_id, func.min(receipt.c.recorded_at)).where(advanced)
-    found: dict[Stage, dict[str, int]] = {stage: {} for stage in Stage}
+    found: dict[MeasuredStage, dict[str, int]] = {stage: {} for stage in MeasuredStage}
     for status, key, at in conn.execute(first.group_by(receipt.c.status, receipt.c.delivery_id)):
-        if status in set(Stage):
-            found[Stage(status)][key] = at
+        if status in set(MeasuredStage):
+            found[MeasuredStage(status)][key] = at
     return found

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from router.ledger.engine import reading
 from router.ledger.models import receipt, redrive_item
 from router.ledger.redrives.decisions import JobState, Outcome
-from router.ledger.redrives.reading import Job, find_job
+from router.ledger.redrives.reading import RedriveJob, find_job
 from router.ledger.scope import EVERYTHING
 from schemas.accounts import Role
 from support.broker import Vhost
@@ -42,7 +42,7 @@ async def post(made: Installation, path: str, body: Any, role: Role, key: str) -
         return await answer.json()
 
 
-def job(made: Installation, key: str) -> Job:
+def job(made: Installation, key: str) -> RedriveJob:
     with reading(made.engine) as conn:
         return find_job(conn, EVERYTHING, key)
 

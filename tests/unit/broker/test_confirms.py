@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from router.broker.confirms import Confirms
-from router.broker.message import Outcome
+from router.broker.message import PublishOutcome
 
 
 class ConfirmsAgainstABroker(RuleBasedStateMachine):
@@ -45,7 +45,7 @@ class ConfirmsAgainstABroker(RuleBasedStateMachine):
         seq, multiple, meant = self._answered(data)
         answers = self.confirms.ack(seq, multiple=multiple)
         expected = [
-            (self.on_the_wire[n][0], Outcome.RETURNED if n in self.returned else Outcome.CONFIRMED)
+            (self.on_the_wire[n][0], PublishOutcome.RETURNED if n in self.returned else PublishOutcome.CONFIRMED)
             for n in meant
             if n not in self.expired
         ]
@@ -59,7 +59,7 @@ class ConfirmsAgainstABroker(RuleBasedStateMachine):
     def nack(self, data: st.DataObject) -> None:
         seq, multiple, meant = self._answered(data)
         answers = self.confirms.nack(seq, multiple=multiple)
-        assert answers == [(self.on_the_wire[n][0], Outcome.NACKED) for n in meant if n not in self.expired]
+        assert answers == [(self.on_the_wire[n][0], PublishOutcome.NACKED) for n in meant if n not in self.expired]
         self._settle([ticket for ticket, _ in answers])
         for n in meant:
             del self.on_the_wire[n]

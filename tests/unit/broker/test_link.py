@@ -5,7 +5,7 @@ import pytest
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.adapters.utils.io_services_utils import _AsyncTransportBase
 
-from router.broker.link import Link
+from router.broker.link import BrokerLink
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_pika_still_reads_its_socket_in_pieces_of_a_size_that_can_be_set() -> No
 
 
 async def test_the_link_hides_nothing_of_pika_but_what_it_overrides() -> None:
-    on_the_class = {name for name in vars(Link) if not name.startswith(("__", "_abc_"))}
+    on_the_class = {name for name in vars(BrokerLink) if not name.startswith(("__", "_abc_"))}
     on_the_instance = {"opened", "lost", "blocked", "on_blocked", "tuning", "_inboxes", "_numbers", "_rest"}
     pikas = set(dir(AsyncioConnection)) | set(vars(AsyncioConnection(internal_connection_workflow=False)))
     assert pikas & (on_the_class | on_the_instance) == {"_on_data_available", "_proto_connection_made"}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from router.broker import (
     BrokerUnavailableError,
     Delivered,
-    Outcome,
     Outgoing,
+    PublishOutcome,
     Session,
     SessionState,
     Template,
@@ -112,12 +112,12 @@ async def test_the_pause_ends_when_someone_knows_better(nobody: str) -> None:
 async def test_a_publish_without_a_connection_is_lost_at_once_and_raises_nothing(nobody: str) -> None:
     session = Session(nobody, name="test", tuning=LAZY)
     publisher = session.publisher()
-    assert await publisher.publish([MESSAGE, MESSAGE]) == [Outcome.LOST, Outcome.LOST]
+    assert await publisher.publish([MESSAGE, MESSAGE]) == [PublishOutcome.LOST, PublishOutcome.LOST]
     await session.start()
-    assert await publisher.publish([MESSAGE]) == [Outcome.LOST]
+    assert await publisher.publish([MESSAGE]) == [PublishOutcome.LOST]
     assert await publisher.publish([]) == []
     await session.close()
-    assert await publisher.publish([MESSAGE]) == [Outcome.LOST]
+    assert await publisher.publish([MESSAGE]) == [PublishOutcome.LOST]
 
 
 async def test_closing_at_any_moment_of_connecting_leaves_nothing_behind(nobody: str) -> None:

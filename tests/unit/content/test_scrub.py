@@ -12,7 +12,7 @@ from router.content import ContentStore, State
 from router.content.encoding import forms
 from router.content.encoding.maker import Maker
 from router.content.encoding.restoring import restore
-from router.content.scrub import Pace, Scrub, StoppedError
+from router.content.scrub import ReadingPace, Scrub, StoppedError
 from router.ledger.engine import open_engine
 from support.ledgers import sqlite_ledger
 from support.packing import letter_bytes
@@ -146,14 +146,14 @@ async def test_a_router_that_ends_is_not_kept_by_a_slow_round(store: ContentStor
 
 
 def test_no_more_bytes_are_read_than_the_rate_allows() -> None:
-    began, pace = time.monotonic(), Pace(1_000_000, threading.Event())
+    began, pace = time.monotonic(), ReadingPace(1_000_000, threading.Event())
     for _ in range(5):
         pace(40_000)
     assert time.monotonic() - began >= 0.2
     stopping = threading.Event()
     stopping.set()
     with pytest.raises(StoppedError):
-        Pace(1, stopping)(10)
+        ReadingPace(1, stopping)(10)
 
 
 async def test_a_file_that_is_replaced_while_it_is_hashed_is_not_put_aside(store: ContentStore) -> None:

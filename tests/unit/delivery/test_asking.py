@@ -6,7 +6,7 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from router.broker import Outcome
+from router.broker import PublishOutcome
 from router.delivery.missing_receipts import Asker
 from router.delivery.organisation import Organisation
 from router.ledger.engine import reading
@@ -74,14 +74,14 @@ async def test_the_unit_is_asked_for_what_misses_and_once(
     assert len(publisher.published) == 1
 
 
-@pytest.mark.parametrize("outcome", [Outcome.NACKED, Outcome.TIMED_OUT, Outcome.LOST])
+@pytest.mark.parametrize("outcome", [PublishOutcome.NACKED, PublishOutcome.TIMED_OUT, PublishOutcome.LOST])
 async def test_a_question_that_the_broker_did_not_take_is_put_again_after_a_minute(
-    asker: Asker, publisher: StandInPublisher, clock: SetClock, outcome: Outcome
+    asker: Asker, publisher: StandInPublisher, clock: SetClock, outcome: PublishOutcome
 ) -> None:
     publisher.answer = lambda _message: outcome
     clock.pass_(seconds=30)
     await asker.ask()
-    publisher.answer = lambda _message: Outcome.CONFIRMED
+    publisher.answer = lambda _message: PublishOutcome.CONFIRMED
     clock.pass_(seconds=59)
     await asker.ask()
     assert len(publisher.published) == 1
@@ -93,7 +93,7 @@ async def test_a_question_that_the_broker_did_not_take_is_put_again_after_a_minu
 async def test_a_unit_without_a_queue_is_not_asked_again_before_it_says_hello(
     asker: Asker, publisher: StandInPublisher, clock: SetClock, ledger: Engine
 ) -> None:
-    publisher.answer = lambda _message: Outcome.RETURNED
+    publisher.answer = lambda _message: PublishOutcome.RETURNED
     clock.pass_(seconds=30)
     await asker.ask()
     clock.pass_(seconds=3600)

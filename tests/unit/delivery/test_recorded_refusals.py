@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from router.broker import Outcome, Outgoing, Template
-from router.delivery.recorded import _REFUSALS, Burst, RecordedPublisher
+from router.broker import Outgoing, PublishOutcome, Template
+from router.delivery.recorded import _REFUSALS, IssuerBurst, RecordedPublisher
 from router.ledger.writer import Writer
 from support.stand_ins import StandInPublisher, StandInSession
 
-A, B = (Burst(issuer, Outgoing(Template("x", "receipts", b"{}"), f"{issuer}.U", issuer)) for issuer in "AB")
+A, B = (IssuerBurst(issuer, Outgoing(Template("x", "receipts", b"{}"), f"{issuer}.U", issuer)) for issuer in "AB")
 
 
 @pytest.fixture
@@ -36,18 +36,18 @@ def recorded(
     )
 
 
-def answers(publisher: StandInPublisher, *, a: list[Outcome], b: list[Outcome]) -> None:
+def answers(publisher: StandInPublisher, *, a: list[PublishOutcome], b: list[PublishOutcome]) -> None:
     """What the broker says of each, one time after the other, and at last that it took it."""
-    told: dict[str, Iterator[Outcome]] = {"A": iter(a), "B": iter(b)}
-    publisher.answer = lambda message: next(told[message.message_id], Outcome.CONFIRMED)
+    told: dict[str, Iterator[PublishOutcome]] = {"A": iter(a), "B": iter(b)}
+    publisher.answer = lambda message: next(told[message.message_id], PublishOutcome.CONFIRMED)
 
 
-@pytest.mark.parametrize("trouble", [Outcome.LOST, Outcome.TIMED_OUT, Outcome.NACKED])
+@pytest.mark.parametrize("trouble", [PublishOutcome.LOST, PublishOutcome.TIMED_OUT, PublishOutcome.NACKED])
 async def test_one_refusal_after_many_troubles_of_another_is_tried_again(
-    recorded: RecordedPublisher, publisher: StandInPublisher, trouble: Outcome
+    recorded: RecordedPublisher, publisher: StandInPublisher, trouble: PublishOutcome
 ) -> None:
     tries = _REFUSALS - 1
-    answers(publisher, a=[trouble] * tries, b=[Outcome.CONFIRMED] * tries + [Outcome.NACKED] * tries)
+    answers(publisher, a=[trouble] * tries, b=[PublishOutcome.CONFIRMED] * tries + [PublishOutcome.NACKED] * tries)
     assert await recorded._until_taken([A, B])
     assert Counter(publisher.ids) == {"A": _REFUSALS, "B": 2 * tries + 1}
     assert not recorded._refusing
@@ -56,7 +56,7 @@ async def test_one_refusal_after_many_troubles_of_another_is_tried_again(
 async def test_a_queue_that_refuses_each_time_holds_up_the_next_no_longer(
     recorded: RecordedPublisher, publisher: StandInPublisher
 ) -> None:
-    answers(publisher, a=[Outcome.NACKED] * 100, b=[])
+    answers(publisher, a=[PublishOutcome.NACKED] * 100, b=[])
     assert await recorded._until_taken([A, B])
     assert set(recorded._refusing) == {"A"}
     assert await recorded._until_taken([A, B])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from router.broker import Outcome
+from router.broker import PublishOutcome
 from router.delivery.organisation import Organisation
 from router.delivery.recorder import Recorder
 from router.delivery.relay import BATCHES_IN_FLIGHT, Relay, RelayPolicy
@@ -120,12 +120,20 @@ async def test_with_the_root_abolished_units_are_reached_from_themselves_and_the
         await holds(lambda: len(attempts(ledger)) == len(CODES) - len(left), what="the others are returned")
         await holds(lambda: len(publisher.published) == len(left), what="what can go has gone")
     assert {message.template.exchange for message in publisher.published} == {f"org.{code}" for code in left}
-    assert set(attempts(ledger)) == {Outcome.RETURNED.value}
+    assert set(attempts(ledger)) == {PublishOutcome.RETURNED.value}
 
 
-@pytest.mark.parametrize("outcome", [Outcome.NACKED, Outcome.RETURNED, Outcome.TIMED_OUT, Outcome.LOST])
+@pytest.mark.parametrize(
+    "outcome", [PublishOutcome.NACKED, PublishOutcome.RETURNED, PublishOutcome.TIMED_OUT, PublishOutcome.LOST]
+)
 async def test_what_the_broker_did_not_confirm_is_published_again_under_the_same_id_after_a_growing_pause(
-    *, start: Start, publisher: StandInPublisher, ledger: Engine, due: list[str], clock: SetClock, outcome: Outcome
+    *,
+    start: Start,
+    publisher: StandInPublisher,
+    ledger: Engine,
+    due: list[str],
+    clock: SetClock,
+    outcome: PublishOutcome,
 ) -> None:
     publisher.answer = lambda _message: outcome
     async with running(start()):
@@ -136,7 +144,7 @@ async def test_what_the_broker_did_not_confirm_is_published_again_under_the_same
             await asyncio.to_thread(lambda: None)
             assert len(publisher.ids) == 5 * count
             clock.pass_(seconds=0.5)
-        publisher.answer = lambda _message: Outcome.CONFIRMED
+        publisher.answer = lambda _message: PublishOutcome.CONFIRMED
         clock.pass_(seconds=4)
         await holds(lambda: all_queued(ledger), what="all are queued")
     assert set(publisher.ids) == set(due)
@@ -150,7 +158,9 @@ def _are_noted(ledger: Engine, count: int) -> bool:
 async def test_one_units_failure_does_not_hold_up_the_others(
     start: Start, publisher: StandInPublisher, ledger: Engine
 ) -> None:
-    publisher.answer = lambda message: Outcome.RETURNED if message.routing_key == "LCA.03.normal" else Outcome.CONFIRMED
+    publisher.answer = lambda message: (
+        PublishOutcome.RETURNED if message.routing_key == "LCA.03.normal" else PublishOutcome.CONFIRMED
+    )
     async with running(start()):
         await holds(lambda: attempts(ledger) == ["returned"], what="the failure is noted")
         await holds(lambda: sorted(states(ledger).values()).count("queued") == 4, what="the others are queued")

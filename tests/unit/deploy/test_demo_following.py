@@ -6,7 +6,7 @@ from rich.console import Console
 
 from deploy.demo.follow import Addressee, Followed
 from deploy.demo.scenes import SCENES
-from deploy.demo.screen import Screen, receipt_line
+from deploy.demo.screen import DemoScreen, receipt_line
 from schemas.dispatch import Submission
 from schemas.unit import Link
 
@@ -30,7 +30,7 @@ def test_a_dispatch_is_done_when_every_reachable_addressee_has_it() -> None:
 def test_the_roll_up_names_who_waits_and_why() -> None:
     out = io.StringIO()
     waiting = [addressee(f"LCA.01.{number:02}", Link.NONE, "pending", "no_line") for number in range(8)]
-    Screen(Console(file=out, width=500)).roll_up(followed(addressee("LCA.01", Link.WAN, "arrived"), *waiting))
+    DemoScreen(Console(file=out, width=500)).roll_up(followed(addressee("LCA.01", Link.WAN, "arrived"), *waiting))
     shown = out.getvalue()
     assert "1/9 arrived" in shown
     assert "8 pending, for no line leads there: LCA.01.00 Đảng ủy LCA.01.00" in shown
@@ -39,7 +39,7 @@ def test_the_roll_up_names_who_waits_and_why() -> None:
 
 def test_off_a_terminal_each_arrival_is_a_line() -> None:
     out = io.StringIO()
-    screen = Screen(Console(file=out, width=200))
+    screen = DemoScreen(Console(file=out, width=200))
     dispatch = followed(addressee("LCA.01", Link.WAN, "arrived"))
     receipts = [
         {"unit": "LCA.01", "status": status, "recorded_at": "2026-11-22T13:49:12.000Z"}
@@ -55,7 +55,7 @@ def test_on_a_terminal_progress_is_drawn() -> None:
     out = io.StringIO()
     console = Console(file=out, width=200, force_terminal=True)
     dispatch = followed(addressee("LCA.01", Link.WAN, "arrived"))
-    screen = Screen(console)
+    screen = DemoScreen(console)
     with screen.live():
         screen.update([dispatch], [])
     assert "1/1 arrived" in out.getvalue()

@@ -22,7 +22,7 @@ from consumers.sinks import make_sink
 from consumers.sinks.folder import directory_name
 from deploy.demo.screen import receipt_line
 from router.cli import console_output, unit_acts
-from router.console.exports import Writer
+from router.console.exports import CellWriter
 from router.pages.shown import Shown
 from router.settings import RouterSettings
 from router.words.spreadsheet import Separator
@@ -48,7 +48,7 @@ def _sink(data: Path) -> str:
 
 def _csv(_: Path) -> str:
     services = SimpleNamespace(zone=ZoneInfo(RouterSettings().timezone))
-    return Writer("en", services, Separator.COMMA).at(AT)  # type: ignore[arg-type]
+    return CellWriter("en", services, Separator.COMMA).at(AT)  # type: ignore[arg-type]
 
 
 def _receipt(_: Path) -> str:

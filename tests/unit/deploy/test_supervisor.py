@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from deploy.errors import ChildError
-from deploy.supervisor import Backoff, Child
+from deploy.supervisor import Child, RestartBackoff
 from support.conditions import holds
 
-QUICK = Backoff(first=0.05, longest=0.2)
+QUICK = RestartBackoff(first=0.05, longest=0.2)
 
 
-def child(tmp_path: Path, program: str, name: str = "router", backoff: Backoff = QUICK) -> Child:
+def child(tmp_path: Path, program: str, name: str = "router", backoff: RestartBackoff = QUICK) -> Child:
     argv = (sys.executable, "-c", textwrap.dedent(program))
     return Child(name, argv, dict(os.environ), tmp_path / "logs" / f"{name}.log", backoff)
 
@@ -160,7 +160,7 @@ async def test_a_child_that_cannot_be_started_again_now_is_started_later(
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    backoff = Backoff(first=1, longest=30)
+    backoff = RestartBackoff(first=1, longest=30)
     assert [backoff.pause(n) for n in (1, 2, 3, 5, 6, 1000)] == [1, 2, 4, 16, 30, 30]
 
 

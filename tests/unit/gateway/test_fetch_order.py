@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.fetching.order import QUANTUM, Job, Share, Waiter, account, choose, seconds_left
+from consumers.fetching.order import QUANTUM, Share, Waiter, WaitingContent, account, choose, seconds_left
 from schemas.fetch_order import SMALL_PER_LARGE, bytes_before
 
 jobs = st.lists(
     st.builds(
-        Job,
+        WaitingContent,
         key=st.uuids().map(str),
         urgency=st.integers(0, 4),
         remaining=st.integers(0, 10**8),
@@ -27,21 +27,25 @@ slots = st.integers(1, 6)
 
 @given(jobs, slots, shares)
 def test_no_slot_is_idle_while_something_of_the_most_urgent_class_waits(
-    waiting: list[Job], slots: int, share: Share
+    waiting: list[WaitingContent], slots: int, share: Share
 ) -> None:
     top = [job for job in waiting if job.urgency == max(other.urgency for other in waiting)]
     assert len(choose(waiting, slots=slots, share=share).keys) == min(slots, len(top))
 
 
 @given(jobs, slots, shares)
-def test_nothing_is_fetched_while_something_more_urgent_is(waiting: list[Job], slots: int, share: Share) -> None:
+def test_nothing_is_fetched_while_something_more_urgent_is(
+    waiting: list[WaitingContent], slots: int, share: Share
+) -> None:
     chosen = choose(waiting, slots=slots, share=share).keys
     urgencies = {job.urgency for job in waiting if job.key in chosen}
     assert urgencies == ({max(job.urgency for job in waiting)} if waiting else set())
 
 
 @given(jobs, slots)
-def test_the_smallest_go_first_as_long_as_the_largest_has_earned_nothing(waiting: list[Job], slots: int) -> None:
+def test_the_smallest_go_first_as_long_as_the_largest_has_earned_nothing(
+    waiting: list[WaitingContent], slots: int
+) -> None:
     choice = choose(waiting, slots=slots, share=Share())
     chosen = [job.remaining for job in waiting if job.key in choice.keys]
     passed_over = [
@@ -53,13 +57,15 @@ def test_the_smallest_go_first_as_long_as_the_largest_has_earned_nothing(waiting
 
 
 @given(jobs, slots)
-def test_the_largest_has_a_slot_while_it_is_being_paid(waiting: list[Job], slots: int) -> None:
+def test_the_largest_has_a_slot_while_it_is_being_paid(waiting: list[WaitingContent], slots: int) -> None:
     choice = choose(waiting, slots=slots, share=Share(credit=1, paying=True))
     assert choice.largest is None or choice.largest in choice.keys
 
 
 @given(jobs, slots, shares)
-def test_the_order_does_not_depend_on_the_order_of_asking(waiting: list[Job], slots: int, share: Share) -> None:
+def test_the_order_does_not_depend_on_the_order_of_asking(
+    waiting: list[WaitingContent], slots: int, share: Share
+) -> None:
     backwards = choose(waiting[::-1], slots=slots, share=share)
     assert choose(waiting, slots=slots, share=share) == backwards
 
@@ -67,10 +73,10 @@ def test_the_order_does_not_depend_on_the_order_of_asking(waiting: list[Job], sl
 @given(st.integers(0, 2**32), st.integers(1, QUANTUM))
 def test_a_large_file_gets_a_sixth_of_the_bytes_however_many_small_ones_keep_coming(seed: int, largest: int) -> None:
     chunks = Random(seed)
-    large, share, small_bytes, large_bytes = Job("large", 0, 10**9, 0), Share(), 0, 0
+    large, share, small_bytes, large_bytes = WaitingContent("large", 0, 10**9, 0), Share(), 0, 0
     for number in range(300):
         chunk = chunks.randint(1, largest)
-        small = Job(f"small {number}", 0, 1000, number)
+        small = WaitingContent(f"small {number}", 0, 1000, number)
         choice = choose([large, small], slots=1, share=share)
         is_large = choice.keys == {"large"}
         share = account(share, chunk, for_largest=is_large)
@@ -123,7 +129,7 @@ def test_the_plan_counts_the_bytes_that_the_gateway_fetches_first(own: int, othe
     left = {str(number): size * step for number, size in enumerate([other, own])}
     mine, share, before = "1", Share(), 0
     while mine in left:
-        choice = choose([Job(key, 0, size, int(key)) for key, size in left.items()], slots=1, share=share)
+        choice = choose([WaitingContent(key, 0, size, int(key)) for key, size in left.items()], slots=1, share=share)
         (key,) = choice.keys
         if choice.largest is not None:
             share = account(share, step, for_largest=key == choice.largest)

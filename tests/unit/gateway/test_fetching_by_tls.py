@@ -10,7 +10,7 @@ import pytest
 
 from consumers.fetching.fetch import Transfer
 from consumers.line import state as line_module
-from consumers.line.pace import FIRST_WINDOW, Pace
+from consumers.line.pace import FIRST_WINDOW, LinePace
 from rig.proxy import Proxy
 from support.certificates import certificates
 from support.conditions import holds
@@ -51,7 +51,7 @@ async def test_a_record_that_takes_long_to_come_is_no_silence(bench: Bench, monk
 
 async def test_the_rate_is_measured_though_whole_records_are_far_apart(bench: Bench) -> None:
     """Else the window would never grow: by what can be read, nothing comes for seconds and then 16 kB at once."""
-    bench.pace = Pace
+    bench.pace = LinePace
     transfer = wanted(bench, BULK[: 3 * RECORD])
     async with Proxy(bench.server.url) as proxy:
         proxy.throttle(RECORD / 1.3)
@@ -61,7 +61,7 @@ async def test_the_rate_is_measured_though_whole_records_are_far_apart(bench: Be
 
 async def test_of_a_transfer_that_is_held_nothing_comes_but_what_was_on_its_way(bench: Bench) -> None:
     """While the urgent one comes, the other's window is closed: what TLS could decrypt is not read ahead either."""
-    bench.pace = lambda: Pace(fixed_window=FIRST_WINDOW)
+    bench.pace = lambda: LinePace(fixed_window=FIRST_WINDOW)
     bulk, urgent = wanted(bench, BULK), wanted(bench, URGENT)
     fetching = asyncio.create_task(bench.fetch(bulk))
     await holds(lambda: bulk.done > 0)

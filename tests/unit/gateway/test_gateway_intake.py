@@ -8,7 +8,7 @@ import pytest
 from consumers.errors import SpoolUnavailableError
 from consumers.reading.inbox import list_inbox
 from consumers.spool import Spool, Writer
-from consumers.spool.taking import Taken
+from consumers.spool.taking import TakenBatch
 from consumers.taking.intake import Intake
 from consumers.taking.room import Room
 from schemas.dispatch import Lane, Urgency
@@ -22,9 +22,9 @@ class Told:
 
     def __init__(self) -> None:
         self.lanes: list[Collection[Lane]] = []
-        self.taken: list[Taken] = []
+        self.taken: list[TakenBatch] = []
 
-    def __call__(self, lanes: Collection[Lane], taken: Taken) -> None:
+    def __call__(self, lanes: Collection[Lane], taken: TakenBatch) -> None:
         self.lanes.append(lanes)
         self.taken.append(taken)
 
@@ -46,7 +46,7 @@ async def test_a_batch_is_in_the_spool_when_the_handler_returns(spool: Spool, wr
         batch[0].message_id: 5000,
         batch[1].message_id: 0,
     }
-    assert told.taken == [Taken(2, 2, 0)]
+    assert told.taken == [TakenBatch(2, 2, 0)]
     assert told.lanes == [{Lane.EXPRESS, Lane.NORMAL}]
 
 
@@ -92,7 +92,7 @@ async def test_without_a_sink_what_needs_no_fetching_has_arrived(spool: Spool, w
     await intake(spool, writer, told, keeps_all=True).handle(batch)
     states = {entry.seq: entry.state for entry in list_inbox(spool)}
     assert states == {1: Status.ARRIVED, 2: Status.TAKEN, 3: Status.TAKEN}
-    assert told.taken == [Taken(3, 2, 0)]
+    assert told.taken == [TakenBatch(3, 2, 0)]
 
 
 async def test_below_the_reserve_nothing_is_taken_and_the_messages_stay_with_the_broker(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumers.delivering.errand import Errand
 from consumers.fetching.fetch import Transfer
 from consumers.line.outages import Outages
-from consumers.line.pace import SENT_BYTES, Pace
+from consumers.line.pace import SENT_BYTES, LinePace
 from consumers.line.state import LineState
 from consumers.reporting import reporter
 from consumers.reporting.hello import line_words, short_hello
@@ -22,7 +22,7 @@ from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import Content
 from consumers.spool.work import Waiting
-from router.broker import Outcome, Outgoing, SessionState, wire
+from router.broker import Outgoing, PublishOutcome, SessionState, wire
 from router.broker.backoff import sleep_unless
 from schemas.ids import new_id
 from schemas.line import MAX_HELD, MAX_OUTAGES, Held
@@ -72,11 +72,11 @@ class Carrier:
 
     def __init__(self) -> None:
         self.hellos: list[Hello] = []
-        self.answers: list[Outcome] = []
+        self.answers: list[PublishOutcome] = []
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         self.hellos += [parse(Hello, message.template.body, what="hello") for message in messages]
-        return [self.answers.pop() if self.answers else Outcome.CONFIRMED for _ in messages]
+        return [self.answers.pop() if self.answers else PublishOutcome.CONFIRMED for _ in messages]
 
 
 class Stage:
@@ -85,7 +85,7 @@ class Stage:
     def __init__(self, spool: Spool, writer: Writer, *, interval: float) -> None:
         self.session, self.carrier = Session(), Carrier()
         self.outages = Outages(spool, writer)
-        self.pace = Pace()
+        self.pace = LinePace()
         self.in_work: list[Errand] = []
         self.units: Sequence[str] = UNITS
         self.presence = Presence(
@@ -139,7 +139,7 @@ async def test_what_was_held_goes_as_soon_as_the_line_is_back_however_long_the_p
     monkeypatch.setattr(reporter, "RETRY_FIRST", 3600.0)
     monkeypatch.setattr(reporter, "RETRY_LONGEST", 7200.0)
     stage = Stage(spool, writer, interval=3600.0)
-    stage.carrier.answers = [Outcome.LOST]
+    stage.carrier.answers = [PublishOutcome.LOST]
     async with stage.running():
         stage.session.becomes(SessionState.UP)
         await asyncio.wait_for(stage.session.paused.wait(), 30)
@@ -191,9 +191,9 @@ async def test_outages_are_told_again_when_the_broker_did_not_confirm(spool: Spo
         hello = await stage.presence.short_hello()
         assert hello is not None
         assert len(hello.words.downs) == 1
-        await stage.presence.went(hello, Outcome.LOST)
+        await stage.presence.went(hello, PublishOutcome.LOST)
         assert await stage.outages.untold(5) == list(hello.words.downs)
-        await stage.presence.went(hello, Outcome.CONFIRMED)
+        await stage.presence.went(hello, PublishOutcome.CONFIRMED)
         assert await stage.outages.untold(5) == []
 
 
@@ -270,18 +270,18 @@ async def test_how_far_documents_have_come_is_told_until_it_is_confirmed(spool: 
         stage.presence._said_at = 0.0
         lost = await stage.presence.short_hello()
         assert lost is not None
-        await stage.presence.went(lost, Outcome.LOST)
+        await stage.presence.went(lost, PublishOutcome.LOST)
         again = await stage.presence.short_hello()
         assert again is not None
         assert [item.held for item in again.words.held] == [3_100]
-        await stage.presence.went(again, Outcome.CONFIRMED)
+        await stage.presence.went(again, PublishOutcome.CONFIRMED)
         quiet = await stage.presence.short_hello()
         assert quiet is not None
         assert quiet.words.held == ()
 
 
 def test_a_silent_gateways_hellos_cost_a_thin_line_less_than_half_a_percent() -> None:
-    pace = Pace(4_035)
+    pace = LinePace(4_035)
     pace.sent(SENT_BYTES, 0.6)
     head, user = "LCA.02.05", "gateway:LCA.02.05"
     interval = GatewaySettings().presence_interval
@@ -295,7 +295,7 @@ def test_a_silent_gateways_hellos_cost_a_thin_line_less_than_half_a_percent() ->
 
 
 def test_what_a_large_burst_took_measures_the_way_up_and_a_small_one_does_not() -> None:
-    pace = Pace()
+    pace = LinePace()
     pace.sent(SENT_BYTES - 1, 0.5)
     assert pace.rate_up == 0.0
     pace.round_trip_is(0.2)

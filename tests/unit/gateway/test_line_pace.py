@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace, wider
+from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, LinePace, wider
 
 
 class Clock:
@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def flow(pace: Pace, clock: Clock, rate: float, *, seconds: float = 5.0, chunk: int = 1448) -> None:
+def flow(pace: LinePace, clock: Clock, rate: float, *, seconds: float = 5.0, chunk: int = 1448) -> None:
     for _ in range(round(seconds * rate / chunk)):
         clock.now += chunk / rate
         pace.moved(chunk)
@@ -23,7 +23,7 @@ def flow(pace: Pace, clock: Clock, rate: float, *, seconds: float = 5.0, chunk: 
 
 def test_a_thin_line_keeps_its_small_window() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = LinePace(clock=clock)
     pace.round_trip_is(0.23)
     flow(pace, clock, 4_035, seconds=60)
     assert pace.rate == pytest.approx(4_035, rel=0.1)
@@ -32,7 +32,7 @@ def test_a_thin_line_keeps_its_small_window() -> None:
 
 def test_a_fast_line_is_known_after_a_moment_and_has_no_window() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = LinePace(clock=clock)
     pace.round_trip_is(0.001)
     flow(pace, clock, 5_000_000, seconds=0.2)
     assert (pace.fast, pace.window) == (True, 0)
@@ -40,7 +40,7 @@ def test_a_fast_line_is_known_after_a_moment_and_has_no_window() -> None:
 
 def test_a_long_line_that_the_window_holds_back_gets_a_wider_one() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = LinePace(clock=clock)
     pace.round_trip_is(0.6)
     flow(pace, clock, FIRST_WINDOW / 0.6, seconds=3)
     assert pace.window > FIRST_WINDOW
@@ -48,7 +48,7 @@ def test_a_long_line_that_the_window_holds_back_gets_a_wider_one() -> None:
 
 def test_a_pause_is_no_measure_of_the_line() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = LinePace(clock=clock)
     for _ in range(10):
         flow(pace, clock, 4_035, seconds=3)
         clock.now += 60
@@ -56,12 +56,12 @@ def test_a_pause_is_no_measure_of_the_line() -> None:
 
 
 def test_what_was_known_before_is_used_from_the_first_byte() -> None:
-    assert (Pace(4_000).window, Pace(FAST).window, Pace(4_000).rate) == (FIRST_WINDOW, 0, 4_000)
+    assert (LinePace(4_000).window, LinePace(FAST).window, LinePace(4_000).rate) == (FIRST_WINDOW, 0, 4_000)
 
 
 def test_a_window_that_somebody_decided_on_stays() -> None:
     clock = Clock()
-    pace = Pace(fixed_window=5_000, clock=clock)
+    pace = LinePace(fixed_window=5_000, clock=clock)
     flow(pace, clock, 5_000_000, seconds=0.5)
     assert (pace.fast, pace.window) == (True, 5_000)
 

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from consumers.line import names as names_module
 from consumers.line.connection import LineConnection, limit_window
 from consumers.line.names import Names
-from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, Pace
+from consumers.line.pace import FAST, FIRST_WINDOW, LARGEST_WINDOW, LinePace
 from consumers.line.signs import Prober
 from router.broker.tcp import tcp_info
 from support.conditions import holds
@@ -121,7 +121,7 @@ async def test_a_window_grows_on_the_connection_that_stands() -> None:
 def test_a_line_that_went_begins_with_the_window_that_its_rate_needs() -> None:
     cases = {4_000.0: FIRST_WINDOW, 18_000.0: 4 * FIRST_WINDOW, FAST * 2.0: 0}
     for rate, window in cases.items():
-        pace = Pace(rate)
+        pace = LinePace(rate)
         pace.round_trip_is(0.6)
         pace.anew()
         assert pace.window == window, rate

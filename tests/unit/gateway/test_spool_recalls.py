@@ -15,7 +15,7 @@ from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
 from consumers.spool import Spool, open_spool, outbox, retention, work
 from consumers.spool.models import inbox, recall
 from consumers.spool.recalls import Recalled
-from consumers.spool.taking import Arriving, Taken, take
+from consumers.spool.taking import Arriving, TakenBatch, take
 from consumers.spool.work import Arrived, Parked, Postponed, Waiting
 from schemas.attachment import TravellingAttachment
 from schemas.descriptor import Descriptor, encode, fits, full_descriptor, stub
@@ -30,7 +30,7 @@ FILE = by_reference("a.pdf", b"bytes")
 RECALL_OF = {"kind": Kind.RECALL, "urgency": Urgency.EXPRESS, "notation": "2-CV/TU"}
 
 
-def put(spool: Spool, *items: Arriving) -> Taken:
+def put(spool: Spool, *items: Arriving) -> TakenBatch:
     with spool.writing() as conn:
         return take(conn, [(items, ONE_MINUTE)])[0]
 
@@ -90,7 +90,7 @@ def test_a_recall_that_overtook_its_original_ends_it_when_it_comes(spool: Spool)
     taken = put(spool, item)
     assert (taken.new, len(taken.recalled.positions), taken.recalled.contents) == (1, 1, frozenset({FILE.sha256}))
     assert said(spool, item) == ["taken", "recalled"]
-    assert put(spool, item) == Taken(new=0, waiting=0, known=1)
+    assert put(spool, item) == TakenBatch(new=0, waiting=0, known=1)
     assert state(spool, item) is Status.RECALLED
 
 

@@ -12,7 +12,7 @@ from consumers.reporting.reporter import encode
 from consumers.spool import Spool, gaps, outbox, work
 from consumers.spool.gaps import Asked, LaneProgress, passed
 from consumers.spool.models import content_use, gap, letter
-from consumers.spool.taking import Arriving, Gaps, Taken, jumped_over, take
+from consumers.spool.taking import Arriving, GapPauses, TakenBatch, jumped_over, take
 from consumers.spool.work import Arrived, Outlook, Parked, Waiting
 from schemas.attachment import content_digest
 from schemas.clock import now_ms
@@ -22,9 +22,9 @@ from schemas.states import Status
 from support.deliveries import ONE_MINUTE, UNIT, a_descriptor, arriving, by_reference
 
 
-def put(spool: Spool, *items: Arriving, ask_after_ms: int = 60_000) -> Taken:
+def put(spool: Spool, *items: Arriving, ask_after_ms: int = 60_000) -> TakenBatch:
     with spool.writing() as conn:
-        return take(conn, [(items, Gaps(ask_after_ms))])[0]
+        return take(conn, [(items, GapPauses(ask_after_ms))])[0]
 
 
 def waiting(spool: Spool, lane: Lane = Lane.NORMAL, *, limit: int = 100, without: Sequence[int] = ()) -> Outlook:
@@ -57,7 +57,7 @@ def missing(spool: Spool) -> list[int]:
 
 def test_a_new_delivery_waits_and_says_taken(spool: Spool) -> None:
     item = arriving()
-    assert put(spool, item) == Taken(new=1, waiting=1, known=0)
+    assert put(spool, item) == TakenBatch(new=1, waiting=1, known=0)
     assert [found.delivery_id for found in waiting(spool).ready] == [item.delivery_id]
     assert [(row.status, row.seq, row.delivery_id) for row in unsent(spool)] == [("taken", 1, item.delivery_id)]
 
@@ -65,7 +65,7 @@ def test_a_new_delivery_waits_and_says_taken(spool: Spool) -> None:
 def test_a_complete_delivery_says_arrived_alone_and_does_not_wait(spool: Spool) -> None:
     descriptor = a_descriptor()
     item = arriving(descriptor, complete=True)
-    assert put(spool, item) == Taken(new=1, waiting=0, known=0)
+    assert put(spool, item) == TakenBatch(new=1, waiting=0, known=0)
     assert waiting(spool).ready == []
     assert [row.status for row in unsent(spool)] == ["arrived"]
     assert orjson.loads(encode(unsent(spool)[0]))["content_sha256"] == content_digest(())
@@ -74,7 +74,7 @@ def test_a_complete_delivery_says_arrived_alone_and_does_not_wait(spool: Spool) 
 
 def test_the_same_delivery_twice_in_one_batch_is_taken_once(spool: Spool) -> None:
     item = arriving()
-    assert put(spool, item, item) == Taken(new=1, waiting=1, known=1)
+    assert put(spool, item, item) == TakenBatch(new=1, waiting=1, known=1)
     assert len(list_inbox(spool)) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_repeated_delivery_still_in_work_gets_no_answer(spool: Spool) -> None:
     item = arriving()
     put(spool, item)
     send(spool)
-    assert put(spool, item) == Taken(new=0, waiting=0, known=1)
+    assert put(spool, item) == TakenBatch(new=0, waiting=0, known=1)
     assert unsent(spool) == []
 
 
@@ -103,7 +103,7 @@ def test_a_parked_delivery_is_opened_again_when_it_comes_again(spool: Spool) -> 
     end(spool, waiting(spool).ready[0], "the sink refused it")
     assert waiting(spool).ready == []
     send(spool)
-    assert put(spool, item) == Taken(new=0, waiting=1, known=1)
+    assert put(spool, item) == TakenBatch(new=0, waiting=1, known=1)
     assert [found.attempts for found in waiting(spool).ready] == [0]
     assert [row.status for row in unsent(spool)] == ["taken"]
 
@@ -112,7 +112,7 @@ def test_a_parked_delivery_stays_parked_while_nobody_can_have_heard_of_it(spool:
     item = arriving()
     put(spool, item)
     end(spool, waiting(spool).ready[0], "the sink refused it")
-    assert put(spool, item) == Taken(new=0, waiting=0, known=1)
+    assert put(spool, item) == TakenBatch(new=0, waiting=0, known=1)
     assert get_entry(spool, item.delivery_id).state is Status.PARKED
     assert [row.status for row in unsent(spool)] == ["taken", "parked"]
 
@@ -122,15 +122,15 @@ def test_a_copy_of_what_is_parked_asks_nobody_again_until_an_operator_has_it_red
     put(spool, item)
     end(spool, waiting(spool).ready[0], "the sink refused it")
     send(spool)
-    assert put(spool, item) == Taken(new=0, waiting=0, known=1)
+    assert put(spool, item) == TakenBatch(new=0, waiting=0, known=1)
     assert (waiting(spool).ready, [row.status for row in unsent(spool)]) == ([], ["taken", "parked"])
     redriven = item._replace(redriven_at=1_790_000_000_000)
-    assert put(spool, item, redriven, item) == Taken(new=0, waiting=1, known=3)
+    assert put(spool, item, redriven, item) == TakenBatch(new=0, waiting=1, known=3)
     end(spool, waiting(spool).ready[0], "the sink refused it again")
     send(spool)
-    assert put(spool, redriven) == Taken(new=0, waiting=0, known=1)
+    assert put(spool, redriven) == TakenBatch(new=0, waiting=0, known=1)
     again = redriven._replace(redriven_at=1_790_000_000_001)
-    assert put(spool, again) == Taken(new=0, waiting=1, known=1)
+    assert put(spool, again) == TakenBatch(new=0, waiting=1, known=1)
 
 
 def test_addressees_of_one_dispatch_share_its_letter(spool: Spool) -> None:

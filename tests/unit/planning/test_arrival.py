@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from router.planning.arrival import Ahead, Piece, ahead_of, arrival
+from router.planning.arrival import Ahead, PendingDocument, ahead_of, arrival
 from schemas.dispatch import Lane, lane_of
 from schemas.opening import Hours, Windows, is_open, parse_opening
 
@@ -16,7 +16,7 @@ EVENING = parse_opening("18:00-21:00")
 FAR = timedelta(days=90)
 RATE = 4000.0
 
-pieces = st.builds(Piece, st.integers(0, 4), st.integers(0, 5_000_000))
+pieces = st.builds(PendingDocument, st.integers(0, 4), st.integers(0, 5_000_000))
 backlogs = st.lists(pieces, max_size=8)
 spans = st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda pair: pair[0] != pair[1])
 some_windows = st.lists(spans, max_size=2).map(lambda pairs: tuple(Hours(*pair) for pair in pairs))
@@ -24,8 +24,8 @@ moments = st.integers(0, 30 * 24 * 60).map(lambda minutes: NOON + timedelta(minu
 
 
 def when(
-    own: Piece,
-    backlog: list[Piece],
+    own: PendingDocument,
+    backlog: list[PendingDocument],
     windows: Windows = (),
     *,
     now: datetime = NOON,
@@ -38,71 +38,81 @@ def when(
 
 
 def test_an_idle_line_takes_the_bytes_at_its_rate() -> None:
-    assert when(Piece(0, 40_000), []) == NOON + timedelta(seconds=10)
-    assert when(Piece(0, 0), []) == NOON
+    assert when(PendingDocument(0, 40_000), []) == NOON + timedelta(seconds=10)
+    assert when(PendingDocument(0, 0), []) == NOON
 
 
 def test_what_is_more_urgent_comes_first_and_what_is_less_urgent_does_not_count() -> None:
-    backlog = [Piece(3, 4000), Piece(1, 8000), Piece(0, 400_000)]
-    assert when(Piece(2, 4000), backlog) == NOON + timedelta(seconds=2)
-    assert when(Piece(1, 9000), backlog) == NOON + timedelta(seconds=(4000 + 8000 + 9000) / RATE)
+    backlog = [PendingDocument(3, 4000), PendingDocument(1, 8000), PendingDocument(0, 400_000)]
+    assert when(PendingDocument(2, 4000), backlog) == NOON + timedelta(seconds=2)
+    assert when(PendingDocument(1, 9000), backlog) == NOON + timedelta(seconds=(4000 + 8000 + 9000) / RATE)
 
 
 def test_in_its_class_the_smaller_comes_first_and_the_largest_gets_its_share() -> None:
-    assert ahead_of(Piece(0, 100), [Piece(0, 100), Piece(0, 101)]) == Ahead(normal=100 + 40)
-    assert ahead_of(Piece(0, 100), [Piece(0, 5000)]) == Ahead(normal=20)
-    assert ahead_of(Piece(0, 1000), [Piece(0, 900)] * 100) == Ahead(normal=5000), "it is the largest, and is paid"
+    assert ahead_of(PendingDocument(0, 100), [PendingDocument(0, 100), PendingDocument(0, 101)]) == Ahead(
+        normal=100 + 40
+    )
+    assert ahead_of(PendingDocument(0, 100), [PendingDocument(0, 5000)]) == Ahead(normal=20)
+    assert ahead_of(PendingDocument(0, 1000), [PendingDocument(0, 900)] * 100) == Ahead(normal=5000), (
+        "it is the largest, and is paid"
+    )
 
 
 def test_outside_of_the_hours_only_what_is_urgent_arrives() -> None:
     at_six = NOON + timedelta(hours=6)
-    assert when(Piece(1, 4000), [], EVENING) == at_six + timedelta(seconds=1)
-    assert when(Piece(2, 4000), [], EVENING) == NOON + timedelta(seconds=1)
+    assert when(PendingDocument(1, 4000), [], EVENING) == at_six + timedelta(seconds=1)
+    assert when(PendingDocument(2, 4000), [], EVENING) == NOON + timedelta(seconds=1)
 
 
 def test_what_does_not_fit_into_the_hours_goes_on_the_next_day() -> None:
-    four_hours = Piece(0, int(RATE) * 4 * 3600)
+    four_hours = PendingDocument(0, int(RATE) * 4 * 3600)
     assert when(four_hours, [], EVENING) == NOON + timedelta(hours=6 + 24 + 1)
-    assert when(Piece(0, int(RATE) * 3 * 3600), [], EVENING) == NOON + timedelta(hours=9), "to the last second"
+    assert when(PendingDocument(0, int(RATE) * 3 * 3600), [], EVENING) == NOON + timedelta(hours=9), (
+        "to the last second"
+    )
 
 
 def test_what_is_urgent_does_not_use_up_the_hours_before_they_begin() -> None:
-    backlog = [Piece(3, int(RATE) * 5 * 3600)]
-    assert when(Piece(0, 4000), backlog, EVENING) == NOON + timedelta(hours=6, seconds=1)
+    backlog = [PendingDocument(3, int(RATE) * 5 * 3600)]
+    assert when(PendingDocument(0, 4000), backlog, EVENING) == NOON + timedelta(hours=6, seconds=1)
 
 
 def test_what_takes_too_long_is_said_to_be_never() -> None:
     with_little_time = timedelta(seconds=9)
-    own = Piece(0, 40_000)
+    own = PendingDocument(0, 40_000)
     assert arrival(own, [], rate=RATE, windows=(), zone=HERE, now=NOON, until=NOON + with_little_time) is None
     assert arrival(own, [], rate=RATE, windows=EVENING, zone=HERE, now=NOON, until=NOON + timedelta(hours=6)) is None
     assert arrival(own, [], rate=1e-9, windows=EVENING, zone=HERE, now=NOON, until=NOON + FAR) is None
-    assert arrival(Piece(4, 1), [], rate=1e-9, windows=(), zone=HERE, now=NOON, until=NOON + FAR) is None
+    assert arrival(PendingDocument(4, 1), [], rate=1e-9, windows=(), zone=HERE, now=NOON, until=NOON + FAR) is None
 
 
 @given(own=pieces, backlog=backlogs, more=pieces, windows=some_windows, now=moments)
 def test_more_on_its_way_is_never_earlier(
-    own: Piece, backlog: list[Piece], more: Piece, windows: Windows, now: datetime
+    own: PendingDocument, backlog: list[PendingDocument], more: PendingDocument, windows: Windows, now: datetime
 ) -> None:
     assert when(own, [*backlog, more], windows, now=now) >= when(own, backlog, windows, now=now)
 
 
 @given(own=pieces, backlog=backlogs, grown=st.integers(0, 1_000_000), windows=some_windows, now=moments)
 def test_a_larger_document_is_never_earlier(
-    own: Piece, backlog: list[Piece], grown: int, windows: Windows, now: datetime
+    own: PendingDocument, backlog: list[PendingDocument], grown: int, windows: Windows, now: datetime
 ) -> None:
-    assert when(Piece(own.urgency, own.size + grown), backlog, windows, now=now) >= when(own, backlog, windows, now=now)
+    assert when(PendingDocument(own.urgency, own.size + grown), backlog, windows, now=now) >= when(
+        own, backlog, windows, now=now
+    )
 
 
 @given(size=st.integers(0, 5_000_000), backlog=backlogs, windows=some_windows, now=moments)
-def test_higher_urgency_is_never_later(size: int, backlog: list[Piece], windows: Windows, now: datetime) -> None:
-    times = [when(Piece(urgency, size), backlog, windows, now=now) for urgency in range(5)]
+def test_higher_urgency_is_never_later(
+    size: int, backlog: list[PendingDocument], windows: Windows, now: datetime
+) -> None:
+    times = [when(PendingDocument(urgency, size), backlog, windows, now=now) for urgency in range(5)]
     assert times == sorted(times, reverse=True)
 
 
 @given(own=pieces, backlog=backlogs, windows=some_windows, now=moments, faster=st.floats(1, 100))
 def test_a_faster_line_is_never_later(
-    own: Piece, backlog: list[Piece], windows: Windows, now: datetime, faster: float
+    own: PendingDocument, backlog: list[PendingDocument], windows: Windows, now: datetime, faster: float
 ) -> None:
     slow, fast = (when(own, backlog, windows, now=now, rate=rate) for rate in (RATE, RATE * faster))
     assert fast <= slow + timedelta(microseconds=1)
@@ -110,7 +120,7 @@ def test_a_faster_line_is_never_later(
 
 @given(own=pieces, backlog=backlogs, windows=some_windows, now=moments)
 def test_what_keeps_to_the_hours_is_complete_while_the_line_is_open(
-    own: Piece, backlog: list[Piece], windows: Windows, now: datetime
+    own: PendingDocument, backlog: list[PendingDocument], windows: Windows, now: datetime
 ) -> None:
     assume(lane_of(own.urgency) is Lane.NORMAL and own.size > 0)
     at = when(own, backlog, windows, now=now)
@@ -121,5 +131,5 @@ def test_what_keeps_to_the_hours_is_complete_while_the_line_is_open(
 
 @pytest.mark.parametrize("hours", ["00:00-24:00", "00:00-12:00, 12:00-24:00"])
 def test_hours_that_never_end_are_no_hours(hours: str) -> None:
-    own = Piece(0, 400_000_000)
+    own = PendingDocument(0, 400_000_000)
     assert when(own, [], parse_opening(hours)) == when(own, [])

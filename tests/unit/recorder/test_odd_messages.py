@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.broker import Delivered, Outcome, Outgoing
+from router.broker import Delivered, Outgoing, PublishOutcome
 from router.broker.wire import Framing, encode
 from router.delivery.recorder import Recorder
 from router.intake.amqp import IntakeDoor
@@ -46,10 +46,10 @@ class Carrier:
     def __init__(self) -> None:
         self.taken: list[Outgoing] = []
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         encode(messages, LINE)
         self.taken.extend(messages)
-        return [Outcome.CONFIRMED] * len(messages)
+        return [PublishOutcome.CONFIRMED] * len(messages)
 
 
 class Unasked:

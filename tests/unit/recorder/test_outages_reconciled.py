@@ -6,13 +6,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rules.outages import Changes, LineState, Outage, ToldBy, settled_skew, up_since
+from router.rules.outages import LineState, Outage, OutageChanges, ToldBy, settled_skew, up_since
 from router.rules.outages import reconcile as reconcile_within
 
 HEARD = 1_000_000
 
 
-def reconcile(known: Sequence[Outage], reported: Sequence[Outage], *, heard_at: int) -> Changes:
+def reconcile(known: Sequence[Outage], reported: Sequence[Outage], *, heard_at: int) -> OutageChanges:
     """With all the patience that there is."""
     return reconcile_within(known, reported, heard_at=heard_at, patience=HEARD)
 
@@ -25,7 +25,7 @@ def told(began: int, ended: int) -> Outage:
     return Outage(began, ended, ToldBy.GATEWAY, began + 7)
 
 
-def applied(known: Sequence[Outage], changes: Changes) -> list[Outage]:
+def applied(known: Sequence[Outage], changes: OutageChanges) -> list[Outage]:
     """The ledger's rows after the changes, as a database would have them."""
     rows = {item.key: item for item in known}
     rows |= {item.key: item for item in changes.changed}
@@ -110,7 +110,7 @@ def test_no_silence_is_left_that_a_report_explains_and_no_other_is_lost(
 @given(silences, reports)
 def test_a_report_that_comes_twice_changes_nothing_the_second_time(known: list[Outage], reported: list[Outage]) -> None:
     rows = applied(known, reconcile(known, reported, heard_at=HEARD))
-    assert reconcile(rows, reported, heard_at=HEARD) == Changes()
+    assert reconcile(rows, reported, heard_at=HEARD) == OutageChanges()
 
 
 @given(silences, reports, st.integers(0, 12))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, select
 
-from router.broker import Delivered, Outcome, Outgoing
+from router.broker import Delivered, Outgoing, PublishOutcome
 from router.delivery.recorder import Recorder
 from router.ledger.engine import open_engine
 from router.ledger.models import delivery, receipt
@@ -78,7 +78,7 @@ class Ground:
 class Carrier:
     """Nothing is put aside here."""
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         raise AssertionError(messages)
 
 

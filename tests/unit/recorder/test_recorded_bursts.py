@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.delivery.recorded import messages_of
-from router.ledger.way.recorded import Entry
+from router.ledger.way.recorded import RecordedReceipt
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.receipt import MAX_BURST, MAX_SAID_BYTES, Burst
@@ -16,10 +16,10 @@ DELIVERIES = [new_id() for _ in range(6)]
 UNITS = ["LCA.02", "LCA.02.05"]
 
 
-def entry(pos: int, delivery: int = 0, status: str = "arrived", reason: str = "") -> Entry:
+def entry(pos: int, delivery: int = 0, status: str = "arrived", reason: str = "") -> RecordedReceipt:
     unit = UNITS[delivery % 2]
     told = (new_id(), DELIVERIES[delivery], status, AT, pos, SHA, reason, "", "", "57", 0, "0.1.0")
-    return Entry("LCA.VP", unit, DELIVERIES[delivery], "", *told)
+    return RecordedReceipt("LCA.VP", unit, DELIVERIES[delivery], "", *told)
 
 
 STATUSES = st.sampled_from(["taken", "arrived", "registered", "assigned", "processing", "completed"])
@@ -29,7 +29,7 @@ LOGS = st.lists(st.tuples(st.integers(0, 5), STATUSES), max_size=60).map(
 
 
 @given(LOGS)
-def test_every_receipt_is_told_once_and_each_deliverys_in_order(log: list[Entry]) -> None:
+def test_every_receipt_is_told_once_and_each_deliverys_in_order(log: list[RecordedReceipt]) -> None:
     told = []
     for issuer, message in messages_of(log):
         burst = parse(Burst, message.template.body, what="burst")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from router.broker import Delivered, Outcome, Outgoing
+from router.broker import Delivered, Outgoing, PublishOutcome
 from router.delivery.recorder import Recorder
 from router.errors import ContentFullError, LedgerTroubleError, LedgerUnavailableError, RefusedError
 from router.intake.amqp import IntakeDoor
@@ -41,9 +41,9 @@ class Carrier:
     def __init__(self) -> None:
         self.dead: list[Outgoing] = []
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         self.dead.extend(messages)
-        return [Outcome.CONFIRMED] * len(messages)
+        return [PublishOutcome.CONFIRMED] * len(messages)
 
 
 @pytest.fixture
@@ -284,8 +284,8 @@ async def test_what_dead_does_not_take_is_left_to_the_broker_and_all_others_are_
     ledger: Engine, writer: Writer
 ) -> None:
     class Full(Carrier):
-        async def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-            return [Outcome.NACKED] * len(messages)
+        async def publish(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
+            return [PublishOutcome.NACKED] * len(messages)
 
     good = arrived(ledger, 3)
     bad = delivered(b"{", type_="receipts", user_id="gateway:LCA.02")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.settings import GatewaySettings
-from consumers.sinks.guard import Policy, schedule
+from consumers.sinks.guard import RetryPolicy, schedule
 from router.errors import ActRefusedError
 from router.ledger.redrives.decisions import (
     BATCH,
@@ -142,7 +142,7 @@ def test_every_redrive_without_failures_sends_each_once_and_ends(
 
 
 def test_the_watch_covers_what_a_gateway_needs_to_park_by_its_own_defaults() -> None:
-    needed = sum(schedule(Policy.of(GatewaySettings())))
+    needed = sum(schedule(RetryPolicy.of(GatewaySettings())))
     assert needed == longest_until_parked() == 363
     assert needed + 60 <= WATCH_SECONDS < needed + 120
 

@@ -20,12 +20,12 @@ from consumers.errors import (
 from consumers.sinks import trouble
 from consumers.sinks.base import Document
 from consumers.sinks.circuit import FAILING_DOCUMENTS, Circuit, CircuitState
-from consumers.sinks.guard import GuardedSink, Policy
+from consumers.sinks.guard import GuardedSink, RetryPolicy
 from router.process.fate import Fate, fate_of
 from schemas.reasons import ReasonCode
 from support.documents import make_document
 
-POLICY = Policy()
+POLICY = RetryPolicy()
 UNIT = "LCA.02.05"
 FAILURE = SinkRetryError("the register is locked")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.sinks.answers import LONGEST_RETRY_AFTER, Delivered, Refused, TryAgain, decide, retry_after, text_of
+from consumers.sinks.answers import LONGEST_RETRY_AFTER, HandedOver, Refused, TryAgain, decide, retry_after, text_of
 from schemas.reasons import ReasonCode as R
 
 NOW = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
@@ -15,9 +15,9 @@ LOGIN, ADDRESS = {401, 403, 407}, {404, 405, 410, 421}
 PASSING = {402, 408, 423, 424, 425, 426, 429}
 
 
-def expected(status: int) -> Delivered | TryAgain | Refused:
+def expected(status: int) -> HandedOver | TryAgain | Refused:
     if 200 <= status < 300:
-        return Delivered()
+        return HandedOver()
     if status in LOGIN:
         return TryAgain(R.SINK_LOGIN)
     if status in ADDRESS or 300 <= status < 400:

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.errors import OutgoingRejectedError
 from consumers.sending.document import DocumentRules, read_document
-from consumers.sending.upload import GONE, Place, Sources
+from consumers.sending.upload import GONE, FolderFile, Sources
 
 LETTER = b'{"notation":"1","subject":"x","issuer":"LCA.02","addressees":["LCA.#"]}'
 RULES = DocumentRules(issuer="LCA.02", hosts=lambda _code: True, max_bytes=2**20)
@@ -34,7 +34,7 @@ def test_a_file_that_cannot_be_opened_now_is_not_taken_for_one_that_was_removed(
     path.write_bytes(b"1234")
     folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     sources = Sources()
-    sources.add("0" * 64, Place(folder, path.name))
+    sources.add("0" * 64, FolderFile(folder, path.name))
     for number in TROUBLE:
         with monkeypatch.context() as patched:
             patched.setattr(os, "open", failing_with(number, path.name))

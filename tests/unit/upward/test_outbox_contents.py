@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from consumers.errors import OutgoingRejectedError
 from consumers.sending import folder as module
-from consumers.sending.document import Document, DocumentRules, read_document
-from consumers.sending.folder import Claimed, OutboxFolder
+from consumers.sending.document import DocumentRules, OutgoingDocument, read_document
+from consumers.sending.folder import ClaimedFolder, OutboxFolder
 from consumers.sending.litter import is_litter
 from consumers.sending.notes import OURS, reason_note
 from support.outboxes import put_out
@@ -32,12 +32,12 @@ LITTER = [
 NAMES = st.sampled_from(["a.pdf", "Báo cáo.docx", "reason.txt", "accepted.json", "-rf", "a b", ".hidden", *LITTER])
 
 
-def read(outbox: OutboxFolder, claimed: Claimed) -> Document:
+def read(outbox: OutboxFolder, claimed: ClaimedFolder) -> OutgoingDocument:
     with outbox.opened(claimed) as directory:
         return read_document(directory, RULES)
 
 
-def end(outbox: OutboxFolder, claimed: Claimed) -> tuple[Path, Document | OutgoingRejectedError]:
+def end(outbox: OutboxFolder, claimed: ClaimedFolder) -> tuple[Path, OutgoingDocument | OutgoingRejectedError]:
     """What the watch and the courier do with it, in short."""
     try:
         document = read(outbox, claimed)
@@ -65,7 +65,7 @@ def test_all_that_lies_in_a_folder_is_sent_or_told(
     final, told = end(outbox, outbox.claim(path))
     assert outbox.claimed() == []
     assert {path.name: path.read_bytes() for path in final.iterdir() if path.name in files} == files, "nothing is lost"
-    if isinstance(told, Document):
+    if isinstance(told, OutgoingDocument):
         assert {file.file_name for file in told.files} | set(told.left_out) == set(files)
         assert all(is_litter(name) or name.startswith(".") for name in told.left_out)
         assert final.parent.name == "sent"
@@ -100,7 +100,7 @@ def test_a_rejected_folder_moved_back_leaves_out_our_note_and_no_other(tmp_path:
     (final / "dispatch.json").write_bytes(orjson.dumps(letter))
     final.rename(outbox.root / "a")
     final, told = end(outbox, outbox.claim(outbox.appeared()[0]))
-    assert isinstance(told, Document)
+    assert isinstance(told, OutgoingDocument)
     assert [file.file_name for file in told.files] == ["a.pdf"]
     assert told.left_out == ("reason.txt",)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.fetching.fetch import Transfer
-from consumers.fetching.order import Job, Share, choose
+from consumers.fetching.order import Share, WaitingContent, choose
 from consumers.fetching.traffic import Traffic, Want
 from consumers.line.precedence import NOTHING, Precedence, Side
 from consumers.spool.taking import Content
@@ -69,7 +69,7 @@ async def test_what_waits_for_something_else_holds_nobody_up() -> None:
 
 @given(st.lists(st.integers(0, 4), max_size=6), st.integers(NOTHING, 4), st.integers(1, 4))
 def test_nothing_below_the_other_directions_class_moves(urgencies: list[int], floor: int, slots: int) -> None:
-    jobs = [Job(str(index), urgency, 10, 0) for index, urgency in enumerate(urgencies)]
+    jobs = [WaitingContent(str(index), urgency, 10, 0) for index, urgency in enumerate(urgencies)]
     chosen = choose(jobs, slots=slots, share=Share(), floor=floor).keys
     assert all(jobs[int(key)].urgency >= floor for key in chosen)
     assert bool(chosen) is (max(urgencies, default=NOTHING) >= max(floor, 0))

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from consumers.errors import OutgoingRejectedError
 from consumers.sending.notes import reason_note
 from consumers.spool import Spool, open_spool, sending
-from consumers.spool.sending import Progress, Rejected, SendingFile, Sent, Taken
+from consumers.spool.sending import Rejected, SendingFile, Sent, TakenDocument, UploadProgress
 from consumers.status import backlog
 from schemas.clock import now_ms
 from schemas.ids import new_id
@@ -24,7 +24,9 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 def put(spool: Spool, name: str, *, urgency: int = 0, size: int = 10, reason: str = "") -> str:
-    item = Taken(new_id(), name, "LCA.02.05", "1/BC", name, urgency, b"{}", (SendingFile("a", "0" * 64, size),), reason)
+    item = TakenDocument(
+        new_id(), name, "LCA.02.05", "1/BC", name, urgency, b"{}", (SendingFile("a", "0" * 64, size),), reason
+    )
     with spool.writing() as conn:
         sending.take(conn, [item])
         sending.take(conn, [item])
@@ -55,8 +57,8 @@ def test_what_a_clock_put_off_that_was_ahead_goes_now_and_what_a_right_one_did_w
 ) -> None:
     ahead, right = put(spool, "ahead"), put(spool, "right")
     with spool.writing() as conn:
-        sending.note(conn, [Progress(ahead, 0, "x", now_ms() + ahead_ms + 30_000)])
-        sending.note(conn, [Progress(right, 0, "x", now_ms() + 30_000)])
+        sending.note(conn, [UploadProgress(ahead, 0, "x", now_ms() + ahead_ms + 30_000)])
+        sending.note(conn, [UploadProgress(right, 0, "x", now_ms() + 30_000)])
     assert order(spool) == ["ahead"]
 
 
@@ -65,7 +67,7 @@ def test_a_document_ends_once(spool: Spool) -> None:
     with spool.writing() as conn:
         sending.accept(conn, [Sent(key, "dispatch", 3)])
         sending.reject(conn, [Rejected(key, "late")])
-        sending.note(conn, [Progress(key, 5, "late")])
+        sending.note(conn, [UploadProgress(key, 5, "late")])
     with spool.reading() as conn:
         ended = sending.stages(conn, [key, "unknown"])
         (shown,) = sending.listed(conn, stages=(), limit=5)
@@ -78,7 +80,7 @@ def test_what_was_postponed_waits_for_its_moment(spool: Spool) -> None:
     key = put(spool, "a")
     later = now_ms() + 60_000
     with spool.writing() as conn:
-        sending.note(conn, [Progress(key, 4, "the router is full", later)])
+        sending.note(conn, [UploadProgress(key, 4, "the router is full", later)])
     assert order(spool) == []
     with spool.reading() as conn:
         assert sending.ready(conn, limit=5, without=())[1] == later
@@ -89,7 +91,7 @@ def test_the_status_counts_what_has_to_go_up(spool: Spool) -> None:
     key = put(spool, "a", size=1000)
     put(spool, "b", reason="wrong")
     with spool.writing() as conn:
-        sending.note(conn, [Progress(key, 400, "")])
+        sending.note(conn, [UploadProgress(key, 400, "")])
     assert (backlog(spool).outgoing, backlog(spool).outgoing_bytes) == (1, 600)
 
 

@@ -21,7 +21,7 @@
     ├── DeliveryRecalledError         a delivery that a recall ended while it was in work
     ├── OutgoingError                 a document that the unit sends
     │   ├── OutgoingRejectedError     it cannot be sent as it is, or the router refused it
-    │   ├── UploadSpoiltError         all its bytes went up and were others than announced
+    │   ├── UploadDamagedError        all its bytes went up and were others than announced
     │   └── UploadsLostError          the router does not have what had gone up
     ├── FetchError                    the content of an attachment did not come
     │   ├── LineError                 the line went: no attempt is counted
@@ -167,7 +167,7 @@ class OutgoingRejectedError(OutgoingError):
         return f"{self.vi}\n{self}" if self.vi else str(self)
 
 
-class UploadSpoiltError(OutgoingError):
+class UploadDamagedError(OutgoingError):
     """All bytes of a file went up, and the router found another SHA-256: it begins again from nothing."""
 
 
@@ -261,7 +261,7 @@ class SinkTroubleError(SinkError):
     """This machine is short of something, or its disk fails: it costs the document no try."""
 
 
-class CopySpoiltError(SinkTroubleError):
+class CopyDamagedError(SinkTroubleError):
     """The gateway's own copy of a content (its SHA-256) is no longer what was verified: it has to be fetched again."""
 
     def __init__(self, reason: str, *, sha256: str) -> None:

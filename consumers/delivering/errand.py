@@ -10,7 +10,7 @@ import structlog
 
 from consumers.errors import (
     ContentGoneError,
-    CopySpoiltError,
+    CopyDamagedError,
     DeliveryRecalledError,
     FetchError,
     SinkParkedError,
@@ -184,7 +184,7 @@ class Errands:
         try:
             await self._bring(errand)
         except SinkWaitError as error:
-            if isinstance(error.__cause__, CopySpoiltError):
+            if isinstance(error.__cause__, CopyDamagedError):
                 self._directory.doubt(error.__cause__.sha256)
             await self._postpone(
                 errand,

@@ -78,7 +78,7 @@ class ContentDir:
         return False
 
     def doubt(self, sha256: str) -> None:
-        """Somebody found a content spoilt: it is hashed when it is next asked for, and fetched again if it is."""
+        """Somebody found a content damaged: it is hashed when it is next asked for, and fetched again if it is."""
         self._right.pop(sha256, None)
 
     def _was_right_lately(self, sha256: str, status: os.stat_result) -> bool:

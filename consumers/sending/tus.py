@@ -16,13 +16,13 @@ from consumers.errors import (
     GatewayError,
     OutgoingRejectedError,
     ServerTroubleError,
+    UploadDamagedError,
     UploadsLostError,
-    UploadSpoiltError,
 )
 from consumers.fetching.answers import REFUSED, Meaning, foreign, is_problem, meaning
 
 VERSION = {"Tus-Resumable": "1.0.0"}
-SPOILT = 460
+CHECKSUM_MISMATCH = 460
 """The status for bytes that are not those of the hash (tus 1.0, extension checksum)."""
 
 
@@ -92,13 +92,13 @@ def meaning_of(
 ) -> GatewayError:
     """What an answer means that is not the one expected: try again, begin again, or ask a person."""
     final = {*REFUSED, HTTPStatus.CONFLICT} if conflict else REFUSED
-    what = meaning(status, ours=ours, final={*final, SPOILT})
+    what = meaning(status, ours=ours, final={*final, CHECKSUM_MISMATCH})
     if what is Meaning.FOREIGN:
         return ForeignAnswerError(foreign(status, headers or {}))
     told = _told(status, body)
     said = _sentence(told) or f"the server answered {status}"
-    if status == SPOILT:
-        return UploadSpoiltError(said)
+    if status == CHECKSUM_MISMATCH:
+        return UploadDamagedError(said)
     if told.type.endswith(":unknown-attachment"):
         return UploadsLostError(said)
     return OutgoingRejectedError(said) if what is Meaning.FINAL else ServerTroubleError(said)

@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadSpoiltError
+from consumers.errors import LineError, OutgoingRejectedError, ServerTroubleError, UploadDamagedError
 from consumers.fetching.fetch import FetchPolicy, Transfer, pauses, stop_after_faults
 from consumers.fetching.origin import Clients
 from consumers.line.connection import LineConnection
@@ -155,17 +155,17 @@ class Uploader:
             OutgoingRejectedError: the router refused it, or the file was changed.
         """
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type((ServerTroubleError, UploadSpoiltError)),
+            retry=retry_if_exception_type((ServerTroubleError, UploadDamagedError)),
             wait=pauses(self._policy),
-            stop=stop_after_faults({UploadSpoiltError: self._policy.wrong_tries}),
+            stop=stop_after_faults({UploadDamagedError: self._policy.wrong_tries}),
             before_sleep=lambda state: self._note_wait(transfer, state),
             reraise=True,
         )
         try:
             await retrying(self._upload_through_drops, transfer)
-        except UploadSpoiltError as error:
+        except UploadDamagedError as error:
             raise OutgoingRejectedError(
-                f"a file was changed while it was being sent, or arrives spoilt: {error}"
+                f"a file was changed while it was being sent, or arrives damaged: {error}"
             ) from error
 
     async def _upload_through_drops(self, transfer: Transfer) -> None:

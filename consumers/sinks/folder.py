@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumers.errors import CopySpoiltError, SinkError, SinkRefusedError, SinkRetryError
+from consumers.errors import CopyDamagedError, SinkError, SinkRefusedError, SinkRetryError
 from consumers.sinks.base import Document, DocumentFile
 from consumers.sinks.record import RECORD_NAME, clip, encode_record, file_names
 from consumers.sinks.trouble import told
@@ -158,7 +158,7 @@ def _copy(file: DocumentFile, target: Path) -> None:
         is_right = hashlib.file_digest(own, "sha256").hexdigest() == file.sha256
     if is_right:
         raise SinkRetryError(f"what was written of {file.name} is not what was to be: {said}")
-    raise CopySpoiltError(f"the gateway's own copy of {file.name} is damaged: {said}", sha256=file.sha256)
+    raise CopyDamagedError(f"the gateway's own copy of {file.name} is damaged: {said}", sha256=file.sha256)
 
 
 def _appear(places: _Places) -> None:

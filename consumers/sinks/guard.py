@@ -70,7 +70,7 @@ def pause_after(policy: RetryPolicy, attempts: int) -> float:
 def schedule(policy: RetryPolicy) -> tuple[float, ...]:
     """The longest pause after each failure but the last, which parks the document.
 
-    >>> schedule(Policy(first=1.0, longest=60.0, attempts=8))
+    >>> schedule(RetryPolicy(first=1.0, longest=60.0, attempts=8))
     (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
     """
     return tuple(pause_after(policy, attempts) for attempts in range(1, policy.attempts))

@@ -61,7 +61,7 @@ async def stream_log(
         wanted = parse(q, now_ms=now_ms(), zone=services.zone, of_log=True).wanted
     except FilterError as error:
         raise MalformedError(str(error)) from error
-    start = Start(log_tail.heard_of(last_event_id or seen), after)
+    start = Start(log_tail.read_name(last_event_id or seen), after)
     view = ClientView(viewer.scope, wanted, preferences_of(request).language)
     rows = _Rows(request, services, viewer, view)
     headers = {"x-accel-buffering": "no"}  # nginx would collect the events
@@ -90,8 +90,8 @@ class _Rows:
                 has = come
                 yield self._newsroom.nothing(has)
                 while (news := self._newsroom.news(index, self._view)) is not None:
-                    yield news.text or self._newsroom.nothing(news.heard)
-                    index, has = news.index, news.heard
+                    yield news.text or self._newsroom.nothing(news.seen)
+                    index, has = news.index, news.seen
                     if not await self._newsroom.grows(index, _AT_LEAST_EVERY) or not await self._is_allowed():
                         return
 
@@ -101,7 +101,7 @@ class _Rows:
             return start.state
         while self._newsroom.is_open:
             with suppress(LedgerUnavailableError):
-                return await look(self._services, lambda conn: log_tail.heard_after(conn, start.place))
+                return await look(self._services, lambda conn: log_tail.seen_after(conn, start.place))
             await self._newsroom.rests()
         return Received()
 

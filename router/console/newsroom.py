@@ -37,7 +37,7 @@ class News:
 
     text: bytes
     index: int
-    heard: Received
+    seen: Received
 
 
 class Newsroom:
@@ -53,7 +53,7 @@ class Newsroom:
     def _forget(self) -> None:
         self._tail = LogTail()
         self._is_ready = False
-        self._heard = Received()
+        self._seen = Received()
         self._first = 0
         self._kept: deque[Fresh] = deque()
         self._rows: dict[tuple[int, str], bytes] = {}
@@ -67,7 +67,7 @@ class Newsroom:
     @property
     def end(self) -> tuple[int, Received]:
         """The index of the next entry, and all that has come in before it."""
-        return self._first + len(self._kept), self._heard
+        return self._first + len(self._kept), self._seen
 
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -94,7 +94,7 @@ class Newsroom:
 
     async def catches_up(self, has: Received, within: float) -> bool:
         """Wait until all has come in that a client has got, which may have had it from another process before."""
-        return await self._wait(lambda: self._heard.joined(has) == self._heard, within)
+        return await self._wait(lambda: self._seen.joined(has) == self._seen, within)
 
     async def _wait(self, holds: Callable[[], bool], within: float | None) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -120,19 +120,19 @@ class Newsroom:
         if found is None:
             new = [self._kept[place] for place in range(index - self._first, len(self._kept))]
             shown = [fresh for fresh in new if log_tail.fits(fresh, view.scope, view.wanted)]
-            text = b"".join(self.event(fresh.entry, fresh.heard, view.language) for fresh in shown)
-            end, heard = self.end
-            found = self._made[index, view] = News(text, end, heard)
+            text = b"".join(self.event(fresh.entry, fresh.seen, view.language) for fresh in shown)
+            end, seen = self.end
+            found = self._made[index, view] = News(text, end, seen)
         return found
 
-    def event(self, entry: LogEntry, heard: Received, language: str) -> bytes:
+    def event(self, entry: LogEntry, seen: Received, language: str) -> bytes:
         """An entry as an event."""
-        return b"id: %s\n%s" % (log_tail.name_of(heard).encode(), self._row(entry, language))
+        return b"id: %s\n%s" % (log_tail.name_of(seen).encode(), self._row(entry, language))
 
     @staticmethod
-    def nothing(heard: Received) -> bytes:
+    def nothing(seen: Received) -> bytes:
         """An event that shows nothing: it only says what the client has got, and that there is life."""
-        return b"id: %s\n\n" % log_tail.name_of(heard).encode()
+        return b"id: %s\n\n" % log_tail.name_of(seen).encode()
 
     def _row(self, entry: LogEntry, language: str) -> bytes:
         key = (entry.pos, language)
@@ -159,11 +159,11 @@ class Newsroom:
         tail = self._tail
         fresh = await look(self._services, tail.read)
         was_ready, self._is_ready = self._is_ready, True
-        before, self._heard = self._heard, tail.heard
+        before, self._seen = self._seen, tail.seen
         self._made.clear()
         self._kept.extend(fresh)
         while len(self._kept) > KEPT:
             self._kept.popleft()
             self._first += 1
-        if fresh or not was_ready or self._heard != before:
+        if fresh or not was_ready or self._seen != before:
             self._tell()

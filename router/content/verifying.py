@@ -28,7 +28,7 @@ def verify_all(
     Args:
         store: whose contents.
         named: the names that should be there.
-        forms: hashes a content's forms and removes the spoilt.
+        forms: hashes a content's forms and removes the damaged ones.
         restore: makes a content again from what else is there.
         on_hashed: told each name when its file was hashed.
     """

@@ -41,7 +41,8 @@ class Ahead:
 def ahead_of(own: PendingDocument, backlog: Collection[PendingDocument]) -> Ahead:
     """What comes before a document that is sent behind a backlog.
 
-    >>> ahead_of(Piece(0, 100), [Piece(3, 50), Piece(0, 10), Piece(0, 1000)])
+    >>> backlog = [PendingDocument(3, 50), PendingDocument(0, 10), PendingDocument(0, 1000)]
+    >>> ahead_of(PendingDocument(0, 100), backlog)
     Ahead(express=50, normal=32)
     """
     first = [piece for piece in backlog if piece.urgency > own.urgency]

@@ -32,7 +32,7 @@ class LateError(Exception):
     """There was no time to compress it."""
 
 
-class SpoiltError(Exception):
+class DamagedFileError(Exception):
     """The file is not what its name says: a form of it would be wrong for ever."""
 
 
@@ -77,7 +77,7 @@ def compressed(
 
     Raises:
         LateError: there is no time left.
-        SpoiltError: the file's bytes do not have the SHA-256 that is its name.
+        DamagedFileError: the file's bytes do not have the SHA-256 that is its name.
     """
     options: dict[int, int] = {
         _OPTION.compression_level: level,
@@ -95,7 +95,7 @@ def compressed(
             digest.update(chunk)
             yield compressor.compress(chunk)
     if digest.hexdigest() != source.name:
-        raise SpoiltError(f"{source} is not what its name says")
+        raise DamagedFileError(f"{source} is not what its name says")
     yield compressor.flush()
 
 

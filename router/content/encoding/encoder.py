@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Engine
 
 from router.content import ContentStore
-from router.content.encoding.compress import LateError, SpoiltError
+from router.content.encoding.compress import DamagedFileError, LateError
 from router.content.encoding.forms import StoredForm
 from router.content.encoding.maker import Maker
 from router.errors import RouterError
@@ -30,7 +30,7 @@ LEAST_BYTES = MAX_DESCRIPTOR_BYTES
 """Smaller contents ride inside their descriptors, or are too small to be worth it."""
 _TRIED_DICTIONARIES = 3
 _REMAKE_SECONDS = 20.0
-_TROUBLES = (OSError, RouterError, SpoiltError, zstd.ZstdError, MemoryError)
+_TROUBLES = (OSError, RouterError, DamagedFileError, zstd.ZstdError, MemoryError)
 
 
 class Encoder:

@@ -53,22 +53,22 @@ def find(store: ContentStore, sha256: str, *, doubted: bool = False) -> list[Sto
 
 
 def verify(store: ContentStore, sha256: str, pace: Callable[[int], None] = lambda _count: None) -> int:
-    """Hash the forms of a content as the disk has them now, and remove the spoilt ones; how many those were.
+    """Hash the forms of a content as the disk has them now, and remove the damaged ones; how many those were.
 
     Args:
         store: where the content lies.
         sha256: the content's name.
         pace: see :func:`router.content.disk.digest_of`.
     """
-    spoilt = [
+    damaged = [
         path
         for path in _names(store, sha256)
         if (form := _named(path, 0)) is not None and _etag_on_disk(path, pace) not in {form.etag, _GONE}
     ]
-    for path in spoilt:
+    for path in damaged:
         path.unlink(missing_ok=True)
         log.warning(Event.CONTENT_FORM_SPOILT, path=str(path))
-    return len(spoilt)
+    return len(damaged)
 
 
 def keep(
@@ -148,7 +148,7 @@ def _etag_on_disk(path: Path, pace: Callable[[int], None]) -> str:
 
 
 def _sound(path: Path) -> StoredForm | None:
-    """The form at a path, its bytes looked at once in the life of this process; None when it is none, or is spoilt."""
+    """The form at a path, its bytes looked at once in the life of this process; None when it is none, or is damaged."""
     try:
         status = path.stat()
         form = _named(path, status.st_size)

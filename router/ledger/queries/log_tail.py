@@ -40,18 +40,18 @@ _STATE = re.compile(r"(\d{1,18})(?::(\d{1,18}(?:-\d{1,18})?(?:,\d{1,18}(?:-\d{1,
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """An entry that has just come in, with its document's folded text; ``heard`` is what had come with it."""
+    """An entry that has just come in, with its document's folded text; ``seen`` is what had come with it."""
 
     entry: LogEntry
     search: str
-    heard: Received
+    seen: Received
 
 
 class LogTail:
     """Reads on from the log's end as it is at the first reading."""
 
     def __init__(self) -> None:
-        self.heard = Received()
+        self.seen = Received()
         """Every place that has been read, or that is settled: nothing comes in there any more."""
         self._began = False
         self._last = 0
@@ -73,11 +73,11 @@ class LogTail:
     def _begin(self, conn: Connection, end: int, look_back: int) -> None:
         settled = max(min(end, reaches(conn, now_ms() - look_back * 1000) - 1), 0) if look_back else end
         places = conn.scalars(select(receipt.c.pos).where(receipt.c.pos > settled, receipt.c.pos <= end)).all()
-        self.heard, self._told, self._last = _with(Received(settled), places), set(places), end
+        self.seen, self._told, self._last = _with(Received(settled), places), set(places), end
         self._began = True
 
     def _new(self, conn: Connection) -> list[tuple[LogEntry, str]]:
-        gaps = self.heard.missing(above=0, told=self._last)
+        gaps = self.seen.missing(above=0, told=self._last)
         wanted = [receipt.c.pos.between(first, last) for first, last in gaps]
         if len(gaps) > _MOST_GAPS:
             wanted = [receipt.c.pos.between(gaps[0][0], self._last)]
@@ -93,16 +93,16 @@ class LogTail:
     def _note(self, place: int) -> Received:
         self._told.add(place)
         self._last = max(self._last, place)
-        self.heard = _with(self.heard, [place])
-        return self.heard
+        self.seen = _with(self.seen, [place])
+        return self.seen
 
     def _settle(self, end: int, look_back: int) -> None:
         """Nothing comes in any more below where the log ended some seconds ago."""
         now = time.monotonic()
         self._ends.append((now, end))
         while self._ends and self._ends[0][0] <= now - look_back:
-            self.heard = self.heard.up_to(min(self._ends.popleft()[1], self._last))
-        self._told = {place for place in self._told if place > self.heard.through}
+            self.seen = self.seen.up_to(min(self._ends.popleft()[1], self._last))
+        self._told = {place for place in self._told if place > self.seen.through}
 
 
 def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
@@ -153,13 +153,13 @@ def missed(
     return Missed(entries, page[-1].pos if len(page) == MAX_ENTRIES else None)
 
 
-def name_of(heard: Received) -> str:
-    """The name of what has come, as :func:`heard_of` reads it: ``120``, or ``120:122-130,140``."""
-    ahead = write_runs(heard.ahead[:_MOST_TOLD])
-    return f"{heard.through}:{ahead}" if ahead else str(heard.through)
+def name_of(seen: Received) -> str:
+    """The name of what has come, as :func:`read_name` reads it: ``120``, or ``120:122-130,140``."""
+    ahead = write_runs(seen.ahead[:_MOST_TOLD])
+    return f"{seen.through}:{ahead}" if ahead else str(seen.through)
 
 
-def heard_of(name: str) -> Received | None:
+def read_name(name: str) -> Received | None:
     """What has come, from its name; None: it is no such name."""
     match = _STATE.fullmatch(name)
     if match is None:
@@ -167,14 +167,14 @@ def heard_of(name: str) -> Received | None:
     return Received(int(match[1])).joined(Received(0, read_runs(match[2] or "")))
 
 
-def heard_after(conn: Connection, place: int) -> Received:
+def seen_after(conn: Connection, place: int) -> Received:
     """What somebody has got who knows a place alone; what may have come in below it since is told again."""
     return Received(max(before_late_ones(conn, place, LOOK_BACK.get(conn.dialect.name, 0)), 0))
 
 
-def _with(heard: Received, places: Iterable[int]) -> Received:
+def _with(seen: Received, places: Iterable[int]) -> Received:
     """Every place is kept: one that was forgotten would be missed by who comes back."""
-    return heard.joined(Received(0, tuple((place, place) for place in sorted(places))))
+    return seen.joined(Received(0, tuple((place, place) for place in sorted(places))))
 
 
 def _upto(place: int, come: Received) -> Received:

@@ -80,7 +80,7 @@ def _places_after(console: Console, place: int) -> set[int]:
 
 
 @contextmanager
-def heard(engine: Engine) -> Iterator[list[str]]:
+def seen(engine: Engine) -> Iterator[list[str]]:
     """The statements that run inside."""
     statements: list[str] = []
 
@@ -174,7 +174,7 @@ async def test_clients_who_want_the_same_are_read_and_made_their_rows_once(conso
         async with AsyncExitStack() as stack:
             listeners = [await stack.enter_async_context(listening(admin, path)) for _ in range(20)]
             await holds(lambda: all("id: " in item.text for item in listeners), what="all listen")
-            with heard(console.engine) as queries:
+            with seen(console.engine) as queries:
                 await asyncio.to_thread(tell, console, 50)
                 await holds(lambda: all(newest + 50 in item.places for item in listeners), what="the rows come to all")
             of_log = [query for query in queries if "dispatch.search" in query]

@@ -75,7 +75,7 @@ async def test_no_number_in_an_address_breaks_the_router(console: Console) -> No
     headers = {"Authorization": f"Bearer {token}"}
     async with console.as_("admin") as browser:
         for place_in_walk, (path, name) in enumerate([*PAGES, *CALLS]):
-            if "live" in path:  # it has no end; its number is read by `heard_of`, which bounds it
+            if "live" in path:  # it has no end; its number is read by `read_name`, which bounds it
                 continue
             # Each parameter meets each value, on either database half of them.
             for value in VALUES[(place_in_walk + (console.engine.dialect.name == POSTGRESQL)) % 2 :: 2]:

@@ -79,9 +79,9 @@ def test_every_entry_is_read_once_and_its_name_tells_what_has_come(ledger: Engin
     with reading(ledger) as conn:
         assert [item.entry for item in found] == read_log(conn, EVERYTHING)[: len(found)]
     for item in found:
-        name = log_tail.name_of(item.heard)
-        assert log_tail.heard_of(name) == item.heard
-        assert item.heard.holds(item.entry.pos)
+        name = log_tail.name_of(item.seen)
+        assert log_tail.read_name(name) == item.seen
+        assert item.seen.holds(item.entry.pos)
 
 
 def test_an_entry_that_comes_in_late_is_read_and_told_to_who_was_away(ledger: Engine) -> None:
@@ -103,10 +103,10 @@ def test_an_entry_that_comes_in_late_is_read_and_told_to_who_was_away(ledger: En
     with reading(ledger) as conn:
         (late,) = tail.read(conn)
         places = [early.entry.pos, late.entry.pos]
-        away = log_tail.missed(conn, EVERYTHING, Filter(), has=early.heard, come=tail.heard)
+        away = log_tail.missed(conn, EVERYTHING, Filter(), has=early.seen, come=tail.seen)
     assert places == sorted(places, reverse=True)
     assert [entry.pos for entry, _ in away.entries] == [late.entry.pos]
-    assert away.entries[-1][1] == tail.heard
+    assert away.entries[-1][1] == tail.seen
 
 
 @given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)), st.integers(0, 40), st.integers(0, 40))

@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from consumers.errors import CopySpoiltError, SinkRefusedError, SinkRetryError, SinkTroubleError
+from consumers.errors import CopyDamagedError, SinkRefusedError, SinkRetryError, SinkTroubleError
 from consumers.sinks.folder import FolderSink, directory_name
 from schemas.clock import iso
 from support.documents import FILES, LETTER, make_document, visible
@@ -171,7 +171,7 @@ async def test_content_gone_from_the_spool_is_tried_again_and_leaves_nothing(
 async def test_content_of_another_length_is_not_handed_over(sink: FolderSink, root: Path, tmp_path: Path) -> None:
     document = make_document(tmp_path / "spool")
     document.files[0].path.write_bytes(b"short")
-    with pytest.raises(CopySpoiltError, match="5 bytes instead of"):
+    with pytest.raises(CopyDamagedError, match="5 bytes instead of"):
         await sink.deliver(document)
     assert visible(root / "LCA.02.05") == []
 
@@ -253,7 +253,7 @@ async def test_content_that_rotted_in_the_spool_is_not_handed_over(
 ) -> None:
     document = make_document(tmp_path / "spool")
     rot(document.files[0].path)
-    with pytest.raises(CopySpoiltError, match=r"own copy of .* is damaged") as caught:
+    with pytest.raises(CopyDamagedError, match=r"own copy of .* is damaged") as caught:
         await sink.deliver(document)
     assert caught.value.sha256 == document.files[0].sha256
     assert not list(root.rglob(".incoming-*"))

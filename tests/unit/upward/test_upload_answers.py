@@ -10,8 +10,8 @@ from consumers.errors import (
     ForeignAnswerError,
     OutgoingRejectedError,
     ServerTroubleError,
+    UploadDamagedError,
     UploadsLostError,
-    UploadSpoiltError,
 )
 from consumers.sending import tus
 from consumers.sending.upload import LEAST_PATCH, MOST_PATCH, patch_bytes
@@ -47,7 +47,7 @@ def test_what_the_router_refuses_goes_to_a_person_with_every_word_of_it(status: 
 
 
 def test_wrong_bytes_and_lost_files_begin_again() -> None:
-    assert isinstance(tus.meaning_of(460, problem("upload-mismatch"), ours=True), UploadSpoiltError)
+    assert isinstance(tus.meaning_of(460, problem("upload-mismatch"), ours=True), UploadDamagedError)
     assert isinstance(tus.meaning_of(422, problem("unknown-attachment"), ours=True), UploadsLostError)
 
 

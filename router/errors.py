@@ -10,7 +10,7 @@
     ├── NotFoundError            404  not there, or not for this account to see
     ├── ConflictError            409  the same idempotency key with other content
     ├── OffsetConflictError      409  an upload has come another way than its sender thinks
-    ├── UploadExpiredError       410  an upload that nothing came for in too long
+    ├── UploadExpiredError       410  an upload for which nothing has come for too long
     ├── VersionError             412  a version of the upload protocol that is not spoken here
     ├── TooLargeError            413  more bytes than the limit
     ├── UnsupportedMediaError    415  a body of a type that is not read here
@@ -27,7 +27,7 @@
     │   ├── SecrecyRefusedError       classified, and the deployment does not take that
     │   ├── ActRefusedError           an operator's act that what is there now does not allow
     │   ├── DirectoryError            a list of units that does not hold together
-    │   └── ContentMismatchError      the bytes do not have the SHA-256 that was said
+    │   └── ContentMismatchError      the bytes do not have the SHA-256 that was given
     ├── UnavailableError         503  a part that is needed is down; try again
     │   ├── LedgerUnavailableError    the database does not answer
     │   │   ├── LedgerTroubleError    it fails in a way that is not known to last
@@ -57,7 +57,7 @@ class RouterError(Exception):
     """
 
     status: int = 500
-    """The HTTP status that tells it."""
+    """The HTTP status that it is answered with."""
     slug: str = "internal-error"
     """The last part of the problem's type URI (RFC 9457)."""
     title: ClassVar[str] = "Something went wrong inside the router"
@@ -127,7 +127,7 @@ class OffsetConflictError(RouterError):
 
 
 class UploadExpiredError(RouterError):
-    """Nothing came for an upload in too long; it was removed."""
+    """Nothing has come for an upload for too long; it was removed."""
 
     status, slug, title = 410, "upload-expired", "The upload has expired"
     default_hint = "begin it anew with `POST /api/v1/uploads`"
@@ -261,7 +261,7 @@ class DirectoryError(RefusedError):
 
 
 class ContentMismatchError(RefusedError):
-    """The bytes do not have the SHA-256 that was said."""
+    """The bytes do not have the SHA-256 that was given."""
 
     slug, title = "content-mismatch", "The bytes do not have the SHA-256 that names them"
     default_hint = "compute the hash of the file as it is sent, and send it again"

@@ -90,7 +90,7 @@ class Services:
         idle_timeout: seconds without a byte after which an upload is given up.
         allowed_hosts: names that are answered to; none: any.
         hearing: since when a gateway that was not heard of is taken to be gone.
-        provider: where people may log in beside the console's own accounts; None: nowhere.
+        provider: where people may log in other than by the console's own accounts; None: nowhere.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
 

@@ -187,7 +187,7 @@ METRICS = (
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, DEAD, SET_APART, SET_APART_NOW, CONTENT_DAMAGED),
     *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS),
 )
-"""Everything that is exported, beside the process's own CPU, memory and file figures."""
+"""Everything that is exported, apart from the process's own CPU, memory and file figures."""
 
 _STAGES = frozenset({Status.QUEUED, Status.TAKEN, Status.ARRIVED})
 

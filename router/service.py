@@ -36,7 +36,7 @@ from schemas.events import Event
 log = structlog.get_logger()
 _CLOSE_WITHIN = 10.0
 _HANDSHAKE_LONGEST = 600.0
-"""Seconds that bringing up AMQP may take in the end, beside a broker that is busy with its queues."""
+"""Seconds that bringing up AMQP may take in the end, with a broker that is busy with its queues."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two looks at a ledger that is away at the start."""
 

@@ -22,8 +22,8 @@ class Confirms(Generic[Ticket]):
     """Publishes on the wire by sequence number, as the broker counts them (from 1, per channel in confirm mode).
 
     Every publish is settled once: its ticket, whatever the caller put there, comes back with an outcome from exactly
-    one of the methods. A publish that expired keeps its place (it is still on the wire and counts in ``len``) until
-    the broker answers, so a slow broker is not sent ever more.
+    one of the methods. A publish that expired keeps its place (it is still on the wire and counts in ``len``) until the
+    broker answers, so that a slow broker is not sent more and more.
     """
 
     def __init__(self) -> None:

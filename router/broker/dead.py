@@ -18,7 +18,7 @@ from schemas.events import Event
 
 DEAD = "dead"
 MAX_BODY = 1024 * 1024
-"""Bytes of a body that are kept; of a longer one the copy tells size and hash."""
+"""Bytes of a body that are kept; of a longer one the copy gives size and hash."""
 _MAX_REASON = 1000
 _MAX_SHORT = 255
 _MAX_HEADERS = 20

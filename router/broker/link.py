@@ -197,7 +197,7 @@ class Channel:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be used: whatever follows the wish to close it would cost the whole connection (504)."""
+        """Whether it can be used: anything sent after its close would cost the whole connection (504)."""
         return not self._closing and not self.closed.done()
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 from schemas.errors import FieldProblem, InvalidError
 
 PROPERTIES_BYTES = 4096
-"""Of a message that is kept as they came; of larger ones the first headers are, each cut short."""
+"""Properties up to this size are kept as they came; of larger ones only the first headers, each cut short."""
 _MOST_HEADERS, _MOST_OF_VALUE = 20, 300
 Headers = Mapping[str, str | int]
 """Headers that can be sent: text and 64-bit whole numbers (pika refuses floats, so nobody sends them)."""
@@ -103,7 +103,7 @@ def short_headers(headers: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def short_text(value: Any) -> str:
-    """Text as it is, to 300 characters; of anything else a showing, which costs little however large or deep it is."""
+    """Text up to 300 characters; for anything else a bounded description, cheap however large or deep it is."""
     if isinstance(value, str):
         return value[:_MOST_OF_VALUE]
     if isinstance(value, bytes):

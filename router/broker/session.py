@@ -206,7 +206,7 @@ class Session:
             max_batch: the most messages per batch.
             linger: seconds to wait for more after a batch's first message.
             newest_first: messages go to the consumer that came last. For queues with one consumer whose line drops: the
-                broker takes its dead connection for alive for another minute and would go on sending to it by turns.
+                broker takes its dead connection for alive for another minute and would go on sending to it in turn.
             passing: errors of the handler that lie outside of any message. One that fails by itself, again and again
                 while others pass, with another error is put aside; one that meets these is only set apart.
             on_apart: told the queue of each message that is set apart.
@@ -310,7 +310,7 @@ class Session:
         return resolved
 
     async def _serve(self, link: BrokerLink) -> str:
-        within = 2 * self._stack_timeout  # pika has its own time-outs; this is for the case it forgets them
+        within = 2 * self._stack_timeout  # pika has its own time-outs; this is in case it forgets them
         try:
             async with asyncio.timeout(within):
                 await link.opened

@@ -71,7 +71,7 @@ class Sifter:
             await self._run_others(work, others)
         for index in known:
             await work.attempt([index])
-        # One that fails by itself again and again must not have those wait that come meanwhile.
+        # One that fails by itself again and again must not keep waiting those that come meanwhile.
         apart = known if len(others) > 1 or self._failures < PATIENCE else [*known, *others]
         return self._judge(work, set(apart))
 

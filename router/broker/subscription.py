@@ -23,7 +23,7 @@ class Subscription:
         on_message: called with this subscription, the delivery tag and the message.
         on_cancel: called with this subscription and a queue whose consumer the broker has cancelled.
         most: bytes of a message's body; a longer one does not come with it.
-        priority: the broker sends to the consumer with the highest one that has room; None: by turns.
+        priority: the broker sends to the consumer with the highest one that has room; None: in turn.
     """
 
     def __init__(

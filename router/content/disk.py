@@ -69,7 +69,7 @@ def digest_of(fd: int, pace: Callable[[int], None] = lambda _count: None) -> str
 
 @contextmanager
 def disk_full_told() -> Iterator[None]:
-    """Say ContentFullError for a disk or a quota that is full."""
+    """Raise ContentFullError for a disk or a quota that is full."""
     try:
         yield
     except OSError as error:

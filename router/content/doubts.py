@@ -1,4 +1,4 @@
-"""Hashes the contents that units say came wrong: gateways of before ask for no such thing, they park and tell why."""
+"""Hashes the contents that units say came wrong: older gateways do not ask for that, they park and say why."""
 
 import re
 from collections.abc import Callable, Sequence

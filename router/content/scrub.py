@@ -100,7 +100,7 @@ class Scrub:
         self._stopping.set()
 
     def go_on(self) -> None:
-        """Hash for a while, if a round is under way or due and no other router is at it."""
+        """Hash for a while, if a round is under way or due and no other router does so."""
         if not self._rate or self._stopping.is_set():
             return
         try:
@@ -156,7 +156,7 @@ class Scrub:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[bool]:
-    """Whether no other process is at it; nobody else is until the block ends."""
+    """Whether no other process hashes now; none does until the block ends."""
     fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         try:

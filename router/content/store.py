@@ -54,7 +54,7 @@ class State(StrEnum):
 
     SOUND = "sound"
     DAMAGED = "damaged"
-    """Other bytes than the name promises, or some that the disk does not give."""
+    """Other bytes than the name promises, or some that the disk cannot read."""
     MISSING = "missing"
 
 
@@ -118,7 +118,7 @@ class ContentStore:
         if (known := self._known_size(sha256, within)) is not None:
             return known
         with self._hashing[int(sha256[:2], 16) % _STRIPES]:
-            if (known := self._known_size(sha256, within)) is not None:  # by who held the lock before
+            if (known := self._known_size(sha256, within)) is not None:  # by whoever held the lock before
                 return known
             return self.size(sha256) if self.verify(sha256) is State.SOUND else None
 
@@ -216,7 +216,7 @@ class ContentStore:
         return created
 
     def touch(self, sha256: str, *, unless_since: float) -> bool:
-        """Have a content that a submission is about to name count as new to who collects; whether it is here. Blocks.
+        """Have a content that a submission is about to name count as new to the collector; whether it is here. Blocks.
 
         Args:
             sha256: the content's name.

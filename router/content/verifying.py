@@ -1,4 +1,4 @@
-"""Looks at every content once: those that lie in the store are hashed, those that should lie there are looked for."""
+"""Looks at every content once: those in the store are hashed, those that should be there are looked for."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

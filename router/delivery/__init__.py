@@ -1,1 +1,1 @@
-"""What moves deliveries by itself: the parts that run beside the API as long as the process does."""
+"""What keeps deliveries moving: the parts that run beside the API as long as the process does."""

@@ -61,7 +61,7 @@ class Agenda:
         return cause
 
     def end(self, cause: Cause, *, at: float, took: float, changed: bool) -> None:
-        """It is done. One that made queues tells nothing of how long the next will take."""
+        """It is done. One that made queues says nothing about how long the next will take."""
         in_vain = cause is Cause.DOUBT and not changed
         self.pause = max(_FIRST_PAUSE, 2 * self.pause) if in_vain else 0.0
         self.ended_at, self.took, self.failed = at, 0.0 if changed else took, False

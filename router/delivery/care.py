@@ -1,4 +1,4 @@
-"""Ends the care of a group of what is stuck when nothing is left of it."""
+"""Ends the care of a group of stuck deliveries when nothing is left of it."""
 
 import asyncio
 

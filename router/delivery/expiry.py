@@ -45,7 +45,7 @@ class Expiry:
 
 
 def _overdue(engine: Engine, before_ms: int) -> Sequence[tuple[str, bool]]:
-    """Ids of what has had its time, and whether somebody had it sent again."""
+    """Ids of deliveries that are overdue, and whether somebody had them sent again."""
     row = delivery.c
     statement = (
         select(row.id, row.redriven_at.is_not(None))

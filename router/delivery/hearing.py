@@ -6,7 +6,7 @@ from schemas.clock import Clock, now_ms
 
 
 class Hearing:
-    """One time for all who take somebody to be silent.
+    """One time for all who judge whether a gateway is silent.
 
     What a gateway says waits in the broker while this router is not connected, and here while the ledger takes no
     changes. So it counts from when both were there; while one is not, it is the present.
@@ -37,7 +37,7 @@ class Hearing:
         return max(self._up_at, self._anew_at)
 
     def on_session(self, state: SessionState) -> None:
-        """The router's session came up or went."""
+        """The router's session came up or was lost."""
         self._up_at = self._clock() if state is SessionState.UP else None
 
     def begin_anew(self) -> None:

@@ -1,4 +1,4 @@
-"""What a gateway's hello does to the ledger: who is there, what it lost, what it misses, how its line stands."""
+"""What a gateway's hello does to the ledger: who is there, what it lost, what it lacks, how its line stands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def note(grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -
     """Note greetings; how many deliveries each made due.
 
     Args:
-        grace_ms: how long receipts may be overtaken before those that miss are asked for.
+        grace_ms: how long receipts may be overtaken before those that are missing are asked for.
         connection: a transaction that writes.
         greetings: in the order in which they came.
     """

@@ -1,4 +1,4 @@
-"""Takes the lines to be down of which nothing was heard for too long, while we were there to hear it."""
+"""Takes lines to be down that were silent for too long while this router could hear them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from schemas.events import Event
 
 log = structlog.get_logger()
 _LATE_MS = 10_000
-"""A look at the lines that took so long waited for the ledger, and with it all that was to be heard."""
+"""A look that took longer waited for the ledger, and so did whatever gateways said meanwhile."""
 
 
 class LineWatch:

@@ -1,4 +1,4 @@
-"""Asks gateways for receipts that the ledger misses; they are answered by the receipts again."""
+"""Asks gateways for receipts that the ledger lacks; they answer by sending them again."""
 
 from collections.abc import Sequence
 

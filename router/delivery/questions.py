@@ -1,6 +1,6 @@
 """Questions that the router puts to gateways: a message in the unit's express queue, the ledger knows which are due.
 
-A process that dies between the publish and its record asks again when its claim is over, which is answered again.
+A process that dies between the publish and its record asks again when its claim is over, and is answered again.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class Questions(ABC, Generic[Q]):
 
     @classmethod
     def _claim(cls, clock: Clock, connection: Connection, wishes: Sequence[None]) -> list[list[Q]]:
-        """Claim what is due when the claim is made, which may be long after it was wished for."""
+        """Claim what is due when the claim is made, which may be long after it was requested."""
         now = clock()
         return cls._claimed(connection, [QuestionsWanted(now, now + _CLAIM_MS, cls.at_once)] * len(wishes))
 

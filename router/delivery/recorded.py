@@ -36,7 +36,7 @@ _REFUSALS = 5
 """Times that an issuer's queue may refuse before the others no longer wait for it, for ten minutes."""
 _REFUSING_MS = 600_000
 _GATHER = 0.05
-"""Seconds between two looks, however often it is woken: a busy log is read and told in larger pieces."""
+"""Seconds between two looks, however often it is woken: a busy log is read and published in larger pieces."""
 _SETTLE_TRIES = 5
 """Tries in a row that writers may be in the way before one waits for longer."""
 _RELEASE_WITHIN = 1.0
@@ -141,7 +141,7 @@ class RecordedPublisher:
         return place if noted else None
 
     async def _until_taken(self, messages: Sequence[IssuerBurst]) -> bool:
-        """Publish messages in order, those from the first failed one on again; False: we were too long at it."""
+        """Publish messages in order, those from the first failed one on again; False: it took us too long."""
         backoff = Backoff(_PAUSE_FIRST, _PAUSE_LONGEST)
         until = now_ms() + LEASE_MS
         rest, refusals = messages, Counter[str]()

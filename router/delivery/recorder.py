@@ -71,7 +71,7 @@ class Recorder:
         writer: the ledger's group commit.
         publisher: for what ends in ``dead``.
         silence: when an undelivered document is sent again.
-        grace: seconds that a receipt may be overtaken by later ones before it is asked for.
+        grace: seconds for which later receipts may overtake one before it is asked for.
         hearing: since when a gateway that was not heard of is taken to be gone.
         wake: called when something became due by a gap or a new spool.
         on_recorded: told what was recorded, for the metrics.
@@ -100,12 +100,12 @@ class Recorder:
         self._on_recorded = on_recorded
         self._on_kept = on_kept
         self._held: dict[str, list[NewReceipt]] = {}
-        """By their delivery; told with what its unit says, or by who holds them."""
+        """By their delivery; recorded with what its unit says, or when their time is over."""
 
     async def record_along(self, entries: Sequence[NewReceipt], within: float) -> None:
         """Record entries, each with what its delivery's unit says within so many seconds: one change instead of two.
 
-        On a fast line that comes at once. What is held when this process dies was never told.
+        On a fast line that comes at once. What is held when this process dies is never recorded.
         """
         for item in entries:
             self._held.setdefault(item.delivery_id, []).append(item)
@@ -195,7 +195,7 @@ class Recorder:
         return {index: _why_unknown(found) for index, found in unknown.items() if found}
 
     async def _resend(self, item: _Read) -> None:
-        """What a unit misses, or had taken into a spool that is gone, becomes due at once."""
+        """What a unit lacks, or had taken into a spool that is gone, becomes due at once."""
         if item.gap is not None:
             await self._answer_gap(item.gap)
         if item.hello is not None:
@@ -254,7 +254,7 @@ def _apply(
 
 
 def _note_forgotten(connection: Connection, results: Sequence[Result]) -> Collection[str]:
-    """Note what units speak of and the ledger does not have; the deliveries of which they are to speak once more.
+    """Note deliveries that units speak of and the ledger lacks; those of which they are to speak once more.
 
     Those are what a recovery is bringing back: what was said too early is asked for as if it had not come.
     """
@@ -267,7 +267,7 @@ def _note_forgotten(connection: Connection, results: Sequence[Result]) -> Collec
 
 
 def _note_hellos(hearing: Hearing, grace_ms: int, connection: Connection, greetings: Sequence[Greeting]) -> list[int]:
-    """Asked of the hearing here and now: a greeting may have waited long for an absent database."""
+    """By the hearing as it is now: a greeting may have waited long for an absent database."""
     since_ms = hearing.since_ms
     return hellos.note(grace_ms, connection, [replace(item, since_ms=since_ms) for item in greetings])
 

@@ -1,4 +1,4 @@
-"""Has an older ledger told again what it has forgotten: asks the gateways page by page, and enters what they hold."""
+"""Gives an older ledger back what it has forgotten: asks the gateways page by page, and enters what they hold."""
 
 import asyncio
 from collections.abc import Sequence

@@ -150,14 +150,14 @@ class Relay:
 
 
 def claim_now(clock: Clock, policy: RelayPolicy, connection: Connection, wishes: Sequence[None]) -> list[Claimed]:
-    """Claim, with a lease that begins when it is made: the wish may have waited long for an absent database."""
+    """Claim, with a lease that begins when it is made: the request may have waited long for an absent database."""
     now = clock()
     claim = Claim(now, now + round(policy.lease * 1000), policy.batch)
     return outbox.claim(connection, [claim] * len(wishes))
 
 
 def root_of(unit: str, directory: Directory, day: date) -> str | None:
-    """The topmost of a unit and those above it that exist on a day, at whose exchange it is published; None: no one.
+    """The topmost of a unit and those above it that exist on a day, at whose exchange it is published, or None.
 
     As the topology is planned: a publish at an exchange that is not there closes the channel, and all that is in
     flight on it is lost.

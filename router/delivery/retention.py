@@ -35,7 +35,7 @@ class Retention:
     Args:
         writer: the ledger's group commit.
         collector: removes contents.
-        kept: how long what is kept.
+        kept: how long each kind is kept.
     """
 
     def __init__(self, writer: Writer, collector: Collector, kept: RetentionPeriods) -> None:
@@ -80,7 +80,7 @@ class Retention:
 
 
 class UploadExpiry:
-    """Removes unfinished uploads for which nothing came in too long."""
+    """Removes unfinished uploads for which nothing has come for too long."""
 
     def __init__(self, uploads: UploadStore) -> None:
         self._uploads = uploads

@@ -77,7 +77,7 @@ class Keeper:
         writer: for making deliveries of lost queues due.
         steady: set while the relay may publish.
         interval: seconds between comparisons when nothing tells of a difference.
-        on_state: told what each comparison found.
+        on_state: called with what each comparison found.
         retry_longest: the longest pause after a comparison that failed, in seconds.
         clock: the present.
     """
@@ -115,7 +115,7 @@ class Keeper:
         """What the last comparison found."""
 
     def on_session(self, state: SessionState) -> None:
-        """The router's session came up or went: the broker behind it may be another than before."""
+        """The router's session came up or was lost: the broker behind it may be another than before."""
         self._connected = state in {SessionState.UP, SessionState.BLOCKED}
         if state is SessionState.UP:
             self._ask(Cause.CHANGE)
@@ -192,7 +192,7 @@ class Keeper:
         return withdrawn.joined(shaped).joined(granted)
 
     async def _send_again(self, made: Sequence[str]) -> None:
-        if lost := lost_units(made, self._directory()):  # who lost what is known now alone
+        if lost := lost_units(made, self._directory()):  # only now is it known who lost what
             await self._patiently()(self._writer.run, self._make_due, lost)
 
     def _patiently(self) -> AsyncRetrying:

@@ -22,7 +22,7 @@ MAX_ANSWER = 256 * 1024
 _ANSWERS_WITHIN = ClientTimeout(total=10)
 _GOOD_FOR = 3600.0
 _KEYS_AT_MOST_EVERY = 30.0
-"""Seconds between two looks at the keys, so that nobody can have us ask for them on and on."""
+"""Seconds between two looks at the keys, so that nobody can make us ask for them again and again."""
 _REFUSED = frozenset({400, 401, 403})
 _OK = 200
 

@@ -67,7 +67,7 @@ class Directories(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Who submits, under which key of his, in whose trace."""
+    """Who submits, under which of their keys, in which trace."""
 
     sender: Account
     key: str
@@ -164,7 +164,7 @@ class Intake:
             await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
         reached = await self._reached_by(submission)
         rights = await self.rights_of(sender)
-        if sender.role is not Role.OPERATOR or content is self._content:  # one who sends nothing may look
+        if sender.role is not Role.OPERATOR or content is self._content:  # an account that sends nothing may look
             judge(sender, rights, submission, [unit.code for unit in reached.units])
         return await self._prepare(submission, reached, request, content, rights)
 

@@ -79,7 +79,7 @@ def upgrade(target: str | Engine, revision: str = HEAD) -> None:
 
 
 def _close_to_others(url: URL) -> None:
-    """A ledger in a file is its user's alone, also one of a time when it was not; SQLite's files beside it follow."""
+    """A ledger in a file is its user's alone, also one made before that was so; SQLite's files beside it follow."""
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
@@ -151,7 +151,7 @@ def alembic_config(conn: Connection | None = None) -> Config:
 
 @contextmanager
 def _naming_outages() -> Iterator[None]:
-    """Say of what may pass that the ledger is away or in trouble; what is known to last is raised as it is."""
+    """Raise what may pass as the ledger being away or in trouble; what is known to last is raised as it is."""
     try:
         yield
     except DBAPIError as error:
@@ -164,7 +164,7 @@ def _naming_outages() -> Iterator[None]:
 
 
 def trouble_of(error: DBAPIError) -> LedgerTroubleError:
-    """How a failure is told of which nobody knows whether it passes."""
+    """How a failure is reported when nobody knows whether it will pass."""
     return LedgerTroubleError(f"the ledger's database failed with {code_of(error)}: {error.orig}")
 
 

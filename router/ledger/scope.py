@@ -38,7 +38,7 @@ class Scope:
     def sees_delivery_of(self, units: Sequence[str] = (), issuers: Sequence[str] = ()) -> ColumnElement[bool]:
         """As :meth:`sees_delivery`, where units or issuers of these patterns alone are asked for anyway.
 
-        Nothing is asked twice: PostgreSQL takes conditions for independent, so what it hears twice it expects to be
+        Nothing is asked twice: PostgreSQL takes conditions for independent, so it expects what it is told twice to be
         rare, and plans for a handful of rows.
         """
         own = (units and _cover(self.units, units)) or (issuers and _cover(self.issuers, issuers))

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 MAX_WAITING = 20_000
 """Changes that may wait while the database is away, so memory stays bounded; for more there is no room meanwhile."""
 SLOW_SECONDS = 5.0
-"""A commit that takes longer, with the wait for its answer, is told as a database that takes no changes."""
+"""A commit that takes longer, with the wait for its answer, is reported as a database that takes no changes."""
 TRIES = {Fate.CROSSED: 5, Fate.CLASHING: 2}
 """How often a transaction is tried at once when others were in the way."""
 

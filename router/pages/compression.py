@@ -1,7 +1,7 @@
 """Compresses pages, lists and exports by gzip, where nobody else can have a browser ask for them.
 
 BREACH reads a secret of a page by its compressed length: somebody else's site makes a browser ask for the page with
-guesses in the address, which the page repeats beside the secret, and the length is watched on the wire. A browser says
+guesses in the address, which the page repeats next to the secret, and the length is watched on the wire. A browser says
 in ``Sec-Fetch-Site`` who asks; what another site asks for, or a browser that does not say, goes uncompressed. So no
 page has to give up its forms' tokens or repeating a search. Static files hold no secret and are always compressed.
 

@@ -19,7 +19,7 @@ class PageError(Exception):
     """
 
     status: ClassVar[int]
-    """The HTTP status that tells it."""
+    """The HTTP status that it is answered with."""
     slug: ClassVar[str]
     """Its name, by which its words are found."""
     hint: ClassVar[str] = ""

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from router.pages.language import N_
 
 MAX_LENGTH = 20_000
-"""Characters of what is carried; a longer form is told to be lost."""
+"""Characters of what is carried; of a longer form the person is told that it is lost."""
 _SECRET = frozenset({"csrf", "password", "again", "token"})
 """Fields of the session that has ended, or that no page may show."""
 _ACTION = re.compile(r"/console(?:/[A-Za-z0-9._~-]+)+")

@@ -29,7 +29,7 @@ def environment_for(templates: Path, root: str, language: str, timezone: str, **
         root: the path below which its pages lie.
         language: of the words.
         timezone: IANA name of the zone of the times.
-        known: what the templates know besides.
+        known: what else the templates know.
     """
     environment = Environment(
         loader=FileSystemLoader([templates, _TEMPLATES]),

@@ -51,7 +51,7 @@ def require_own(method: str, headers: Headers, *, most: int = MAX_FORM_BYTES) ->
     """Refuse a change that did not come from a page of ours.
 
     Browsers say in ``Sec-Fetch-Site`` or at least in ``Origin`` where a request comes from; one that says neither is
-    no form of ours. Beside it every form of a session carries the session's own token.
+    no form of ours. In addition, every form of a session carries the session's own token.
 
     Args:
         method: of the request.

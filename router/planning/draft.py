@@ -1,4 +1,4 @@
-"""Where the files of a dispatch lie that is only tried: a store beside the real one that is gone afterwards."""
+"""Where the files of a trial dispatch lie: a store beside the real one, removed afterwards."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ async def draft_in(store: ContentStore) -> AsyncIterator[ContentStore]:
 
 
 def take_over(draft: ContentStore, store: ContentStore, names: Iterable[str]) -> None:
-    """Have in a draft, too, what was uploaded before; blocks."""
+    """Put into a draft what was uploaded before; blocks."""
     for name in names:
         if draft.size(name) is None and store.size(name) is not None:
             place = draft.path(name)

@@ -160,7 +160,7 @@ def _fate_of_os(error: OSError) -> Fate:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether something beside the program and its input may be to blame: then it is not the input's fault.
+    """Whether something other than the program and its input may be to blame: then it is not the input's fault.
 
     An unknown failure of the machine or the database counts; an unknown error of Python's is a bug of ours.
     """

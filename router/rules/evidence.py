@@ -11,11 +11,11 @@ from schemas.clock import to_ms
 from schemas.states import BY_PEOPLE, Status
 
 CLOCKS_DIFFER_MS = 5 * 60_000
-"""How far before its acceptance a receipt may be dated: unit clocks that nobody set run that far behind."""
+"""How far before its acceptance a receipt may be dated: unit clocks that nobody sets run that far behind."""
 LATEST_MS = 24 * 3_600_000
 """How far ahead of the present a receipt may be dated."""
 HAS_IT = BY_PEOPLE | {Status.ARRIVED}
-"""Said by nobody who has not got every byte."""
+"""What only a unit that has every byte can say."""
 
 
 class Judged(NamedTuple):

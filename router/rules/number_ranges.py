@@ -1,6 +1,6 @@
-"""Runs of numbers: which of a unit's receipts have been recorded, and which miss. Pure values.
+"""Runs of numbers: which of a unit's receipts have been recorded, and which are missing. Pure values.
 
-Written ``7-9,12``. Runs are in order, do not touch, and stand above ``through``, up to which nothing misses.
+Written ``7-9,12``. Runs are in order, do not touch, and stand above ``through``, up to which nothing is missing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ class Received:
         return Received(through, tuple(ahead))
 
     def missing(self, *, above: int, told: int) -> tuple[Run, ...]:
-        """The runs that miss above a number, up to the highest that is known to have been given."""
+        """The runs that are missing above a number, up to the highest that is known to have been given."""
         return tuple(_between(max(self.through, above), self.ahead, told))
 
 

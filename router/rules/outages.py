@@ -1,4 +1,4 @@
-"""When a unit's line was down: what its gateway reports, brought together with the silence that the router heard.
+"""When a unit's line was down: what its gateway reports, brought together with the silence that the router noticed.
 
 A router learns of an outage late and without edges: nothing is heard any more. The gateway knows both edges and tells
 them once the line is back. Both mean the same outage when their times overlap; then it stays one, with the gateway's

@@ -30,7 +30,7 @@ class Change:
     Args:
         handler: see the module.
         item: what is to be changed.
-        answer: of whom the result is waited for.
+        answer: gets the result.
         weight: rows that it changes.
     """
 

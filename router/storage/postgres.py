@@ -89,7 +89,7 @@ class PatientConnection(psycopg.Connection[Any]):
 
 
 def connect_args(url_query: Any) -> dict[str, Any]:
-    """What is said to libpq beside the URL: a fail-over between several hosts wants the one that can be written to."""
+    """What libpq is given besides the URL: a fail-over between several hosts wants the one that can be written to."""
     args: dict[str, Any] = {name: value for name, value in _DEFAULTS.items() if name not in url_query}
     hosts = url_query.get("host", "")
     several = isinstance(hosts, tuple) or "," in hosts

@@ -23,10 +23,10 @@ def open_sqlite(url: str | URL, pragmas: Mapping[str, str | int], **pool: Any) -
 
     Args:
         url: ``sqlite:///<path>``.
-        pragmas: settings of each connection, beside those that make commits durable.
+        pragmas: settings of each connection, in addition to those that make commits durable.
         pool: SQLAlchemy's arguments for the pool of connections.
     """
-    # Parameters are hidden: an error that says them tells hashes, sessions and letters to who reads the log.
+    # Parameters are hidden: an error that shows them would give hashes, sessions and letters to whoever reads the log.
     engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT}, hide_parameters=True, **pool)
     statements = [f"PRAGMA {name}={value}" for name, value in {**_DURABLE, **pragmas}.items()]
 

@@ -38,8 +38,8 @@ class Making:
         part: how many by one request; a broker on a small machine makes a hundred a second.
         handles: the broker's file handles, for one whose management API does not tell; 0: not known.
         on_made: told the names of each part's queues, empty as they are, before anything can be routed to them. What
-            waited in queues that were lost is to be sent again, and is noted by whoever that is; were it told of
-            afterwards, a kill in between would forget it.
+            waited in queues that were lost has to be sent again, and this call notes that; if it came afterwards, a
+            kill in between would lose it.
     """
 
     part: int = 200
@@ -53,9 +53,9 @@ async def apply(management: Management, vhost: str, wanted: Topology, making: Ma
     Only what is ours is changed: names of our form, logins with our tag. The order is the point:
 
     - access that is withdrawn goes first (:func:`withdraw`);
-    - queues are made in parts, and each part is bound only when the broker has it on disk. One without bindings tells
-      of an apply that was cut off; it is bound if it answers, and else, left by a killed broker, made anew. So an apply
-      that is cut off goes on where it stopped;
+    - queues are made in parts, and each part is bound only when the broker has it on disk. One without bindings was
+      left by an apply that was cut off; it is bound if it answers, and else, left by a killed broker, made anew. So an
+      apply that is cut off goes on where it stopped;
     - what is no longer planned goes last, so a unit that moves in the tree is reachable throughout. A queue that holds
       messages stays, without bindings, and is reported; a later call removes it (:func:`shape`);
     - logins come after the bindings they publish to: a broker drops, and confirms, what it cannot route

@@ -53,11 +53,11 @@ def handles_for(queues: int) -> int:
 
 
 async def capacity_of(management: Management, told: int = 0) -> Capacity | None:
-    """What the broker can hold, of a cluster its smallest node; None when nobody tells.
+    """What the broker can hold, of a cluster its smallest node; None when that is not known.
 
     Args:
         management: the broker's.
-        told: its file handles when it collects no statistics, and so does not tell them itself; 0: not known either.
+        told: its file handles when it collects no statistics, and so does not report them itself; 0: not known either.
 
     Raises:
         ManagementError: the broker is not reachable or refuses.

@@ -102,5 +102,5 @@ def _issuer(account: str, pattern: str, roots: Sequence[str]) -> Grant:
 
 
 def _own_queues(account: str) -> str:
-    """``upstream.<account>.<label>``; without a dot in the label, lest LCA.VP owned the queues of LCA.VP.02."""
+    """``upstream.<account>.<label>``; without a dot in the label, lest LCA.VP own the queues of LCA.VP.02."""
     return rf"upstream\.{re.escape(account)}\.[a-z0-9_-]+"

@@ -77,7 +77,7 @@ class Bounds:
     channels: int = 2000
     """Of one account at once, over all its connections."""
     spare_queues: int = 1000
-    """Of upstream systems together, beside the planned ones; up to a thousand more, see :func:`_most_queues`."""
+    """Of upstream systems together, besides the planned ones; up to a thousand more, see :func:`_most_queues`."""
 
 
 def plan(

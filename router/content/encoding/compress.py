@@ -19,7 +19,7 @@ THOROUGH_COSTS = 15
 LEAST_SAVING = 0.05
 """What zstd has to save of the plain bytes, else they travel as they are."""
 LEAST_SAVING_BY_DICTIONARY = 1 / 3
-"""What a dictionary has to save of what would travel without it: it ties the form to who holds the dictionary."""
+"""What a dictionary has to save of what would travel without it: it ties the form to those who hold the dictionary."""
 _SAMPLE_LEVEL = 3
 _SAMPLE_PIECE = 64 * 1024
 _SAMPLED_FROM = 4 * _SAMPLE_PIECE

@@ -45,7 +45,7 @@ def find(store: ContentStore, sha256: str, *, doubted: bool = False) -> list[Sto
     Args:
         store: where the content lies.
         sha256: the content's name.
-        doubted: somebody got something else by them, so what is known of them counts for nothing.
+        doubted: somebody received wrong bytes by them, so they are hashed whatever is known of them.
     """
     if doubted:
         verify(store, sha256)

@@ -1,6 +1,6 @@
 """Keeps uploads that are not whole yet: announced, continued at the byte, verified at the end, or expired.
 
-An account has one upload for each content. So who announces the same content again, after an answer was lost or the
+An account has one upload for each content. So whoever announces the same content again, after an answer was lost or the
 sender's process was killed, finds it where it was. A finished one is remembered until it would have expired: the last
 answer may have been lost, and what came must not be sent again.
 """

@@ -1,1 +1,1 @@
-"""What people do beside units and dispatches: care of what is stuck, tokens; each act is in the audit log."""
+"""What people do besides acts on units and dispatches: care of what is stuck, tokens; each is in the audit log."""

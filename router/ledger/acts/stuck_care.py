@@ -1,8 +1,8 @@
-"""Who takes care of a group of what is stuck: one person with a note, until they leave it or nothing is left of it.
+"""Who takes care of a group of stuck deliveries: one person with a note, until they leave it or nothing is left of it.
 
-Only who may act on all units of a group takes care of it, and only who sees all of them is told: the note speaks of the
-whole. That a group is empty is seen by :func:`end_empty`, which the router calls again and again; till then it is shown
-nowhere, because no group is there to show it at.
+Only someone who may act on all units of a group can take care of it, and only someone who sees all of them is told: the
+note speaks of the whole. That a group is empty is seen by :func:`end_empty`, which the router calls again and again;
+till then it is shown nowhere, because no group is there to show it at.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from router.ledger.units.unit_acts import By
 from schemas.clock import day_at
 
 BY_ITSELF = "congvan"
-"""In the audit log, of what nobody did."""
+"""The name in the audit log where no person acted."""
 MAX_NOTE = 500
 _TAKEN, _LOOK = "somebody has taken it meanwhile, or left it", "look again who takes care of it"
 
@@ -71,7 +71,7 @@ def find_group(conn: Connection, scope: Scope, group_id: str, *, now_ms: int, da
 
 
 def take(conn: Connection, scope: Scope, group_id: str, by: By, *, seen: int | None, day: date) -> Care:
-    """Take care of a group, also in the place of somebody else; who does already changes the note.
+    """Take care of a group, also in the place of somebody else; whoever does so already changes the note.
 
     Args:
         conn: a transaction that writes.
@@ -103,7 +103,7 @@ def take(conn: Connection, scope: Scope, group_id: str, by: By, *, seen: int | N
 
 
 def leave(conn: Connection, scope: Scope, group_id: str, by: By, *, day: date) -> None:
-    """Take care of a group no more; whoever may act on it may end that for the one who did.
+    """Stop taking care of a group; whoever may act on it may do that for somebody else, too.
 
     Raises:
         NotFoundError: there is no such group, or nobody takes care of it.

@@ -15,7 +15,7 @@ from schemas.rights import DEFAULTS, Rights
 def make(
     conn: Connection, account: Account, by: By, *, expires_at: int | None = None, may: Rights | None = None
 ) -> str:
-    """Make an account, or one anew that has ended.
+    """Make an account, or make one anew that has ended.
 
     Args:
         conn: a transaction that writes.
@@ -40,7 +40,7 @@ def make(
 def replace(
     conn: Connection, account: Account, by: By, *, expires_at: int | None = None, seen: str | None = None
 ) -> str:
-    """Give an account another token; the one before is good no more. Arguments and result as of :func:`make`.
+    """Give an account another token; the previous one is no longer good. Arguments and result as of :func:`make`.
 
     Args:
         conn: a transaction that writes.

@@ -12,7 +12,7 @@ forgotten = Table(
     Column("made_at", BigInteger, nullable=False),  # as its id tells
     Column("told_at", BigInteger, nullable=False),  # when a gateway first told of it
     Column("why", String(300), nullable=False, server_default=""),  # why it could not be rebuilt
-    Column("given_up_at", BigInteger),  # when somebody ended the recovery without it; NULL: it calls for somebody
+    Column("given_up_at", BigInteger),  # when somebody ended the recovery without it; NULL: it needs attention
     Index(
         "ix_forgotten_open",
         "made_at",

@@ -160,8 +160,8 @@ unit_receipts = Table(
     Column("through", BigInteger, nullable=False),  # every receipt up to this one is recorded
     Column("ahead", Text, nullable=False),  # recorded above it, as 7-9,12: see router.rules.number_ranges
     Column("told", BigInteger, nullable=False),  # the highest number known to have been given
-    Column("asked", BigInteger, nullable=False),  # what misses up to this one was asked for
-    Column("ask_at", BigInteger),  # when the gateway is asked for what misses; NULL: nothing does
+    Column("asked", BigInteger, nullable=False),  # what is missing up to this one was asked for
+    Column("ask_at", BigInteger),  # when the gateway is asked for what is missing; NULL: nothing is
     Index(
         "ix_unit_receipts_ask_at",
         "ask_at",

@@ -45,7 +45,7 @@ _ROW = select(
 
 
 def create_account(conn: Connection, account: Account, *, now_ms: int, expires_at: int | None = None) -> str:
-    """Make an account, or one anew that was revoked or has expired.
+    """Make an account, or make one anew that was revoked or has expired.
 
     Args:
         conn: a transaction that writes.
@@ -90,7 +90,7 @@ def gateways_of(conn: Connection, code: str) -> list[AccountRow]:
 
 
 def rotate(conn: Connection, name: str, *, now_ms: int, expires_at: int | None = None) -> str:
-    """Give an account another token; the one before is good no more.
+    """Give an account another token; the previous one is no longer good.
 
     Args:
         conn: a transaction that writes.

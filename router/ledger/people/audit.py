@@ -61,7 +61,7 @@ class Act(StrEnum):
     TOKEN_MADE = "token_made"  # noqa: S105 - the name of an act
     TOKEN_REPLACED = "token_replaced"  # noqa: S105 - the name of an act
     TOKEN_ENDS = "token_ends"  # noqa: S105 - the name of an act
-    """A token was given an end, or another one."""
+    """A token was given an end, or a different one."""
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of an act
     SESSIONS_ENDED = "sessions_ended"
     """Somebody ended their own sessions but one."""

@@ -17,7 +17,7 @@ _NOBODY = "nobody was invited with this account at the identity provider"
 
 
 def set_email(conn: Connection, name: str, email: str) -> None:
-    """Let a person come in by the account that has an address; one that was bound before is bound no more.
+    """Let a person come in by the account that has an address; one that was bound before no longer is.
 
     Raises:
         ValueError: the text is no address.

@@ -1,4 +1,4 @@
-"""Slows down who guesses passwords, and nobody else: by name and address, by address, and by name for strangers.
+"""Slows down whoever guesses passwords, and nobody else: by name and address, by address, and by name for strangers.
 
 A failure counts against three things: the name at that address, the address whatever the name, and the name from
 wherever it is tried. A browser that its person has logged in with before carries a device token; it is counted by
@@ -86,7 +86,7 @@ def locked_names(conn: Connection, names: Iterable[str]) -> dict[str, int]:
 
 
 def forget_devices(conn: Connection, name: str) -> None:
-    """Know none of a person's browsers any more."""
+    """Forget all of a person's browsers."""
     conn.execute(delete(person_device).where(person_device.c.person == name))
 
 

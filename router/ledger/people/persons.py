@@ -139,12 +139,12 @@ def check_grant(role: str, pattern: str) -> RoleGrant:
 
 
 def invite(conn: Connection, name: str, grants: Iterable[RoleGrant] = (), *, now_ms: int) -> str:
-    """Make a person, or give one who is there already another way in; a lock and a revocation end by it.
+    """Make a person, or give an existing one another way in; this ends a lock and a revocation.
 
     Args:
         conn: a transaction that writes.
         name: the login, of :func:`check_name`.
-        grants: what is granted beside what was before.
+        grants: what is granted in addition to what was before.
         now_ms: the present, UTC milliseconds.
 
     Returns:
@@ -215,7 +215,7 @@ def end_login(conn: Connection, name: str, password_hash: str, *, new_hash: str 
 
 
 def let_in(conn: Connection, name: str) -> Person:
-    """The person whom an identity provider has named, when they may come in; who guesses a password here is no matter.
+    """The person whom an identity provider has named, when they may come in; failed passwords here do not count.
 
     Raises:
         NotFoundError: the person's access has ended.

@@ -13,7 +13,7 @@ from router.ledger.people.persons import Person, PersonRole, RoleGrant, hash_of
 from schemas.deadlines import is_over
 
 IDLE_MS = 4 * 3_600_000
-"""A session ends when its person has done nothing for so long; what pages ask by themselves is nothing."""
+"""A session ends when its person has done nothing for so long; what pages ask for by themselves does not count."""
 LONGEST_MS = 12 * 3_600_000
 """It ends so long after the login in any case: a working day."""
 _CLOCKS_DIFFER_MS = 60_000
@@ -44,7 +44,7 @@ def open_session(conn: Connection, name: str, *, now_ms: int, address: str = "")
 
 
 def _has_ended(now_ms: int) -> ColumnElement[bool]:
-    """By idleness or by age; one that a clock opened that was ahead has, too."""
+    """Whether it has ended by idleness or age; one opened by a clock that was ahead has, too."""
     return or_(
         is_over(web_session.c.used_at + IDLE_MS, now=now_ms, longest=IDLE_MS + _CLOCKS_DIFFER_MS),
         is_over(web_session.c.opened_at + LONGEST_MS, now=now_ms, longest=LONGEST_MS + _CLOCKS_DIFFER_MS),

@@ -112,7 +112,7 @@ _ROW = (
 
 
 def rows_of(scope: Scope, wanted: Filter = EVERYTHING_WANTED) -> Rows:
-    """The columns of :class:`DeliveryRow`, of what the scope sees; the filter is for its caller to ask."""
+    """The columns of :class:`DeliveryRow`, of what the scope sees; the caller adds the filter."""
     joined = delivery.join(dispatch).outerjoin(unit, unit.c.code == delivery.c.unit)
     joined = joined.outerjoin(line, line.c.unit == delivery.c.unit)
     joined = joined.outerjoin(unit_trouble, unit_trouble.c.unit == delivery.c.unit)

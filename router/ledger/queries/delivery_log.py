@@ -17,7 +17,7 @@ from schemas.states import Effect, Status
 
 MAX_ENTRIES = 1000
 _DISORDER_MS = 60_000
-"""How far times may fall where places rise: what two routers' changes may wait for their commits apart."""
+"""How far times may fall where places rise: how much longer one router's commit may wait than another's."""
 _FEW = 1000
 """Dispatches that a text is found in so that their receipts are looked up by them."""
 LOOK_BACK = {"postgresql": 5}
@@ -78,7 +78,7 @@ def read_log(
     before: int | None = None,
     limit: int = MAX_ENTRIES,
 ) -> list[LogEntry]:
-    """Entries in the order of the log; a filter's flags are no matter of it.
+    """Entries in the order of the log; a filter's flags do not apply.
 
     Args:
         conn: a transaction.

@@ -128,7 +128,7 @@ def fits(fresh: Fresh, scope: Scope, wanted: Filter) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A page of what somebody missed, each entry with all that is had with it; ``place`` is where the next begins."""
+    """A page of what somebody missed, each entry with what has come by then; ``place`` is where the next begins."""
 
     entries: Sequence[tuple[LogEntry, Received]]
     place: int | None
@@ -173,7 +173,7 @@ def seen_after(conn: Connection, place: int) -> Received:
 
 
 def _with(seen: Received, places: Iterable[int]) -> Received:
-    """Every place is kept: one that was forgotten would be missed by who comes back."""
+    """Every place is kept: one that was forgotten would be missed by whoever comes back."""
     return seen.joined(Received(0, tuple((place, place) for place in sorted(places))))
 
 

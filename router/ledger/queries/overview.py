@@ -27,7 +27,7 @@ CAUSES = (
 )
 """What needs attention, the most pressing first."""
 EXPIRED_LATELY_MS = 7 * 24 * 3_600_000
-"""What expired longer ago is for the list of what is stuck: it calls for nobody any more."""
+"""What expired longer ago is for the list of what is stuck: it no longer needs attention."""
 _BY_REASON = {Flag.PARKED, Flag.EXPIRED}
 _MOST_GROUPS = 200
 _NOT_GOT = [*(state.value for state in UNDELIVERED), Status.PARKED.value, Status.EXPIRED.value]
@@ -297,7 +297,7 @@ def _groups(conn: Connection, scope: Scope, cause: Flag, now_ms: int) -> list[Gr
 
 
 def _told_apart() -> ColumnElement[str]:
-    """What tells groups of one code apart: nothing; and those without one: their reason."""
+    """What tells groups of one code apart: nothing; groups without a code: their reason."""
     return case((delivery.c.reason_code == "", delivery.c.reason), else_="")
 
 

@@ -17,7 +17,7 @@ SHARES = (0.5, 0.95, 0.99)
 
 
 def ranked(values: Sequence[int]) -> list[int]:
-    """For each of :data:`SHARES` the smallest value that this share does not exceed; none of no values."""
+    """For each of :data:`SHARES` the smallest value that this share does not exceed; none where there are no values."""
     ordered = sorted(values)
     return [ordered[math.ceil(share * len(ordered)) - 1] for share in SHARES] if ordered else []
 

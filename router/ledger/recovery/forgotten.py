@@ -18,9 +18,9 @@ from router.ledger.scope import EVERYTHING, Scope
 from schemas.ids import made_at
 
 MOST = 200_000
-"""Deliveries that are kept in mind; what is told beyond that is found when its gateway is asked."""
+"""Deliveries that are remembered; any further ones are found when their gateway is asked."""
 FURTHEST = 100_000
-"""How far above the ledger's own number a gateway's is believed: so many documents no backup of a unit is old."""
+"""How far above the ledger's own number a gateway's is believed: no backup is so many of a unit's documents old."""
 _AHEAD_MS = 24 * 3_600_000
 _LONGEST_WHY = 300
 _COLUMNS = ("delivery_id", "unit", "made_at", "told_at")
@@ -53,7 +53,7 @@ class Lost:
 
 
 def note(conn: Connection, told: Mapping[str, str], now_ms: int) -> int:
-    """Note deliveries that gateways told of, each with its unit, as far as the ledger has them not; how many are new.
+    """Note deliveries that gateways told of, each with its unit, if the ledger does not have them; how many are new.
 
     What is asked back already is asked for once more at the units that tell of something new.
     """
@@ -82,7 +82,7 @@ def settle(conn: Connection, keys: list[str]) -> None:
 
 
 def give_up(conn: Connection, now_ms: int) -> int:
-    """What is still missing calls for nobody any more; how many deliveries."""
+    """What is still missing no longer needs attention; how many deliveries."""
     return conn.execute(update(table).where(table.c.given_up_at.is_(None)).values(given_up_at=now_ms)).rowcount
 
 

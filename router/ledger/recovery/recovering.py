@@ -1,8 +1,8 @@
 """A recovery of the ledger: which units' gateways are asked for what they hold, and how far each has told.
 
-It is opened by an operator, because from then on what gateways tell is entered. A question is put after a hello of a
-gateway that can answer it, and again when the answer fails to come; the next page is asked for when the one before is
-in the ledger. So whatever is killed or lost, the next hello goes on where the ledger says that it was.
+It is opened by an operator, because from then on what gateways tell is entered. A gateway is asked after a hello that
+says it can answer, and again when no answer comes; the next page is asked for when the one before is in the ledger. So
+whatever is killed or lost, the next hello goes on where the ledger says that it was.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -172,7 +172,7 @@ def is_due(conn: Connection, now_ms: int) -> bool:
 
 
 def claim(conn: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[RecountQuestion]]:
-    """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
+    """For each request the questions that are due; nobody else gets them before ``until_ms``."""
     return [list(_claim(conn, wish)) for wish in wishes]
 
 

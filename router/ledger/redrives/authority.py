@@ -1,4 +1,4 @@
-"""On whose authority a redrive is made and goes on: a person, a caller's account, or who holds the ledger itself."""
+"""On whose authority a redrive is made and goes on: a person, an account, or whoever holds the ledger itself."""
 
 from dataclasses import dataclass
 from enum import StrEnum

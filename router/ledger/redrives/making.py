@@ -90,7 +90,7 @@ def make(conn: Connection, new: NewRedrive, *, now_ms: int) -> str:
     """Make a redrive, or find the one that the same request made before; its id.
 
     Raises:
-        ForbiddenError: who asks may act on nothing.
+        ForbiddenError: the caller may act on nothing.
         ConflictError: the token came before with another filter, cut-off, reason or pace.
         ActRefusedError: nothing fits, or too much.
     """

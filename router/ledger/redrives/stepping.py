@@ -55,7 +55,7 @@ def in_work(conn: Connection) -> list[str]:
 
 
 def step(conn: Connection, key: str, *, now_ms: int) -> Stepped:
-    """Do what is to be done now; nothing when another router is at it.
+    """Do what is to be done now; nothing when another router is doing it.
 
     Args:
         conn: a transaction that writes.

@@ -120,7 +120,7 @@ def note_said(conn: Connection, said: GatewayHello, *, contested: bool | None) -
 
 
 def note_health(conn: Connection, codes: Collection[str], health: Health, now_ms: int) -> None:
-    """Put what a gateway says of its units in the place of what it said before; its other units hand over."""
+    """Put what a gateway says of its units in the place of what it said before; units it does not name are in order."""
     told = _by_unit(codes, health.troubles)
     for some in chunks(sorted(codes)):
         conn.execute(delete(unit_trouble).where(unit_trouble.c.unit.in_(some)))
@@ -165,7 +165,7 @@ def take_over(conn: Connection, code: str, spool_id: str) -> None:
 
 
 def _by_unit(codes: Collection[str], troubles: Sequence[Trouble]) -> Mapping[str, Trouble]:
-    """The first trouble told of each unit; what one names no unit for is all units'."""
+    """The first trouble reported for each unit; one that names no unit is every unit's."""
     found: dict[str, Trouble] = {}
     for trouble in troubles:
         for code in trouble.units or codes:

@@ -125,7 +125,7 @@ def give_up(conn: Connection, code: str, by: By, *, day: date) -> Settled:
 
 
 def _mark(conn: Connection, rows: Sequence[Any], heir: str) -> None:
-    """It is settled, and calls for nobody any more."""
+    """It is settled, and no longer needs attention."""
     if rows:
         conn.execute(_HANDED, [{"b_id": row.id, "b_heir": heir} for row in rows])
 

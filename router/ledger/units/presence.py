@@ -88,7 +88,7 @@ _MISSET = (
         since=case((line.c.since > _NOW, _NOW), else_=line.c.since),
     )
 )
-"""What a clock wrote that was ahead: such a line is taken to have been heard of now, and its silence counts again."""
+"""What a clock that was ahead wrote: such a line is taken to have been heard of now, and its silence counts again."""
 _NEAR = select(
     outage.c.unit, outage.c.began_at, outage.c.ended_at, outage.c.told_by, outage.c.gateway_began_at, outage.c.id
 ).where(
@@ -130,7 +130,7 @@ def note_alive(connection: Connection, units: Sequence[str], now_ms: int) -> Non
 
 
 def note_silent(connection: Connection, look: Listening) -> list[str]:
-    """Take the lines to be down of which nothing was heard for too long; their units.
+    """Take lines to be down that were silent for too long; their units.
 
     A router that has not listened for as long itself cannot tell, and leaves them to the next look.
     """

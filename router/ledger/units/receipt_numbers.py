@@ -1,8 +1,9 @@
-"""What the ledger has of each unit's receipts, by the numbers that its spool gave them; what misses is asked for.
+"""What the ledger has of each unit's receipts, by the numbers that its spool gave them; what is missing is asked for.
 
-A receipt that the broker confirmed and lost with its disk is missed in one of two ways: a later one comes and leaves a
-gap, or the gateway's next hello says how many it has given. Missing numbers get a grace, because the two lanes overtake
-each other; then they are asked for, once until the next hello: a question stays in the unit's queue until it is taken.
+That the broker confirmed a receipt and lost it with its disk is noticed in one of two ways: a later one comes and
+leaves a gap, or the gateway's next hello says how many it has given. Missing numbers get a grace, because the two lanes
+overtake each other; then they are asked for, once until the next hello: a question stays in the unit's queue until it
+is taken.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from schemas.deadlines import is_over
 
 @dataclass(frozen=True, slots=True)
 class QuestionsWanted:
-    """A wish for questions that are due: the present, until when they are claimed (both UTC ms), how many at most."""
+    """A request for due questions: the present, until when they are claimed (both UTC ms), how many at most."""
 
     now_ms: int
     until_ms: int
@@ -29,7 +30,7 @@ class QuestionsWanted:
 
 @dataclass(frozen=True, slots=True)
 class MissingNumbers:
-    """Numbers that miss of a unit, none above ``told``; claimed until ``until_ms``."""
+    """Numbers of a unit that are missing, none above ``told``; claimed until ``until_ms``."""
 
     unit: str
     missing: tuple[Run, ...]
@@ -49,7 +50,7 @@ class _Numbers:
     ask_at: int | None = None
 
     def due_at(self, ask_at: int) -> "_Numbers":
-        """The same, to be asked for what misses at ``ask_at`` unless nothing does."""
+        """The same, to be asked for what is missing at ``ask_at`` unless nothing is."""
         missing = self.received.missing(above=self.asked, told=self.told)
         return replace(self, ask_at=ask_at if missing else None)
 
@@ -76,7 +77,7 @@ _SETTLE = (
 
 
 def note(connection: Connection, numbers: Mapping[str, Sequence[int]], *, ask_at: int) -> list[str]:
-    """Note that receipts with these numbers, by unit, are recorded; what then misses is asked for at ``ask_at``.
+    """Note that receipts with these numbers, by unit, are recorded; what is then missing is asked for at ``ask_at``.
 
     Returns:
         The units of which that is noted: a subtree's gateway may name others than there are, and they leave nothing.
@@ -108,7 +109,7 @@ def is_due(connection: Connection, now_ms: int) -> bool:
 
 
 def claim(connection: Connection, wishes: Sequence[QuestionsWanted]) -> list[list[MissingNumbers]]:
-    """For each wish the questions that are due; nobody else gets them before ``until_ms``."""
+    """For each request the questions that are due; nobody else gets them before ``until_ms``."""
     return [list(_claim(connection, wish)) for wish in wishes]
 
 

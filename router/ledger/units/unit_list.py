@@ -62,7 +62,7 @@ def import_units(
 ) -> ImportResult:
     """Merge a list of units, already checked as a whole, into the ledger.
 
-    A unit that got a line has what waited for it sent; one that lost its line has what is on the way wait.
+    When a unit got a line, what waited for it is sent; when one lost its line, what is on the way waits.
 
     Args:
         conn: a transaction that writes.

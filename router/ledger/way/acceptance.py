@@ -192,7 +192,7 @@ def _not_nameable(connection: Connection, item: NewDispatch) -> UnknownAttachmen
 
 
 def told_before(connection: Connection, questions: Sequence[RepeatCheck]) -> list[Accepted | Exception | None]:
-    """What submissions were answered that came before; a conflict when the key named another; None: it is new."""
+    """What submissions that came before were answered; a conflict when the key named another; None: it is new."""
     known = _known(connection, questions)
     found = [(item, _of(item, known)) for item in questions]
     return [None if before is None else _answer_again(item, before) for item, before in found]

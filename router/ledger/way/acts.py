@@ -18,7 +18,7 @@ from schemas.states import Effect, Status
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What became of a redrive: ids of the deliveries that go again, and of the others the reason why not."""
+    """What became of a redrive: ids of the deliveries that are sent again, and for the others the reason why not."""
 
     redriven: tuple[str, ...]
     refused: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Which earlier attachments could be the dictionary of a new one: alike, recent, and in the hands of who gets it."""
+"""Which earlier attachments could be the dictionary of a new one: alike, recent, and in its addressees' hands."""
 
 from collections import Counter
 from collections.abc import Sequence

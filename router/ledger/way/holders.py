@@ -1,4 +1,4 @@
-"""Who has a right to a content: who brought its bytes, or has a delivery with it, now. One function for all doors."""
+"""Who has a right to a content: whoever brought its bytes, or now has a delivery with it. The same for all doors."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ from schemas.states import UNDELIVERED, Status
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A wish for due deliveries: the present, until when they are claimed (both UTC ms), how many at most."""
+    """A request for due deliveries: the present, until when they are claimed (both UTC ms), how many at most."""
 
     now_ms: int
     until_ms: int
@@ -89,7 +89,7 @@ def _due_statement(dialect: str) -> Select[Any]:
 
 
 def claim(connection: Connection, wishes: Sequence[Claim]) -> list[Claimed]:
-    """For each wish the due deliveries with what travels for them; no delivery twice."""
+    """For each request the due deliveries with what travels for them; no delivery twice."""
     claimed: list[Claimed] = []
     for wish in wishes:
         due = _due(connection, wish)
@@ -180,9 +180,9 @@ def make_due(connection: Connection, units: Sequence[str], states: Sequence[Stat
 
 
 def make_due_by_sequence(connection: Connection, unit: str, missing: Sequence[int], now_ms: int) -> int:
-    """Have deliveries that a unit misses published again, as far as it never told that it has them. How many.
+    """Have deliveries that a unit lacks published again, as far as it never said that it has them. How many.
 
-    What has arrived is not: the gateway that misses it has taken another's place, and the unit would get it twice.
+    What has arrived is not: the gateway that lacks it has taken another's place, and the unit would get it twice.
     Nor is what was recalled, has expired, or waits for a paused unit.
     """
     missed = [state.value for state in UNDELIVERED | {Status.PARKED}]

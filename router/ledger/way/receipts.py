@@ -51,7 +51,7 @@ class _DeliveryState:
 
 
 class Recorded(NamedTuple):
-    """What one entry did, and what the metrics want to know of it; ``new``: it was not told before."""
+    """What one entry did, and what the metrics want to know of it; ``new``: it was not in the log before."""
 
     entry: NewReceipt
     step: Step
@@ -130,7 +130,7 @@ _BY_RECALL = {
     Status.PARKED: Status.RECALLED,
     Status.REDRIVEN: Status.RECALLED,
 }
-"""What becomes of a recalled delivery that was on its way when it is told this of."""
+"""What becomes of a recalled delivery that was on its way when one of these is recorded."""
 _OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
 
 
@@ -241,7 +241,7 @@ def _is_same(row: Row, item: NewReceipt) -> bool:
     """
     effect, hashes = Effect(row[_EFFECT]), {row[_CONTENT], item.content_sha256} - {None}
     said = _row(item, item.id, Step(effect), row[_REMARK])
-    if effect is Effect.REFUSED and not row[_REMARK]:  # of a time when the ledger's words stood in the teller's alone
+    if effect is Effect.REFUSED and not row[_REMARK]:  # from before the ledger kept its own words
         said = (*said[:_REASON], row[_REASON], *said[_REASON + 1 :])
     return _content(row) == _content(said) and len(hashes) <= 1
 
@@ -278,7 +278,7 @@ def _judged(current: _DeliveryState, item: NewReceipt) -> Judged:
 
 
 def _recalled(current: _DeliveryState, item: NewReceipt) -> str:
-    """Why a delivery is not sent again that has ended on its way; empty: it was not recalled.
+    """Why a delivery that has ended on its way is not sent again; empty: it was not recalled.
 
     The unit's gateway may be another by now, which never got the recall.
     """
@@ -294,7 +294,7 @@ def _meets_recall(item: NewReceipt, step: Step) -> bool:
 
 
 def _parked(item: NewReceipt, why: str) -> NewReceipt:
-    """An arrival that cannot be believed calls for somebody: by itself it would only be told again."""
+    """An arrival that cannot be believed needs somebody's attention: by itself it would only be reported again."""
     reason = f"its gateway says that it arrived, and is not believed: {why}"
     at = item.recorded_at
     return NewReceipt(

@@ -51,8 +51,8 @@ class Following(NamedTuple):
     """What comes after a place, in the order of the log.
 
     Attributes:
-        entries: what others are told of it.
-        through: the place of the last that was looked at, of which others are told nothing, perhaps.
+        entries: those that others are told.
+        through: the place of the last that was looked at, which may be one that others are not told.
         waiting: more is there, behind a place that somebody may still fill.
     """
 
@@ -63,7 +63,7 @@ class Following(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PublicationClaim:
-    """A wish to be the one that publishes, until a time (UTC ms); ``owner`` names the process."""
+    """A claim to be the one that publishes, until a time (UTC ms); ``owner`` names the process."""
 
     owner: str
     now_ms: int
@@ -124,7 +124,7 @@ def _advance(connection: Connection, item: PublicationStep) -> bool:
 
 
 def _locked(connection: Connection, condition: ColumnElement[bool]) -> int | None:
-    """The place, if the row is as it has to be and nobody else is changing it: who waited here could wait for ever."""
+    """The place, if the row is as it has to be and nobody else is changing it: a wait here could last for ever."""
     statement = select(publication.c.through).where(publication.c.name == NAME, condition)
     through: int | None = connection.scalar(statement.with_for_update(skip_locked=True))
     return through

@@ -72,7 +72,7 @@ def _forget(conn: Connection, key: Column[Any], at: Column[Any], page: Retention
 
 
 def _let_go(conn: Connection, page: RetentionPage) -> Stepped:
-    """A note that came in beside the acceptance of a dispatch, neither seeing the other, is taken back here."""
+    """A note that was made during the acceptance of a dispatch, neither seeing the other, is taken back here."""
     name, noted = dispatch_attachment.c.sha256, content_removed.c.sha256
     if page.after is None:
         conn.execute(delete(content_removed).where(content_removed.c.at == 0, _is_wanted(noted, page.before)))

@@ -1,4 +1,4 @@
-"""Puts right what a clock left that was ahead: deliveries that would wait for a time that nobody meant.
+"""Puts right what a clock that was ahead left: deliveries that would wait for a time that nobody meant.
 
 What is due is found in the outbox by its index alone, so that each look is quick; what was put too far ahead is looked
 for less often, here.

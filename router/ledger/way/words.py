@@ -1,7 +1,7 @@
 """The words by which dispatches are found: of the letter, its files and hashes, and of what units said of it.
 
 A word stands once for its dispatch, and once for each unit that said it: a number in a unit's register and the name of
-who entered it are found by those alone who see that unit's delivery.
+whoever entered it are found only by those who see that unit's delivery.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def keep_letters(conn: Connection, items: Iterable["NewDispatch"]) -> None:
 
 
 def keep_said(conn: Connection, entries: Iterable["NewReceipt"]) -> None:
-    """Keep the words of what people at units said: arrival numbers and names. Machines say none."""
+    """Keep the words of what people at units said: arrival numbers and names. Machines give none."""
     said = [item for item in entries if item.register_number or item.person]
     if not said:
         return

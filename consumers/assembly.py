@@ -41,7 +41,7 @@ CONNECT_WITHIN = 8.0
 """Seconds for the TCP connection to the broker. It is asked for at ever longer intervals; a new one asks at once."""
 
 SHOWN_UNITS = 20
-"""Units in the status file that the sink fails, the longest first."""
+"""Units in the status file whose documents the sink fails, the longest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The line, and who goes over it."""
+    """The line, and what goes over it."""
 
     settings: GatewaySettings
     spool: Spool

@@ -21,8 +21,8 @@
     ├── DeliveryRecalledError         a delivery that a recall ended while it was in work
     ├── OutgoingError                 a document that the unit sends
     │   ├── OutgoingRejectedError     it cannot be sent as it is, or the router refused it
-    │   ├── UploadDamagedError        all its bytes went up and were others than announced
-    │   └── UploadsLostError          the router does not have what had gone up
+    │   ├── UploadDamagedError        all its bytes went up and were not those announced
+    │   └── UploadsLostError          the router does not have what went up
     ├── FetchError                    the content of an attachment did not come
     │   ├── LineError                 the line went: no attempt is counted
     │   │   └── SilentLineError       nothing was heard on a connection for too long
@@ -49,7 +49,7 @@ from schemas.reasons import ReasonCode
 
 
 class GatewayError(Exception):
-    """Base of the errors of this package; ``exit_code`` is how a command ends that meets one."""
+    """Base of the errors of this package; ``exit_code`` is how a command that meets one ends."""
 
     exit_code = 1
 
@@ -205,7 +205,7 @@ class ServerTroubleError(FetchError):
 
 
 class ForeignAnswerError(ServerTroubleError):
-    """What answered is not the router: a captive portal or a proxy of its own mind stands in the line."""
+    """What answered is not the router: a captive portal, or a proxy that answers by itself, stands in the line."""
 
 
 class MachineTroubleError(FetchError):

@@ -125,7 +125,7 @@ class Gateway:
         return assemble(self._settings, spool, writer)
 
     async def _patiently(self, act: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Do what the start needs as soon as disk and spool let it; None when it is to stop before."""
+        """Do what the start needs as soon as disk and spool allow; None when it has to stop before that."""
         pauses = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
             try:
@@ -206,7 +206,7 @@ class Gateway:
             return []
 
     async def _asked_again(self, parts: Parts, pause: float) -> None:
-        """Return after a pause, or when the line is back that was down so long that another may have our place."""
+        """Return after a pause, or when a line is back that was down so long that another may have taken our place."""
         patience = MISSED * self._settings.presence_interval
         end = asyncio.get_running_loop().time() + pause
         while (left := end - asyncio.get_running_loop().time()) > 0:
@@ -217,7 +217,7 @@ class Gateway:
                 return
 
     async def _watch_damage(self, parts: Parts) -> None:
-        """Stop when the spool is found to be damaged, whoever met it: nothing that it says is to be relied on."""
+        """Stop when the spool is found to be damaged, by whatever part: nothing that it says can be relied on."""
         while not parts.spool.damage:  # noqa: ASYNC110 - it is set in threads, by whoever meets it
             await asyncio.sleep(DAMAGE_EVERY)
         self.stop()
@@ -269,10 +269,10 @@ class Gateway:
 
 
 def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:
-    """Who finds work that a person's command wrote: a receipt, a document to be sent."""
+    """The parts that find work which a person's command wrote: a receipt, a document to be sent."""
     return [*(partial(reporter.wake, 0) for reporter in parts.reporters.values()), parts.upward.courier.wake]
 
 
 async def _release_unused(parts: Parts) -> None:
-    """Remove what lies among the contents and no delivery uses any more."""
+    """Remove contents that no delivery uses any more."""
     await parts.writer.run(parts.directory.release, await asyncio.to_thread(parts.directory.at_start))

@@ -1,4 +1,4 @@
-"""What the gateway of a data directory last ran with: the commands beside it need no setting but that directory."""
+"""What the gateway of a data directory last ran with: so commands need no setting but that directory."""
 
 from pathlib import Path
 from typing import Any

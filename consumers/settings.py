@@ -83,7 +83,7 @@ class GatewaySettings(ProgramSettings):
 
     @property
     def timezone(self) -> str:
-        """IANA name of the organisation's zone, which is no matter of this program alone."""
+        """IANA name of the organisation's zone, which is not this program's alone."""
         return zone().key
 
     @property

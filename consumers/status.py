@@ -27,7 +27,7 @@ EVERY = 5.0
 class GatewayState:
     """What the running parts say of themselves; the line's rates in bytes/s, 0 while never measured.
 
-    ``line_reason`` is why the line is not up; empty while it is. ``opening`` is the line's hours and whether they are
+    ``line_reason`` is why the line is not up; empty while it is. ``opening`` is the line's hours and whether it is open
     now, in words; empty when it is always open. ``sink`` is ``working`` or ``failing``; then ``sink_…`` say why, for
     which units. ``taking`` is ``on`` or ``paused``. ``held_elsewhere`` are units for which another gateway works, so
     that this one stands by.

@@ -20,7 +20,7 @@ OfUnit = Annotated[str, typer.Option(help="Of this unit only, where the gateway 
 
 
 def settings_with(**options: Any) -> GatewaySettings:
-    """The settings, with those options in their place that were given.
+    """The settings, with the options that were given in their place.
 
     Raises:
         ValidationError: a value is wrong.

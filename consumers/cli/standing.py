@@ -24,7 +24,7 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
     Raises:
         SpoolMissingError: there is none.
         GatewayStoppedError: it is too old to be of a gateway that runs; it is printed all the same.
-        SecondGatewayError: it runs and stands by, because another gateway works for units of it; printed as well.
+        SecondGatewayError: it runs and stands by, because another gateway works for its units; printed as well.
     """
     directory = settings_with(data_dir=data_dir).data_dir
     path = status_path(directory)

@@ -76,7 +76,7 @@ class Errand:
     """A delivery in work.
 
     Attributes:
-        handing_over: it is at the sink or behind it; better finished than cancelled.
+        handing_over: it is at the sink or beyond; better finished than cancelled.
         ended: it has arrived; otherwise it may be waiting in the spool for its next errand.
         contents: what is kept for it, as far as its descriptor has told.
     """
@@ -172,7 +172,7 @@ class Errands:
             await self._postpone(errand, Postponed(item, step.attempts, retry_at, reason, code=code))
 
     async def note_wait(self, errand: Errand) -> None:
-        """Write into the inbox what a delivery in work waits for, or that it waits no more."""
+        """Write into the inbox what a delivery in work waits for, or that it no longer waits."""
         reason = one_line(errand.want.waits_for, MAX_REASON)
         await self._note(work.postpone, Postponed(errand.item, errand.item.attempts, 0, reason))
 

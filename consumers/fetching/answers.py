@@ -36,7 +36,7 @@ REFUSED = frozenset(
         HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
-"""Final for a document that is sent. 404, 405, 410, 412, 415 are of a router of another version, or a swept upload."""
+"""Final for a document that is sent. 404 to 415 mean a router of another version or a swept upload."""
 
 
 def meaning(status: int, *, ours: bool, final: Collection[int]) -> Meaning:

@@ -6,7 +6,7 @@ rely on a content while it is being removed. Which files a content has is found 
 for a look at the directory, however large that is.
 
 A name is not believed for long: a content may lie here for days until its sink takes it, and small computers have bad
-disks. It is hashed before it is used; what is something else by then is removed, and fetched again.
+disks. It is hashed before it is used; what has changed by then is removed, and fetched again.
 """
 
 import errno
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 DIRECTORY_NAME = "content"
 """Under the gateway's data directory."""
 BELIEVED_SECONDS = 600.0
-"""So long a content counts as what it was when it was hashed: many units of one gateway get the same at once."""
+"""Seconds for which a content is not hashed again: many units of one gateway get the same at once."""
 Files = Mapping[str, Sequence[Path]]
 """The files of contents, by the content's name."""
 

@@ -3,7 +3,7 @@
 What is sent again while it is kept does not travel at all.
 
 A file is a hard link to the content, so it takes no room while a delivery still uses that. It is looked at by its hash
-before it is relied on, so a file that something changed is only removed. What a recall asked back is not kept: that is
+before it is relied on, so a file that was changed is simply removed. What a recall asked back is not kept: that is
 decided inside the spool's writer, where recalls are carried out, and once more at the start.
 """
 
@@ -82,7 +82,7 @@ class Dictionaries:
         return None
 
     def lend(self, whole: Path, size: int) -> bool:
-        """Have a content that is kept here where it is wanted, so that it need not come again; whether that was done.
+        """Put a content that is kept here where it is wanted, so that it need not come again; whether that was done.
 
         Args:
             whole: where it is wanted; its name is its SHA-256.
@@ -110,7 +110,7 @@ class Dictionaries:
         return [None] * len(batches)
 
     def forget_recalled(self, conn: Connection, batches: Sequence[Iterable[str] | None]) -> list[None]:
-        """Remove what came with dispatches that are called back; None: with all that ever were. In the writer."""
+        """Remove what came with dispatches that are called back; None: with all such. In the writer."""
         for batch in batches:
             for body in recalls.letters_called_back(conn, None if batch is None else list(batch)):
                 with self._lock:

@@ -1,7 +1,7 @@
 """Fetches one content over HTTP, from the byte where it stopped, however often the line goes.
 
 Line events (refused, reset, silent, ended early) cost nothing: the fetch waits for the line and goes on. A server that
-is there and cannot serve, somebody who answers in its place, and a machine of ours in trouble are tried again after
+is there and cannot serve, a stranger who answers in its place, and trouble on our own machine are tried again after
 growing pauses, without end. Only the content's own faults are counted: one that the router says is gone, or that is
 wrong, is tried a few times, then the delivery is parked.
 """
@@ -41,7 +41,7 @@ from schemas.events import Event
 log = structlog.get_logger()
 WRITE_BYTES = 256 * 1024
 WRITE_SECONDS = 1.0
-"""Bytes are written when so many, or so old ones, are at hand."""
+"""Bytes are written when so many are at hand, or when they are so old."""
 FOREIGN_LONGEST = 10.0
 """Seconds at most between two tries while somebody else answers for the router."""
 WORTH_RENEWING = 256 * 1024
@@ -152,7 +152,7 @@ class Fetcher:
         url: what stands before the content's name.
         directory: where contents are kept.
         dictionaries: what is at hand to unpack with.
-        line: told of what moves and what is lost, asked when another try is worth it.
+        line: told what moves and what is lost, asked when another try is worth it.
         policy: pauses and tries.
         on_progress: told a transfer and the bytes that came.
         on_wait: told a transfer whose ``waits_for`` has changed.
@@ -239,7 +239,7 @@ class Fetcher:
         if self._directory.has(transfer.sha256):
             return None
         if self._dictionaries.lend(whole, transfer.plain_size):
-            for path in parts_of(whole):  # of a time before the dictionary came
+            for path in parts_of(whole):  # from before the dictionary came
                 path.unlink(missing_ok=True)
             return None
         part = self._directory.part(transfer.sha256, transfer.plain_size)

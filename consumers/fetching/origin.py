@@ -38,8 +38,8 @@ _KEPT_ALIVE = (
     (socket.TCP_KEEPINTVL, 1),
     (socket.TCP_KEEPCNT, 100),
 )
-"""After four seconds of silence the kernel asks the other one, each second, and gives up when USER_TIMEOUT is over. It
-costs 0.4 % of a line of 33.6 kbit/s, and that while nothing comes. So a line that is silent tells whether it lives."""
+"""After four seconds of silence the kernel asks the other side, each second, and gives up when USER_TIMEOUT is over. It
+costs 0.4 % of a line of 33.6 kbit/s, and that while nothing comes. So even a silent line shows whether it lives."""
 
 
 class Clients:
@@ -150,7 +150,7 @@ def refusal(status: int, reason: str | None, headers: Mapping[str, str]) -> Fetc
 
 
 async def require_no_trouble(response: aiohttp.ClientResponse) -> None:
-    """Tell the trouble that a router says it has itself, in its own words: a damaged copy, a ledger that is away.
+    """Raise the trouble that a router reports of itself, in its own words: a damaged copy, a ledger that is away.
 
     Raises:
         ServerTroubleError: it said so.

@@ -67,7 +67,7 @@ def parts_of(whole: Path) -> list[Path]:
 
 
 def come_of(whole: Path, size: int) -> tuple[int, int] | None:
-    """What has come of a content and of how much, bytes on the line; None: nothing is here. For who only looks.
+    """What has come of a content and of how much, bytes on the line; None: nothing is here. For those who only look.
 
     Args:
         whole: where the content will be.
@@ -196,7 +196,7 @@ class Part:
                 self._file = _CLOSED
 
     def _here(self) -> tuple[Path, Form]:
-        """What has come before: the part that has most; others are of a time before a form was made anew."""
+        """What has come before: the part that has most; others are from before a form was made anew."""
         found = sorted(parts_of(self._whole), key=lambda path: path.stat().st_size)
         for path in found[:-1]:
             path.unlink()
@@ -261,7 +261,7 @@ class Part:
 
 @contextmanager
 def disk_full_told(name: str) -> Iterator[None]:
-    """Say of a disk without room that it is full.
+    """Report a disk without room as full.
 
     Raises:
         DiskFullError: there was none for this content.

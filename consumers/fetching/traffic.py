@@ -34,7 +34,7 @@ class Traffic:
 
     Args:
         fetch: brings one transfer to its end, see :meth:`consumers.fetching.fetch.Fetcher.fetch`.
-        slots: how many contents are fetched at once; asked whenever the order is made.
+        slots: how many contents are fetched at once; asked whenever the order is decided.
         holds: whether a dictionary is here, so that less is to come.
         side: of the line that both directions share; None: it has one direction.
         lets: whether work for a unit, of an urgency, may use the line now.

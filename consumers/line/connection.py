@@ -81,13 +81,13 @@ class LineConnection:
         return self._tcp_info() is not None
 
     def moved(self) -> None:
-        """Bytes have come, or gone."""
+        """Bytes have come, or gone out."""
         self.moved_at = time.monotonic()
 
     def take(self, transport: asyncio.BaseTransport) -> None:
         """Watch a connection that is made, perhaps for an earlier request and another window.
 
-        By TLS nothing is read ahead of us on a thin line: what could be decrypted already is no longer in the kernel,
+        With TLS nothing is read ahead of us on a thin line: what could be decrypted already is no longer in the kernel,
         whose window would stay open for 256 kB more.
         """
         self.socket = transport.get_extra_info("socket")
@@ -106,7 +106,7 @@ class LineConnection:
             limit_window(self.socket, window)
 
     def end(self, error: LineError) -> None:
-        """End it: who works with it gets this error."""
+        """End it: whoever works with it gets this error."""
         if self.error is None:
             self.error = error
             self._limit.reschedule(0.0)

@@ -18,7 +18,7 @@ def separating_faults() -> Iterator[None]:
     Raises:
         LineError: the line went.
         ServerTroubleError: the server's certificate is not trusted, or it does not speak HTTP.
-        Exception: an error of our own while a body was written, which the library tells as the connection's.
+        Exception: an error of our own while a body was written, which the library reports as the connection's.
     """
     try:
         yield

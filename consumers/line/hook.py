@@ -30,7 +30,7 @@ def listening(data_dir: Path, told: Callable[[bool], None]) -> Iterator[None]:
     if not path.is_fifo():
         path.unlink(missing_ok=True)
         os.mkfifo(path, 0o600)
-    pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)  # read and write: so it never reads an end
+    pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)  # read and write: so it never reads an end of file
     loop = asyncio.get_running_loop()
     loop.add_reader(pipe, _read, pipe, told)
     try:

@@ -78,7 +78,7 @@ class Openings:
             await asyncio.sleep(LOOK_EVERY)
 
     def summary(self) -> str:
-        """What there is to say of it in a word: the hours of a single unit, else how many units are closed."""
+        """What there is to say of it in a few words: the hours of a single unit, else how many units are closed."""
         if not self._hours:
             return ""
         if self._units > 1:

@@ -1,7 +1,7 @@
 """When the line was down: noted in the spool as it happens, so that a kill loses none, and told to the router.
 
 A line is down when the broker's connection went and until it is made again. A stall alone is no outage: a server that
-does not answer stalls its content, too. What a stop of this program ends is none either; the router hears the silence.
+does not answer stalls its content, too. Nor is a stop of this program; the router notices the silence.
 """
 
 import asyncio
@@ -89,9 +89,9 @@ class Outages:
                 self._edges.task_done()
 
     async def untold(self, limit: int) -> list[Down]:
-        """The oldest outages that have ended and no broker has confirmed; what happened until now is among them.
+        """The oldest outages that have ended and that no broker has confirmed, up to this moment.
 
-        Unless the spool takes long to write it down: then it is told the next time.
+        What the spool takes long to write down is told the next time.
 
         Raises:
             SpoolUnavailableError: the spool cannot be read now.

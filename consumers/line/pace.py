@@ -29,7 +29,7 @@ _WEIGHT = 0.3
 
 
 class LinePace:
-    """Measures.
+    """Measures the line.
 
     Args:
         rate: bytes/s, as it was measured last time; 0 when it never was. What is sent is measured anew, ``rate_up``.
@@ -82,7 +82,7 @@ class LinePace:
             self.round_trip = min(seconds, self.round_trip or seconds)
 
     def anew(self) -> None:
-        """The line went, and what comes up may be another one: its window follows from what is known of the rate."""
+        """The line went, and the next one may be another: its window follows from what is known of the rate."""
         if not self._fixed:
             self.window = 0 if self.fast else enough(self.rate, self.round_trip)
         self.round_trip = 0.0

@@ -49,7 +49,7 @@ class Side:
         self._shared = shared
 
     def say(self, top: int) -> int:
-        """Tell the own top; the class below which nothing may move now."""
+        """Report our own top; the class below which nothing may move now."""
         before, self.top = self.top, top
         if top != before:
             self._shared.tell(self)

@@ -1,8 +1,8 @@
-"""Signs of life: who can tell, and is asked, whether a line that is silent is dead.
+"""Signs of life: who is asked whether a silent line is dead.
 
 Silence proves nothing. A TLS record of 16 kB takes four seconds at 33.6 kbit/s and cannot be read before; a radio cell
-stalls for ten. So nothing that stands is given up for its silence alone, but when nobody answers on it while somebody
-answers a new connection.
+stalls for ten. So nothing that stands is given up for its silence alone, but only when nobody answers on it while a new
+connection is answered.
 """
 
 import asyncio

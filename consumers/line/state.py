@@ -24,18 +24,18 @@ from schemas.events import Event
 
 log = structlog.get_logger()
 PROBE_WHEN_DOWN = 5.0
-"""Seconds after which a fetch looks whether the line is back, when nothing else has told."""
+"""Seconds after which a fetch looks whether the line is back, when nothing else has said so."""
 PROBE_WHEN_STALLED = 1.0
 """The same while the broker's connection seems to stand."""
 BROKER_FIRST = 8.0
 """Seconds that content waits for the broker's connection to come up."""
 HOOK_HOLDS = 120.0
-"""Seconds that a hook's word of a line that is down holds; then a fetch looks for itself."""
+"""Seconds for which a hook's word that the line is down holds; then a fetch looks for itself."""
 FIRST_PATIENCE = 4.0
 """Seconds of silence that are suspicious on a connection, the kernel's own question included (see
 :mod:`consumers.fetching.origin`); doubled each time that a new connection has brought no byte either."""
 ANSWER_SECONDS = 1.5
-"""What stands has so long, and two round trips, to be heard after it was asked: a lost packet is sent again by then."""
+"""A connection has so long, and two round trips, to be heard once it was asked: a lost packet is sent again by then."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at a connection."""
 SMALL_SEGMENT = 1220
@@ -97,7 +97,7 @@ class Line:
         self.pace = pace or LinePace()
         self.state = LineState.DOWN
         self.alive_at = 0
-        """When it is known to have carried anything last, beside what the broker said; UTC milliseconds."""
+        """When it last carried anything, apart from what the broker said; UTC milliseconds."""
         self.reason = ""
         self.segment = 0
         self.stalled_since = 0
@@ -146,7 +146,7 @@ class Line:
             self.pace.moved(count)
 
     def alive(self, connection: LineConnection | None = None) -> None:
-        """The other side has told that bytes came or went."""
+        """The other side has shown that bytes came or went."""
         self.alive_at = now_ms()
         if connection is not None:
             connection.moved()
@@ -159,7 +159,7 @@ class Line:
         self._become(LineState.UP)
 
     def lost(self, error: LineError) -> None:
-        """A connection for content was refused or went, or was silent too long."""
+        """A connection for content was refused or lost, or was silent too long."""
         if isinstance(error, SilentLineError):
             self._fruitless += 1
         if self._told_down or self.state is LineState.COMING_UP or error.examined:

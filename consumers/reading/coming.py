@@ -35,8 +35,8 @@ MOST = 200
 class Coming:
     """A document on its way; sizes in bytes as they travel, ``total`` 0 when nothing is to be fetched for it.
 
-    ``seconds`` is about what is left; None while that is not known. ``opens_at`` is when the unit's line opens, if it
-    has to wait for that. ``listed`` is false while only its list of files is being fetched.
+    ``seconds`` is about how long the rest takes; None while that is not known. ``opens_at`` is when the unit's line
+    opens, if it has to wait for that. ``listed`` is false while only its list of files is being fetched.
     """
 
     entry: InboxEntry
@@ -77,7 +77,7 @@ def coming(spool: Spool, line: LineNow, *, unit: str = "", limit: int = MOST) ->
 
     Args:
         spool: an open spool.
-        line: as it is now; what a line that is down takes is not known.
+        line: as it is now; how long a line that is down takes is not known.
         unit: of this unit only.
         limit: at most so many.
 

@@ -63,7 +63,7 @@ class InboxReceipt:
 
 
 PERSONS_WORDS = BY_PEOPLE | {Status.RECALLED}
-"""What a person may say: a gateway says ``recalled`` of what never got further, a person of what was given back."""
+"""What a person may say; ``recalled`` from a gateway: it never got further, from a person: it was given back."""
 _SHORTEST_PART = 6
 _ENTRY = select(
     inbox.c.delivery_id,

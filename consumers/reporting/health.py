@@ -1,4 +1,4 @@
-"""What the gateway says of itself in its hellos: whom the sink fails, whether its disk is full, its line stalled."""
+"""What the gateway says of itself in its hellos: whom the sink fails, whether its disk is full or its line stalled."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def health_of(sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: in
 
 
 def alike(one: Health, other: Health | None) -> bool:
-    """Whether both say the same but for how long it lasts and how much room there is."""
+    """Whether both say the same, apart from how long it lasts and how much room there is."""
     return other is not None and _essence(one) == _essence(other)
 
 

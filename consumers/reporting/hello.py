@@ -94,7 +94,7 @@ def short_hello(
 
 
 def _beside(health: Health | None) -> dict[str, str | int]:
-    """What goes beside the body, so that a router that does not know it reads the hello all the same."""
+    """What goes into the headers, so that a router that does not know it reads the hello all the same."""
     return {} if health is None else {HEADER_HEALTH: health.encode()}
 
 

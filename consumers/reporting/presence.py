@@ -1,7 +1,7 @@
-"""What a gateway says of itself rather than of a delivery: that it is there, how its line stands, what it misses.
+"""What a gateway says of itself rather than of a delivery: that it is there, how its line stands, what it lacks.
 
 A hello in full goes out at every connection. While the line stays up, a short one follows in every interval, so that
-silence tells of a line that is down. It goes along with a burst of receipts when one is sent in the interval's second
+silence means a line that is down. It goes along with a burst of receipts when one is sent in the interval's second
 half, which saves packets of its own; alone it costs less than 0.3 % of a line of 33.6 kbit/s.
 """
 
@@ -181,9 +181,9 @@ class Presence:
             return
 
     async def _greet(self) -> None:
-        """Say hello in full; more outages than one report holds are told by the same hello again.
+        """Say hello in full; more outages than one report holds take several hellos.
 
-        As long as no unit is known there is nobody to say it for: what would be told stays until it can be.
+        As long as no unit is known there is nobody to say it for: outages are kept until they can be told.
 
         Raises:
             ReceiptsHeldError: the broker has not confirmed it.

@@ -6,7 +6,7 @@ from schemas.line import MAX_HELD, Held
 
 
 def worth_reporting(now: Iterable[Held], told: Mapping[str, int], *, limit: int = MAX_HELD) -> list[Held]:
-    """Those that have moved, the ones that moved most first.
+    """Those that have moved, those that moved most first.
 
     Args:
         now: how far each has come.

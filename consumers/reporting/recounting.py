@@ -42,7 +42,7 @@ class Recounting:
         self._some = asyncio.Event()
 
     def note(self, questions: Sequence[Recount]) -> None:
-        """Answer these soon; of one unit the last alone counts."""
+        """Answer these soon; of those for one unit only the last counts."""
         self._asked |= {item.unit: item for item in questions}
         self._some.set()
 

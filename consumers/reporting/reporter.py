@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 EXCHANGE = "receipts"
 ENOUGH = 1000
-"""So many receipts wait for no more."""
+"""So many receipts do not wait for more."""
 LOAD = 2000
 """Receipts read at once."""
 WORTH_CONFIRMS = 10
@@ -138,7 +138,7 @@ class Reporter:
                 raise ReceiptsHeldError(f"{len(rows) - len(confirmed)} receipts were {', '.join(sorted(held))}")
 
     async def _publish(self, messages: Sequence[BurstMessage]) -> list[PublishOutcome]:
-        """Publish, and keep what a confirm took: the line's pace, as this lane meets it."""
+        """Publish, and note how long a confirm took: the line's pace, as this lane meets it."""
         outgoing = [_outgoing(message) for message in messages]
         hello = await self._presence.short_hello() if self._presence else None
         began = time.monotonic()

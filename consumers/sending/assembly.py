@@ -44,7 +44,7 @@ def outbox_of(settings: GatewaySettings) -> Path:
 
 
 def rules_of(settings: GatewaySettings) -> DocumentRules:
-    """What this gateway sends: for the units that it hosts."""
+    """The rules for what this gateway sends: for the units that it hosts."""
     return DocumentRules(
         issuer="" if settings.units.endswith(".#") else settings.units,
         hosts=lambda code: covers(settings.units, code),

@@ -26,7 +26,7 @@ from schemas.text import safe_file_name
 MAX_LETTER_BYTES = 1024 * 1024
 _READ_BYTES = 1 << 20
 _NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
-"""What opening a link, a folder, a socket or a device of no driver says."""
+"""The errors of opening a link, a folder, a socket or a device without a driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def read_document(directory: Path | int, rules: DocumentRules) -> OutgoingDocume
 
 
 def _letter(directory: int, rules: DocumentRules) -> tuple[dict[str, Any], tuple[Listed, ...]]:
-    """The letter without its attachments, checked before any file is hashed, and those."""
+    """The letter without its attachments, checked before any file is hashed, and its attachments."""
     try:
         with open_plain(directory, LETTER_NAME) as file:
             body = file.read(MAX_LETTER_BYTES + 1)

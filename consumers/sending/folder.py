@@ -10,8 +10,8 @@
 Every step is one rename. Killed between two, the folder lies in ``.taken``, where it is found again; the id that names
 its place is also the key by which the router knows the submission, so even a wiped spool sends nothing twice.
 
-People write here, so nothing is believed: each step goes by the descriptor of a directory, and follows no link. Who
-swaps a folder for a link between two steps has us work on the folder that we opened, or fail.
+People write here, so nothing is believed: each step goes by the descriptor of a directory, and follows no link. Whoever
+swaps a folder for a link between two steps makes us work on the folder that we opened, or fail.
 """
 
 import os
@@ -33,7 +33,7 @@ PATIENCE = 60.0
 _TAKEN, _SENT, _REJECTED = ".taken", "sent", "rejected"
 _MAX_NAME_BYTES = 200
 _NOTE_MODE = 0o644
-"""For whoever may look into the folder: its group need not be the gateway's."""
+"""Readable for whoever may look into the folder: its group need not be the gateway's."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -142,7 +142,7 @@ class OutboxFolder:
         return self._file(claimed, _REJECTED, REASON_NAME, reason)
 
     def _is_whole(self, entry: os.DirEntry[str]) -> bool:
-        """Whether it has its letter, or nobody has changed it for a while: by its time, or by our own watch."""
+        """Whether it has its letter, or nobody has changed it for a while: by its time, or as we have watched it."""
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False) and _has_letter(self._root, entry.name):
                 return True

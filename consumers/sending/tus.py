@@ -51,10 +51,10 @@ def announcement(sha256: str, size: int) -> dict[str, str]:
 
 
 def offset_of(response: aiohttp.ClientResponse, *, size: int) -> int:
-    """The offset that an answer tells.
+    """The offset that an answer gives.
 
     Raises:
-        ServerTroubleError: it tells none that can be.
+        ServerTroubleError: it gives none that can be right.
     """
     text = response.headers.get("Upload-Offset", "")
     if not (text.isascii() and text.isdecimal()) or int(text) > size:

@@ -36,7 +36,7 @@ MOST_PATCH = 8 * 1024**2
 THIN_PIECE = 2 * 1448
 FAST_PIECE = 64 * 1024
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""By which a file that is opened is known not to be there: removed, or a link in its place."""
+"""Errors that say that a file is not there: removed, or a link in its place."""
 
 
 def patch_bytes(rate: float) -> int:
@@ -69,7 +69,7 @@ class Sources:
         self._places.setdefault(sha256, []).append(place)
 
     def remove(self, sha256: str, place: FolderFile) -> None:
-        """It needs it no more."""
+        """It no longer needs it."""
         self._places[sha256].remove(place)
         if not self._places[sha256]:
             del self._places[sha256]
@@ -117,7 +117,7 @@ class Uploader:
         clients: see :class:`consumers.fetching.origin.Clients`.
         origin_url: where the router is.
         sources: where the files are.
-        line: told of what moves and what is lost, asked when another try is worth it.
+        line: told what moves and what is lost, asked when another try is worth it.
         pace: what the line gives upward.
         patience: seconds that an answer may take once all bytes are out.
         policy: pauses and tries.
@@ -216,7 +216,7 @@ class Uploader:
                 return tus.offset_of(response, size=transfer.size)
 
     async def _patch(self, transfer: Transfer, file: BinaryIO, offset: int) -> int:
-        """Send bytes until the request is full or the line is wanted for others; how far the upload is then."""
+        """Send bytes until the request is full or the line is needed for others; how far the upload is then."""
         headers = tus.VERSION | {"Upload-Offset": str(offset)}
         async with self._line.connection(self._pace) as connection:
             body = PieceBody(

@@ -101,7 +101,7 @@ class OutboxWatch:
             return sending.stages(conn, ids)
 
     def _complain(self, what: str, error: Exception) -> None:
-        """Say it once: the same is tried again every second."""
+        """Log it once: the same is tried again every second."""
         said = f"{what}: {error}"
         if said not in self._complained:
             self._complained.add(said)

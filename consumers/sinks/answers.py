@@ -25,7 +25,7 @@ _PASSING = {
     S.TOO_MANY_REQUESTS,
 }
 _UNDECLARED = "cp1258"
-"""What a body is read as that says no charset and is no UTF-8: the Windows code page of Vietnamese."""
+"""How a body without a charset that is not UTF-8 is read: in the Windows code page for Vietnamese."""
 
 
 @dataclass(frozen=True, slots=True)

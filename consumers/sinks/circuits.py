@@ -1,8 +1,8 @@
 """The circuits of a gateway's sink: one for each unit, and one for what all units share.
 
 A unit whose folder or system fails holds up its own documents alone. What units share (a webhook, a program, the disk
-of all folders) is taken to be down when documents of several units have failed with no success in between; then those
-units that have failed probe it by turns, and a unit that has not failed is let go, so nobody waits for another's fault.
+of all folders) is taken to be down when documents of several units have failed with no success in between; then the
+units that have failed probe it in turn, and a unit that has not failed may go, so nobody waits for another's fault.
 """
 
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from consumers.sinks.circuit import Circuit, CircuitState
 from schemas.reasons import ReasonCode
 
 SURELY_NOT_THE_DOCUMENT = frozenset({ReasonCode.SINK_LOGIN, ReasonCode.SINK_ADDRESS})
-"""What a document can do nothing for: it opens the circuit at once, and costs no try."""
+"""What is never a document's fault: it opens the circuit at once, and costs no try."""
 _SEVERAL = 2
 _MISSED_TRIES = 3
-"""A trouble of the machine that no try has met for as long as so many of the longest pauses is over."""
+"""A trouble of the machine is over when no try has met it for so many of the longest pauses."""
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Circuits:
         return opened
 
     def troubled(self, unit: str, delivery_id: str, reason: str, code: ReasonCode, *, now: int) -> int:
-        """Note that this machine was in the way of a unit's document: it is told, and it opens no circuit.
+        """Note that this machine was in the way of a unit's document: it is reported, and opens no circuit.
 
         Returns:
             How often that was so since the unit's last success.
@@ -126,9 +126,9 @@ class Circuits:
         return own.circuit.state if own else CircuitState.CLOSED
 
     def troubles(self, *, now: int) -> list[SinkTrouble]:
-        """The units whose documents the sink does not take, through whoever's fault, the longest first.
+        """The units whose documents the sink does not take, whoever is to blame, the longest first.
 
-        What waits for this machine is tried again at the longest pause at the latest. So a trouble that none has met
+        What waits for this machine is tried again at the longest pause at the latest. So a trouble that nothing has met
         for longer is over, though no document of the unit was taken since: they were recalled, or there are none.
 
         Args:

@@ -56,7 +56,7 @@ class FolderSink:
         Raises:
             SinkTroubleError: the disk is full, or fails; nothing half-written is left.
             SinkRetryError: the directory cannot be written, as when its rights were taken; as above.
-            SinkRefusedError: the unit's code or the delivery's id is none, so they cannot name a directory; or the
+            SinkRefusedError: the unit's code or the delivery's id is not valid, so they cannot name a directory; or the
                 disk knows no such names or sizes.
         """
         await asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, document)

@@ -21,7 +21,7 @@ from schemas.trace import child_of
 _CONNECT_SECONDS = 10.0
 _ANSWER_BYTES = 4096
 _ANSWER_SECONDS = 2.0
-"""What an answer's body gets once its status is here: the status decides, the body is only shown."""
+"""Seconds for an answer's body once its status is here: the status decides, the body is only shown."""
 _SHOWN = 300
 _REDIRECTS = range(300, 400)
 
@@ -35,7 +35,7 @@ class WebhookSink:
         timeout: seconds for one document, from connecting to the answer's end.
 
     Raises:
-        SinkSettingsError: the URL is none.
+        SinkSettingsError: the URL is not valid.
     """
 
     def __init__(self, url: str, *, token: str = "", timeout: float = 60.0) -> None:

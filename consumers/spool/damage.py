@@ -1,6 +1,6 @@
 """A spool that is damaged: how that is known, and how it is put aside so that the gateway begins anew.
 
-Nothing is repaired: a file that lost pages may tell anything. The ledger sends again what had not arrived, under the
+Nothing is repaired: a file that lost pages may say anything. The ledger sends again what had not arrived, under the
 same ids, and the folder sink knows what it had put there; what is lost are receipts of people that had not gone out.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from consumers.errors import SpoolDamagedError
 
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-"""SQLite's primary result codes for a file that is none of its own, or no longer."""
+"""SQLite's primary result codes for a file that is not, or no longer, a database."""
 KEPT = 3
 """Spools that stay put aside; older ones are removed, for the disk's sake."""
 _NO_TEXT = "Could not decode to UTF-8"
@@ -44,7 +44,7 @@ def require_sound(path: Path) -> None:
 
 
 def was_left_open(path: Path) -> bool:
-    """Whether the last who wrote it did not close it, as at a power cut."""
+    """Whether whoever wrote it last did not close it, as at a power cut."""
     wal = path.with_name(f"{path.name}-wal")
     return wal.exists() and wal.stat().st_size > 0
 

@@ -1,4 +1,4 @@
-"""Sequence numbers that are missing: when each is asked for, and when no more.
+"""Sequence numbers that are missing: when each is asked for, and when no longer.
 
 The two lanes of a unit overtake each other, so a number below the highest is no gap while it may still wait in a
 queue: only when both lanes have passed it, or have been quiet for a while.

@@ -160,7 +160,7 @@ def send_again(conn: Connection, inbox_positions: Iterable[int]) -> None:
 
 
 def repeat(conn: Connection, batches: Sequence[Sequence[Ask]]) -> list[int]:
-    """Have the receipts sent again that the router misses, as far as they are still here; how many of each batch.
+    """Have the receipts that the router lacks sent again, as far as they are still here; how many of each batch.
 
     All questions are answered in one pass over the receipts of their units: there is no index for what is so rare.
     """

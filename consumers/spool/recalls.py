@@ -2,7 +2,7 @@
 
 A delivery that the sink has not been given ends as ``recalled`` and says so; one that it has, or may have, is the
 people's to give back. Which of the two holds is decided here alone, by the columns ``state`` and ``handed`` in the
-spool's writer, so an errand at the same moment either handed it over before or never does.
+spool's writer, so an errand at the same moment has either handed it over before, or never will.
 """
 
 from collections.abc import Collection, Iterable, Sequence

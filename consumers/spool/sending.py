@@ -136,7 +136,7 @@ _FILE_COLUMNS = ("outgoing_pos", "position", "file_name", "sha256", "size")
 _IS_WAITING: ColumnElement[bool] = text("outgoing.state = 'waiting'")  # type: ignore[assignment]
 _HAS_ENDED: ColumnElement[bool] = text("outgoing.state <> 'waiting'")  # type: ignore[assignment]
 LONGEST_PAUSE_MS = 600_000
-"""A document waits no longer between two tries to send it."""
+"""The longest that a document waits between two tries to send it."""
 _IS_DUE = is_over(outgoing.c.retry_at, now=bindparam("now"), longest=LONGEST_PAUSE_MS)
 _READY = (
     select(outgoing.c.pos, outgoing.c.id, outgoing.c.name, outgoing.c.urgency, outgoing.c.size, outgoing.c.body)

@@ -48,7 +48,7 @@ class Spool:
     path: Path
     id: str = ""
     replaces: str = ""
-    """The id of the spool that lay here before, which can work no more; empty when none did, or it is not known."""
+    """The id of the spool that lay here before, which can no longer work; empty when none did, or it is not known."""
     damage: list[str] = field(default_factory=list)
     """What was found to be damaged since it was opened."""
 
@@ -133,7 +133,7 @@ def open_spool(data_dir: Path) -> Spool:
     path = data_dir / FILE_NAME
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        path.chmod(0o600)  # also one of a time when it was not; what SQLite makes beside it follows
+        path.chmod(0o600)  # also one made before that was so; what SQLite makes beside it follows
     except OSError as error:
         raise SpoolUnavailableError(f"the spool {path} cannot be used now: {error}") from error
     spool = Spool(_engine(path), path)

@@ -112,7 +112,7 @@ class _Known:
     def is_redriven_by(self, item: Arriving, *, router_knows: bool) -> bool:
         """Whether an operator had it sent again since; ``router_knows``: it can know that this one is parked.
 
-        One that does not say so sends what is parked for no other reason, once it has heard of it.
+        A router that does not say so sends what is parked for no other reason, once it knows of it.
         """
         return router_knows if item.redriven_at is None else item.redriven_at > self.redriven_at
 
@@ -269,7 +269,7 @@ def _statement(pos: int, item: Arriving) -> Statement:
 def _answer_known(conn: Connection, again: Sequence[tuple[Arriving, _Known]], now: int) -> int:
     """Say again what was said of those that are done; open again those that an operator sent again; how many.
 
-    A copy of a parked one is no redrive: the router may have sent it twice, or may not have heard that it is parked.
+    A copy of a parked one is no redrive: the router may have sent it twice, or may not know that it is parked.
     One still in work needs no answer.
     """
     parked = {known.pos: (item, known) for item, known in again if known.state == Status.PARKED}

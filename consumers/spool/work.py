@@ -64,7 +64,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A delivery that cannot go on until an operator acts; ``back``: the sink was asked and has it not.
+    """A delivery that cannot go on until an operator acts; ``back``: the sink was asked and does not have it.
 
     ``code`` is a :class:`schemas.reasons.ReasonCode`, or empty.
     """
@@ -168,10 +168,10 @@ def outlook(
     Args:
         conn: a reading transaction.
         lane: express or normal.
-        limit: most deliveries to return, beside the largest of a class that is not returned whole.
+        limit: most deliveries to return, in addition to the largest of a class that is not returned whole.
         without: positions that are in work already.
         closed: units for which nothing is to be fetched now.
-        resting: units that nothing is done for now.
+        resting: units for which nothing is done now.
     """
     ready: dict[int, Waiting] = {}
     values = {"now": now_ms(), "without": as_list(without), "closed": as_list(closed), "resting": as_list(resting)}

@@ -15,5 +15,5 @@ class Writer(GroupCommit):
         super().__init__("spool-writer", spool.writing, max_rows=MAX_CHANGES)
 
     def meets_all(self, error: Exception) -> bool:
-        """Whether the spool takes nothing, whatever it is."""
+        """Whether the spool takes nothing, whatever the change."""
         return isinstance(error, SpoolUnavailableError)

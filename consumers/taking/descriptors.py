@@ -53,7 +53,7 @@ def read_arriving(message: Delivered, *, keeps_all: bool) -> Arriving:
 
 
 def read_ask(message: Delivered) -> Ask:
-    """The receipts that the router misses.
+    """The receipts that the router lacks.
 
     Raises:
         InvalidError: the message is no such question.

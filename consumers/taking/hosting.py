@@ -98,11 +98,11 @@ class Hosting:
         self._known = set(self.codes)
 
     def hosts(self, code: str) -> bool:
-        """Whether a unit is hosted, or was in this run: what is left in the queue of one that went is still taken."""
+        """Whether a unit is hosted, or was in this run: what is left in the queue of one that is gone is taken, too."""
         return code in self._known
 
     async def begin(self) -> None:
-        """Return when the units are known: from the router, else from the last time; waits while neither is there."""
+        """Return when the units are known: from the router, else as remembered; waits while neither is there."""
         if not self.is_subtree:
             self._adopt(await asyncio.to_thread(self._remembered) or [Hosted(self._pattern)])
             return
@@ -147,7 +147,7 @@ class Hosting:
         self._openings.adopt(len(self.codes), hours)
 
     def _remembered(self) -> list[Hosted]:
-        """What was hosted the last time, of what is to be hosted now."""
+        """What was hosted before, of what is to be hosted now."""
         with self._spool.reading() as conn:
             return [item for item in hosted(conn) if covers(self._pattern, item.code)]
 

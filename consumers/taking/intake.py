@@ -36,7 +36,7 @@ class Intake:
         gap_after: seconds after which a missing sequence number is asked for.
         room: whether anything can be taken; told when something was, or could not be.
         on_taken: told after the commit.
-        on_repeated: told how many receipts the router misses and gets again.
+        on_repeated: told how many receipts the router lacks and gets again.
         on_recount: told what the router asks of what is held.
         forget_recalled: removes, in the writer, what was kept of dispatches that are called back.
     """

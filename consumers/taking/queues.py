@@ -10,7 +10,7 @@ from router.broker.message import Handler
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES
 
 MESSAGE_BYTES = 4 * MAX_DESCRIPTOR_BYTES
-"""Of what a router sends that is newer than this gateway."""
+"""What a router that is newer than this gateway sends."""
 
 
 class Taking:

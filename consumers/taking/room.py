@@ -23,7 +23,7 @@ MARGIN_BYTES = 1024**2
 
 
 class Room:
-    """Looks after the disk beside the spool.
+    """Watches the disk that the spool is on.
 
     Args:
         directory: of the spool.

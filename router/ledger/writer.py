@@ -157,7 +157,7 @@ class Writer(GroupCommit):
         return answers
 
     def meets_all(self, error: Exception) -> bool:
-        """Whether the ledger takes nothing, whatever it is."""
+        """Whether the ledger takes nothing, whatever the change."""
         return isinstance(error, LedgerUnavailableError)
 
     def told(self, error: Exception) -> Exception:

@@ -65,7 +65,7 @@ class Forms(Travelling):
     zstd_size: Size | None = None
     """As ``Content-Encoding: zstd``."""
     dcz_size: Size | None = None
-    """As ``Content-Encoding: dcz``, for who holds ``dictionary``."""
+    """As ``Content-Encoding: dcz``, for those who hold ``dictionary``."""
     dictionary: Sha256 | None = None
     """The SHA-256 of an earlier attachment."""
 

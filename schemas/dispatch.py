@@ -120,7 +120,7 @@ class Letter(Travelling):
 
 
 class Submission(Letter):
-    """What an upstream system hands in. Attachments are named by hash; their bytes come first or beside it."""
+    """What an upstream system hands in. Attachments are named by hash; their bytes come first or together with it."""
 
     addressees: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=MAX_RULES)]
     """Addressing rules: `LCA.02.05`, `LCA.02.#`, `LCA.02.*`, `LCA.#{commune}`, and `!` before what is left out."""

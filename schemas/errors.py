@@ -30,7 +30,7 @@ MAX_PROBLEMS = 20
 
 
 def capped(problems: Sequence[FieldProblem], count: int | None = None) -> list[FieldProblem]:
-    """The first problems, and a last one that tells how many there are beside them.
+    """The first problems, and a last one that says how many more there are.
 
     Args:
         problems: all of them, or the first.

@@ -1,4 +1,4 @@
-"""What a gateway says of itself beside its line: whom it cannot hand documents over to, and how its disk stands.
+"""What a gateway says of itself besides its line: whom it cannot hand documents over to, and how its disk stands.
 
 It travels as JSON in the header ``health`` of a hello, not in its body: a router that does not know it reads the hello
 as ever. It comes when it has changed and with every hello in full; a hello without it says that nothing has changed. A
@@ -18,7 +18,7 @@ HEADER_HEALTH = "health"
 HEADER_SPOOL = "Congvan-Spool"
 """With its request for the list of its units a gateway says which spool is its own."""
 HEADER_REPLACES = "Congvan-Replaces"
-"""And which spool lay in the same place before: it can work no more, so nobody waits for its silence."""
+"""And which spool lay in the same place before: it can no longer work, so nobody waits for its silence."""
 HEADER_REPLACED = "replaces"
 """The same in the headers of a hello."""
 HEADER_ELSEWHERE = "Congvan-Held-Elsewhere"

@@ -30,7 +30,7 @@ class Travelling(BaseModel):
 def problems_of(error: ValidationError) -> list[FieldProblem]:
     """Each failed field of a validation: where it stands, what is wrong, what was given.
 
-    At most twenty, the last of which then tells how many there are beside those named.
+    At most twenty, the last of which then says how many more there are.
     """
     return problems_among(error.errors(include_url=False))
 

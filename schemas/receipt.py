@@ -90,7 +90,7 @@ class Burst(Travelling):
 
 
 class Gap(Travelling):
-    """A unit misses sequence numbers and asks for them again (property ``type`` = ``gap``)."""
+    """A unit lacks sequence numbers and asks for them again (property ``type`` = ``gap``)."""
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
     """Of the form of this message."""
@@ -136,7 +136,7 @@ class Hello(Travelling):
 
 
 class Ask(Travelling):
-    """The ledger misses receipts of a unit and asks its gateway to send them again (property ``type`` = ``ask``).
+    """The ledger lacks receipts of a unit and asks its gateway to send them again (property ``type`` = ``ask``).
 
     It comes by the unit's express queue. ``missing`` holds runs of receipt numbers, first and last of each.
     """

@@ -1,7 +1,7 @@
 """What a gateway still knows after the ledger has forgotten it: an older ledger was restored, and asks.
 
 With every hello a gateway says which of its deliveries is the newest and how far each unit's sequence has come; both
-travel as headers, so a router that does not know them reads the hello as ever, and one that misses the delivery knows
+travel as headers, so a router that does not know them reads the hello as ever, and one that lacks the delivery knows
 that its ledger is older. Then, and only at a gateway that says so, it asks for what is held of a time (``recount``, by
 the unit's express queue). The answers (``kept``) are pages, so that a dial-up line carries each within seconds; each
 delivery comes with its descriptor and all its receipts, so a page alone is enough to enter what it holds.
@@ -77,7 +77,7 @@ class KeptDelivery(Travelling):
     traceparent: Annotated[str, Field(max_length=55)] = ""
     """The trace it came with."""
     receipts: Annotated[tuple[KeptReceipt, ...], Field(max_length=MAX_KEPT_RECEIPTS)] = ()
-    """All that was said of it, the first first."""
+    """All that was said of it, oldest first."""
 
     @model_validator(mode="after")
     def _is_one_delivery(self) -> "KeptDelivery":

@@ -33,7 +33,7 @@ def sync_after(rate: float) -> int:
     """How many bytes may be written without an fsync, at a rate in bytes/s.
 
     What comes in two seconds, so a power cut costs little of the line's time; on a slow line 64 kB, because there an
-    fsync is cheap beside the bytes, and at most 8 MB.
+    fsync is cheap compared with the bytes, and at most 8 MB.
 
     >>> sync_after(4_000), sync_after(1_000_000), sync_after(1e9)
     (65536, 2000000, 8388608)

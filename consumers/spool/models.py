@@ -61,7 +61,7 @@ inbox = Table(
     Column("reason", Text, nullable=False, server_default=""),  # why it waits or was parked; what a person said last
     Column("attempts", Integer, nullable=False, server_default="0"),  # of the sink; line drops are none
     Column("retry_at", Integer, nullable=False, server_default="0"),  # the courier leaves it alone until then
-    Column("fetch_bytes", Integer, nullable=False),  # what is to come over the line beside the descriptor
+    Column("fetch_bytes", Integer, nullable=False),  # what is to come over the line besides the descriptor
     Column("postponed_at", Integer, nullable=False, server_default="0"),  # when retry_at was set, by the same clock
     Column("handed", Boolean, nullable=False, server_default="0"),  # given to the sink, which may have it
     # When an operator had it sent again, as the router says (UTC ms by its clock); 0: never, or it does not say.

@@ -13,7 +13,7 @@ from schemas.recount import MAX_KEPT, MAX_KEPT_RECEIPTS, Memory, Recount
 
 
 class HeldDelivery(NamedTuple):
-    """A delivery of the spool: its place, what it is, and what was said of it, the first first."""
+    """A delivery of the spool: its place, what it is, and what was said of it, oldest first."""
 
     pos: int
     delivery_id: str

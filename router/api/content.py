@@ -100,8 +100,8 @@ async def put_content(
 ) -> StoredContent:
     """Store bytes under the hash they have, before a submission names them.
 
-    The same upload again answers 200 and changes nothing. It always has to be sent whole: only who has the bytes
-    learns whether they are here. Other bytes than the hash says answer 422 and leave nothing.
+    The same upload again answers 200 and changes nothing. It always has to be sent whole: only someone who has the
+    bytes learns whether they are here. Other bytes than the hash says answer 422 and leave nothing.
     """
     media_type_of(request)
     if "content-range" in request.headers:
@@ -137,8 +137,8 @@ async def get_content(sha256: Hash, request: Request, services: Parts, account: 
     `Available-Dictionary` (RFC 9842) one that was compressed with an earlier content that the caller may have, too.
     Ranges are those of the form; each has an ETag of its own and never changes.
 
-    `Cache-Control: no-cache` has the bytes hashed anew before they are sent: for who got others. 503 tells that the
-    router's own copy is damaged; it is answered again when the bytes have come once more.
+    `Cache-Control: no-cache` has the bytes hashed anew before they are sent: for a caller that got others. 503 tells
+    that the router's own copy is damaged; it is answered again when the bytes have come once more.
 
     For gateways that have a delivery with it and for its issuer; everybody else gets the 404 of what is not there.
     """

@@ -1,4 +1,4 @@
-"""``GET /api/v1/dispatches``: what became of them, for who sent them and for operators."""
+"""``GET /api/v1/dispatches``: what became of them, for those who sent them and for operators."""
 
 import asyncio
 from collections.abc import Callable

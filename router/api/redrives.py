@@ -202,7 +202,7 @@ async def act_on_redrive(
         ),
     ] = None,
 ) -> RedriveView:
-    """For who may act on every delivery of it; it goes on in the name of who let it go on last."""
+    """For those who may act on every delivery of it; it goes on in the name of whoever let it go on last."""
     wish = ActRequest(act, _authority(account), seen, _address(request), _home(account))
 
     def work(conn: Connection) -> RedriveJob:

@@ -121,7 +121,7 @@ class DispatchView(DispatchSummary):
     """A dispatch whole, with a page of its addressees by unit code."""
 
     submission: Submission
-    """As it was accepted; its `addressees` as far as the account's units go, to who sees its issuer whole."""
+    """As it was accepted; its `addressees` as far as the account's units go, all of them where it sees the issuer."""
     addressees_are_part: bool
     """Whether it may be addressed to others than the account may see."""
     content_sha256: str

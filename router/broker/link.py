@@ -168,7 +168,7 @@ class Channel:
         self._link = link
         self.number = number
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done when the channel is closed, by whomever; its result is the reason."""
+        """Done when the channel is closed, by either side; its result is the reason."""
         self._answers: list[frame.Method] = []
         self._wanted = 0
         self._answered: asyncio.Future[None] | None = None

@@ -73,7 +73,7 @@ def verify(as_json: JsonOption = False) -> None:
 
 @app.command(epilog=_COLLECT_EPILOG)
 def collect(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only tell.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; only report.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Remove contents that came long ago (CONGVAN_UNNAMED_KEPT) and that no dispatch names."""

@@ -70,13 +70,13 @@ class RecoveryReport:
 
 @app.command(epilog=_EPILOG)
 def recover(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and change nothing, only tell.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and change nothing; only report.")] = False,
     since: Annotated[
         str, typer.Option(metavar="WHEN", help="For what was accepted since then (2d, a date or time), not as found.")
     ] = "",
     again: Annotated[bool, typer.Option("--again", help="Ask all gateways once more from the beginning.")] = False,
     end: Annotated[
-        bool, typer.Option("--end", help="End the recovery; what is missing calls for nobody more.")
+        bool, typer.Option("--end", help="End the recovery; what is still missing no longer needs attention.")
     ] = False,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit log.")] = "",
     as_json: JsonOption = False,

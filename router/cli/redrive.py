@@ -28,7 +28,8 @@ _TAKEN_UP_WITHIN = 15.0
 _MOST_PER_MINUTE, _LONGEST_WATCH = 6000, 86_400
 _EPILOG = f"""Examples (quote the filter; the console's page Help lists its tokens):
 
-`congvan redrive 'state:parked unit:LCA.02.#' --dry-run`: how many would go again in a district, and what is skipped
+`congvan redrive 'state:parked unit:LCA.02.#' --dry-run`: how many would be sent again in a district, and what is
+skipped
 
 `congvan redrive 'state:parked reason:"HTTP 507"' --canary --reason 'the disk was freed'`: one, then ten, then the rest
 
@@ -45,7 +46,7 @@ It is shown until it ends; Ctrl-C leaves it going on. `congvan redrives` pauses,
 def redrive(
     wanted: Annotated[str, typer.Argument(metavar="FILTER", help="Which: state:, unit:, reason:, since:, document: …")],
     reason: Annotated[str, typer.Option(help="Why it may work now; kept in receipts and audit. Required.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent again.")] = False,
     canary: Annotated[bool, typer.Option("--canary", help="One, then ten, then the rest.")] = False,
     rate: Annotated[str, typer.Option(metavar="N/min", help="So many per minute.")] = "",
     watch: Annotated[

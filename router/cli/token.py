@@ -183,7 +183,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
 
 @app.command(epilog=_EPILOG % "rotate issuer:LCA.VP:erp")
 def rotate(name: NameArgument, expires: ExpiresOption = "", as_json: JsonOption = False) -> None:
-    """Replace an account's token by another and print it, this once; the one before is good no more."""
+    """Replace an account's token by another and print it, this once; the previous one is no longer good."""
     from router.ledger.acts import token_acts
     from router.ledger.engine import writing
 

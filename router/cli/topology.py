@@ -61,7 +61,7 @@ def plan(as_json: JsonOption = False) -> None:
 
 @app.command(epilog=_APPLY_EPILOG)
 def apply(as_json: JsonOption = False) -> None:
-    """Bring the broker in line: what is missing is made, what is no longer needed goes unless it holds messages.
+    """Bring the broker in line: what is missing is made, what is no longer needed is removed unless it holds messages.
 
     What waited in a queue that had to be made anew is published again by the router.
     """

@@ -46,7 +46,7 @@ def import_list(
     last_day = day_of(retire_missing, "--retire-missing") if retire_missing else None
     if len(why := reason.strip()) > MAX_REASON:
         raise typer.BadParameter(f"at most {MAX_REASON} characters", param_hint="--reason")
-    file.stat()  # a file that is not there is told before a ledger that is not
+    file.stat()  # a missing file is reported before a missing ledger
     with open_ledger() as engine:
         with reading(engine) as conn:
             known = list_units(conn)

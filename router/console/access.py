@@ -40,7 +40,7 @@ class Viewer:
     address: str
 
     def by(self, reason: str) -> By:
-        """The person as who acts now, and why."""
+        """The person as the one who acts now, and why."""
         return By(self.person.name, reason, now_ms(), self.address)
 
     @property
@@ -87,7 +87,7 @@ def services_of(request: Request) -> Services:
 
 
 async def viewer_of(request: Request) -> Viewer:
-    """The person who asks, whose session's idleness ends by it.
+    """The person who asks; this ends their session's idleness.
 
     Raises:
         LoginNeededError: no session, or one that has ended.

@@ -1,4 +1,4 @@
-"""One group of what is stuck: what it is, and who takes care of it."""
+"""One group of stuck deliveries: what it is, and who takes care of it."""
 
 from typing import Annotated
 

@@ -11,7 +11,7 @@ LONG = 1000.0
 """The length that bands are drawn in."""
 _THINNEST = 6.0
 LEVELS = 5
-"""Shades of a heat map beside the empty one."""
+"""Shades of a heat map besides the empty one."""
 _LEAST = 1.5
 """A bar of something is never so low that it looks like nothing."""
 _GAP = 0.25

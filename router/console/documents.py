@@ -125,7 +125,7 @@ def _left_out(directory: Directory, rules: Sequence[str], day: date) -> Sequence
 
 
 def _sees(viewer: Viewer, found: DispatchDetail, code: str) -> bool:
-    """Whether who looks sees the unit, or the whole document as its issuer does."""
+    """Whether the viewer sees the unit, or the whole document as its issuer does."""
     scope = viewer.scope
     return not found.is_part or any(covers(pattern, code) for pattern in scope.units)
 
@@ -142,7 +142,7 @@ def filter_of(dispatch_id: str, states: Sequence[Status], below: str | None) -> 
 
 
 def heads_of(states: Mapping[str, Status]) -> list[Branch]:
-    """The heads of recipients with their counts, for who looks below one of them; none where there is one only."""
+    """The heads of recipients with their counts, for those who look below one of them; none where there is one only."""
     branches = branches_of((), states) if len(states) > PAGE else []
     return branches if len(branches) > 1 else []
 

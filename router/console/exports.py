@@ -92,13 +92,13 @@ class Sheet:
 
 
 def writer_for(request: Request, services: Services) -> CellWriter:
-    """What writes cells for who asks."""
+    """The writer of cells for the person who asks."""
     preferences = preferences_of(request)
     return CellWriter(preferences.language, services, _SEPARATORS[preferences.separator])
 
 
 async def note(services: Services, viewer: Viewer, what: str) -> None:
-    """Write down that somebody takes a list away."""
+    """Record that somebody exports a list."""
     entry = AuditEntry(now_ms(), viewer.person.name, Act.EXPORTED, what, viewer.person.home, address=viewer.address)
     await change(services, lambda conn: audit.record(conn, entry))
 

@@ -30,7 +30,7 @@ from schemas.clock import now_ms
 _AT_LEAST_EVERY = 2.0
 """Seconds between two signs of life; a client that has gone is noticed by them."""
 _SESSION_EVERY = 2.0
-"""Seconds between two looks at the session: with the above, who has lost a right sees nothing more after 4 s."""
+"""Seconds between two looks at the session: with the above, whoever has lost a right sees nothing more after 4 s."""
 _RETRY = b"retry: 2000\n\n"
 _MOST_STATE = 1000
 

@@ -76,7 +76,7 @@ async def log_in(
     next: Annotated[str, Form()] = "",  # noqa: A002 - as above
     kept: Annotated[str, Form(max_length=kept_form.MAX_LENGTH)] = "",
 ) -> Response:
-    """Open a session for who knows the password; a form that was filled when the last one ended is shown again."""
+    """Open a session for whoever knows the password; a form that was filled when the last one ended is shown again."""
     hide([password])
     login = name.strip().lower()
     attempt = Attempt(login, address_of(request), request.cookies.get(device_cookie(request), "")[:_MAX_DEVICE])

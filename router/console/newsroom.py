@@ -19,7 +19,7 @@ from router.rules.number_ranges import Received
 LOOK_EVERY = 0.5
 """Seconds between two looks at the log's end, while somebody watches."""
 KEPT = 5000
-"""Entries kept for clients that are slower than the log; who is slower still reads the ledger as after a cut."""
+"""Entries kept for clients that are slower than the log; whoever is slower still reads the ledger as after a cut."""
 
 
 @dataclass(frozen=True, slots=True)

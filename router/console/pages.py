@@ -28,7 +28,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def preferences_of(request: Request) -> Preferences:
-    """How who asks wants pages."""
+    """How the person who asks wants pages."""
     return Preferences.of(request.cookies)
 
 
@@ -52,7 +52,7 @@ def page(request: Request, viewer: Viewer | None, template: str, *, status: int 
 
 
 def shown_to(request: Request) -> Shown:
-    """How times and numbers are written for who asks."""
+    """How times and numbers are written for the person who asks."""
     return Shown(preferences_of(request).language, services_of(request).zone)
 
 

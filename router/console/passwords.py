@@ -17,12 +17,12 @@ MIN_LENGTH, MAX_LENGTH = 12, 256
 
 MAX_TURNS, MAX_TURNS_OF_ADDRESS = 12, 4
 """Logins that are looked at or wait for it, of all and of one address: a hash takes about 50 ms of two cores, so the
-last in the queue waits well under a second. Who comes then is told to try again in a moment."""
+last in the queue waits well under a second. Whoever comes then is told to try again in a moment."""
 _AGAIN_SECONDS = 2
 _LEAST_SCORE = 2
 """Of zxcvbn's 0 to 4: below it, ten thousand to a million guesses find it."""
 _LOOKED_AT = 72
-"""Characters that zxcvbn takes; who chose more has chosen enough."""
+"""Characters that zxcvbn takes; whoever chose more has chosen enough."""
 _OURS = ("congvan", "côngvăn", "matkhau", "mậtkhẩu", "vanban", "quantri", "anhyeuem", "emyeuanh")
 """Words that come to mind here, and that no list of another country has."""
 

@@ -51,7 +51,7 @@ async def to_provider(request: Request, services: Parts, next: Text = "") -> Res
 
 @router.get("/login/provider/back")
 async def from_provider(request: Request, services: Parts, code: Text = "", state: Text = "") -> Response:
-    """Open a session for whom the provider names."""
+    """Open a session for the person whom the provider names."""
     if services.provider is None:
         raise NotFoundError("no identity provider is configured", hint="set CONGVAN_OIDC_ISSUER")
     begun = flow.read(request.cookies.get(_cookie(request), ""))

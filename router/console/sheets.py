@@ -1,4 +1,4 @@
-"""The lists that can be taken away: what stands in each row of theirs."""
+"""The lists that can be exported: what stands in each of their rows."""
 
 from typing import Annotated
 

@@ -22,7 +22,7 @@ router = APIRouter()
 MonthText = Annotated[str, Query(pattern=MONTH_REGEX)]
 Head = Annotated[Literal[""] | UnitCode | None, Query()]
 MOST_UNITS = 500
-"""Rows of the table of units; who wants others looks below one of them."""
+"""Rows of the table of units; others are found below one of them."""
 MOST_PRINTED = 24
 """Of them, as many as the printed page has room for."""
 

@@ -1,4 +1,4 @@
-"""Accounts of programs and their tokens: listed, made, replaced, ended, withdrawn by who administers their units."""
+"""Accounts of programs and their tokens: listed, made, replaced, ended, withdrawn by administrators of their units."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -101,7 +101,7 @@ async def replace_token(
     day: Day = "",
     reason: Reason = "",
 ) -> Response:
-    """Give an account another token and show it, this once; the one before is good no more."""
+    """Give an account another token and show it, this once; the previous one is no longer good."""
     account = _own(viewer, account_name)
     expires_at, problem = _end(day, services)
     problem = problem or ("" if reason else NO_REASON)
@@ -197,7 +197,7 @@ def _administers_whole(viewer: Viewer) -> bool:
 
 
 def _rights(viewer: Viewer, account: Account) -> Rights | None:
-    """Who administers a part gives nobody the whole to write to: an issuer of theirs has what a gateway has."""
+    """Whoever administers a part lets nobody write to the whole: an issuer of theirs has what a gateway has."""
     return DEFAULTS[Role.GATEWAY] if account.role is Role.ISSUER and not _administers_whole(viewer) else None
 
 

@@ -49,7 +49,7 @@ router = APIRouter()
 
 
 class _Sent(BaseModel):
-    """What either form says beside a file."""
+    """What either form says besides a file."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

@@ -24,7 +24,7 @@ def planned(
         connection: reads the ledger.
         settings: the vhost, the zone and the bounds.
         now: the present, UTC milliseconds.
-        of: units and their day, for who has them already.
+        of: units and their day, for callers that have them already.
     """
     accounts = [BrokerAccount(row.name, row.token_hash) for row in list_accounts(connection) if row.is_valid(now)]
     units, day = of or (list_units(connection), day_at(now, settings.timezone))

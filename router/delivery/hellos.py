@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """A hello, whose it is, and what came beside it; ``since_ms`` is since when this router hears hellos (UTC ms).
+    """A hello, whose it is, and what came with it; ``since_ms`` is since when this router hears hellos (UTC ms).
 
     ``replaces`` is the spool that lay in its spool's place before; empty when none is known.
     """

@@ -145,7 +145,7 @@ class Keeper:
                 self._steady.set()
 
     async def run_withdrawals(self) -> None:
-        """Take back access as soon as that is known, beside a comparison that may take minutes; until cancelled."""
+        """Take back access as soon as that is known, also during a long comparison; until cancelled."""
         while True:
             await self._access_changed.wait()
             self._access_changed.clear()

@@ -12,7 +12,7 @@ from schemas.codes import covers
 from schemas.unit import OtherCode, Unit
 
 FIELDS = ("parent", "name", "kind", "link", "note", "opening", "valid_from", "valid_to", "successor", "codes")
-"""What a list says of a unit beside its code, in the order in which changes are told."""
+"""What a list says of a unit besides its code, in the order in which changes are told."""
 
 
 @dataclass(frozen=True, slots=True)

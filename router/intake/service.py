@@ -169,7 +169,7 @@ class Intake:
         return await self._prepare(submission, reached, request, content, rights)
 
     async def _reached_by(self, submission: Submission) -> Recall:
-        """Whom a submission goes to; a recall goes by who got what it recalls."""
+        """Whom a submission goes to; a recall goes to those who got what it recalls."""
         had: frozenset[str] = frozenset()
         if submission.kind is Kind.RECALL:
             had = await self._answered(self._writer.run(recalls.addressed, submission.refers_to))

@@ -77,7 +77,7 @@ def scope_of(account: Account) -> Scope:
 def scope_of_sender(account: Account) -> Scope:
     """What an account sees of dispatches: as :func:`scope_of`, but a gateway only those its own units have issued.
 
-    Of those it sees every addressee, as who sends does; what is addressed to its units it has at home.
+    Of those it sees every addressee, as a sender does; what is addressed to its units it has at home.
     """
     return Scope(issuers=(account.pattern,)) if account.role is Role.GATEWAY else scope_of(account)
 

@@ -77,7 +77,7 @@ def _joined(steps: Iterable[JourneyStep]) -> Iterator[JourneyStep]:
 
 
 def drops_of(conn: Connection, detail: DeliveryDetail, now: int) -> list[OutageRow]:
-    """When the unit's line was down while the delivery was on its way; who sees the delivery may know."""
+    """When the unit's line was down while the delivery was on its way; whoever sees the delivery may know."""
     row = detail.delivery
     scope, until = Scope(units=(row.unit,)), travels_until(detail, now)
     return queries.outages(conn, scope, since=row.created_at, until=until, units=row.unit, limit=MOST_DROPS)[::-1]

@@ -16,7 +16,7 @@ class Operation:
 
     Args:
         id: its name for ever: generated clients are built on it.
-        problems: the errors it may be answered with, beside those of every operation with an account.
+        problems: the errors it may be answered with, in addition to those of every operation with an account.
         headers: of its good answer, each with its meaning.
     """
 
@@ -102,4 +102,4 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("get", "/metrics"): Operation("getMetrics", (e.MalformedError, e.UnauthorizedError, e.ForbiddenError)),
 }
 OPEN = frozenset({"/livez", "/readyz", "/metrics"})
-"""Paths that need no account; `/metrics` wants one of who comes from elsewhere."""
+"""Paths that need no account; `/metrics` wants one from callers elsewhere."""

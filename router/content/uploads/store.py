@@ -90,7 +90,7 @@ class UploadStore:
         return self._finish(files, turn, announced) if upload.whole else upload
 
     def look(self, account: str, sha256: str) -> Upload:
-        """How far an upload has come. Requests of before can append no more, so what is told stays true.
+        """How far an upload has come. Earlier requests can no longer append, so what is told stays true.
 
         Raises:
             NotFoundError: the account has no such upload.

@@ -140,7 +140,7 @@ def find_entries(
 
     Args:
         conn: a transaction.
-        scope: what the caller may audit. Entries of no unit in particular are for who audits a whole organisation.
+        scope: what the caller may audit. Entries of no unit in particular are for those who audit a whole organisation.
         wanted: which of them.
         before: only those before this place, the last of the page before.
         limit: the length of a page.

@@ -115,5 +115,5 @@ def undelivered(conn: Connection, scope: Scope, *, now_ms: int) -> Undelivered:
 
 
 def seen_from(scope: Scope) -> FromClause:
-    """What the scope's condition is asked of; who sees everything needs no look at the dispatch."""
+    """What the scope's condition is asked of; for those who see everything the dispatch is not looked at."""
     return delivery if scope.everything else delivery.join(dispatch)

@@ -8,14 +8,14 @@ from router.ledger.way.words import MAX_LENGTH
 from schemas.text import words_of
 
 MOST_TYPED = 12
-"""Words of a question that are looked for; who types more is found by these."""
+"""Words of a question that are looked for; of more than these the others are left out."""
 _LAST = "\U0010ffff"
 
 
 def has_words(scope: Scope, text: str) -> ColumnElement[bool]:
     """The condition on ``dispatch`` that each word of a text begins one of its own, or of what its units said of it.
 
-    What a unit said counts for who sees that unit, or the whole dispatch; a text without a word finds nothing.
+    What a unit said counts for those who see that unit, or the whole dispatch; a text without a word finds nothing.
     """
     typed = [word[:MAX_LENGTH] for word in words_of(text)][:MOST_TYPED]
     return and_(*(_has(scope, word) for word in typed)) if typed else false()

@@ -53,7 +53,7 @@ def foresee(conn: Connection, new: NewList) -> Difference:
 def import_list(conn: Connection, new: NewList, by: By, *, seal: str = "") -> ImportResult:
     """Do it, all of it or nothing, and write it into the audit log; what changes nothing leaves no trace.
 
-    The log gets a row of the whole and one of each unit, so that who audits a part finds what became of it.
+    The log gets a row of the whole and one of each unit, so that whoever audits a part finds what became of it.
 
     Args:
         conn: a transaction that writes.

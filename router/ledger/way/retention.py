@@ -134,7 +134,9 @@ def want_again(conn: Connection, dispatch_ids: Collection[str]) -> dict[str, str
             content_removed, content_removed.c.sha256 == file.sha256
         )
         for key, name, sha256 in conn.execute(gone.where(naming).order_by(file.position.desc())):
-            lacking[key] = f"{name} was removed after all had ended; it goes again once {sha256} is uploaded again"
+            lacking[key] = (
+                f"{name} was removed after all had ended; it can be sent again once {sha256} is uploaded again"
+            )
     return lacking
 
 

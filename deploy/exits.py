@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an error is told: the exit code, one line, and what to do."""
+    """How an error is reported: the exit code, one line, and what to do."""
 
     code: ExitCode
     message: str
@@ -53,7 +53,7 @@ _BY_CLASS: dict[str, tuple[ExitCode, str]] = {
 
 
 def ending_of(error: BaseException) -> Ending:
-    """Decide how an error is told.
+    """Decide how an error is reported.
 
     An error's own ``exit_code``, then its HTTP ``status``, then its class's nearest known ancestor decide.
     """

@@ -264,7 +264,7 @@ class Metrics:
         self._http.labels(method, route, str(status)).observe(seconds)
 
     def watch_damaged(self, count: Callable[[], int]) -> None:
-        """Have a scrape tell how many contents are damaged; ``count`` looks it up."""
+        """Have a scrape show how many contents are damaged; ``count`` looks it up."""
         gauge = prometheus_client.Gauge(CONTENT_DAMAGED.name, CONTENT_DAMAGED.meaning, registry=self.registry)
         gauge.set_function(count)
 

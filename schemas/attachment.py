@@ -49,7 +49,7 @@ class Listed(Travelling):
     name: FileName
     """What people call the file."""
     media_type: MediaType | None = None
-    """What it is; else the name tells."""
+    """What it is; else the name says."""
     size: Annotated[int, Field(ge=0)] | None = None
     """Bytes; checked when given."""
     sha256: Sha256 | None = None
@@ -57,9 +57,9 @@ class Listed(Travelling):
 
 
 class Forms(Travelling):
-    """In what forms a content is kept to travel, beside the plain one: the bytes of each.
+    """In what forms a content is kept to travel, besides the plain one: the bytes of each.
 
-    They are told beforehand so that a gateway knows how much is to come; what it gets is decided when it asks.
+    They are given beforehand so that a gateway knows how much is to come; what it gets is decided when it asks.
     """
 
     zstd_size: Size | None = None

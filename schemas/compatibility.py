@@ -33,7 +33,7 @@ class _Comparison:
         pair = (str(old.get("$ref")), str(new.get("$ref")))
         if "$ref" in old and "$ref" in new:
             if pair in self._under_way:
-                return  # a recursive schema: the outer comparison tells
+                return  # a recursive schema: the outer comparison decides
             self._under_way.add(pair)
         yield from self._of_resolved(_resolved(self._old, old), _resolved(self._new, new), place)
         self._under_way.discard(pair)

@@ -26,7 +26,7 @@ HEADER_ELSEWHERE = "Congvan-Held-Elsewhere"
 EVERYWHERE = "*"
 MAX_TROUBLES = 20
 MAX_UNITS = 200
-"""Units named in one trouble; a trouble of more is told of these."""
+"""Units named in one trouble; of more, only these are named."""
 MAX_HEALTH_BYTES = 16 * 1024
 MAX_WHY = 300
 

@@ -40,7 +40,7 @@ class _Canonical:
 
 
 def made_at(text: str) -> int | None:
-    """When an identifier was made, UTC milliseconds; None for one that does not tell, as those of others may be."""
+    """When an identifier was made, UTC milliseconds; None for one that does not say, as those of others may be."""
     version_at = 14
     return int(text[:8] + text[9:13], 16) if is_id(text) and text[version_at] == "7" else None
 

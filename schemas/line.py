@@ -37,7 +37,7 @@ class Outage(Travelling):
 class LineReport(Travelling):
     """How a gateway's line stands, while it is up.
 
-    The next report, or any receipt, follows within ``every`` seconds while the line stays up; so silence tells that it
+    The next report, or any receipt, follows within ``every`` seconds while the line stays up; so silence means that it
     is down. ``outages`` are those that no broker has confirmed yet.
     """
 

@@ -41,7 +41,7 @@ def said(error: ValidationError) -> str:
 
 
 def problems_among(errors: Sequence[Any]) -> list[FieldProblem]:
-    """The same of errors as the validating library tells them, one mapping each."""
+    """The same of errors as the validating library gives them, one mapping each."""
     alone = len(errors) == 1
     found = [item for item in errors if alone or not follows_from_others(item["type"], item["input"], _context(item))]
     return capped([_problem(item) for item in found[:MAX_PROBLEMS]], len(found))

@@ -103,7 +103,7 @@ class Gap(Travelling):
 class Hello(Travelling):
     """A gateway is there (property ``type`` = ``hello``).
 
-    A new ``spool_id`` tells that the unit's spool was lost: what it had taken is sent again. ``receipts`` says the last
+    A new ``spool_id`` means that the unit's spool was lost: what it had taken is sent again. ``receipts`` says the last
     receipt number that the spool has given, for each of ``units`` in their order: those that never came are asked for.
 
     With ``again`` nothing has changed since the last hello but the line: it then names one unit for all of the spool's.

@@ -45,7 +45,7 @@ class Recount(Travelling):
     unit: UnitCode
     """Whose deliveries."""
     since: Milliseconds
-    """Of dispatches that were accepted at this time or later (UTC ms, by the router's clock, as their ids tell it)."""
+    """Of dispatches that were accepted at this time or later (UTC ms, by the router's clock, as their ids say)."""
     until: Milliseconds
     """And no later than this."""
     after: Position = 0

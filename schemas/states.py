@@ -111,7 +111,7 @@ _ADVANCE, _STALE = Step(Effect.ADVANCE), Step(Effect.STALE)
 def follow(current: Status, status: Status) -> Step:
     """Decide what a receipt with ``status`` does to a delivery in ``current``.
 
-    A repeated status is stale. What the machines say (queued, taken, arrived, parked) may be told late, after people
+    A repeated status is stale. What the machines say (queued, taken, arrived, parked) may be said late, after people
     have acted: also stale, never refused, because at-least-once delivery repeats and reorders.
     """
     if status == current:

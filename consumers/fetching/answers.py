@@ -44,7 +44,7 @@ def meaning(status: int, *, ours: bool, final: Collection[int]) -> Meaning:
 
     Args:
         status: of the answer.
-        ours: whether it is the router's, as far as its headers can tell.
+        ours: whether it is the router's, as far as its headers show.
         final: the statuses by which the router ends what was asked for.
     """
     if not ours or status < HTTPStatus.OK or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:

@@ -204,7 +204,7 @@ def _require_ours(response: aiohttp.ClientResponse, part: Part) -> None:
 
 
 def _require_size(response: aiohttp.ClientResponse, part: Part) -> None:
-    """Check that what the answer is a part of has the size that is known; an answer need not tell it.
+    """Check that what the answer is a part of has the size that is known; an answer need not give it.
 
     Raises:
         WrongContentError: it has another; the part begins again from nothing.

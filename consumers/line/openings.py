@@ -34,7 +34,7 @@ class UnitHours(NamedTuple):
 
 
 class Openings:
-    """Knows what is closed, and tells when that changes.
+    """Knows what is closed, and reports when that changes.
 
     Args:
         clock: the present, with its offset.

@@ -49,7 +49,7 @@ class EdgeFinder:
 
 
 class Outages:
-    """Keeps the outages of the line until they are told.
+    """Keeps the outages of the line until they are reported.
 
     Args:
         spool: where they are kept.
@@ -91,7 +91,7 @@ class Outages:
     async def untold(self, limit: int) -> list[Down]:
         """The oldest outages that have ended and that no broker has confirmed, up to this moment.
 
-        What the spool takes long to write down is told the next time.
+        What the spool takes long to write down is reported the next time.
 
         Raises:
             SpoolUnavailableError: the spool cannot be read now.
@@ -105,7 +105,7 @@ class Outages:
         """Forget outages that a broker has confirmed.
 
         Raises:
-            SpoolUnavailableError: the spool cannot be written now; they are told again.
+            SpoolUnavailableError: the spool cannot be written now; they are reported again.
         """
         if told:
             await self._writer.run(outages.forget, [item.pos for item in told])

@@ -43,7 +43,7 @@ SMALL_SEGMENT = 1220
 CHOKED_OFTEN = 2
 """Connections in a row on which the other machine was heard and nothing large came: small segments are tried."""
 TROUBLE_SECONDS = 60.0
-"""A line that has stalled for so long while the broker is reached is told to the router as a trouble."""
+"""A line that has stalled for so long while the broker is reached is reported to the router as a trouble."""
 LONG_SILENT = 2.0
 """A connection for content that has been silent so long when the broker's came up anew is taken for dead."""
 

@@ -24,7 +24,7 @@ from schemas.zone import zone
 
 @dataclass(frozen=True, slots=True)
 class LineWords:
-    """What is said of the line and what comes over it; ``downs`` are the spool's outages that are told by it."""
+    """What is said of the line and what comes over it; ``downs`` are the spool's outages that it reports."""
 
     report: LineReport
     downs: tuple[Down, ...] = ()

@@ -59,7 +59,7 @@ class Presence:
         units: the codes hosted now.
         progress: how far each lane of each unit has come.
         gap_after: seconds after which a missing number is asked for.
-        outages: of the line, until they are told.
+        outages: of the line, until they are reported.
         pace: what the line gives.
         moved: how far documents have come over it.
         interval: seconds between two hellos while the line is up.
@@ -138,7 +138,7 @@ class Presence:
         return ShortHello(hello, words, health)
 
     async def went(self, hello: ShortHello, outcome: PublishOutcome) -> None:
-        """Note what became of a hello: its outages are told again when no broker has confirmed it."""
+        """Note what became of a hello: its outages are reported again when no broker has confirmed it."""
         if outcome is not PublishOutcome.CONFIRMED:
             return
         try:
@@ -183,7 +183,7 @@ class Presence:
     async def _greet(self) -> None:
         """Say hello in full; more outages than one report holds take several hellos.
 
-        As long as no unit is known there is nobody to say it for: outages are kept until they can be told.
+        As long as no unit is known there is nobody to say it for: outages are kept until they can be reported.
 
         Raises:
             ReceiptsHeldError: the broker has not confirmed it.

@@ -1,4 +1,4 @@
-"""How far documents have come, for those who wait for them: what has moved since the router was told last."""
+"""How far documents have come, for those who wait for them: what has moved since the last report to the router."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ def worth_reporting(now: Iterable[Held], told: Mapping[str, int], *, limit: int 
 
     Args:
         now: how far each has come.
-        told: the bytes that were told last, by delivery; a delivery that was never told had none.
+        told: the bytes that were reported last, by delivery; a delivery that was never reported had none.
         limit: at most so many.
     """
     moved = [item for item in now if item.held != told.get(item.delivery_id, 0)]
@@ -18,7 +18,7 @@ def worth_reporting(now: Iterable[Held], told: Mapping[str, int], *, limit: int 
 
 
 class Progress:
-    """Knows what was told.
+    """Knows what was reported.
 
     Args:
         held_now: how far the deliveries have come that are being brought now.
@@ -29,7 +29,7 @@ class Progress:
         self._told: dict[str, int] = {}
 
     def untold(self) -> list[Held]:
-        """What has moved since it was told."""
+        """What has moved since it was reported."""
         now = list(self._held_now())
         there = {item.delivery_id for item in now}
         self._told = {key: count for key, count in self._told.items() if key in there}

@@ -4,7 +4,7 @@
 
     <outbox>/<name>/                 put there by a rename, whole: dispatch.json and the attachments
     <outbox>/.taken/<id>/<name>/     claimed; the id is made now and stays, whatever is killed
-    <outbox>/sent/<name>/            accepted by the router: accepted.json tells the dispatch's id
+    <outbox>/sent/<name>/            accepted by the router: accepted.json holds the dispatch's id
     <outbox>/rejected/<name>/        cannot be sent: reason.txt says why; mend it and move it back
 
 Every step is one rename. Killed between two, the folder lies in ``.taken``, where it is found again; the id that names

@@ -6,7 +6,7 @@ from schemas.reasons import ReasonCode
 
 
 def told(error: OSError, reason: str, *, local: bool, code: ReasonCode = ReasonCode.SINK_TROUBLE) -> SinkError:
-    """How a failure is told to the guard.
+    """How a failure is reported to the guard.
 
     Args:
         error: what failed.

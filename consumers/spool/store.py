@@ -186,7 +186,7 @@ def _names(conn: Connection) -> dict[str, str]:
 
 
 def _before(data_dir: Path) -> str:
-    """The id of the spool that was here last, as the status file tells it; empty when it does not."""
+    """The id of the spool that was here last, as the status file names it; empty when it does not."""
     try:
         told = orjson.loads((data_dir / STATUS_NAME).read_bytes())["spool_id"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -52,7 +52,7 @@ OPENAPI = "/api/v1/openapi.json"
 
 
 class _Api(FastAPI):
-    """FastAPI, whose OpenAPI document tells of problems and of streamed bodies, too."""
+    """FastAPI, whose OpenAPI document describes problems and streamed bodies, too."""
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""

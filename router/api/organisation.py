@@ -64,7 +64,7 @@ async def list_units(  # noqa: PLR0917 - headers and query are parameters to the
 ) -> list[ListedUnitView]:
     """The units of today that the account stands for, in tree order; a gateway's are those it hosts.
 
-    To a gateway that names its spool the header `Congvan-Held-Elsewhere` tells for which of them another one works.
+    To a gateway that names its spool the header `Congvan-Held-Elsewhere` says for which of them another one works.
     """
     today = services.organisation.today
     head = account.pattern.removesuffix(".#")

@@ -36,7 +36,7 @@ def install(app: FastAPI, routes: Sequence[Route]) -> None:
 
     Args:
         app: the application.
-        routes: all of its routes: on 405, those of the path tell what would be allowed.
+        routes: all of its routes: on 405, those of the path give what would be allowed.
     """
     app.exception_handler(RouterError)(_answer_router_error)
     app.exception_handler(InvalidError)(_answer_invalid)

@@ -55,7 +55,7 @@ class Tus:
 
 
 def capabilities(max_size: int) -> dict[str, str]:
-    """The headers that tell what is spoken here."""
+    """The headers that say what is spoken here."""
     return {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(max_size)}
 
 

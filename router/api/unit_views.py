@@ -53,7 +53,7 @@ class ListedUnitView(UnitView):
 
 
 class LineView(View):
-    """A unit's line as its gateway reports it, and what its silence tells."""
+    """A unit's line as its gateway reports it, and as its silence shows it."""
 
     state: LineState
     """up, or down: nothing was heard for three intervals of its reports."""

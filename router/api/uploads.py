@@ -57,7 +57,7 @@ async def tell_capabilities(services: Parts, _author: Author) -> Response:
 async def begin(request: Request, services: Parts, author: Author) -> Response:
     """Announce an attachment by its SHA-256 and size; its bytes come by PATCH to the `Location` of the answer.
 
-    The same again finds the upload where it is: `Upload-Offset` tells how far it has come. What is whole is named by
+    The same again finds the upload where it is: `Upload-Offset` says how far it has come. What is whole is named by
     its hash in a submission, as after `PUT /content/{sha256}`.
     """
     announced = _announced(request.headers)

@@ -11,7 +11,7 @@ PREFIX = "amq.rabbitmq.reply-to."
 _FORM = re.compile(r"([A-Za-z0-9+/]{20,200}={0,2})\.([A-Za-z0-9+/]{16,64}={0,2})")
 _NODE = re.compile(rb"reply@[0-9]{1,20}")
 _ATOMS = {ord("w"): 1, ord("s"): 1, ord("v"): 2, ord("d"): 2}
-"""Tags of an atom in Erlang's external term format, and how many bytes tell its length."""
+"""Tags of an atom in Erlang's external term format, and how many bytes give its length."""
 _AFTER_NODE = {ord("X"): 12, ord("g"): 9}
 """Tags of a process id, and the bytes after its node's name."""
 _VERSION = 131

@@ -180,7 +180,7 @@ def read_properties(header: bytes) -> Properties:
 def _headers(data: bytes, at: int) -> tuple[dict[str, Any], int]:
     """The headers and where they end; those that cannot be read (a date in year 10⁹, a thousand levels) are left out.
 
-    What stands behind them, the sender among it, is read all the same, because a table tells its size.
+    What stands behind them, the sender among it, is read all the same, because a table gives its size.
     """
     end = at + 4 + _uint32(data, at)[0]
     try:

@@ -111,7 +111,7 @@ class Session:
         return self._link.quiet if self._link is not None else math.inf
 
     def ask_for_a_sign(self) -> None:
-        """Have the broker's machine acknowledge something; :attr:`quiet` tells whether it did."""
+        """Have the broker's machine acknowledge something; :attr:`quiet` shows whether it did."""
         if self._link is not None:
             self._link.ask_for_a_sign()
 
@@ -150,7 +150,7 @@ class Session:
         self._callbacks.append(callback)
 
     def on_doubt(self, callback: Callable[[str], None]) -> None:
-        """Call back with a reason when the broker's answers tell that something is not there, or not allowed.
+        """Call back with a reason when the broker's answers show that something is not there, or not allowed.
 
         A queue is missing or its consumer was cancelled, a message came back, a channel was closed, no login.
         """

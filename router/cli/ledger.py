@@ -1,4 +1,4 @@
-"""``congvan ledger recover``: after an older ledger was restored, have the gateways tell what it has forgotten."""
+"""``congvan ledger recover``: after an older ledger was restored, have the gateways report what it has forgotten."""
 
 import getpass
 import socket
@@ -52,7 +52,7 @@ def ledger() -> None:
 class RecoveryReport:
     """What the ledger has forgotten, how far it has been asked back, and what cannot be had; times are UTC ms.
 
-    ``since``: from when on dispatches would be asked for; None: nothing tells that any was forgotten.
+    ``since``: from when on dispatches would be asked for; None: nothing shows that any was forgotten.
     """
 
     forgotten: "Forgotten"

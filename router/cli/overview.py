@@ -118,5 +118,5 @@ def overview(as_json: JsonOption = False) -> None:
 
 
 def attention_row(group: "Group") -> tuple[str, ...]:
-    """A group as cells: cause, units, deliveries, since when, and the reason that was told."""
+    """A group as cells: cause, units, deliveries, since when, and the reason that was given."""
     return group.cause.value, str(group.units), str(group.deliveries), local_time(group.since), group.reason

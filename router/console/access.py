@@ -76,7 +76,7 @@ class Viewer:
 
 
 def csrf_of(token: str) -> str:
-    """What the forms of a session carry, of its token; it tells nothing of it."""
+    """What the forms of a session carry, made from its token, which it does not reveal."""
     return sha256(f"csrf:{token}".encode()).hexdigest()
 
 
@@ -218,7 +218,7 @@ Watching = Annotated[Viewer, Depends(watching)]
 Auditing = Annotated[Viewer, Depends(auditor_of)]
 Parts = Annotated[Services, Depends(services_of)]
 FilterText = Annotated[str, Query(max_length=2 * MAX_LENGTH)]
-"""A filter in the address; one that is too long is told of in its own words."""
+"""A filter in the address; one that is too long gets a message of its own."""
 Code = Annotated[UnitCode, Path()]
 Reason = Annotated[OneLine, Form(max_length=MAX_REASON)]
 NO_REASON = N_("Say why; it is kept in the audit log.")

@@ -139,7 +139,7 @@ async def _tell_unexpected(request: Request, _error: Exception) -> Response:
 async def _error_page(request: Request, status: int, slug: str, *details: str, fields: Sequence[str] = ()) -> Response:
     """What went wrong in the language of the page, with the menu of whoever is logged in and the way back.
 
-    What errors say of themselves is English and for engineers, so only an English page tells it.
+    What errors say of themselves is English and for engineers, so only an English page shows it.
     """
     viewer = None
     with suppress(PageError, RouterError):

@@ -151,7 +151,7 @@ def branches_of(rows: Sequence[Addressee], states: Mapping[str, Status]) -> list
     """Rows in the order of the tree, together with those that stand below the same head.
 
     Args:
-        rows: a page of recipients by unit code; none: all heads are told, without rows.
+        rows: a page of recipients by unit code; none: all heads are given, without rows.
         states: of all recipients; a unit with recipients below it heads them.
     """
     heads = {parent_of(code) for code in states}

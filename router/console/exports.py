@@ -77,7 +77,7 @@ class CellWriter:
         return coded(self.language, code)[0]
 
     def reason(self, text: str, code: str) -> str:
-        """A reason in words where it has a code, with what was told beside it; else as it was told."""
+        """A reason in words where it has a code, with the text that came with it; else the text alone."""
         meant = self.cause(code)
         return text if not meant else meant if text in {"", code} else f"{meant} ({text})"
 

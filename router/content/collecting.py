@@ -56,7 +56,7 @@ class Collector:
         self._clock = clock
 
     def collect(self, *, dry_run: bool = False) -> Iterator[Collected]:
-        """Remove what nobody names; tells each one, and of a dry run those that would be removed.
+        """Remove what nobody names; yields each one, in a dry run those that would be removed.
 
         Raises:
             LedgerUnavailableError: the ledger cannot be asked.

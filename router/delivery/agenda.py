@@ -12,7 +12,7 @@ class Cause(Enum):
     """Why the broker is to be compared, the strongest last."""
 
     INTERVAL = 1
-    """Nothing tells of a difference."""
+    """Nothing indicates a difference."""
     DOUBT = 2
     """Something at the broker was not as planned: a publish came back, a consumer was cancelled, a login failed."""
     CHANGE = 3
@@ -40,7 +40,7 @@ class Agenda:
 
     @property
     def quiet(self) -> float:
-        """Seconds from the end of a comparison to the next, when nothing tells of a difference."""
+        """Seconds from the end of a comparison to the next, when nothing indicates a difference."""
         return max(self.interval, _SHARE * self.took)
 
     def ask(self, cause: Cause) -> None:

@@ -30,7 +30,7 @@ class ManagedBroker:
             return await grant(management, wanted)
 
     async def capacity(self) -> Capacity | None:
-        """How many queues fit; None: nobody tells. Raises BrokerError."""
+        """How many queues fit; None: not known. Raises BrokerError."""
         async with management_of(self._settings) as management:
             return await capacity_of(management, self._settings.broker_file_handles)
 

@@ -71,7 +71,7 @@ class Organisation:
         return True
 
     async def watch(self) -> None:
-        """Read again if something changed, and tell it."""
+        """Read again if something changed, and announce it."""
         if await asyncio.to_thread(self.refresh):
             self.on_change()
 

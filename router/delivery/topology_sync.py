@@ -1,8 +1,9 @@
 """Keeps the broker in line with the ledger: after a (re)connect, a change, a sign of trouble, and at an interval.
 
 Whoever deletes a queue, an exchange, a permission, a login or the whole vhost has it back at once where the broker's
-own answers tell of it, and else after the interval. A queue that had to be made anew was lost with what lay in it, so
-the deliveries that waited there become due again: this is how the service outlives a broker whose disk was wiped.
+own answers show that it is gone, and else after the interval. A queue that had to be made anew was lost with what lay
+in it, so the deliveries that waited there become due again: this is how the service outlives a broker whose disk was
+wiped.
 """
 
 import asyncio
@@ -76,7 +77,7 @@ class Keeper:
         directory: the present units.
         writer: for making deliveries of lost queues due.
         steady: set while the relay may publish.
-        interval: seconds between comparisons when nothing tells of a difference.
+        interval: seconds between comparisons when nothing indicates a difference.
         on_state: called with what each comparison found.
         retry_longest: the longest pause after a comparison that failed, in seconds.
         clock: the present.

@@ -1,4 +1,4 @@
-"""What must hold for a list of units as a whole, beyond each unit's own fields; and how its problems are told."""
+"""What must hold for a list of units as a whole, beyond each unit's own fields; and how its problems are reported."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ListEntry:
 
 
 def refuse(problems: Sequence[FieldProblem]) -> DirectoryError:
-    """The error that tells problems of a list: the first few in its sentence, up to 1,000 in ``problems``."""
+    """The error that reports the problems of a list: the first few in its sentence, up to 1,000 in ``problems``."""
     told = "; ".join(f"{item.field}: {item.problem}" for item in problems[:_TOLD_IN_A_LINE])
     more = f"; and {len(problems) - _TOLD_IN_A_LINE} more" if len(problems) > _TOLD_IN_A_LINE else ""
     return DirectoryError(

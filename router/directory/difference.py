@@ -1,4 +1,4 @@
-"""What a list of units would change of those that are there: told before it is done, and done as it was told."""
+"""What a list of units would change of those that are there: shown before it is done, and done as it was shown."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from schemas.codes import covers
 from schemas.unit import OtherCode, Unit
 
 FIELDS = ("parent", "name", "kind", "link", "note", "opening", "valid_from", "valid_to", "successor", "codes")
-"""What a list says of a unit besides its code, in the order in which changes are told."""
+"""What a list says of a unit besides its code, in the order in which changes are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def difference(
 
 
 def written(unit: Unit, field: str) -> str:
-    """A field as a list writes it; other codes with the days of their use, which only JSON can tell."""
+    """A field as a list writes it; other codes with the days of their use, which only JSON can express."""
     value = getattr(unit, field)
     return ";".join(map(_other_code, value)) if field == "codes" else "" if value is None else str(value)
 

@@ -1,4 +1,4 @@
-"""Reads a list of units, CSV or JSON; either all of it holds together or every problem is told with its line."""
+"""Reads a list of units, CSV or JSON; either all of it holds together or every problem is reported with its line."""
 
 import csv
 import io
@@ -142,7 +142,7 @@ def _whole(listed: Sequence[ListEntry], beside: Sequence[Unit], own: Sequence[st
 
 
 def _of_own(item: ListEntry, own: Sequence[str]) -> ListEntry:
-    """An entry as it is, or as one that is wrong by itself: nothing else is told of a unit of somebody else's."""
+    """An entry as it is, or as one that is wrong by itself: nothing else is said about somebody else's unit."""
     if item.unit is None or any(covers(pattern, item.unit.code) for pattern in own):
         return item
     return ListEntry(item.prefix, item.code, None, (FieldProblem("code", _NOT_YOURS, item.code),))

@@ -16,7 +16,7 @@ from schemas.unit import Link, Unit
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """What a recall does: whose deliveries it calls back, which of those units are gone, who is to be told."""
+    """What a recall does: whose deliveries it calls back, which of those units are gone, who has to be told."""
 
     called_back: tuple[str, ...]
     gone: frozenset[str]

@@ -16,7 +16,7 @@ from schemas.unit import Link, Unit
 
 
 class Reason(StrEnum):
-    """Why a unit that the rules name is no addressee; where several hold, the first of them is told."""
+    """Why a unit that the rules name is no addressee; where several hold, the first of them is given."""
 
     EXCLUDED_BY_RULE = "excluded_by_rule"
     NOT_YET = "not_yet"

@@ -1,4 +1,4 @@
-"""Reads the code of a reason out of its text, where none was told: gateways of 0.1 send texts alone.
+"""Reads the code of a reason out of its text, where none was given: gateways of 0.1 send texts alone.
 
 Such a text is a sentence in English with addresses and paths in it. Its code is the first in the table of whose marks
 one stands in it; a text without a mark has none. The ledger keeps the code beside the text: nobody reads texts again.
@@ -29,6 +29,6 @@ MARKS: Mapping[R, tuple[str, ...]] = MappingProxyType(
 
 
 def code_told(reason: str) -> R | None:
-    """The code of a reason that was told as a text alone."""
+    """The code of a reason that was given as a text alone."""
     text = reason.lower()
     return next((code for code, marks in MARKS.items() if any(mark.lower() in text for mark in marks)), None)

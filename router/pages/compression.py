@@ -26,7 +26,7 @@ class Compression:
         self._compressed = GZipMiddleware(app, minimum_size=LEAST_BYTES, compresslevel=LEVEL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request through, its answer compressed where that tells nobody anything."""
+        """Pass a request through, its answer compressed where that reveals nothing to anybody."""
         inner = self._compressed if scope["type"] == "http" and _may_compress(scope) else self._plain
         await inner(scope, receive, send)
 

@@ -29,7 +29,7 @@ _NONE = Markup("\u2013")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Writes for one language in the times of a zone; ``clock`` tells the present in UTC milliseconds."""
+    """Writes for one language in the times of a zone; ``clock`` gives the present in UTC milliseconds."""
 
     language: str
     zone: tzinfo

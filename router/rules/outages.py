@@ -1,6 +1,6 @@
 """When a unit's line was down: what its gateway reports, brought together with the silence that the router noticed.
 
-A router learns of an outage late and without edges: nothing is heard any more. The gateway knows both edges and tells
+A router learns of an outage late and without edges: nothing is heard any more. The gateway knows both edges and reports
 them once the line is back. Both mean the same outage when their times overlap; then it stays one, with the gateway's
 times. All times here are UTC milliseconds by the router's clock.
 """
@@ -114,7 +114,7 @@ def up_since(state: LineState | None, since: int, *, reported: Sequence[Outage],
     Args:
         state: what the ledger says of the line; None: nothing yet.
         since: since when it says so.
-        reported: the outages that the gateway tells now.
+        reported: the outages that the gateway reports now.
         now: the present.
     """
     end = max((item.ended_at for item in reported if item.ended_at is not None), default=0)

@@ -94,7 +94,7 @@ class GroupCommit:
         return self.transact(changes)
 
     def meets_all(self, error: Exception) -> bool:
-        """Whether a failure would meet the changes one by one as well, so that trying them alone tells nothing."""
+        """Whether a failure would meet the changes one by one as well, so that trying them alone shows nothing."""
         raise NotImplementedError
 
     def told(self, error: Exception) -> Exception:

@@ -14,7 +14,7 @@ ERRORS: dict[str, str] = {
     "ledger-unavailable": N_("The database does not answer; try again in a moment."),
     "link-ended": N_("The one-time link was used or has ended; ask for another."),
 }
-"""What pages say of an error, by its slug; the error itself tells the rest in English."""
+"""What pages say of an error, by its slug; the error itself says the rest in English."""
 _ERRORS_BY_STATUS: dict[int, str] = {
     400: ERRORS["malformed"],
     401: ERRORS["login-needed"],

@@ -23,7 +23,7 @@ _MOST = 500
 
 
 class Sentence(NamedTuple):
-    """A sentence of the checks, and how to mend what it tells of; empty: it says so itself."""
+    """A sentence of the checks, and how to mend what it reports; empty: it says so itself."""
 
     text: str
     mend: str = ""
@@ -161,7 +161,7 @@ def fault_of(problem: FieldProblem, say: Say) -> Fault:
     """A problem of a list or a rule in the words of a page; one that has no sentence here stays as it is.
 
     Args:
-        problem: as the checks tell it.
+        problem: as the checks report it.
         say: translates a message.
     """
     place, field = place_of(problem.field, say)

@@ -244,7 +244,7 @@ _PAUSE = re.compile(r"paused by (\S+) since (\S+): (.*)")
 
 
 def pause_of(reason: str) -> Pause | None:
-    """The pause that a delivery's reason tells of: :func:`router.ledger.queries.deliveries.pause_reason`, read."""
+    """The pause that a delivery's reason describes: :func:`router.ledger.queries.deliveries.pause_reason`, read."""
     match = _PAUSE.fullmatch(reason)
     try:
         return match and Pause(match[1], to_ms(datetime.fromisoformat(match[2])), match[3])

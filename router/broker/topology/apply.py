@@ -36,7 +36,7 @@ class Making:
 
     Args:
         part: how many by one request; a broker on a small machine makes a hundred a second.
-        handles: the broker's file handles, for one whose management API does not tell; 0: not known.
+        handles: the broker's file handles, for one whose management API does not report them; 0: not known.
         on_made: told the names of each part's queues, empty as they are, before anything can be routed to them. What
             waited in queues that were lost has to be sent again, and this call notes that; if it came afterwards, a
             kill in between would lose it.
@@ -230,8 +230,8 @@ async def _answers(management: Management, vhost: str, queues: Iterable[Queue]) 
 async def _ask(management: Management, vhost: str, queue: Queue, places: asyncio.Semaphore) -> _Answer:
     """Whether a queue holds messages, or may do so for all we know.
 
-    Quorum queues do not know "delete if empty": the count, up to 5 s old, tells of messages that a consumer holds, and
-    asking for a message tells of those that are ready now.
+    Quorum queues do not know "delete if empty": the count, up to 5 s old, shows messages that a consumer holds, and
+    asking for a message shows those that are ready now.
     """
     if queue.messages:
         return _Answer.HOLDS

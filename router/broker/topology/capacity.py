@@ -21,7 +21,7 @@ _FOR_CONNECTIONS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a broker can hold: its file handles, those in use (None: it does not tell), its queues now."""
+    """What a broker can hold: its file handles, those in use (None: it does not report them), its queues now."""
 
     handles: int
     used: int | None

@@ -72,7 +72,7 @@ def compressed(
         source: the file; its name is its SHA-256.
         size: its bytes.
         level: of zstd.
-        left: tells how many seconds are left.
+        left: gives the seconds that are left.
         dictionary: earlier bytes that whoever decodes it has, too.
 
     Raises:

@@ -1,6 +1,6 @@
 """Makes the forms of contents: for a dispatch before it is accepted, and again what was announced and is lost.
 
-When: at the acceptance, not later, because the descriptor tells the forms and is the same for ever after. It waits a
+When: at the acceptance, not later, because the descriptor names the forms and is the same for ever after. It waits a
 few seconds at most; a file that takes longer travels as it is. One thread does it all, off the event loop, so that
 whoever sends many large files waits and the rest of the router does not.
 """

@@ -1,4 +1,4 @@
-"""The forms of a content on the disk: beside the file ``<sha256>``, each under a name that tells what it is.
+"""The forms of a content on the disk: beside the file ``<sha256>``, each under a name that says what it is.
 
 ``<sha256>.zstd.<etag>`` and ``<sha256>.dcz.<dictionary's sha256>.<etag>``; the etag is the beginning of the SHA-256 of
 the form's own bytes. So a form that was lost and made anew by another version of the library has another etag, and

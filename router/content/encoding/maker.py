@@ -38,7 +38,7 @@ class Maker:
         store: where the content lies.
         sha256: its name.
         size: its bytes.
-        left: tells how many seconds are left.
+        left: gives the seconds that are left.
         dictionaries: the store of earlier contents.
     """
 

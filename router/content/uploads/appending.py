@@ -88,6 +88,6 @@ class Appender:
                 count = os.pwrite(self._fd, rest, offset)
                 rest, offset = rest[count:], offset + count
         except OSError:
-            os.ftruncate(self._fd, self.position)  # the size is the offset: half a piece would be told as whole
+            os.ftruncate(self._fd, self.position)  # the size is the offset: half a piece would count as whole
             raise
         self.position = offset

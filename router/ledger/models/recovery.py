@@ -9,7 +9,7 @@ forgotten = Table(
     metadata,
     Column("delivery_id", Id, primary_key=True),
     Column("unit", Code, nullable=False),
-    Column("made_at", BigInteger, nullable=False),  # as its id tells
+    Column("made_at", BigInteger, nullable=False),  # as its id says
     Column("told_at", BigInteger, nullable=False),  # when a gateway first told of it
     Column("why", String(300), nullable=False, server_default=""),  # why it could not be rebuilt
     Column("given_up_at", BigInteger),  # when somebody ended the recovery without it; NULL: it needs attention
@@ -20,7 +20,7 @@ forgotten = Table(
         postgresql_where=text("given_up_at IS NULL"),
     ),
 )
-"""Deliveries of which gateways tell and that are not in the ledger; a row goes when its delivery is rebuilt."""
+"""Deliveries that gateways report and that are not in the ledger; a row goes when its delivery is rebuilt."""
 
 recovery = Table(
     "recovery",

@@ -132,8 +132,8 @@ outage = Table(
     Column("began_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),  # NULL: it lasts
     Column("told_by", String(8), nullable=False),  # gateway, silence: see router.rules.outages
-    Column("gateway_began_at", BigInteger),  # by the gateway's own clock: tells a report that comes twice
+    Column("gateway_began_at", BigInteger),  # by the gateway's own clock: shows that a report came twice
     Index(None, "unit", "ended_at"),
     Index(None, "ended_at"),
 )
-"""When lines were down. An outage that the router only noticed gets the gateway's times when it tells them."""
+"""When lines were down. An outage that the router only noticed gets the gateway's times when it reports them."""

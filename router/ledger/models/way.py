@@ -54,7 +54,7 @@ dispatch_attachment = Table(
     Column("name", String(255), nullable=False),
     Column("media_type", String(150), nullable=False),
     Column("size", BigInteger, nullable=False),
-    # The forms its descriptor tells of, see schemas.attachment.Forms.
+    # The forms that its descriptor names, see schemas.attachment.Forms.
     Column("zstd_size", BigInteger),
     Column("dcz_size", BigInteger),
     Column("dictionary", String(64)),
@@ -89,7 +89,7 @@ delivery = Table(
     Column("state", String(20), nullable=False),
     Column("state_at", BigInteger, nullable=False),
     Column("reason", String(1000), nullable=False, server_default=""),  # why it waits, was parked, refused …
-    Column("reason_code", String(40), nullable=False, server_default=""),  # see schemas.reasons; empty: none was told
+    Column("reason_code", String(40), nullable=False, server_default=""),  # see schemas.reasons; empty: none was given
     Column("created_at", BigInteger, nullable=False),
     Column("next_due_at", BigInteger),
     Column("published", Integer, nullable=False, server_default="0"),  # times confirmed by the broker

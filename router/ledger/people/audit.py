@@ -71,7 +71,7 @@ class Act(StrEnum):
 class AuditEntry:
     """One act; ``at`` in UTC milliseconds.
 
-    ``detail`` tells what the act set: the last day and successor of a retired unit, until when one is muted.
+    ``detail`` is what the act set: the last day and successor of a retired unit, until when one is muted.
     ``job`` is the redrive, or the import of a list, that it is part of; its acts are one row that opens.
     """
 

@@ -44,6 +44,6 @@ def hash_of(text: str, salt: bytes) -> str:
 
 
 def matches(text: str, stored: str) -> bool:
-    """Whether ``stored`` is a hash of the text, in a time that does not tell how much of it is right."""
+    """Whether ``stored`` is a hash of the text, in a time that does not reveal how much of it is right."""
     salt = base64.b64decode(stored)[:_SALT_BYTES]
     return hmac.compare_digest(hash_of(text, salt), stored)

@@ -1,4 +1,4 @@
-"""What the ledger tells: each query takes a scope and shows nothing outside it."""
+"""What the ledger can be asked: each query takes a scope and shows nothing outside it."""
 
 from router.ledger.queries.counts import ARRIVED, RollUp, Transfers, Undelivered, roll_up, transfers, undelivered
 from router.ledger.queries.deliveries import Addressee, DeliveryRow, addressees, list_deliveries

@@ -13,7 +13,7 @@ from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR
 _PAGE = 1000
 _WAITING = sorted(state.value for state in UNDELIVERED | WAITING_FOR_OPERATOR)
 _DISPATCHES = 100
-"""Dispatches that are told of one content, the latest first."""
+"""Dispatches that are listed for one content, the latest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class DeliveryRow:
     line_down_since: int | None
     """Since when its unit's line is down; None: it is up, or nothing is known of it."""
     reason_code: str
-    """The reason's, see :mod:`schemas.reasons`; empty: none was told."""
+    """The reason's, see :mod:`schemas.reasons`; empty: none was given."""
     trouble_code: str | None
     """Why its unit's gateway hands nothing over, since when and in what words; None: it does, or never said."""
     trouble_since: int | None
@@ -120,7 +120,7 @@ def rows_of(scope: Scope, wanted: Filter = EVERYTHING_WANTED) -> Rows:
 
 
 def read_row(key: str, state: str, *rest: Any) -> DeliveryRow:
-    """A row of :func:`rows_of`; one that waits for its paused unit tells that as its reason."""
+    """A row of :func:`rows_of`; one that waits for its paused unit has that as its reason."""
     *fields, paused_at, by, why = rest
     row = DeliveryRow(key, Status(state), *fields)
     if paused_at is None:

@@ -1,4 +1,4 @@
-"""One delivery with everything that was told of it, and every publish of it that failed."""
+"""One delivery with everything that was said of it, and every publish of it that failed."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -56,7 +56,7 @@ class DispatchRow:
 class DispatchDetail:
     """A dispatch whole: what was submitted (canonical JSON), its files, what it refers to and is referred to by.
 
-    Whom it is addressed to is told as far as the scope goes, to its issuer whole; ``is_part``: there may be more.
+    Whom it is addressed to is shown as far as the scope goes, and whole to its issuer; ``is_part``: there may be more.
     """
 
     row: DispatchRow

@@ -57,8 +57,8 @@ class Overview:
 class Group:
     """Deliveries with one cause: how many, to how many units, since when (UTC ms).
 
-    A ``code`` (:mod:`schemas.reasons`) makes one group; ``reason`` is one of these as it was told. Without a code it is
-    the one of all.
+    A ``code`` (:mod:`schemas.reasons`) makes one group; ``reason`` is one of these as it was given. Without a code it
+    is the one of all.
     """
 
     cause: Flag

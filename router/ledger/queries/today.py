@@ -22,7 +22,7 @@ URGENT = (2, int(max(Urgency)))
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """Of today: documents accepted, and deliveries by what was told of them; ``urgent`` is what waits, oldest first."""
+    """Of today: documents accepted, and deliveries by what was said of them; ``urgent`` is what waits, oldest first."""
 
     accepted: int
     flow: dict[Status, int]
@@ -37,7 +37,7 @@ def today(conn: Connection, scope: Scope, *, since: int, now_ms: int, limit: int
         scope: what the caller sees.
         since: when today began, UTC ms.
         now_ms: the present, UTC ms.
-        limit: urgent deliveries to tell of at most.
+        limit: urgent deliveries to show at most.
     """
     accepted = select(func.count()).select_from(dispatch).where(dispatch.c.accepted_at >= since, scope.sees_dispatch())
     undelivered = Filter(flags=frozenset({Flag.UNDELIVERED}), urgency=URGENT)

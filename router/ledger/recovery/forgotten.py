@@ -1,4 +1,4 @@
-"""What tells that the ledger is older than the world: gateways speak of deliveries that it does not have.
+"""What shows that the ledger is older than the world: gateways speak of deliveries that it does not have.
 
 No delivery is ever removed from a ledger. So one that a gateway had from us and that is not here was forgotten, as when
 an older copy was restored. Its id tells when it was made.
@@ -28,7 +28,7 @@ _COLUMNS = ("delivery_id", "unit", "made_at", "told_at")
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What gateways tell of that is not in the ledger, as far as nobody has given it up; times are UTC ms.
+    """What gateways report that is not in the ledger, as far as nobody has given it up; times are UTC ms.
 
     ``first`` and ``last`` are when the oldest and the newest of it were accepted.
     """
@@ -44,7 +44,7 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """One of them, and why it could not be rebuilt (empty: its gateway has not told it yet)."""
+    """One of them, and why it could not be rebuilt (empty: its gateway has not reported it yet)."""
 
     delivery_id: str
     unit: str
@@ -53,9 +53,9 @@ class Lost:
 
 
 def note(conn: Connection, told: Mapping[str, str], now_ms: int) -> int:
-    """Note deliveries that gateways told of, each with its unit, if the ledger does not have them; how many are new.
+    """Note deliveries that gateways reported, each with its unit, if the ledger does not have them; how many are new.
 
-    What is asked back already is asked for once more at the units that tell of something new.
+    What is asked back already is asked for once more at the units that report something new.
     """
     known = {key for some in chunks(sorted(told)) for key in _known(conn, some)}
     made = {key: made_at(key) for key in told if key not in known}

@@ -41,7 +41,7 @@ _FORGOTTEN_MEANWHILE = "the ledger had forgotten the document and was recovered"
 
 @dataclass(frozen=True, slots=True)
 class RebuiltLetter:
-    """The letter of a delivery that was told: whole, as it travels, and the content that holds it when it is long."""
+    """The letter of a reported delivery: whole, as it travels, and the content that holds it when it is long."""
 
     whole: Descriptor
     body: bytes
@@ -144,7 +144,7 @@ def _differs(conn: Connection, item: KeptDelivery, letter: RebuiltLetter) -> str
 
 
 def _as_accepted(item: KeptDelivery, letter: RebuiltLetter, page: ReceivedPage) -> NewDispatch:
-    """The dispatch of a delivery, as far as its addressee knows it: whom else it went to, and its key, nobody tells."""
+    """The dispatch of a delivery, as far as its addressee knows it: whom else it went to, and its key, nobody says."""
     submission = _submission(letter.whole, page.kept.unit)
     return NewDispatch(
         id=item.dispatch_id,

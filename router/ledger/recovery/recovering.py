@@ -1,6 +1,6 @@
-"""A recovery of the ledger: which units' gateways are asked for what they hold, and how far each has told.
+"""A recovery of the ledger: which units' gateways are asked for what they hold, and how far each has reported.
 
-It is opened by an operator, because from then on what gateways tell is entered. A gateway is asked after a hello that
+It is opened by an operator, because from then on what gateways report is entered. A gateway is asked after a hello that
 says it can answer, and again when no answer comes; the next page is asked for when the one before is in the ledger. So
 whatever is killed or lost, the next hello goes on where the ledger says that it was.
 """
@@ -76,7 +76,7 @@ class RecountedPage:
 
 @dataclass(frozen=True, slots=True)
 class UnitStanding:
-    """How far a unit has told: deliveries so far, when it was asked and had told all; ``can``: its gateway can."""
+    """How far a unit has reported: deliveries so far, when it was asked and was done; ``can``: its gateway can."""
 
     unit: str
     told: int
@@ -100,9 +100,9 @@ def current(conn: Connection) -> Recovery | None:
 
 
 def forgotten_since(conn: Connection) -> int | None:
-    """Since when the ledger has forgotten what was accepted (UTC ms); None: nothing tells that it has.
+    """Since when the ledger has forgotten what was accepted (UTC ms); None: nothing shows that it has.
 
-    That is the last dispatch that it has from before what gateways tell of: between the two it has none.
+    That is the last dispatch that it has from before what gateways report: between the two it has none.
     """
     first = conn.scalar(select(func.min(forgotten.c.made_at)).where(forgotten.c.given_up_at.is_(None)))
     if first is None:
@@ -134,7 +134,7 @@ def end(conn: Connection, now_ms: int) -> Recovery | None:
 
 
 def greet(conn: Connection, spool_id: str, units: Collection[str], now_ms: int, *, anew: bool) -> None:
-    """A gateway that can tell what it holds said hello for units; ``anew``: on a new connection."""
+    """A gateway that can report what it holds said hello for units; ``anew``: on a new connection."""
     if not units or current(conn) is None:
         return
     before = now_ms - (ANEW_MS if anew else AGAIN_MS)

@@ -39,7 +39,7 @@ class Late:
 def settle(conn: Connection, *, now_ms: int) -> list[Late]:
     """Note what has become of deliveries that were under way; the redrives of which some came back.
 
-    A redrive that still goes on, or waits, stops at that as at any failure; one that has ended stays so, and tells it.
+    A redrive that still goes on, or waits, stops at that as at any failure; one that has ended stays so, and shows it.
     """
     failures: defaultdict[str, list[str]] = defaultdict(list)
     rows = []

@@ -3,7 +3,7 @@
 A redrive has a fixed list of deliveries. Each that was sent again is *watched* for a while: one that comes back parked
 or expired, or that the broker does not take, is a failure and stops the redrive; one that arrives, or that is on its
 way without bad news when the time is over, is settled. A line that is slow is no failure. What is still under way then
-is looked at now and then until it has arrived: one that comes back later is told, and stops a redrive that goes on.
+is looked at now and then until it has arrived: one that comes back later is reported, and stops a redrive that goes on.
 """
 
 from collections.abc import Mapping

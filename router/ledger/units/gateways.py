@@ -65,7 +65,7 @@ class GatewayHello:
     version: str = ""
     health: Health | None = None
     recounts: bool = False
-    """Whether it can tell what it holds."""
+    """Whether it can report what it holds."""
 
 
 def held_elsewhere(

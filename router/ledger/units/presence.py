@@ -1,4 +1,4 @@
-"""Lines in the ledger: what gateways report of them, and what their silence tells.
+"""Lines in the ledger: what gateways report of them, and what their silence means.
 
 The table ``line`` has a row for every unit whose gateway reports (:class:`schemas.line.LineReport`), ``outage`` one for
 every time that its line was down. They are read by :mod:`router.ledger.queries.lines`.
@@ -18,7 +18,7 @@ from schemas.clock import to_ms
 from schemas.line import MISSED, LineReport
 
 _MARGIN_MS = 3_600_000
-"""An outage that is told again is looked for this far around its time: the clocks' difference may have been settled."""
+"""An outage reported again is looked for this far around its time: the clocks' difference may have been settled."""
 
 _FIRST_TOLD_MS = 30 * 24 * 3_600_000
 """How far back the first report of a line is believed: a gateway that is set up before its line is there."""
@@ -183,7 +183,7 @@ def _pairs(report: Report) -> Iterator[tuple[int, int]]:
 
 
 def _told(pair: tuple[int, int], skew: int, before: _UnitLine | None, report: Report) -> Outage:
-    """A reported outage by our clock; it began and ended before it was told, whatever the clocks say."""
+    """A reported outage by our clock; it began and ended before it was reported, whatever the clocks say."""
     began, ended = (min(at - skew, report.heard_at) for at in pair)
     return Outage(_believed(began, ended, before, report), ended, ToldBy.GATEWAY, pair[0])
 
@@ -192,7 +192,8 @@ def _believed(began: int, ended: int, before: _UnitLine | None, report: Report) 
     """When a reported outage began, as far as it can be so: a gateway whose clock lost its battery says 1970.
 
     One that ended after the line's last report began after it; an interval is left for what waited on its way. Another
-    was told late or is told again; nothing is known of the line from before its first report but what that says.
+    was reported late or is reported again; nothing is known of the line from before its first report but what that
+    says.
     """
     if before is None:
         return max(began, min(ended, report.heard_at - _FIRST_TOLD_MS))

@@ -113,7 +113,7 @@ def retire(conn: Connection, code: str, last_day: date, successor: str | None, b
     Raises:
         NotFoundError: there is no such unit.
         ActRefusedError: the day has passed.
-        DirectoryError: the organisation would not hold together; ``problems`` tells why.
+        DirectoryError: the organisation would not hold together; ``problems`` says why.
     """
     if last_day < today:
         raise ActRefusedError(

@@ -23,8 +23,8 @@ def candidates(
 ) -> list[str]:
     """Attachments by SHA-256: first those that most of the addressees hold, then the latest.
 
-    None of a classified dispatch: the name of a dictionary and the size of a difference tell of it, and all addressees
-    of the new one read them.
+    None of a classified dispatch: the name of a dictionary and the size of a difference reveal something of it, and all
+    addressees of the new one read them.
 
     Args:
         conn: a reading transaction.
@@ -57,7 +57,7 @@ def candidates(
 
 
 def announced_forms(conn: Connection, sha256: str) -> list[Forms]:
-    """The forms that descriptors tell of a content."""
+    """The forms that descriptors name of a content."""
     columns = dispatch_attachment.c
     rows = conn.execute(
         select(columns.zstd_size, columns.dcz_size, columns.dictionary)

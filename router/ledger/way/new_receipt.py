@@ -31,11 +31,11 @@ class NewReceipt(NamedTuple):
     gateway_version: str = ""
     confirmed: bool = False
     code: str = ""
-    """Of the reason, see :mod:`schemas.reasons`; empty: none was told."""
+    """Of the reason, see :mod:`schemas.reasons`; empty: none was given."""
 
 
 def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> NewReceipt:
-    """A receipt as a unit's gateway sends it; ``code`` is that of its reason, empty: none was told."""
+    """A receipt as a unit's gateway sends it; ``code`` is that of its reason, empty: none was given."""
     return NewReceipt(
         receipt.id,
         receipt.delivery_id,

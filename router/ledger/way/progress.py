@@ -1,4 +1,4 @@
-"""How far deliveries have come, as their gateways tell: a state of the delivery, no receipt, so the log stays short."""
+"""How far deliveries have come, as gateways report it: a state of the delivery, no receipt, so the log stays short."""
 
 from collections.abc import Sequence
 

@@ -236,7 +236,7 @@ def _recorded(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str
 def _is_same(row: Row, item: NewReceipt) -> bool:
     """Whether a row of the log says what an entry says.
 
-    A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it tells
+    A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it gives
     later it is the same receipt.
     """
     effect, hashes = Effect(row[_EFFECT]), {row[_CONTENT], item.content_sha256} - {None}
@@ -247,12 +247,12 @@ def _is_same(row: Row, item: NewReceipt) -> bool:
 
 
 def _content(row: Row) -> Row:
-    """What was told: without when and how it was recorded, and without the content's hash."""
+    """What was said: without when and how it was recorded, and without the content's hash."""
     return tuple(row[i] for i in _TOLD)
 
 
 def _with_code(item: NewReceipt) -> NewReceipt:
-    """What machines park has the code of its reason, whether it was told or has to be read out of the text."""
+    """What machines park has the code of its reason, whether it was given or has to be read out of the text."""
     read = code_told(item.reason) if item.status is Status.PARKED and not item.code else None
     return item if read is None else item._replace(code=read)
 

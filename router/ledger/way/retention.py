@@ -39,7 +39,7 @@ class Stepped:
 
 
 def forget_receipts(conn: Connection, pages: Sequence[RetentionPage]) -> list[Stepped]:
-    """Forget receipts. The last stays: SQLite gives the place behind it next, and places tell what was published."""
+    """Forget receipts. The last stays: SQLite gives the place behind it next, and places show what was published."""
     key = receipt.c.pos
     return [_forget(conn, key, receipt.c.recorded_at, page, conn.scalar(select(func.max(key)))) for page in pages]
 

@@ -13,7 +13,7 @@ def collect_seldom() -> None:
 
     A batch of 500 messages makes thousands of tuples and no cycles, yet at the default threshold of 700 objects every
     batch sets off collections that walk all pydantic and SQLAlchemy models: a sixth of the gateway's time, measured.
-    Imports do the same: a sixth of the router's start.
+    Imports do the same.
     """
     gc.set_threshold(_COLLECT_AFTER, 50, 100)
 

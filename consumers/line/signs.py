@@ -64,8 +64,8 @@ class Prober:
         """Whether it was answered; a refusal is an answer."""
         try:
             async with asyncio.timeout(PROBE_WITHIN):
-                for found in await self._names.resolve(self._host, self._port):
-                    return await _answered(found["host"], found["port"])
+                for address in await self._names.addresses(self._host, self._port):
+                    return await _answered(address, self._port)
         except (TimeoutError, OSError) as error:
             log.debug(Event.LINE_CHANGED, reason=str(error))
         return False

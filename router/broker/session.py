@@ -71,7 +71,7 @@ class Session:
         resolve: Resolve | None = None,
     ) -> None:
         self._resolve = resolve
-        self._attempts = 0
+        self._failed_addresses = 0
         self._tuning = tuning or Tuning()
         self._parameters = _parameters(url, user, password, name, self._tuning)
         self._name = name
@@ -289,13 +289,14 @@ class Session:
             return await self._serve(link)
         finally:
             if self._link is None:
+                self._failed_addresses += 1
                 self._be_more_patient(asyncio.get_running_loop().time() - began)
             self._link = self._attempt = self._group = None
             link.cut()
             await asyncio.wait([link.lost], timeout=_CUT_IN)
 
     async def _resolved(self) -> URLParameters:
-        """Where to connect to: of several addresses of the broker's name each attempt takes the next."""
+        """Where to connect to: of several addresses of the broker's name, the next one after each that failed."""
         if self._resolve is None:
             return self._parameters
         name = self._parameters.host
@@ -305,8 +306,7 @@ class Session:
         except (OSError, TimeoutError) as error:
             raise BrokerUnavailableError(f"the address of {name} is not known: {error!r}") from error
         resolved = copy(self._parameters)
-        resolved.host = addresses[self._attempts % len(addresses)]
-        self._attempts += 1
+        resolved.host = addresses[self._failed_addresses % len(addresses)]
         return resolved
 
     async def _serve(self, link: BrokerLink) -> str:

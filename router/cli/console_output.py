@@ -1,6 +1,8 @@
 """What the commands share: the ledger they read, times as people write them, and output as a table or as JSON lines."""
 
+import getpass
 import re
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +56,11 @@ def open_ledger(*, begin: bool = False) -> Iterator["Engine"]:
         yield engine
     finally:
         engine.dispose()
+
+
+def person_here() -> str:
+    """Who acts at this terminal, as the audit log names them."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def print_json(rows: Iterable[Any]) -> None:

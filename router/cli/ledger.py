@@ -1,7 +1,5 @@
 """``congvan ledger recover``: after an older ledger was restored, have the gateways report what it has forgotten."""
 
-import getpass
-import socket
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from router.cli.console_output import (
     older_than_gateways,
     open_ledger,
     past_moment,
+    person_here,
     print_json,
     print_table,
 )
@@ -131,7 +130,7 @@ def _begin(conn: "Connection", since: int | None, reason: str, *, again: bool) -
     first = since if since is not None else found.since if found else recovering.forgotten_since(conn)
     if first is None:
         return
-    who, now = f"{getpass.getuser()}@{socket.gethostname()}", now_ms()
+    who, now = person_here(), now_ms()
     recovering.begin(conn, recovering.NewRecovery(who, now, first))
     record(conn, AuditEntry(now, who, Act.RECOVERY_BEGUN, "ledger", reason=reason, detail=f"since {local_time(first)}"))
 
@@ -144,7 +143,7 @@ def _end(conn: "Connection", reason: str) -> None:
     found = recovering.end(conn, now)
     count = forgotten.give_up(conn, now)
     if found is not None or count:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        who = person_here()
         detail = f"{found.deliveries if found else 0} deliveries rebuilt, {count} given up"
         record(conn, AuditEntry(now, who, Act.RECOVERY_ENDED, "ledger", reason=reason, detail=detail))
 

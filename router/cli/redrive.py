@@ -1,14 +1,20 @@
 """``congvan redrive``: have parked or expired deliveries sent again by a job that the router carries out."""
 
-import getpass
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, print_json, print_table
+from router.cli.console_output import (
+    EXIT_CODES,
+    JsonOption,
+    local_time,
+    open_ledger,
+    person_here,
+    print_json,
+    print_table,
+)
 from schemas.clock import now_ms
 from schemas.retry import WATCH_SECONDS
 
@@ -79,7 +85,7 @@ def terminal() -> "Authority":
     """On whose authority a command acts: whoever holds the ledger."""
     from router.ledger.redrives.authority import Authority, AuthorityKind
 
-    return Authority(AuthorityKind.TERMINAL, f"{getpass.getuser()}@{socket.gethostname()}")
+    return Authority(AuthorityKind.TERMINAL, person_here())
 
 
 def follow(engine: "Engine", key: str, *, as_json: bool) -> "RedriveJob":

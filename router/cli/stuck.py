@@ -1,7 +1,5 @@
 """``congvan stuck``: what will not go by itself, by reason, and who takes care of it; from the ledger itself."""
 
-import getpass
-import socket
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +13,7 @@ from router.cli.console_output import (
     local_time,
     older_than_gateways,
     open_ledger,
+    person_here,
     print_csv,
     print_json,
     print_table,
@@ -125,7 +124,7 @@ def _by(note: str) -> "By":
 
     if len(note) > MAX_NOTE:
         raise typer.BadParameter(f"write at most {MAX_NOTE} characters", param_hint="--note")
-    return By(f"{getpass.getuser()}@{socket.gethostname()}", note.strip(), now_ms())
+    return By(person_here(), note.strip(), now_ms())
 
 
 def _today() -> "date":

@@ -1,7 +1,5 @@
 """``congvan token``: make, list, replace and revoke the tokens that callers are known by."""
 
-import getpass
-import socket
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +11,7 @@ from router.cli.console_output import (
     future_moment,
     local_time,
     open_ledger,
+    person_here,
     print_json,
     print_table,
 )
@@ -234,7 +233,7 @@ def revoke(name: NameArgument, as_json: JsonOption = False) -> None:
 def _by() -> "By":
     from router.ledger.units.unit_acts import By
 
-    return By(f"{getpass.getuser()}@{socket.gethostname()}", "", now_ms())
+    return By(person_here(), "", now_ms())
 
 
 def _account(name: str) -> "Account":

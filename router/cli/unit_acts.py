@@ -1,7 +1,5 @@
 """``congvan units pause|open|mute|retire|keep``: what operators do with units, each with its reason."""
 
-import getpass
-import socket
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +12,7 @@ from router.cli.console_output import (
     future_moment,
     local_time,
     open_ledger,
+    person_here,
     print_json,
     print_table,
 )
@@ -294,7 +293,7 @@ def _by(reason: str) -> "By":
     why = reason.strip()
     if not why or len(why) > MAX_REASON:
         raise typer.BadParameter(f"say why, in at most {MAX_REASON} characters", param_hint="--reason")
-    return By(f"{getpass.getuser()}@{socket.gethostname()}", why, now_ms())
+    return By(person_here(), why, now_ms())
 
 
 def _day(text: str) -> "date":

@@ -1,14 +1,12 @@
 """``congvan units import``: a list of the organisation, looked at or taken over."""
 
-import getpass
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli.console_output import EXIT_CODES, JsonOption, day_of, open_ledger, print_json, print_table
+from router.cli.console_output import EXIT_CODES, JsonOption, day_of, open_ledger, person_here, print_json, print_table
 from schemas.clock import now_ms
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def import_list(
                 _tell_difference(foresee(conn, new), as_json=as_json)
             return
         with writing(engine) as conn:
-            result = take(conn, new, By(f"{getpass.getuser()}@{socket.gethostname()}", why, now_ms()))
+            result = take(conn, new, By(person_here(), why, now_ms()))
     _tell_result(result, as_json=as_json)
 
 

@@ -105,7 +105,8 @@ class Recorder:
     async def record_along(self, entries: Sequence[NewReceipt], within: float) -> None:
         """Record entries, each with what its delivery's unit says within so many seconds: one change instead of two.
 
-        On a fast line that comes at once. What is held when this process dies is never recorded.
+        On a fast line that comes at once. What is held when this process dies, or when the ledger does not take what it
+        goes along with, is never recorded: its delivery is published again after the lease, with the same id.
         """
         for item in entries:
             self._held.setdefault(item.delivery_id, []).append(item)

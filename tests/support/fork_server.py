@@ -60,10 +60,6 @@ class Forked:
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self.send_signal(signal.SIGTERM)
-
 
 class ForkServer:
     """The process that is forked; it ends with this one."""

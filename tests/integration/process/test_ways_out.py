@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from consumers.gateway import Gateway
 from consumers.settings import GatewaySettings
-from router.process.parts import PartFailedError, Tended
+from router.process.parts import PartFailedError, Start, Tended
 from router.service import RouterService
 from router.settings import RouterSettings
 from schemas.events import Event
@@ -44,6 +44,7 @@ ROUTER_PARTS = [
     "scrub",
     "retention",
     "look aside",
+    "yielding",
 ]
 GATEWAY_PARTS = [
     "hosting",
@@ -58,9 +59,13 @@ GATEWAY_PARTS = [
     "room",
     "damage",
     "pruning",
+    "recounting",
     "status",
 ]
-"""Those that fail inside this process; one of each kind fails in a process of its own, which has to end."""
+"""Those that fail inside this process."""
+ROUTER_PROCESS, GATEWAY_PROCESS = ("web API", "relay"), ("courier",)
+"""Those that fail in a process of its own, which has to end."""
+Failed = Callable[[Program, str], tuple[asyncio.Event, set[str]]]
 WITHIN = 40.0
 """Seconds: more than any stop takes on a busy machine, less than the cut-off."""
 
@@ -87,7 +92,7 @@ def ended(program: Program) -> int:
         raise AssertionError(f"{program.name} has not ended:\n{program.tail()}") from None
 
 
-@pytest.mark.parametrize("part", ["web API", "relay", THREAD])
+@pytest.mark.parametrize("part", [*ROUTER_PROCESS, THREAD])
 def test_a_router_with_a_failed_part_ends(part: str, made: Installation, tmp_path: Path) -> None:
     router = made.router()
     file = failing(router, part, tmp_path)
@@ -111,7 +116,7 @@ def keep_a_worker_idle(api: str) -> None:
         answer.read()
 
 
-@pytest.mark.parametrize("part", ["courier", THREAD])
+@pytest.mark.parametrize("part", [*GATEWAY_PROCESS, THREAD])
 def test_a_gateway_with_a_failed_part_ends(part: str, made: Installation, tmp_path: Path) -> None:
     gateway = made.gateway("LCA.01")
     file = failing(gateway, part, tmp_path)
@@ -126,34 +131,41 @@ def test_a_gateway_with_a_failed_part_ends(part: str, made: Installation, tmp_pa
 
 
 @pytest.fixture
-def failed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Program, str], asyncio.Event]:
-    """Has this process be what a program would be, with a part that fails when the event is set."""
+def failed(monkeypatch: pytest.MonkeyPatch) -> Failed:
+    """Has this process be what a program would be; gives the event at which a part fails, and the parts begun."""
 
-    def arranged(program: Program, part: str) -> asyncio.Event:
-        now = asyncio.Event()
+    def arranged(program: Program, part: str) -> tuple[asyncio.Event, set[str]]:
+        now, begun = asyncio.Event(), set[str]()
 
         async def fail() -> None:
             await now.wait()
             raise InjectedError(INJECTED)
 
-        monkeypatch.setattr(Tended, "start", starting({part}, fail))
+        start = starting({part}, fail)
+
+        def noted(self: Tended, name: str, begin: Start) -> asyncio.Task[None]:
+            begun.add(name)
+            return start(self, name, begin)
+
+        monkeypatch.setattr(Tended, "start", noted)
         for name, value in program.environment.items():
             monkeypatch.setenv(name, value)
-        return now
+        return now, begun
 
     return arranged
 
 
 @pytest.mark.parametrize("part", ROUTER_PARTS)
 async def test_each_part_of_a_router_ends_all_of_it_when_it_fails(
-    part: str, made: Installation, failed: Callable[[Program, str], asyncio.Event]
+    part: str, made: Installation, failed: Failed
 ) -> None:
-    now = failed(made.router(), part)
+    now, begun = failed(made.router(), part)
     stopped: list[str] = []
     service = RouterService(RouterSettings(), on_stop=lambda: stopped.append(part))
     running = asyncio.create_task(service.run())
     with capture_logs() as logs:
         await holds(lambda: has(logs, Event.ROUTER_READY), within=WITHIN, what="the router is ready")
+        assert begun == {*ROUTER_PARTS, *ROUTER_PROCESS}, "each part is tried"
         now.set()
         with pytest.raises(PartFailedError, match=f"the part {part} failed: InjectedError: {INJECTED}"):
             await asyncio.wait_for(running, WITHIN)
@@ -163,14 +175,15 @@ async def test_each_part_of_a_router_ends_all_of_it_when_it_fails(
 
 @pytest.mark.parametrize("part", GATEWAY_PARTS)
 async def test_each_part_of_a_gateway_ends_all_of_it_when_it_fails(
-    part: str, made: Installation, failed: Callable[[Program, str], asyncio.Event]
+    part: str, made: Installation, failed: Failed
 ) -> None:
-    now = failed(made.gateway("LCA.01"), part)
+    now, begun = failed(made.gateway("LCA.01"), part)
     stopped: list[str] = []
     gateway = Gateway(GatewaySettings(), on_stop=lambda: stopped.append(part))
     running = asyncio.create_task(gateway.run())
     with capture_logs() as logs:
         await holds(lambda: has(logs, Event.GATEWAY_STARTED), within=WITHIN, what="the gateway runs")
+        await holds(lambda: begun == {*GATEWAY_PARTS, *GATEWAY_PROCESS}, within=WITHIN, what=f"the parts are {begun}")
         now.set()
         with pytest.raises(PartFailedError, match=f"the part {part} failed: InjectedError: {INJECTED}"):
             await asyncio.wait_for(running, WITHIN)

@@ -27,6 +27,7 @@ class Standing:
     Attributes:
         changes: when it went down and came up, the start (up) first; UTC milliseconds.
         first_payload: for each time it came up, when the first payload reached the unit (0: none did).
+        down_idle: see :class:`rig.pipe.Pipe`.
         payload_sent: see :attr:`rig.flows.Flows.payload_sent`.
     """
 
@@ -39,6 +40,7 @@ class Standing:
     refused: int
     spoilt: int
     most_waiting: int
+    down_idle: float
 
 
 @dataclass(slots=True)
@@ -136,6 +138,7 @@ class Emulator:
             refused=down.refused + up.refused,
             spoilt=down.spoilt + up.spoilt,
             most_waiting=round(max(down.most_waiting, up.most_waiting)),
+            down_idle=down.idle,
         )
 
     def _hand_out(self, now: float) -> None:

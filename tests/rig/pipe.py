@@ -20,6 +20,9 @@ class Pipe:
         loss: share of packets that are spoilt on the way; they use the line all the same.
         rng: decides which.
         jitter: seconds, see :class:`rig.profiles.Profile`.
+
+    Attributes:
+        idle: seconds after a packet, before the next one, in which there was nothing to send.
     """
 
     rate: float
@@ -32,6 +35,7 @@ class Pipe:
     refused: int = 0
     spoilt: int = 0
     most_waiting: float = 0.0
+    idle: float = 0.0
     free_at: float = field(default=0.0)
     arrived: float = field(default=0.0)
     still_until: float = field(default=0.0)
@@ -44,6 +48,7 @@ class Pipe:
             self.refused += 1
             return None
         self.most_waiting = max(self.most_waiting, waiting + cost)
+        self.idle += max(now - self.free_at, 0.0) if self.free_at else 0.0
         self.free_at = max(self.free_at, now) + cost * 8 / self.rate
         self.carried += cost
         if self.loss and self.rng.random() < self.loss:

@@ -36,7 +36,7 @@ async def test_the_whole_example_stands_in_seconds_and_a_second_time_changes_not
     seconds = time.monotonic() - began
     print(f"{len(wanted.queues)} queues, {len(wanted.items())} objects applied in {seconds:.1f} s")
     assert len(made_by(changes)) == len(wanted.queues) == 247
-    assert seconds < 15
+    assert seconds < 60
     assert await read(management, vhost.name) == wanted
     assert not await apply(management, vhost.name, wanted)
 

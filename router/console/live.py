@@ -7,30 +7,26 @@ names everything that its client has by then, so after a cut it gets what it mis
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from router.console.access import FilterText, Parts, Viewer, Watching, watcher_of
-from router.console.newsroom import ClientView, Newsroom
+from router.console.access import FilterText, Parts, Viewer, Watching
+from router.console.newsroom import ClientView, Newsroom, Watcher
 from router.console.pages import preferences_of
 from router.console.reads import look
 from router.errors import LedgerUnavailableError, MalformedError
 from router.faces import Services
 from router.ledger.queries import log_tail
 from router.ledger.queries.log_tail import Missed
-from router.pages.errors import LoginNeededError
 from router.rules.number_ranges import Received
 from router.words.filters import FilterError, parse
 from schemas.clock import now_ms
 
 _AT_LEAST_EVERY = 2.0
 """Seconds between two signs of life; a client that has gone is noticed by them."""
-_SESSION_EVERY = 2.0
-"""Seconds between two looks at the session: with the above, whoever has lost a right sees nothing more after 4 s."""
 _RETRY = b"retry: 2000\n\n"
 _MOST_STATE = 1000
 
@@ -63,7 +59,7 @@ async def stream_log(
         raise MalformedError(str(error)) from error
     start = Start(log_tail.read_name(last_event_id or seen), after)
     view = ClientView(viewer.scope, wanted, preferences_of(request).language)
-    rows = _Rows(request, services, viewer, view)
+    rows = _Rows(request.app.state.newsroom, services, viewer, view)
     headers = {"x-accel-buffering": "no"}  # nginx would collect the events
     return StreamingResponse(rows.events(start), media_type="text/event-stream", headers=headers)
 
@@ -71,28 +67,26 @@ async def stream_log(
 class _Rows:
     """One client's stream."""
 
-    def __init__(self, request: Request, services: Services, viewer: Viewer, view: ClientView) -> None:
-        self._request, self._services, self._viewer, self._view = request, services, viewer, view
-        self._newsroom: Newsroom = request.app.state.newsroom
-        self._checked = monotonic()
+    def __init__(self, newsroom: Newsroom, services: Services, viewer: Viewer, view: ClientView) -> None:
+        self._newsroom, self._services, self._viewer, self._view = newsroom, services, viewer, view
 
     async def events(self, start: Start) -> AsyncIterator[bytes]:
         yield _RETRY
-        async with self._newsroom.watched():
+        async with self._newsroom.watched(self._viewer.token, self._viewer.person) as watcher:
             if not await self._newsroom.opens():
                 return
             has = await self._begin(start)
             await self._newsroom.catches_up(has, _AT_LEAST_EVERY)
-            while await self._is_allowed():
+            while watcher.is_allowed:
                 index, come = self._newsroom.end
-                async for part in self._missed(has, come):
+                async for part in self._missed(has, come, watcher):
                     yield part
                 has = come
                 yield self._newsroom.nothing(has)
                 while (news := self._newsroom.news(index, self._view)) is not None:
                     yield news.text or self._newsroom.nothing(news.seen)
                     index, has = news.index, news.seen
-                    if not await self._newsroom.grows(index, _AT_LEAST_EVERY) or not await self._is_allowed():
+                    if not await self._newsroom.grows(index, _AT_LEAST_EVERY, watcher):
                         return
 
     async def _begin(self, start: Start) -> Received:
@@ -105,14 +99,14 @@ class _Rows:
             await self._newsroom.rests()
         return Received()
 
-    async def _missed(self, has: Received, come: Received) -> AsyncIterator[bytes]:
+    async def _missed(self, has: Received, come: Received, watcher: Watcher) -> AsyncIterator[bytes]:
         """What came in while the client was away, or too slow for what is kept, page by page."""
         view, after = self._view, None
 
         def query(conn: Connection) -> Missed:
             return log_tail.missed(conn, view.scope, view.wanted, has=has, come=come, after=after)
 
-        while self._newsroom.is_open and await self._is_allowed():
+        while self._newsroom.is_open and watcher.is_allowed:
             try:
                 page = await look(self._services, query)
             except LedgerUnavailableError:
@@ -122,15 +116,3 @@ class _Rows:
             after = page.place
             if after is None:
                 return
-
-    async def _is_allowed(self) -> bool:
-        """Whether the session is still what it was; when not, the stream ends and the browser asks anew."""
-        if monotonic() - self._checked < _SESSION_EVERY:
-            return True
-        self._checked = monotonic()
-        try:
-            return (await watcher_of(self._request)).person == self._viewer.person
-        except LoginNeededError:
-            return False
-        except LedgerUnavailableError:
-            return True

@@ -5,19 +5,25 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from router.broker.backoff import sleep_unless
 from router.console.pages import environment_of
 from router.console.reads import look
 from router.errors import LedgerUnavailableError
 from router.faces import Services
+from router.ledger.people.persons import Person
+from router.ledger.people.sessions import persons_of
 from router.ledger.queries import Filter, LogEntry, log_tail
 from router.ledger.queries.log_tail import Fresh, LogTail
 from router.ledger.scope import Scope
 from router.rules.number_ranges import Received
+from schemas.clock import now_ms
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the log's end, while somebody watches."""
+RIGHTS_EVERY = 2.0
+"""Seconds between two looks at the sessions and rights of all who watch."""
 KEPT = 5000
 """Entries kept for clients that are slower than the log; whoever is slower still reads the ledger as after a cut."""
 
@@ -40,13 +46,22 @@ class News:
     seen: Received
 
 
+@dataclass(eq=False, slots=True)
+class Watcher:
+    """A stream's session; ``is_allowed`` until it has ended, or its person's rights are not those it began with."""
+
+    token: str
+    person: Person
+    is_allowed: bool = True
+
+
 class Newsroom:
     """Serves all streams of one process; reads only while somebody watches."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._reading: asyncio.Task[None] | None = None
-        self._streams = 0
+        self._watchers: set[Watcher] = set()
         self._changed = asyncio.Event()
         self._forget()
 
@@ -70,16 +85,17 @@ class Newsroom:
         return self._first + len(self._kept), self._seen
 
     @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Read the log's end while the block lasts."""
-        self._streams += 1
+    async def watched(self, token: str, person: Person) -> AsyncIterator[Watcher]:
+        """Read the log's end, and look at the session of a token and at its person's rights, while the block lasts."""
+        watcher = Watcher(token, person)
+        self._watchers.add(watcher)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
         try:
-            yield
+            yield watcher
         finally:
-            self._streams -= 1
-            if not self._streams:
+            self._watchers.remove(watcher)
+            if not self._watchers:
                 self._reading.cancel()
                 self._reading = None
                 self._forget()
@@ -88,9 +104,9 @@ class Newsroom:
         """Wait until the log's end is known; false: the process is about to end."""
         return await self._wait(lambda: self._is_ready, None)
 
-    async def grows(self, index: int, within: float) -> bool:
-        """Wait until there is an entry of an index, at most so many seconds; false: the process is about to end."""
-        return await self._wait(lambda: self.end[0] > index, within)
+    async def grows(self, index: int, within: float, watcher: Watcher) -> bool:
+        """Wait until there is an entry of an index, at most so many seconds; false: the stream ends."""
+        return await self._wait(lambda: self.end[0] > index or not watcher.is_allowed, within) and watcher.is_allowed
 
     async def catches_up(self, has: Received, within: float) -> bool:
         """Wait until all has come in that a client has got, which may have had it from another process before."""
@@ -146,13 +162,26 @@ class Newsroom:
 
     async def _read(self) -> None:
         stopping = asyncio.create_task(self._services.stopping.wait())
+        rights_due = monotonic()
         try:
             while not stopping.done():
                 with contextlib.suppress(LedgerUnavailableError):  # the streams wait for it as for any news
+                    if monotonic() >= rights_due:
+                        rights_due = monotonic() + RIGHTS_EVERY
+                        await self._look_at_rights()
                     await self._read_once()
                 await asyncio.wait([stopping], timeout=LOOK_EVERY)
         finally:
             stopping.cancel()
+            self._tell()
+
+    async def _look_at_rights(self) -> None:
+        watchers = list(self._watchers)
+        tokens = {watcher.token for watcher in watchers}
+        found = await look(self._services, lambda conn: persons_of(conn, tokens, now_ms=now_ms()))
+        for watcher in watchers:
+            watcher.is_allowed &= found.get(watcher.token) == watcher.person
+        if not all(watcher.is_allowed for watcher in watchers):
             self._tell()
 
     async def _read_once(self) -> None:

@@ -4,10 +4,13 @@ The cookie's token is 256 random bits; the ledger keeps its hash alone, so who r
 """
 
 import secrets
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, not_, or_, select, update
 
+from router.ledger.bulk import chunks
 from router.ledger.models import person, person_role, web_session
 from router.ledger.people.persons import Person, PersonRole, RoleGrant, hash_of
 from schemas.deadlines import is_over
@@ -57,18 +60,34 @@ def find_session(conn: Connection, token: str, *, now_ms: int) -> tuple[Person, 
     Returns:
         The person, and whether the use is to be noted by :func:`note_use`.
     """
+    for person_of_it, used_at in _lasting(conn, [hash_of(token)], now_ms).values():
+        return person_of_it, used_at <= now_ms - _NOTED_EVERY_MS
+    return None
+
+
+def persons_of(conn: Connection, tokens: Iterable[str], *, now_ms: int) -> dict[str, Person]:
+    """Whose sessions these tokens name, as :func:`find_session` says of one; without those that have ended."""
+    by_hash = {hash_of(token): token for token in tokens}
+    lasting = [_lasting(conn, hashes, now_ms).items() for hashes in chunks(by_hash)]
+    return {by_hash[found]: owner for part in lasting for found, (owner, _) in part}
+
+
+def _lasting(conn: Connection, hashes: Collection[str], now_ms: int) -> dict[str, tuple[Person, int]]:
+    """The person and the last noted use of each session that has not ended, by its token's hash."""
     joined = web_session.join(person).outerjoin(person_role, person_role.c.person == person.c.name)
     good = (
-        web_session.c.token_hash == hash_of(token),
+        web_session.c.token_hash.in_(hashes),
         not_(_has_ended(now_ms)),
         person.c.revoked_at.is_(None),
     )
-    columns = person.c.name, web_session.c.used_at, person_role.c.role, person_role.c.pattern
-    rows = conn.execute(select(*columns).select_from(joined).where(*good)).all()
-    if not rows:
-        return None
-    grants = sorted(RoleGrant(PersonRole(row.role), row.pattern) for row in rows if row.role is not None)
-    return Person(rows[0].name, tuple(grants)), rows[0].used_at <= now_ms - _NOTED_EVERY_MS
+    columns = web_session.c.token_hash, person.c.name, web_session.c.used_at, person_role.c.role, person_role.c.pattern
+    ordered = select(*columns).select_from(joined).where(*good).order_by(web_session.c.token_hash)
+    lasting = {}
+    for found, group in groupby(conn.execute(ordered), key=lambda row: row.token_hash):
+        rows = list(group)
+        grants = sorted(RoleGrant(PersonRole(row.role), row.pattern) for row in rows if row.role is not None)
+        lasting[found] = Person(rows[0].name, tuple(grants)), rows[0].used_at
+    return lasting
 
 
 def note_use(conn: Connection, token: str, *, now_ms: int) -> None:

@@ -227,6 +227,20 @@ async def test_who_has_lost_a_right_sees_nothing_more_within_five_seconds(
         assert len(listener.places) == shown
 
 
+async def test_one_query_looks_at_the_sessions_of_all_who_watch(console: Console) -> None:
+    async with console.as_("admin") as admin, AsyncExitStack() as stack:
+        listeners = [await stack.enter_async_context(listening(admin, "/console/log/stream")) for _ in range(20)]
+        await holds(lambda: all("id: " in item.text for item in listeners), what="all listen")
+        with seen(console.engine) as queries:
+            signs = [item.text.count("id: ") for item in listeners]
+            await holds(
+                lambda: all(item.text.count("id: ") > sign + 2 for item, sign in zip(listeners, signs, strict=True)),
+                what="each has had signs of life for more than two looks' time",
+            )
+            looks = [query for query in queries if "web_session" in query]
+        assert 0 < len(looks) < len(listeners)
+
+
 async def test_who_has_lost_nothing_goes_on_seeing(console: Console) -> None:
     async with console.as_("district") as district, listening(district, "/console/log/stream") as listener:
         await asyncio.to_thread(revoke_another, console)

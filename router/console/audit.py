@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from router.console.access import Auditing, Parts
 from router.console.pages import page
 from router.console.reads import look
+from router.console.unit_acts import NO_DAY, typed_day
 from router.faces import Services
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditRow, Wanted
@@ -24,7 +25,6 @@ PAGE = 100
 MOST_OPENED = 500
 _NO_ACT = N_("There is no such act.")
 _NO_UNIT = N_("That is no unit; write LCA.02.05, or LCA.02.# with all below it.")
-_NO_DAY = N_("That is no day; choose one in the calendar.")
 router = APIRouter()
 Text = Annotated[str, Query(max_length=110)]
 Day = Annotated[str, Query(max_length=10)]
@@ -46,11 +46,11 @@ async def asked_of(  # noqa: PLR0917 - the fields of the form are parameters to 
 
     The first and the last day are those of the installation, both of them included.
     """
-    units, first, last = unit.strip().upper(), _day(since), _day(until)
+    units, first, last = unit.strip().upper(), typed_day(since), typed_day(until)
     problems = {
         _NO_ACT: bool(act) and act not in set(Act),
         _NO_UNIT: bool(units) and not re.fullmatch(PATTERN_REGEX, units),
-        _NO_DAY: (bool(since) and first is None) or (bool(until) and last is None),
+        NO_DAY: (bool(since) and first is None) or (bool(until) and last is None),
     }
     return AuditQuery(
         typed={"person": person.strip(), "act": act, "unit": units, "since": since, "until": until},
@@ -104,13 +104,6 @@ async def show_audit(
         parts_of=parts,
         directory=services.organisation.directory,
     )
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
 
 
 def _start(day: date, services: Services) -> int:

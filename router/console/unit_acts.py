@@ -20,10 +20,12 @@ from router.ledger.people.persons import Right
 from router.ledger.queries import UnitRow
 from router.ledger.units import unit_acts
 from router.ledger.units.unit_acts import MAX_REASON, By, Done
+from router.pages.language import N_
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, ancestors_of, covers
 from schemas.text import OneLine
 
+NO_DAY = N_("That is no day; choose one in the calendar.")
 _SEE_OTHER = 303
 router = APIRouter()
 
@@ -139,6 +141,14 @@ def day_of(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise MalformedError(f"{text!r} is no day", hint="write it as 2026-12-31") from error
+
+
+def typed_day(text: str) -> date | None:
+    """The same; None when it is none, and :data:`NO_DAY` tells the person."""
+    try:
+        return day_of(text)
+    except MalformedError:
+        return None
 
 
 def end_of(day: date, services: Services) -> int:

@@ -17,10 +17,10 @@ from starlette.datastructures import FormData, UploadFile
 from router.console.access import NO_REASON, Bringing, Parts, Viewer
 from router.console.pages import page, preferences_of
 from router.console.reads import change, look
-from router.console.unit_acts import day_of
+from router.console.unit_acts import NO_DAY, typed_day
 from router.directory import load_list
 from router.directory.difference import Changed, Difference
-from router.errors import DirectoryError, MalformedError
+from router.errors import DirectoryError
 from router.faces import Services
 from router.ledger import queries
 from router.ledger.people.persons import Right
@@ -41,7 +41,6 @@ _UNPROCESSABLE = 422
 _MAX_NAME = 1000
 _NO_FILE = N_("Choose a file; one that was chosen before has to be chosen again.")
 _TOO_LARGE = N_("The file is too large for a page; divide it, or have it imported on the router's machine.")
-_NO_DAY = N_("That is no day; choose one in the calendar.")
 _LOST = N_("The list did not come back as it was shown; choose the file again.")
 _MEANWHILE = N_("The organisation has changed meanwhile. This is what the list would change now; nothing was done yet.")
 _FAULTY = N_("The list cannot be taken over as it is; nothing of it was.")
@@ -149,10 +148,10 @@ async def _file_of(form: FormData) -> tuple[str, bytes]:
 
 
 def _day(text: str) -> date | None:
-    try:
-        return day_of(text) if text else None
-    except MalformedError as error:
-        raise _ProblemError(_NO_DAY) from error
+    day = typed_day(text)
+    if text and day is None:
+        raise _ProblemError(NO_DAY)
+    return day
 
 
 def _pack(data: bytes) -> str:

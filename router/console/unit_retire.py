@@ -1,6 +1,5 @@
 """A unit is retired: a page of its own says what follows before it is done, and there is a way back until the day."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
@@ -10,8 +9,8 @@ from sqlalchemy import Connection
 from router.console.access import NO_REASON, Code, Looking, Parts, Reason, Viewer
 from router.console.pages import link, page
 from router.console.reads import change, look
-from router.console.unit_acts import day_of, require_right
-from router.errors import ActRefusedError, DirectoryError, MalformedError, NotFoundError
+from router.console.unit_acts import NO_DAY, require_right, typed_day
+from router.errors import ActRefusedError, DirectoryError, NotFoundError
 from router.faces import Services
 from router.ledger import queries
 from router.ledger.people.persons import Right
@@ -22,7 +21,6 @@ from schemas.clock import now_ms
 from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
-_NO_DAY = N_("That is no day; choose one in the calendar.")
 _PAST = N_("That day has passed; choose today or a later one.")
 _SUCCESSOR = N_("The successor does not fit: it is another unit that is there and does not hand on to this one.")
 _OVER = N_("The day has passed: there is no way back here. A unit that begins again is imported with the organisation.")
@@ -50,8 +48,8 @@ async def retire(
     """Retire it from the day after; what cannot be is said beside what was typed."""
     require_right(viewer, code, Right.ADMINISTER)
     typed = {"day": day, "successor": successor.upper(), "reason": reason}
-    today, last = services.organisation.today, _day(day)
-    problem = _NO_DAY if last is None else _PAST if last < today else "" if reason else NO_REASON
+    today, last = services.organisation.today, typed_day(day)
+    problem = NO_DAY if last is None else _PAST if last < today else "" if reason else NO_REASON
     if problem or last is None:
         return await _page(request, services, viewer, code, problem=problem, **typed)
     by = viewer.by(reason)
@@ -76,13 +74,6 @@ async def keep(request: Request, services: Parts, viewer: Looking, code: Code, r
     except ActRefusedError:
         return await _page(request, services, viewer, code, problem=_OVER, reason=reason)
     return RedirectResponse(link(f"/units/{code}"), _SEE_OTHER)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return day_of(text)
-    except MalformedError:
-        return None
 
 
 async def _page(

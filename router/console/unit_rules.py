@@ -10,9 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from router.console.access import Looking, Parts, Viewer
 from router.console.pages import page, preferences_of
-from router.console.unit_acts import day_of
+from router.console.unit_acts import NO_DAY, typed_day
 from router.directory import Directory, LeftOut, Note, resolve
-from router.errors import MalformedError
 from router.ledger.people.persons import Right
 from router.pages.language import N_, translations
 from router.words.faults import Fault, fault_of, said
@@ -26,7 +25,6 @@ MAX_LENGTH = 4000
 MOST_SHOWN = 500
 """Units of a kind that a page shows; all of them are counted."""
 _UNPROCESSABLE = 422
-_NO_DAY = N_("That is no day; choose one in the calendar.")
 _TOO_LONG = N_("At most %(most)s characters of rules fit into the address of a page; try fewer at once.")
 router = APIRouter()
 
@@ -56,7 +54,9 @@ async def try_rules(
     """The form, and what its rules do; a rule in each line."""
     lines = [line.strip() for line in rules.splitlines() if line.strip()]
     is_too_long = len(rules) > MAX_LENGTH or len(lines) > MAX_RULES
-    on, wrong_day = _day(day, services.organisation.today)
+    on = typed_day(day)
+    wrong_day = NO_DAY if day and on is None else ""
+    on = on or services.organisation.today
     trial = Trial()
     if lines and not is_too_long:
         trial = await asyncio.to_thread(try_out, services.organisation.directory, lines, on, viewer)
@@ -106,14 +106,6 @@ def try_out(directory: Directory, rules: Sequence[str], day: date, viewer: Viewe
         notes=notes,
         beyond=beyond,
     )
-
-
-def _day(text: str, today: date) -> tuple[date, str]:
-    """The day that was asked for, and what is wrong with it."""
-    try:
-        return (day_of(text) if text else today), ""
-    except MalformedError:
-        return today, _NO_DAY
 
 
 def _said_in(say: Callable[[str], str]) -> Callable[[str], str]:

@@ -21,12 +21,13 @@ from support.counting import log_to_stderr  # noqa: E402
 def main() -> int:
     """Run as the arguments say; 1 when anything was lost, doubled, wrong or disagreeing."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, counted from 1")
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--only", choices=sorted(SCENARIOS), action="append", help="this fault; may be repeated")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--jobs", type=int, default=1, help="how many at a time; most of a fault is waiting")
     options = parser.parse_args()
-    seeds, faults = range(1, options.seeds + 1), options.only or list(SCENARIOS)
+    seeds, faults = range(options.first, options.first + options.seeds), options.only or list(SCENARIOS)
     pairs = [(fault, seed) for seed in seeds for fault in faults]
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), log_to_stderr) as pool:
         counts = [show(count, as_json=options.json) for count in pool.map(run, *zip(*pairs, strict=True))]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from faults.ground import Count, Kind, ground
 from faults.scenarios import KINDS, SCENARIOS
-from router.broker.node import PrivateNode
+from support.broker import PatientNode
 
 
 def run(fault: str, seed: int) -> Count:
     """One fault with one seed, from an empty installation to the count."""
     with tempfile.TemporaryDirectory(prefix="congvan-fault-") as name:
-        node = PrivateNode(Path(name) / "node")
+        node = PatientNode(Path(name) / "node")
         try:
             with ground(Path(name), node, kind=KINDS.get(fault, Kind.SQLITE)) as laid:
                 laid.rng = random.Random(seed)

@@ -13,10 +13,9 @@ from rig import front
 from rig.emulator import Change
 from rig.namespaces import inside, within
 from rig.tun import TunLine, TunRig
-from router.broker.node import PrivateNode
 from schemas.accounts import Role
 from schemas.unit import Unit
-from support.broker import empty_vhost
+from support.broker import PatientNode, empty_vhost
 from support.certificates import Certificates, certificates
 from support.installation import Installation, Program, installation
 
@@ -54,7 +53,7 @@ def site(
     directory: Path, rig: TunRig, units: Iterable[Unit], hosted: Iterable[str], *, tls: Tls | None = None
 ) -> Iterator[Installation]:
     """Broker and router, ready, with accounts for the units' gateways; this thread is in the hub's namespace."""
-    node = PrivateNode(directory / "node", name="congvan-rig")
+    node = PatientNode(directory / "node", name="congvan-rig")
     extra = directory / "node" / "conf" / "conf.d"
     extra.mkdir(parents=True)
     encrypted = _TLS_CONF.format(port=AMQPS_PORT, files=tls.files) if tls else ""

@@ -19,6 +19,14 @@ from router.broker.node import NodeAddress, PrivateNode
 _VHOST_GONE_WITHIN = 60.0
 
 
+class PatientNode(PrivateNode):
+    """A private node that may start as slowly as a machine full of tests lets it."""
+
+    def start(self, timeout: float = 600.0) -> NodeAddress:
+        """As the node's own."""
+        return super().start(timeout)
+
+
 @dataclass(frozen=True, slots=True)
 class Vhost:
     """A vhost of a test's own and the login of its administrator."""
@@ -42,7 +50,7 @@ def shared_node(directory: Path) -> Iterator[NodeAddress]:
     if amqp_url and management_url:
         yield _given(amqp_url, management_url)
         return
-    node = PrivateNode(directory, name="congvan-tests")
+    node = PatientNode(directory, name="congvan-tests")
     try:
         yield node.start()
     finally:

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
@@ -149,7 +150,11 @@ class Installation:
 
     def wait_until_ready(self) -> None:
         """Until the API, its broker and its database answer."""
-        self.wait(lambda: self._all_run() and _status(f"{self.api}/readyz") == 200, "the router is ready")
+        self.wait(self.is_ready, "the router is ready")
+
+    def is_ready(self) -> bool:
+        """Whether the API, its broker and its database answer."""
+        return self._all_run() and _status(f"{self.api}/readyz") == HTTPStatus.OK
 
     def wait_until_seen(self, codes: Iterable[str]) -> None:
         """Until a gateway has said hello for all these units."""

@@ -18,7 +18,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 from faults.thin_line.batch import run_batch  # noqa: E402 - the folders above have to be importable first
 from faults.thin_line.crowd import crowd  # noqa: E402
 from faults.thin_line.ground import Count  # noqa: E402
-from router.broker.node import PrivateNode  # noqa: E402
+from support.broker import PatientNode  # noqa: E402
 from support.commit import commit  # noqa: E402
 from support.counting import log_to_stderr  # noqa: E402
 
@@ -47,7 +47,7 @@ def main() -> int:
 def run_crowd() -> int:
     """105 gateways at once; 1 when a document did not arrive or the router's memory grew."""
     with tempfile.TemporaryDirectory(prefix="congvan-crowd-") as name:
-        node = PrivateNode(Path(name) / "node")
+        node = PatientNode(Path(name) / "node")
         try:
             found = crowd(Path(name), node)
         finally:

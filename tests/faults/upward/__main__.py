@@ -12,8 +12,7 @@ TESTS = Path(__file__).parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from faults.upward.ground import Count, ground, run  # noqa: E402 - the folders above have to be importable first
-from router.broker.node import PrivateNode  # noqa: E402
-from support.broker import empty_vhost  # noqa: E402
+from support.broker import PatientNode, empty_vhost  # noqa: E402
 from support.commit import commit  # noqa: E402
 
 
@@ -26,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.runs)
     with tempfile.TemporaryDirectory(prefix="congvan-upward-") as name:
-        node = PrivateNode(Path(name) / "node")
+        node = PatientNode(Path(name) / "node")
         try:
             with empty_vhost(node) as vhost, ground(Path(name), vhost) as laid:
                 counts = [show(asyncio.run(run(laid, seed)), as_json=options.json) for seed in seeds]

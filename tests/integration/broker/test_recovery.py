@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from rig.proxy import Proxy
 from router.broker import BrokerUnavailableError, Outgoing, Publisher, PublishOutcome, Session, SessionState, Tuning
 from router.broker import _node_config as config
-from router.broker.node import NodeAddress, PrivateNode
+from router.broker.node import NodeAddress
 from schemas.events import Event
-from support.broker import Vhost, fresh_vhost
+from support.broker import PatientNode, Vhost, fresh_vhost
 from support.conditions import holds
 from support.sessions import QUICK, Keeper, declare, depth, letters, session_on
 
@@ -31,16 +31,16 @@ def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own_node(own_directory: Path) -> Iterator[PrivateNode]:
+def own_node(own_directory: Path) -> Iterator[PatientNode]:
     """A node that tests may stop, kill and starve."""
-    node = PrivateNode(own_directory, name=NAME)
+    node = PatientNode(own_directory, name=NAME)
     node.start()
     yield node
     node.kill()
 
 
 @pytest.fixture
-def own_vhost(own_node: PrivateNode) -> Iterator[Vhost]:
+def own_vhost(own_node: PatientNode) -> Iterator[Vhost]:
     with fresh_vhost(own_node.start()) as made:
         yield made
 
@@ -116,6 +116,32 @@ async def test_a_refused_connection_is_tried_again(vhost: Vhost) -> None:
         await session.ready(30)
 
 
+async def test_of_a_names_addresses_the_one_that_worked_is_kept_when_its_connection_is_cut(vhost: Vhost) -> None:
+    places: list[str] = []
+
+    async def resolve(host: str, _port: int) -> list[str]:
+        places.append(host)
+        return ["127.0.0.9", "127.0.0.1"]  # nobody listens at the first
+
+    async with Proxy(vhost.amqp_url) as proxy:
+        url = proxy.url.replace("127.0.0.1", "broker.example")
+        session = Session(url, user=vhost.user, password=vhost.password, name="test", tuning=QUICK, resolve=resolve)
+        await session.start()
+        await session.ready(60)
+        assert len(places) == 2, "the first address, and then the other"
+        for _ in range(3):
+            await cut_and_reconnect(proxy, session)
+        assert len(places) == 2 + 3, "each cut took one attempt, at the address that had worked"
+        await session.close()
+
+
+async def cut_and_reconnect(proxy: Proxy, session: Session) -> None:
+    before = proxy.accepted
+    proxy.cut()
+    await holds(lambda: proxy.accepted > before, within=60)
+    await session.ready(60)
+
+
 async def test_a_wrong_password_is_reported_and_tried_again(vhost: Vhost) -> None:
     session = Session(vhost.amqp_url, user=vhost.user, password="wrong", name="test", tuning=QUICK)
     await session.start()
@@ -165,7 +191,7 @@ async def test_with_a_line_that_keeps_breaking_nothing_is_lost_and_no_tag_is_ack
 
 
 async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
-    own_node: PrivateNode, own_directory: Path, own_vhost: Vhost
+    own_node: PatientNode, own_directory: Path, own_vhost: Vhost
 ) -> None:
     declare(own_vhost, "unit.A")
     keeper = Keeper()
@@ -184,7 +210,7 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
 
 
 async def test_a_queue_that_a_killed_broker_forgot_can_be_published_to_again(
-    own_node: PrivateNode, own_vhost: Vhost
+    own_node: PatientNode, own_vhost: Vhost
 ) -> None:
     async with session_on(own_vhost) as session:
         declare(own_vhost, "young")
@@ -196,7 +222,7 @@ async def test_a_queue_that_a_killed_broker_forgot_can_be_published_to_again(
     assert depth(own_vhost, "young") == 10
 
 
-async def test_a_broker_that_stops_in_good_order_is_waited_for(own_node: PrivateNode, own_vhost: Vhost) -> None:
+async def test_a_broker_that_stops_in_good_order_is_waited_for(own_node: PatientNode, own_vhost: Vhost) -> None:
     declare(own_vhost, "unit.A")
     keeper = Keeper()
     async with session_on(own_vhost) as session:
@@ -213,7 +239,7 @@ async def test_a_broker_that_stops_in_good_order_is_waited_for(own_node: Private
 
 
 async def test_a_blocked_broker_makes_publishes_wait_and_consumes_go_on(
-    own_node: PrivateNode, own_directory: Path, own_vhost: Vhost
+    own_node: PatientNode, own_directory: Path, own_vhost: Vhost
 ) -> None:
     address = own_node.start()
     declare(own_vhost, "unit.A")

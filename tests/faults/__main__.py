@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
+import traceback
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,13 +31,25 @@ def main() -> int:
     seeds, faults = range(options.first, options.first + options.seeds), options.only or list(SCENARIOS)
     pairs = [(fault, seed) for seed in seeds for fault in faults]
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), log_to_stderr) as pool:
-        counts = [show(count, as_json=options.json) for count in pool.map(run, *zip(*pairs, strict=True))]
-    bad = sum(not count.clean for count in counts)
+        running = [pool.submit(run, *pair) for pair in pairs]
+        counts = [settled(*pair, trial, as_json=options.json) for pair, trial in zip(pairs, running, strict=True)]
+    bad = sum(count is None or not count.clean for count in counts)
+    deliveries = sum(count.deliveries for count in counts if count)
     print(
-        f"commit {commit()}: {len(counts)} faults, {bad} with a loss, a double, a wrong byte or a disagreement",
+        f"commit {commit()}: {len(counts)} runs, {deliveries} deliveries, "
+        f"{bad} with a loss, a double, a wrong byte, a disagreement or no end",
         file=sys.stderr,
     )
     return 1 if bad else 0
+
+
+def settled(fault: str, seed: int, trial: Future[Count], *, as_json: bool) -> Count | None:
+    """Wait for a run and print what it found; None: it came to no end, which keeps no other from being run."""
+    if (error := trial.exception()) is not None:
+        print(f"fault={fault} seed={seed} came to no end", file=sys.stderr)
+        traceback.print_exception(error)
+        return None
+    return show(trial.result(), as_json=as_json)
 
 
 def show(count: Count, *, as_json: bool) -> Count:

@@ -19,7 +19,7 @@ from schemas.deadlines import is_over
 AGAIN_MS = 300_000
 """A question that is not answered is put again after a hello that comes so long after it."""
 ANEW_MS = 30_000
-"""And after the hello of a new connection: the gateway may have been started anew meanwhile."""
+"""Or so long after it, when a new connection's hello comes: a gateway that was started anew has forgotten it."""
 SETTLING_MS = 10_000
 """A unit that has told everything and then speaks of more is asked again, but not before its last answer came."""
 FURTHEST_MS = 3_600_000
@@ -137,7 +137,7 @@ def greet(conn: Connection, spool_id: str, units: Collection[str], now_ms: int, 
     """A gateway that can report what it holds said hello for units; ``anew``: on a new connection."""
     if not units or current(conn) is None:
         return
-    before = now_ms - (ANEW_MS if anew else AGAIN_MS)
+    pause = ANEW_MS if anew else AGAIN_MS
     for codes in chunks(sorted(units)):
         rows = conn.execute(select(recovery_unit.c.unit, recovery_unit.c.spool_id).where(_of(codes))).all()
         known = {row[0]: row[1] for row in rows}
@@ -147,8 +147,10 @@ def greet(conn: Connection, spool_id: str, units: Collection[str], now_ms: int, 
         columns = ("unit", "spool_id", "after", "ask_at", "asked_at", "done_at")
         update_rows(conn, recovery_unit, columns, [(code, spool_id, 0, now_ms, None, None) for code in other])
         silent = and_(recovery_unit.c.done_at.is_(None), recovery_unit.c.ask_at.is_(None))
-        late = or_(recovery_unit.c.asked_at.is_(None), recovery_unit.c.asked_at < before)
-        conn.execute(update(recovery_unit).where(_of(codes), silent, late).values(ask_at=now_ms))
+        late = or_(recovery_unit.c.asked_at.is_(None), recovery_unit.c.asked_at < now_ms - pause)
+        again = case((late, now_ms), else_=recovery_unit.c.asked_at + pause)
+        to_ask = silent if anew else and_(silent, late)
+        conn.execute(update(recovery_unit).where(_of(codes), to_ask).values(ask_at=again))
 
 
 def ask_once_more(conn: Connection, units: Mapping[str, int], now_ms: int) -> None:

@@ -290,6 +290,26 @@ def test_a_question_that_is_not_answered_is_put_again_after_a_later_hello(ledger
         assert [item.unit for item in recovering.claim(conn, [QuestionsWanted(later, later + 1, 200)])[0]] == [A, B]
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_question_that_its_gateway_may_have_forgotten_is_put_again_soon_unless_the_answer_comes(
+    ledger: Engine, *, answered: bool
+) -> None:
+    """A gateway that is started anew has lost what it was asked; on a line that drops the answer may be on its way."""
+    holder = Holder(A)
+    again_at = NOW + recovering.ANEW_MS
+    with writing(ledger) as conn:
+        opened(conn)
+        recovering.greet(conn, holder.spool_id, [A], NOW, anew=True)
+        questions = recovering.claim(conn, [QuestionsWanted(NOW, NOW + 1, 200)])[0]
+        recovering.settle(conn, [(questions, NOW)])
+        for hello in range(1, 4):
+            recovering.greet(conn, holder.spool_id, [A], NOW + hello * 1000, anew=True)
+        assert not recovering.is_due(conn, again_at - 1)
+        if answered:
+            enter(conn, holder.page())
+        assert recovering.is_due(conn, again_at) is not answered
+
+
 def test_a_hello_reads_what_its_headers_tell_of_the_spool() -> None:
     key = new_id()
     told = Memory(key, A, {A: 7, B: 0})

@@ -24,7 +24,7 @@ from support.stand_ins import SetClock, StandInPublisher, StandInSession, away
 
 CODES = tuple(f"LCA.{number:02d}" for number in range(1, 6))
 LEASE = 60.0
-Start = Callable[[], Relay]
+Start = Callable[..., Relay]
 
 
 @pytest.fixture
@@ -108,6 +108,16 @@ async def test_what_is_due_is_published_once_and_queued(
     assert first.headers[HEADER_UNIT] == "LCA.01"
 
 
+async def test_confirms_that_wait_for_what_the_units_say_keep_no_other_batch_from_being_published(
+    start: Start, publisher: StandInPublisher, ledger: Engine, due: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.delivery.relay.CONFIRMS_WAIT", 1e6)
+    assert len(due) > BATCHES_IN_FLIGHT
+    async with running(start(batch=1)):
+        await holds(lambda: sorted(publisher.ids) == due, what="all are published")
+        assert set(states(ledger).values()) == {Status.PENDING.value}, "and no confirm is recorded"
+
+
 @pytest.mark.parametrize("left", [[], ["LCA.01", "LCA.02"]])
 async def test_with_the_root_abolished_units_are_reached_from_themselves_and_the_others_harm_nobody(
     start: Start, publisher: StandInPublisher, ledger: Engine, left: list[str]
@@ -169,13 +179,19 @@ async def test_one_units_failure_does_not_hold_up_the_others(
     assert reason == "returned: the broker has no queue for this unit; `congvan topology plan` tells what is in the way"
 
 
+async def claims_end(writer: Writer) -> None:
+    """Wait until the writer has done what a killed relay asked of it: the claim of a dead process ends with it."""
+    await writer.run(lambda _conn, items: items, None)
+
+
 async def test_killed_before_the_broker_answers_it_publishes_again_after_the_lease(
-    start: Start, publisher: StandInPublisher, ledger: Engine, due: list[str], clock: SetClock
+    *, start: Start, publisher: StandInPublisher, ledger: Engine, writer: Writer, due: list[str], clock: SetClock
 ) -> None:
     publisher.free.clear()
     async with running(start()):
         await holds(lambda: len(publisher.ids) == 5, what="all are on the wire")
     publisher.free.set()
+    await claims_end(writer)
     assert set(states(ledger).values()) == {Status.PENDING.value}
     clock.pass_(seconds=LEASE + 1)
     async with running(start()):

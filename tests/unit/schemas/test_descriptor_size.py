@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from schemas.attachment import TravellingAttachment
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES, Descriptor, Envelope, encode, fits, full_descriptor, stub
-from schemas.dispatch import Submission
+from schemas.dispatch import Letter, Submission
 from schemas.errors import InvalidError
 from schemas.ids import new_id
 from schemas.model import parse
@@ -55,6 +55,9 @@ def test_the_descriptor_holds_the_letter_without_addressees(fields: dict[str, An
     body = encode(whole)
     assert "addressees" not in json.loads(body)
     assert parse(Descriptor, body, what="descriptor") == whole
+    assert {name: getattr(whole, name) for name in Letter.model_fields} == {
+        name: getattr(submission, name) for name in Letter.model_fields
+    }
     assert [item.sha256 for item in whole.attachments] == [item.sha256 for item in submission.attachments]
 
 

@@ -1,4 +1,4 @@
-"""An issuer's queue is given up after refusals of its own, not after the troubles of others."""
+"""An issuer's queue is given up after refusals of its own, not after the troubles of others; looks are gathered."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from router.broker import Outgoing, PublishOutcome, Template
-from router.delivery.recorded import _REFUSALS, IssuerBurst, RecordedPublisher
+from router.delivery.recorded import _GATHER, _REFUSALS, IssuerBurst, RecordedPublisher
 from router.ledger.writer import Writer
 from support.stand_ins import StandInPublisher, StandInSession
 
@@ -61,3 +61,24 @@ async def test_a_queue_that_refuses_each_time_holds_up_the_next_no_longer(
     assert set(recorded._refusing) == {"A"}
     assert await recorded._until_taken([A, B])
     assert Counter(publisher.ids) == {"A": _REFUSALS + 1, "B": _REFUSALS + 1}
+
+
+async def test_a_log_that_never_rests_is_looked_at_once_in_a_while(
+    recorded: RecordedPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+
+    monkeypatch.setattr(recorded, "_publish_all", look)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    working = asyncio.create_task(recorded.run())
+    while looks < 5:
+        recorded.wake()
+        await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait([working])
+    assert clock() - began >= (looks - 1) * _GATHER

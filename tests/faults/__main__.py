@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import tempfile
 import traceback
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
@@ -15,8 +16,11 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 from faults.ground import Count  # noqa: E402 - the folders above have to be importable first
 from faults.scenarios import SCENARIOS  # noqa: E402
 from faults.trial import run  # noqa: E402
+from support.broker import PatientNode  # noqa: E402
 from support.commit import commit  # noqa: E402
 from support.counting import log_to_stderr  # noqa: E402
+
+node: PatientNode
 
 
 def main() -> int:
@@ -30,9 +34,12 @@ def main() -> int:
     options = parser.parse_args()
     seeds, faults = range(options.first, options.first + options.seeds), options.only or list(SCENARIOS)
     pairs = [(fault, seed) for seed in seeds for fault in faults]
-    with ProcessPoolExecutor(options.jobs, get_context("spawn"), log_to_stderr) as pool:
-        running = [pool.submit(run, *pair) for pair in pairs]
-        counts = [settled(*pair, trial, as_json=options.json) for pair, trial in zip(pairs, running, strict=True)]
+    with (
+        tempfile.TemporaryDirectory(prefix="congvan-faults-") as directory,
+        ProcessPoolExecutor(options.jobs, get_context("spawn"), begin, [directory]) as pool,
+    ):
+        running = [pool.submit(trial, *pair) for pair in pairs]
+        counts = [settled(*pair, one, as_json=options.json) for pair, one in zip(pairs, running, strict=True)]
     bad = sum(count is None or not count.clean for count in counts)
     deliveries = sum(count.deliveries for count in counts if count)
     print(
@@ -43,13 +50,26 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def settled(fault: str, seed: int, trial: Future[Count], *, as_json: bool) -> Count | None:
+def begin(directory: str) -> None:
+    """Give a worker a node of its own, which ends with it."""
+    global node  # noqa: PLW0603 - a worker's function is called by its name
+    log_to_stderr()
+    node = PatientNode(Path(tempfile.mkdtemp(prefix="node-", dir=directory)))
+
+
+def trial(fault: str, seed: int) -> Count:
+    """One run, in a worker."""
+    with tempfile.TemporaryDirectory(prefix="congvan-fault-") as name:
+        return run(fault, seed, node, Path(name))
+
+
+def settled(fault: str, seed: int, running: Future[Count], *, as_json: bool) -> Count | None:
     """Wait for a run and print what it found; None: it came to no end, which keeps no other from being run."""
-    if (error := trial.exception()) is not None:
+    if (error := running.exception()) is not None:
         print(f"fault={fault} seed={seed} came to no end", file=sys.stderr)
         traceback.print_exception(error)
         return None
-    return show(trial.result(), as_json=as_json)
+    return show(running.result(), as_json=as_json)
 
 
 def show(count: Count, *, as_json: bool) -> Count:

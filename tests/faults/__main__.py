@@ -15,12 +15,8 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from faults.ground import Count  # noqa: E402 - the folders above have to be importable first
 from faults.scenarios import SCENARIOS  # noqa: E402
-from faults.trial import run  # noqa: E402
-from support.broker import PatientNode  # noqa: E402
+from faults.worker import begin, trial  # noqa: E402
 from support.commit import commit  # noqa: E402
-from support.counting import log_to_stderr  # noqa: E402
-
-node: PatientNode
 
 
 def main() -> int:
@@ -36,7 +32,7 @@ def main() -> int:
     pairs = [(fault, seed) for seed in seeds for fault in faults]
     with (
         tempfile.TemporaryDirectory(prefix="congvan-faults-") as directory,
-        ProcessPoolExecutor(options.jobs, get_context("spawn"), begin, [directory]) as pool,
+        ProcessPoolExecutor(options.jobs, get_context("spawn"), begin, (directory,)) as pool,
     ):
         running = [pool.submit(trial, *pair) for pair in pairs]
         counts = [settled(*pair, one, as_json=options.json) for pair, one in zip(pairs, running, strict=True)]
@@ -48,19 +44,6 @@ def main() -> int:
         file=sys.stderr,
     )
     return 1 if bad else 0
-
-
-def begin(directory: str) -> None:
-    """Give a worker a node of its own, which ends with it."""
-    global node  # noqa: PLW0603 - a worker's function is called by its name
-    log_to_stderr()
-    node = PatientNode(Path(tempfile.mkdtemp(prefix="node-", dir=directory)))
-
-
-def trial(fault: str, seed: int) -> Count:
-    """One run, in a worker."""
-    with tempfile.TemporaryDirectory(prefix="congvan-fault-") as name:
-        return run(fault, seed, node, Path(name))
 
 
 def settled(fault: str, seed: int, running: Future[Count], *, as_json: bool) -> Count | None:

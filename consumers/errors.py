@@ -12,6 +12,8 @@
     │   ├── SpoolMissingError         no gateway has worked on this directory
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
+    │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
+    │   ├── UnknownEntryError         a register has no such number
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
     ├── GatewayStoppedError           it does not run now
@@ -91,6 +93,18 @@ class SpoolDamagedError(SpoolError):
 
 class UnknownDeliveryError(SpoolError):
     """The spool has no such delivery."""
+
+    exit_code = 3
+
+
+class BookError(SpoolError):
+    """A register of the unit does not allow it: it is closed, another number is next, or the entry has moved on."""
+
+    exit_code = 4
+
+
+class UnknownEntryError(SpoolError):
+    """A register has no such number."""
 
     exit_code = 3
 

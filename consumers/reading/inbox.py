@@ -145,7 +145,7 @@ def get_entry(spool: Spool, delivery_id: str) -> InboxEntry:
         UnknownDeliveryError: the spool has none with this id.
     """
     with spool.reading() as conn:
-        return _get(conn, delivery_id)
+        return entry_of(conn, delivery_id)
 
 
 def find_entries(spool: Spool, wanted: str, *, unit: str = "", limit: int = 10) -> list[InboxEntry]:
@@ -237,11 +237,11 @@ def add_person_receipt(
     if status not in PERSONS_WORDS:
         raise TransitionError(f"a person cannot say {status.value!r}; allowed: {', '.join(sorted(PERSONS_WORDS))}")
     with spool.writing() as conn:
-        entry = _get(conn, delivery_id)
+        entry = entry_of(conn, delivery_id)
         require(entry.state, status)
         if status is Status.RECALLED and not recalls.called_back(conn, {(entry.unit, entry.dispatch_id)}):
             raise TransitionError(f"nobody has recalled {entry.notation}; a document goes back when its issuer asks")
-        said = _checked(
+        said = checked_receipt(
             entry,
             {
                 "status": status.value,
@@ -251,8 +251,8 @@ def add_person_receipt(
                 "register_number": register_number,
             },
         )
-        freed = _write(conn, entry, said)
-        entry = _get(conn, delivery_id)
+        freed = write_receipt(conn, entry, said)
+        entry = entry_of(conn, delivery_id)
     if freed:
         files = files_of(spool.path.parent / DIRECTORY_NAME, freed)
         with spool.writing() as conn:
@@ -260,8 +260,12 @@ def add_person_receipt(
     return entry
 
 
-def _write(conn: Connection, entry: InboxEntry, said: Receipt) -> frozenset[str]:
-    """The contents that nobody needs for this delivery any more, to be removed when this is committed."""
+def write_receipt(conn: Connection, entry: InboxEntry, said: Receipt) -> frozenset[str]:
+    """Write a checked receipt and the state that it gives.
+
+    Returns:
+        The contents that nobody needs for this delivery any more, to be removed when this is committed.
+    """
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == entry.delivery_id)).one()
     conn.execute(
         update(inbox).where(inbox.c.pos == pos).values(state=said.status.value, state_at=now_ms(), reason=said.reason)
@@ -280,7 +284,7 @@ def _write(conn: Connection, entry: InboxEntry, said: Receipt) -> frozenset[str]
     return recalls.release(conn, [pos]) if said.status is Status.RECALLED else frozenset()
 
 
-def _checked(entry: InboxEntry, fields: dict[str, str]) -> Receipt:
+def checked_receipt(entry: InboxEntry, fields: dict[str, str]) -> Receipt:
     """The receipt as its readers will check it; its id, number and time are given when it is written."""
     placeholder = {
         "id": new_id(),
@@ -293,7 +297,12 @@ def _checked(entry: InboxEntry, fields: dict[str, str]) -> Receipt:
     return parse(Receipt, orjson.dumps(placeholder | fields), what="receipt")
 
 
-def _get(conn: Connection, delivery_id: str) -> InboxEntry:
+def entry_of(conn: Connection, delivery_id: str) -> InboxEntry:
+    """A delivery as it is now.
+
+    Raises:
+        UnknownDeliveryError: the spool has none with this id.
+    """
     row = conn.execute(_ONE, {"delivery_id": delivery_id}).first()
     if row is None:
         raise _unknown(delivery_id)

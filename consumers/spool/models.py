@@ -2,10 +2,22 @@
 
 ``inbox`` holds what was taken, one row per delivery, and ``letter`` what its dispatch says; ``receipt`` is what was
 said of it, and with ``sent_at`` NULL the outbox. A row of ``content_use`` keeps the content of that hash on the disk.
-``outgoing`` is what goes the other way.
+``outgoing`` is what goes the other way. ``book`` and what belongs to it are the unit's registers.
 """
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 metadata = MetaData()
 
@@ -169,3 +181,48 @@ outage = Table(
     Column("up_at", Integer),  # NULL: the line is down
 )
 """When the line was down; a row goes when a broker has confirmed that the router will know."""
+
+book = Table(
+    "book",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("unit", String, nullable=False),
+    Column("kind", String, nullable=False),  # schemas.register.BookKind
+    Column("name", String, nullable=False),  # empty: the unit's only one, or the one for all that has none of its own
+    Column("year", Integer, nullable=False),
+    Column("first", Integer, nullable=False),  # the number that it begins with
+    Column("last", Integer, nullable=False),  # the last number given or reserved; first - 1: none
+    Column("closed_at", Integer),
+    Column("closed_by", Text, nullable=False, server_default=""),
+    UniqueConstraint("unit", "kind", "name", "year"),
+)
+"""The registers (sổ): one series of numbers for each unit, kind, name and year."""
+
+book_entry = Table(
+    "book_entry",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("book_pos", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("delivery_id", String),  # what came by the line; NULL: it came on paper, goes out, or is reserved
+    Column("state", String, nullable=False),  # reserved, entered, struck
+    Column("version", Integer, nullable=False),  # the newest of its versions
+    UniqueConstraint("book_pos", "number"),
+    Index("ix_book_entry_delivery", "delivery_id", unique=True, sqlite_where=text("state = 'entered'")),
+)
+"""One for each number that was given, and none is ever removed."""
+
+book_version = Table(
+    "book_version",
+    metadata,
+    Column("entry_pos", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # why it was put right, struck, or its number reserved
+    Column("state", String, nullable=False),
+    Column("fields", Text, nullable=False),  # schemas.register.RegisterFields as JSON; empty while it is reserved
+    sqlite_with_rowid=False,
+)
+"""What an entry said from when on: what was put right stays readable."""

@@ -31,7 +31,7 @@ def main() -> int:
     seeds, faults = range(options.first, options.first + options.seeds), options.only or list(SCENARIOS)
     pairs = [(fault, seed) for seed in seeds for fault in faults]
     with (
-        tempfile.TemporaryDirectory(prefix="congvan-faults-") as directory,
+        tempfile.TemporaryDirectory(prefix="congvan-faults-", ignore_cleanup_errors=True) as directory,
         ProcessPoolExecutor(options.jobs, get_context("spawn"), begin, (directory,)) as pool,
     ):
         running = [pool.submit(trial, *pair) for pair in pairs]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.clock import Day
+from schemas.clock import Day, day_at, to_ms
 from schemas.dispatch import Letter, Secrecy, Urgency
 from schemas.model import Travelling
 from schemas.text import Name, OneLine
@@ -69,13 +69,14 @@ class RegisterFields(Travelling):
     """Ghi chú."""
 
 
-def from_letter(letter: Letter, *, day: Day, author: str, hour: str | None = None) -> RegisterFields:
+def from_letter(letter: Letter, *, day: Day, author: str, timezone: str, hour: str | None = None) -> RegisterFields:
     """What a letter says of the fields; the clerk completes them.
 
     Args:
         letter: as it came.
         day: on which.
         author: the issuer's name.
+        timezone: IANA name of the office's zone: whose day a deadline is.
         hour: at which, see :class:`RegisterFields`.
     """
     return RegisterFields(
@@ -89,5 +90,5 @@ def from_letter(letter: Letter, *, day: Day, author: str, hour: str | None = Non
         signer=letter.signer,
         urgency=letter.urgency,
         secrecy=letter.secrecy,
-        due=None if letter.due is None else letter.due.date(),
+        due=None if letter.due is None else day_at(to_ms(letter.due), timezone),
     )

@@ -94,14 +94,17 @@ def _arrived(_: Entry, said: RegisterFields) -> str:
 
 def _content(_: Entry, said: RegisterFields) -> str:
     """Tên loại và trích yếu."""
-    return f"{said.type[:1].upper()}{said.type[1:]}: {said.subject}"
+    return f"{_type(said)}: {said.subject}"
 
 
 def _origin(_: Entry, said: RegisterFields) -> str:
     """Tên loại, số, ký hiệu, ngày tháng và tên cơ quan ban hành."""
-    kind = f"{said.type[:1].upper()}{said.type[1:]}"
-    told = (f"{kind} {said.notation}".strip(), day_words(said.issued_on), said.author)
+    told = (f"{_type(said)} {said.notation}".strip(), day_words(said.issued_on), said.author)
     return ", ".join(filter(None, told))
+
+
+def _type(said: RegisterFields) -> str:
+    return f"{said.type[:1].upper()}{said.type[1:]}"
 
 
 def _remarks(entry: Entry, said: RegisterFields) -> str:

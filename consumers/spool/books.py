@@ -168,9 +168,11 @@ def enter(
         number: that the person was shown; None: whichever is next.
 
     Raises:
-        BookError: the book is closed, or the number is neither the next one nor reserved: somebody was faster.
+        BookError: the book is closed, the document has an entry already, or the number is neither the next one nor
+            reserved: somebody was faster.
     """
     found = _open(conn, key)
+    _require_no_entry(conn, delivery_id)
     expected = found.last + 1
     if number is not None and number != expected:
         entry = _entry_row(conn, found.pos, number)
@@ -331,6 +333,13 @@ def _to_change(conn: Connection, key: BookKey, number: int, by: EntryAuthor, ver
     if entry.version != version:
         raise BookError(f"number {number} of the {key} was changed meanwhile; look at it again")
     return entry
+
+
+def _require_no_entry(conn: Connection, delivery_id: str | None) -> None:
+    here = book_entry.c.delivery_id == delivery_id, book_entry.c.state == EntryState.ENTERED.value
+    rows = select(book_entry.c.number, book.c.year).join(book, book.c.pos == book_entry.c.book_pos).where(*here)
+    if delivery_id is not None and (found := conn.execute(rows).first()) is not None:
+        raise BookError(f"the document is registered already, under number {found.number} of {found.year}")
 
 
 def _require_reason(by: EntryAuthor, what: str) -> None:

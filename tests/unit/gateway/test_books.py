@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from consumers.errors import BookError, UnknownEntryError
@@ -14,6 +14,7 @@ from consumers.reading.inbox import receipts_of
 from consumers.reading.registering import register
 from consumers.spool import Spool, books, open_spool, outbox, retention
 from consumers.spool.books import BookKey, EntryAuthor, EntryState
+from consumers.spool.models import inbox
 from consumers.spool.taking import take
 from schemas.clock import now_ms
 from schemas.dispatch import Lane, Urgency
@@ -22,7 +23,7 @@ from schemas.register import BookKind, RegisterFields, from_letter
 from schemas.states import Status
 from support.deliveries import ONE_MINUTE, UNIT, a_descriptor, arriving
 
-YEAR = 2026
+YEAR, HERE = 2026, "Asia/Ho_Chi_Minh"
 INCOMING, OUTGOING = BookKey(UNIT, BookKind.INCOMING, YEAR), BookKey(UNIT, BookKind.OUTGOING, YEAR)
 SECRET = BookKey(UNIT, BookKind.INCOMING, YEAR, "Mật")
 HOA = EntryAuthor("Nguyễn Thị Hoa", 1_000, "Văn phòng")
@@ -199,7 +200,7 @@ def came(spool: Spool, **letter: object) -> str:
 def test_an_entry_and_its_receipt_are_one(spool: Spool) -> None:
     delivery = came(spool, urgency=Urgency.URGENT, signer="Trần Văn A")
     letter = a_descriptor(urgency=Urgency.URGENT, signer="Trần Văn A")
-    entered = from_letter(letter, day=date(YEAR, 11, 29), author="Văn phòng Tỉnh ủy", hour="08:30")
+    entered = from_letter(letter, day=date(YEAR, 11, 29), author="Văn phòng Tỉnh ủy", timezone=HERE, hour="08:30")
     done = register(spool, delivery, entered, HOA)
     assert (done.key, done.number, done.entry.state) == (INCOMING, 1, Status.REGISTERED)
     told = receipts_of(spool, delivery)[-1]
@@ -217,6 +218,26 @@ def test_an_entry_and_its_receipt_are_one(spool: Spool) -> None:
         register(spool, delivery, entered, HOA)
     with spool.reading() as conn:
         assert states(conn) == [(1, EntryState.ENTERED)]
+
+
+def test_a_document_that_was_kept_after_a_request_to_give_it_back_gets_no_second_number(spool: Spool) -> None:
+    """From `change_refused` the states let it be registered; its entry stands."""
+    delivery = came(spool)
+    register(spool, delivery, fields(), HOA)
+    with spool.writing() as conn:
+        conn.execute(update(inbox).values(state=Status.CHANGE_REFUSED.value))
+    with pytest.raises(BookError, match="is registered already, under number 1 of 2026"):
+        register(spool, delivery, fields(), HOA)
+    with spool.writing() as conn:
+        assert books.next_number(conn, INCOMING) == 2
+        books.strike(conn, INCOMING, 1, WHY, version=1)
+    assert register(spool, delivery, fields(), HOA).number == 2, "a struck entry leaves room for another"
+
+
+def test_a_deadline_is_of_the_offices_day() -> None:
+    due = datetime(2026, 12, 15, 20, tzinfo=UTC)
+    entered = from_letter(a_descriptor(due=due), day=date(YEAR, 11, 29), author="", timezone=HERE)
+    assert entered.due == date(2026, 12, 16)
 
 
 def test_what_cannot_be_told_is_not_entered_and_costs_no_number(spool: Spool) -> None:

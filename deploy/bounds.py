@@ -9,10 +9,10 @@ from router.assembly import PREFETCH
 from router.broker.consumer import bounded_prefetch
 from router.broker.message import PROPERTIES_BYTES
 from router.broker.tuning import Tuning
-from router.console import passwords, unit_import, unit_rules
+from router.console import unit_import, unit_rules
 from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
-from router.ledger.people import login_throttle
+from router.pages.people import passwords, throttle
 from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings
 from router.web import wire_guard
@@ -79,13 +79,13 @@ def _logins() -> list[tuple[str, object, str]]:
     return [
         (
             "failures of a name at one address",
-            login_throttle.FREE_AT_ADDRESS,
+            throttle.FREE_AT_ADDRESS,
             "429 for 30 s, then twice as long, to 1 h",
         ),
-        ("failures of one address, of whatever names", login_throttle.FREE_BY_ADDRESS, "as above"),
-        ("failures of a name from everywhere", login_throttle.FREE_BY_NAME, "as above; known browsers pass"),
-        ("a browser is known after its last login for", f"{login_throttle.DEVICE_DAYS} days", "counted as a stranger"),
-        ("browsers of one person", login_throttle.MAX_DEVICES, "the oldest is forgotten"),
+        ("failures of one address, of whatever names", throttle.FREE_BY_ADDRESS, "as above"),
+        ("failures of a name from everywhere", throttle.FREE_BY_NAME, "as above; known browsers pass"),
+        ("a browser is known after its last login for", f"{throttle.DEVICE_DAYS} days", "counted as a stranger"),
+        ("browsers of one person", throttle.MAX_DEVICES, "the oldest is forgotten"),
         ("logins looked at or waiting at once", passwords.MAX_TURNS, "429"),
         ("of these from one address", passwords.MAX_TURNS_OF_ADDRESS, "429"),
     ]

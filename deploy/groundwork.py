@@ -11,12 +11,13 @@ from deploy.errors import StartError
 from router.directory import load_csv
 from router.errors import AccountExistsError
 from router.ledger.engine import reading
-from router.ledger.people import audit, persons
+from router.ledger.people import audit
 from router.ledger.people.accounts import authenticate, create_account, rotate
 from router.ledger.people.audit import Act, AuditEntry
-from router.ledger.people.persons import PersonRole, RoleGrant
+from router.ledger.people.persons import PEOPLE, PersonRole
 from router.ledger.scope import Scope
 from router.ledger.units.unit_list import import_units, list_seen, list_units
+from router.pages.people import RoleGrant
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms, today
 from schemas.zone import zone
@@ -70,11 +71,11 @@ def ensure_tokens(engine: Engine, accounts: Sequence[Account], directory: Path) 
 def invite_first(engine: Engine, roots: Sequence[str]) -> str:
     """A one-time token for the console's first administrator; empty when somebody can log in already."""
     with engine.begin() as conn:
-        if not roots or any(row.has_password for row in persons.list_people(conn)):
+        if not roots or any(row.has_password for row in PEOPLE.list_all(conn)):
             return ""
         now = now_ms()
         audit.record(conn, *(AuditEntry(now, "up (command)", Act.INVITED, FIRST_PERSON, root) for root in roots))
-        return persons.invite(
+        return PEOPLE.invite(
             conn, FIRST_PERSON, [RoleGrant(PersonRole.ADMIN, f"{root}.#") for root in roots], now_ms=now
         )
 

@@ -16,7 +16,6 @@
     ├── UnsupportedMediaError    415  a body of a type that is not read here
     ├── MalformedError           400  a body or parameter that cannot be read at all
     ├── StalledError             408  a body that stopped coming
-    ├── LockedOutError           429  too many logins failed in a row
     ├── AllowanceError           429  the account has sent as much in this hour as it may
     ├── UploadMismatchError      460  all bytes of an upload came, and they are not those of its hash
     ├── RefusedError             422  read and understood, but not acceptable
@@ -163,21 +162,6 @@ class StalledError(RouterError):
 
     status, slug, title = 408, "stalled", "The request's body stopped coming"
     default_hint = "send it again with the same idempotency key"
-
-
-class LockedOutError(RouterError):
-    """Too many logins failed in a row.
-
-    Args:
-        detail: who is locked out.
-        seconds: until the next attempt is looked at.
-    """
-
-    status, slug, title = 429, "locked-out", "Too many logins failed"
-
-    def __init__(self, detail: str, *, seconds: int) -> None:
-        super().__init__(detail, hint=f"try again in {seconds} s")
-        self.seconds = seconds
 
 
 class AllowanceError(RouterError):

@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from router.errors import (
     AllowanceError,
-    LockedOutError,
     MachineTroubleError,
     OffsetConflictError,
     RouterError,
@@ -74,7 +73,7 @@ def _headers_of(request: Request, error: RouterError) -> dict[str, str]:
         return {"WWW-Authenticate": f'Bearer realm="congvan"{told}'}
     if isinstance(error, UnavailableError):
         return {"Retry-After": str(error.retry_after)}
-    if isinstance(error, AllowanceError | LockedOutError):
+    if isinstance(error, AllowanceError):
         return {"Retry-After": str(error.seconds)}
     if isinstance(error, OffsetConflictError) and error.offset is not None:
         return {"Upload-Offset": str(error.offset)}

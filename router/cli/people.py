@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from router.ledger.people.audit import Act, AuditEntry
-    from router.ledger.people.persons import PersonRow, RoleGrant
+    from router.pages.people import PersonRow, RoleGrant
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -59,33 +59,35 @@ def invite(
 ) -> None:
     """Print a one-time link by which a person sets a password; with a role, grant it."""
     from router.ledger.engine import writing
-    from router.ledger.people import audit, identities, persons
+    from router.ledger.people import audit, identities
     from router.ledger.people.audit import Act
+    from router.ledger.people.persons import PEOPLE
+    from router.pages.people.persons import INVITED_FOR_MS
 
     grant = _grant(role, on)
     with open_ledger(begin=True) as engine, writing(engine) as conn:
         now = now_ms()
-        token = persons.invite(conn, _checked(name), [grant] if grant else [], now_ms=now)
+        token = PEOPLE.invite(conn, _checked(name), [grant] if grant else [], now_ms=now)
         if email:
             with _as_parameter():
                 identities.set_email(conn, name, email)
         audit.record(conn, _entry(Act.INVITED, name, grant, now))
     link = link_of(token)
     if as_json:
-        print_json([{"person": name, "link": link, "expires_at": now + persons.INVITED_FOR_MS}])
+        print_json([{"person": name, "link": link, "expires_at": now + INVITED_FOR_MS}])
         return
     print(link)
-    print(f"{name} sets a password there, once, until {local_time(now + persons.INVITED_FOR_MS)}", file=sys.stderr)
+    print(f"{name} sets a password there, once, until {local_time(now + INVITED_FOR_MS)}", file=sys.stderr)
 
 
 @app.command("list", epilog=f"Example: `congvan people list --json`\n\n{EXIT_CODES}")
 def list_(as_json: JsonOption = False) -> None:
     """List the people, those whose access has ended too."""
     from router.ledger.engine import reading
-    from router.ledger.people.persons import list_people
+    from router.ledger.people.persons import PEOPLE
 
     with open_ledger() as engine, reading(engine) as conn:
-        rows = list_people(conn)
+        rows = PEOPLE.list_all(conn)
     if as_json:
         print_json(_json(row) for row in rows)
         return
@@ -99,16 +101,17 @@ def list_(as_json: JsonOption = False) -> None:
 def revoke(name: NameArgument, role: RoleOption = "", on: OnOption = "", as_json: JsonOption = False) -> None:
     """End a person's access at once, or take one role back."""
     from router.ledger.engine import writing
-    from router.ledger.people import audit, persons
+    from router.ledger.people import audit
     from router.ledger.people.audit import Act
+    from router.ledger.people.persons import PEOPLE
 
     grant = _grant(role, on)
     with open_ledger() as engine, writing(engine) as conn:
         now = now_ms()
         if grant:
-            persons.withdraw(conn, name, grant)
+            PEOPLE.withdraw(conn, name, grant)
         else:
-            persons.revoke(conn, name, now_ms=now)
+            PEOPLE.revoke(conn, name, now_ms=now)
         audit.record(conn, _entry(Act.WITHDRAWN if grant else Act.REVOKED, name, grant, now))
     if as_json:
         print_json([{"person": name, "revoked": on or "everything"}])
@@ -124,12 +127,12 @@ def link_of(token: str) -> str:
 
 
 def _grant(role: str, on: str) -> "RoleGrant | None":
-    from router.ledger.people.persons import check_grant
+    from router.ledger.people.persons import PEOPLE
 
     if not role and not on:
         return None
     try:
-        return check_grant(role, on)
+        return PEOPLE.check_grant(role, on)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -143,7 +146,7 @@ def _as_parameter() -> "Iterator[None]":
 
 
 def _checked(name: str) -> str:
-    from router.ledger.people.persons import check_name
+    from router.pages.people.persons import check_name
 
     try:
         return check_name(name)

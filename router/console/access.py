@@ -11,12 +11,12 @@ from fastapi import Depends, Form, Path, Query, Request, Response
 from router.errors import ForbiddenError
 from router.faces import Services
 from router.ledger.engine import reading, writing
-from router.ledger.people import sessions
-from router.ledger.people.persons import Person, Right
+from router.ledger.people.persons import SESSIONS, Right, scope_of
 from router.ledger.scope import Scope
 from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages.errors import ForeignRequestError, LoginNeededError
 from router.pages.language import N_
+from router.pages.people import Person
 from router.pages.safety import MAX_FORM_BYTES, require_own
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms
@@ -51,7 +51,7 @@ class Viewer:
     @property
     def scope(self) -> Scope:
         """What the person sees."""
-        return self.person.scope()
+        return scope_of(self.person)
 
     @property
     def sees_part(self) -> bool:
@@ -202,13 +202,13 @@ async def _require_token(request: Request, viewer: Viewer) -> None:
 def _find(services: Services, token: str, *, note: bool) -> Person | None:
     now = now_ms()
     with reading(services.engine) as conn:
-        found = sessions.find_session(conn, token, now_ms=now)
+        found = SESSIONS.find(conn, token, now_ms=now)
     if found is None:
         return None
     person, due = found
     if note and due:
         with writing(services.engine) as conn:
-            sessions.note_use(conn, token, now_ms=now)
+            SESSIONS.note_use(conn, token, now_ms=now)
     return person
 
 

@@ -16,7 +16,7 @@ from router.console.unit_acts import NO_DAY, typed_day
 from router.faces import Services
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditRow, Wanted
-from router.ledger.people.persons import Right
+from router.ledger.people.persons import Right, scope_of
 from router.pages.language import N_
 from schemas.codes import PATTERN_REGEX
 from schemas.ids import Id
@@ -79,7 +79,7 @@ async def show_audit(
     opened: Id | None = None,
 ) -> Response:
     """A page of the audit log, the newest first; ``opened`` is the redrive whose fitting acts are listed."""
-    scope, wanted = viewer.person.scope(Right.AUDIT), asked.wanted
+    scope, wanted = scope_of(viewer.person, Right.AUDIT), asked.wanted
 
     def query(conn: Connection) -> tuple[list[AuditRow], list[AuditRow]]:
         if asked.problems:

@@ -14,7 +14,7 @@ from router.errors import ActRefusedError, ForbiddenError, NotFoundError
 from router.faces import Services
 from router.ledger.acts import stuck_care
 from router.ledger.acts.stuck_care import MAX_NOTE, Care
-from router.ledger.people.persons import Right
+from router.ledger.people.persons import Right, scope_of
 from router.ledger.queries import StuckGroup
 from router.ledger.scope import Scope
 from router.pages.language import N_
@@ -77,7 +77,7 @@ def _acting(viewer: Viewer) -> Scope:
     """
     if not viewer.may_act:
         raise ForbiddenError(f"{viewer.person.name} may act on no unit", hint="an administrator grants the role")
-    return viewer.person.scope(Right.ACT)
+    return scope_of(viewer.person, Right.ACT)
 
 
 async def _page(

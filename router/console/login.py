@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console import passwords
 from router.console.access import (
     Looking,
     Parts,
@@ -23,17 +22,16 @@ from router.console.access import (
 )
 from router.console.pages import ROOT, page
 from router.console.reads import change, look
-from router.errors import LockedOutError, NotFoundError
-from router.ledger.people import audit, login_throttle, persons, sessions
+from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry
-from router.ledger.people.login_throttle import Attempt
-from router.ledger.people.persons import Person
+from router.ledger.people.persons import PEOPLE, SESSIONS, THROTTLE
 from router.pages import kept_form
+from router.pages.errors import LockedOutError
 from router.pages.kept_form import KeptForm
 from router.pages.language import N_
+from router.pages.people import Attempt, Person, passwords, throttle
 from router.pages.preferences import CHOICES, COOKIES
 from router.pages.safety import require_own
-from router.words.errors import ERRORS
 from schemas.clock import now_ms
 from schemas.hidden import hide
 from schemas.ids import new_id
@@ -82,8 +80,8 @@ async def log_in(
     attempt = Attempt(login, address_of(request), request.cookies.get(device_cookie(request), "")[:_MAX_DEVICE])
 
     def begin(conn: Connection) -> str | None:
-        login_throttle.begin(conn, attempt, now_ms=now_ms())
-        return persons.password_of(conn, login)
+        THROTTLE.begin(conn, attempt, now_ms=now_ms())
+        return PEOPLE.password_of(conn, login)
 
     try:
         async with passwords.turn(attempt.address):
@@ -97,22 +95,22 @@ async def log_in(
     new_hash = await passwords.hash_password(password) if right and stored and passwords.is_outdated(stored) else ""
 
     def finish(conn: Connection) -> tuple[str, str]:
-        person = persons.end_login(conn, login, stored, new_hash=new_hash) if right and stored else None
+        person = PEOPLE.end_login(conn, login, stored, new_hash=new_hash) if right and stored else None
         if person is None:
             # A name that nobody has may be a password typed into the wrong field: it is not kept.
             known = login if stored else ""
             audit.record(conn, AuditEntry(now_ms(), known, Act.LOGIN_FAILED, known, address=address_of(request)))
             return "", ""
-        login_throttle.succeed(conn, attempt, now_ms=now_ms())
+        THROTTLE.succeed(conn, attempt, now_ms=now_ms())
         token = begin_session(conn, person, Act.LOGGED_IN, address_of(request))
-        return token, login_throttle.remember_device(conn, login, now_ms=now_ms())
+        return token, THROTTLE.remember_device(conn, login, now_ms=now_ms())
 
     token, device = await change(services, finish)
     if not token:
         return login_page(request, status=401, following=next, name=name, problem=_WRONG, kept=kept)
     form = kept_form.read(kept) if kept else None
     response = enter(request, token, next) if form is None else _show_again(request, token, form)
-    set_device(request, response, device, max_age=login_throttle.DEVICE_DAYS * 24 * 3600)
+    set_device(request, response, device, max_age=throttle.DEVICE_DAYS * 24 * 3600)
     return response
 
 
@@ -121,12 +119,7 @@ async def show_welcome(
     request: Request, services: Parts, token: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
     """The page of a one-time link: its person chooses a password."""
-    try:
-        person = await look(services, lambda conn: persons.invited(conn, token, now_ms=now_ms()))
-    except NotFoundError:
-        return page(
-            request, None, "error.html", status=404, code=404, said=ERRORS["link-ended"], fields=(), details=[], back=""
-        )
+    person = await look(services, lambda conn: PEOPLE.invited(conn, token, now_ms=now_ms()))
     return page(request, None, "welcome.html", person=person, token=token, problem="", least=passwords.MIN_LENGTH)
 
 
@@ -134,7 +127,7 @@ async def show_welcome(
 async def welcome(request: Request, services: Parts, token: Text, password: Text, again: Text) -> Response:
     """Set the password and open a session."""
     hide([token, password, again])
-    person = await look(services, lambda conn: persons.invited(conn, token, now_ms=now_ms()))
+    person = await look(services, lambda conn: PEOPLE.invited(conn, token, now_ms=now_ms()))
     problem = _problem_of(password, again, person.name)
     if problem:
         context = {"person": person, "token": token, "problem": problem, "least": passwords.MIN_LENGTH}
@@ -143,7 +136,7 @@ async def welcome(request: Request, services: Parts, token: Text, password: Text
 
     def finish(conn: Connection) -> str:
         return begin_session(
-            conn, persons.set_password(conn, token, hashed, now_ms=now_ms()), Act.PASSWORD_SET, address_of(request)
+            conn, PEOPLE.set_password(conn, token, hashed, now_ms=now_ms()), Act.PASSWORD_SET, address_of(request)
         )
 
     return enter(request, await change(services, finish), "")
@@ -163,7 +156,7 @@ async def log_out(request: Request, services: Parts, viewer: Looking) -> Respons
     """End the session."""
 
     def finish(conn: Connection) -> None:
-        sessions.close_session(conn, viewer.token)
+        SESSIONS.end(conn, viewer.token)
         name, home = viewer.person.name, viewer.person.home
         audit.record(conn, AuditEntry(now_ms(), name, Act.LOGGED_OUT, name, home, address=viewer.address))
 
@@ -225,7 +218,7 @@ def begin_session(conn: Connection, person: Person, act: Act, address: str, *, r
     """Open a session for a person and note it; the token for the cookie."""
     now = now_ms()
     audit.record(conn, AuditEntry(now, person.name, act, person.name, person.home, reason=reason, address=address))
-    return sessions.open_session(conn, person.name, now_ms=now, address=address)
+    return SESSIONS.begin(conn, person.name, now_ms=now, address=address)
 
 
 def _show_again(request: Request, token: str, form: KeptForm) -> Response:

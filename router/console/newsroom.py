@@ -12,11 +12,11 @@ from router.console.pages import environment_of
 from router.console.reads import look
 from router.errors import LedgerUnavailableError
 from router.faces import Services
-from router.ledger.people.persons import Person
-from router.ledger.people.sessions import persons_of
+from router.ledger.people.persons import SESSIONS
 from router.ledger.queries import Filter, LogEntry, log_tail
 from router.ledger.queries.log_tail import Fresh, LogTail
 from router.ledger.scope import Scope
+from router.pages.people import Person
 from router.rules.number_ranges import Received
 from schemas.clock import now_ms
 
@@ -178,7 +178,7 @@ class Newsroom:
     async def _look_at_rights(self) -> None:
         watchers = list(self._watchers)
         tokens = {watcher.token for watcher in watchers}
-        found = await look(self._services, lambda conn: persons_of(conn, tokens, now_ms=now_ms()))
+        found = await look(self._services, lambda conn: SESSIONS.persons_of(conn, tokens, now_ms=now_ms()))
         for watcher in watchers:
             watcher.is_allowed &= found.get(watcher.token) == watcher.person
         if not all(watcher.is_allowed for watcher in watchers):

@@ -12,7 +12,7 @@ from router.console.pages import MOST_CHOSEN, link, page
 from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError
 from router.faces import Services
-from router.ledger.people.persons import Right
+from router.ledger.people.persons import Right, scope_of
 from router.ledger.queries import Filter
 from router.ledger.redrives.acting import ActRequest, act_on, may_act_on
 from router.ledger.redrives.authority import Authority, AuthorityKind
@@ -169,7 +169,7 @@ async def _wizard(
         parsed = parse(q, now_ms=cut, zone=services.zone)
     except FilterError as error:
         return _shown(request, viewer, q, cut, Parsed(Filter(), ()), problems=error.problems, status=_UNPROCESSABLE)
-    act = viewer.person.scope(Right.ACT)
+    act = scope_of(viewer.person, Right.ACT)
     run = await look(services, lambda conn: dry_run(conn, viewer.scope, act, parsed.wanted, cut_at=cut))
     status = _UNPROCESSABLE if lacks_reason else 200
     return _shown(request, viewer, q, cut, parsed, run=run, lacks_reason=lacks_reason, status=status)

@@ -7,8 +7,10 @@ from sqlalchemy import Connection
 from router.console.access import Looking, Parts
 from router.console.pages import link, page
 from router.console.reads import change, look
-from router.ledger.people import audit, sessions
+from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people.persons import SESSIONS
+from router.pages.people import sessions
 from schemas.clock import now_ms
 
 _SEE_OTHER = 303
@@ -19,7 +21,7 @@ router = APIRouter()
 async def show_sessions(request: Request, services: Parts, viewer: Looking) -> Response:
     """Those that last, the latest first."""
     name, token = viewer.person.name, viewer.token
-    rows = await look(services, lambda conn: sessions.sessions_of(conn, name, token, now_ms=now_ms()))
+    rows = await look(services, lambda conn: SESSIONS.of_person(conn, name, token, now_ms=now_ms()))
     return page(request, viewer, "sessions.html", rows=rows, idle=sessions.IDLE_MS, longest=sessions.LONGEST_MS)
 
 
@@ -29,7 +31,7 @@ async def end_others(services: Parts, viewer: Looking) -> Response:
 
     def act(conn: Connection) -> None:
         name, home = viewer.person.name, viewer.person.home
-        if count := sessions.close_others(conn, name, viewer.token):
+        if count := SESSIONS.end_others(conn, name, viewer.token):
             ended = AuditEntry(
                 now_ms(), name, Act.SESSIONS_ENDED, name, home, address=viewer.address, detail=str(count)
             )

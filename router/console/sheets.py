@@ -13,7 +13,7 @@ from router.ledger import queries
 from router.ledger.acts.stuck_care import cares_of
 from router.ledger.engine import reading
 from router.ledger.people import audit
-from router.ledger.people.persons import Right
+from router.ledger.people.persons import Right, scope_of
 from router.ledger.queries import Filter
 from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
@@ -250,7 +250,7 @@ async def export_audit(request: Request, services: Parts, viewer: Auditing, aske
     """Every act, the newest first, each a row."""
     if asked.problems:
         raise MalformedError("; ".join(asked.problems))
-    write, scope = writer_for(request, services), viewer.person.scope(Right.AUDIT)
+    write, scope = writer_for(request, services), scope_of(viewer.person, Right.AUDIT)
     rows = pages(
         services,
         lambda conn, last: audit.find_entries(

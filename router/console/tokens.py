@@ -16,7 +16,7 @@ from router.faces import Services
 from router.ledger.acts import token_acts
 from router.ledger.people import accounts, rights
 from router.ledger.people.accounts import AccountRow
-from router.ledger.people.persons import Right
+from router.ledger.people.persons import Right, scope_of
 from router.pages.language import N_
 from router.words import terms
 from schemas.accounts import Account, Role, parse_account
@@ -187,7 +187,7 @@ def _account(viewer: Viewer, role: Role, units: str, label: str) -> tuple[Accoun
 
 def may_manage(viewer: Viewer, account: Account) -> bool:
     """Whether a person may make and end an account: they administer all its units; metrics are of all there are."""
-    scope = viewer.person.scope(Right.ADMINISTER)
+    scope = scope_of(viewer.person, Right.ADMINISTER)
     return scope.covers_all([account.pattern]) and (account.role is not Role.WATCHER or _administers_whole(viewer))
 
 

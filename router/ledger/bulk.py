@@ -5,9 +5,9 @@ interpreter once per row, so that a busy event loop makes it wait for every sing
 costs 3 µs a row and lets go once. The statements are built from the tables, once per number of rows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Select, Table, func, select
@@ -15,17 +15,7 @@ from sqlalchemy import Connection, Select, Table, func, select
 _SIZES = (256, 64, 16, 4, 1)
 """Rows in one statement; 256 rows of 20 columns are well below SQLite's 32,766 parameters."""
 
-_CHUNK = 500
-"""Values in one IN list."""
-
 Row = tuple[Any, ...]
-T = TypeVar("T")
-
-
-def chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    """The items in lists that one statement's IN takes; sort them first where rows are locked."""
-    listed = list(items)
-    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))
 
 
 def rows_at_once(

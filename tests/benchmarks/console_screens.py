@@ -10,10 +10,9 @@ from aiohttp import ClientSession, CookieJar
 from sqlalchemy import Engine
 
 from benchmarks.nation import ROOT
-from router.console.passwords import hash_password
 from router.ledger.engine import writing
-from router.ledger.people import persons
-from router.ledger.people.persons import check_grant
+from router.ledger.people.persons import PEOPLE
+from router.pages.people.passwords import hash_password
 from schemas.clock import now_ms
 from support.consoles import Browser
 from support.stories import PASSWORD
@@ -78,8 +77,8 @@ async def let_in(engine: Engine) -> None:
     hashed = await hash_password(PASSWORD)
     with writing(engine) as conn:
         for name, pattern in _PEOPLE.items():
-            token = persons.invite(conn, name, [check_grant("admin", pattern)], now_ms=now_ms())
-            persons.set_password(conn, token, hashed, now_ms=now_ms())
+            token = PEOPLE.invite(conn, name, [PEOPLE.check_grant("admin", pattern)], now_ms=now_ms())
+            PEOPLE.set_password(conn, token, hashed, now_ms=now_ms())
 
 
 async def measure(url: str, great: str, rounds: int) -> list[Screen]:

@@ -11,7 +11,6 @@ from unittest.mock import patch
 from aiohttp import ClientResponse, ClientSession, CookieJar
 from sqlalchemy import Engine
 
-from router.console import passwords
 from router.content import ContentStore
 from router.content.encoding import Encoder
 from router.content.possession import Possession
@@ -25,6 +24,7 @@ from router.intake import Intake
 from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.pages.people import passwords
 from support.api_server import Health, Organisation, serving
 from support.stories import LIGHT, PASSWORD, Story, example_units
 

@@ -16,8 +16,7 @@ from sqlalchemy import Connection, Engine, make_url
 from deploy.groundwork import EXAMPLES
 from router.directory import load_csv
 from router.ledger.engine import open_engine, writing
-from router.ledger.people import persons
-from router.ledger.people.persons import check_grant
+from router.ledger.people.persons import PEOPLE
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
 from router.ledger.units.unit_list import import_units, record_seen
@@ -33,7 +32,7 @@ LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """Hashes as the console does, but in no time: a login costs it 0.2 s of a processor, on purpose, and tests log in
 often. ``tests/unit/console/test_passwords.py`` looks at the real ones."""
 PASSWORD = "bốn từ chẳng ai ghép"
-PEOPLE = {
+LOGINS = {
     "admin": ("admin", "LCA.#"),
     "viewer": ("viewer", "LCA.#"),
     "district": ("operator", "LCA.02.#"),
@@ -148,9 +147,9 @@ def _fill(engine: Engine, units: list[Unit]) -> Story:
     with writing(engine) as conn:
         import_units(conn, units, now_ms=now - 30 * _DAY)
         record_seen(conn, [unit.code for unit in units[:40]], now - 5 * _MINUTE, new_id(), "0.1.0")
-        for name, (role, pattern) in PEOPLE.items():
-            token = persons.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
-            persons.set_password(conn, token, _password_hash(), now_ms=now)
+        for name, (role, pattern) in LOGINS.items():
+            token = PEOPLE.invite(conn, name, [PEOPLE.check_grant(role, pattern)], now_ms=now)
+            PEOPLE.set_password(conn, token, _password_hash(), now_ms=now)
         _tell_lines(conn, units, now)
         return _Teller(Clerk(conn), {unit.code: unit for unit in units}, now).tell()
 

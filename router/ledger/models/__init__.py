@@ -13,13 +13,10 @@ from router.ledger.models.people import (
     account_rights,
     account_use,
     audit,
-    login_attempt,
+    people_tables,
     person,
-    person_device,
-    person_role,
     saved_view,
     stuck_care,
-    web_session,
 )
 from router.ledger.models.publication import publication
 from router.ledger.models.recovery import forgotten, recovery, recovery_unit
@@ -51,12 +48,10 @@ __all__ = [
     "dispatch_word",
     "forgotten",
     "line",
-    "login_attempt",
     "metadata",
     "outage",
+    "people_tables",
     "person",
-    "person_device",
-    "person_role",
     "publication",
     "receipt",
     "recovery",
@@ -71,5 +66,4 @@ __all__ = [
     "unit_receipts",
     "unit_sequence",
     "unit_trouble",
-    "web_session",
 ]

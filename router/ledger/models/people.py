@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint, text
 
 from router.ledger.models._base import Code, Id, Serial, metadata
+from router.pages import people as kit
 
 account = Table(
     "account",
@@ -44,61 +45,15 @@ account_use = Table(
     Column("bytes", BigInteger, nullable=False, server_default="0"),
 )
 
-person = Table(
-    "person",
+people_tables = kit.people_tables(
     metadata,
-    Column("name", String(64), primary_key=True),  # the login
-    Column("password_hash", String(200)),  # argon2id; NULL: none is set yet
-    # SHA-256 of the one-time token by which a password is set; NULL: there is none.
-    Column("invite_hash", String(64), unique=True),
-    Column("invite_expires_at", BigInteger),
     # Not written any more: ``login_attempt`` counts for names that nobody has, too.
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("locked_until", BigInteger, nullable=False, server_default="0"),
-    Column("created_at", BigInteger, nullable=False),
-    Column("revoked_at", BigInteger),
     Column("email", String(254), unique=True),  # by which an identity provider's account is theirs, once
     Column("identity", String(600), unique=True),  # that account from then on: the provider's issuer and its subject
 )
-
-person_role = Table(
-    "person_role",
-    metadata,
-    Column("person", String(64), ForeignKey("person.name"), primary_key=True),
-    Column("role", String(16), primary_key=True),
-    Column("pattern", String(110), primary_key=True),  # the units it is granted on
-)
-
-# Logins that failed, by what they count against: see router.ledger.people.login_throttle.
-login_attempt = Table(
-    "login_attempt",
-    metadata,
-    Column("key", String(64), primary_key=True),  # SHA-256 of a name and an address, an address, a name or a device
-    Column("failures", Integer, nullable=False),
-    Column("locked_until", BigInteger, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Index(None, "at"),
-)
-
-person_device = Table(
-    "person_device",
-    metadata,
-    Column("token_hash", String(64), primary_key=True),
-    Column("person", String(64), ForeignKey("person.name"), nullable=False),
-    Column("used_at", BigInteger, nullable=False),
-    Index(None, "person"),
-)
-
-web_session = Table(
-    "web_session",
-    metadata,
-    Column("token_hash", String(64), primary_key=True),  # SHA-256 of the cookie's 256 random bits
-    Column("person", String(64), ForeignKey("person.name"), nullable=False),
-    Column("opened_at", BigInteger, nullable=False),
-    Column("used_at", BigInteger, nullable=False),
-    Column("address", String(64), nullable=False, server_default=""),  # where the login came from
-    Index(None, "person"),
-)
+person = people_tables.person
 
 # A filter of a screen under a name: see router.ledger.people.views.
 saved_view = Table(

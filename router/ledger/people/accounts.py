@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, false, func, or_, select, update
 
 from router.errors import AccountExistsError, NotFoundError, RefusedError
-from router.ledger.dialect import insert_of
 from router.ledger.models import account as table
 from router.ledger.people import rights
 from router.ledger.people.tokens import NewToken, key_of, matches, new_token
+from router.storage.statements import insert_of
 from schemas.accounts import Account, Role, parse_account
 from schemas.codes import ancestors_of
 

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from router.errors import NotFoundError, RefusedError
 from router.ledger.models import person as table
-from router.ledger.people import persons
-from router.ledger.people.persons import Person
+from router.ledger.people.persons import PEOPLE
+from router.pages.people import Person
 
 MAX_EMAIL = 254
 _NOBODY = "nobody was invited with this account at the identity provider"
@@ -22,7 +22,7 @@ def set_email(conn: Connection, name: str, email: str) -> None:
     Raises:
         ValueError: the text is no address.
         RefusedError: another person has it.
-        NotFoundError: there is no such person.
+        UnknownPersonError: there is no such person.
     """
     address = email.strip().lower()
     local, at, domain = address.partition("@")
@@ -32,7 +32,7 @@ def set_email(conn: Connection, name: str, email: str) -> None:
     try:
         with conn.begin_nested():
             if not conn.execute(changed).rowcount:
-                raise NotFoundError(f"there is no person {name}", hint="`congvan people list` shows them")
+                raise PEOPLE.unknown(name)
     except IntegrityError as error:
         raise RefusedError(f"{address} is another person's address", hint="give each their own") from error
 
@@ -55,7 +55,10 @@ def enter(conn: Connection, *, issuer: str, subject: str, email: str) -> Person:
         name = _bind(conn, identity, email)
     if name is None:
         raise NotFoundError(_NOBODY, hint="an administrator runs `congvan people invite NAME --email ADDRESS`")
-    return persons.let_in(conn, name)
+    person = PEOPLE.find(conn, name)
+    if person is None:
+        raise NotFoundError(f"{name} has no access any more", hint="an administrator invites again")
+    return person
 
 
 def _bind(conn: Connection, identity: str, email: str) -> str | None:

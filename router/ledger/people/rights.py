@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, delete, select
 
 from router.errors import AllowanceError
-from router.ledger.dialect import insert_of
 from router.ledger.models import account_rights as table
 from router.ledger.models import account_use
+from router.storage.statements import insert_of
 from schemas.accounts import Account
 from schemas.rights import DEFAULTS, HOUR_MS, Allowance, Amount, Rights
 

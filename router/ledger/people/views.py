@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 from router.errors import ActRefusedError, NotFoundError
 from router.ledger.models import person as person_table
 from router.ledger.models import saved_view as table
-from router.ledger.people.persons import Person, of_same_reach
+from router.ledger.people.persons import of_same_reach
+from router.pages.people import Person
 from schemas.ids import new_id
 
 MOST, MAX_NAME, MAX_QUERY = 30, 80, 2000

@@ -6,11 +6,11 @@ from datetime import date
 
 from sqlalchemy import Connection, func, or_, select
 
-from router.ledger.bulk import chunks
 from router.ledger.models import delivery, unit
 from router.ledger.people import accounts
 from router.ledger.queries.filters import OPEN
 from router.ledger.scope import Scope, within
+from router.storage.statements import chunks
 from schemas.states import Status
 
 

@@ -27,10 +27,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from router.ledger.dialect import place_in
 from router.ledger.models import delivery, dispatch
 from router.ledger.queries.percentiles import percentiles_of, read
 from router.ledger.scope import Scope, within
+from router.storage.statements import place_in
 from schemas.states import Status
 
 SLOT_MS = 15 * 60_000

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, func, select, update
 
-from router.ledger.bulk import chunks, insert_rows
-from router.ledger.dialect import insert_of
+from router.ledger.bulk import insert_rows
 from router.ledger.models import delivery, unit_sequence
 from router.ledger.models import forgotten as table
 from router.ledger.recovery import recovering
 from router.ledger.scope import EVERYTHING, Scope
+from router.storage.statements import chunks, insert_of
 from schemas.ids import made_at
 
 MOST = 200_000

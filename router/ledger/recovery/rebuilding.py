@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, select, update
 
-from router.ledger.bulk import chunks, insert_rows
+from router.ledger.bulk import insert_rows
 from router.ledger.models import delivery, dispatch, unit, unit_sequence
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.recovery.recovering import REBUILT, Recovery
@@ -23,6 +23,7 @@ from router.ledger.way.acceptance import NewDispatch
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import Recorded
 from router.rules.schedule import Silence
+from router.storage.statements import chunks
 from schemas.attachment import Attachment, TravellingAttachment, content_digest
 from schemas.clock import iso
 from schemas.descriptor import Descriptor

@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, exists, func, insert, or_, select, update
 
-from router.ledger.bulk import chunks, insert_rows, update_rows
+from router.ledger.bulk import insert_rows, update_rows
 from router.ledger.models import dispatch, dispatch_attachment, forgotten, recovery, recovery_unit, spool, unit
 from router.ledger.units.receipt_numbers import QuestionsWanted
+from router.storage.statements import chunks
 from schemas.deadlines import is_over
 
 AGAIN_MS = 300_000

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from router.errors import NotFoundError
 from router.ledger.people.accounts import find_account
-from router.ledger.people.persons import Right, find_person
+from router.ledger.people.persons import PEOPLE, Right, scope_of
 from router.ledger.scope import EVERYTHING, Scope
 from schemas.accounts import Role
 
@@ -36,8 +36,8 @@ def acting_scope(conn: Connection, who: Authority, *, now_ms: int) -> Scope | No
     if who.kind is AuthorityKind.TERMINAL:
         return EVERYTHING
     if who.kind is AuthorityKind.PERSON:
-        person = find_person(conn, who.name)
-        return person.scope(Right.ACT) if person and person.patterns(Right.ACT) else None
+        person = PEOPLE.find(conn, who.name)
+        return scope_of(person, Right.ACT) if person and person.patterns(Right.ACT) else None
     try:
         row = find_account(conn, who.name)
     except NotFoundError:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, func, insert, literal, select
 
 from router.errors import ActRefusedError, ConflictError, ForbiddenError
-from router.ledger.dialect import insert_of
 from router.ledger.models import redrive, redrive_item
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry
@@ -14,6 +13,7 @@ from router.ledger.queries import REDRIVABLE, DeliveryRow, Filter, count_by_stat
 from router.ledger.redrives.authority import Authority, acting_scope
 from router.ledger.redrives.decisions import JobState, Outcome, Pace, first_allowed
 from router.ledger.scope import Scope
+from router.storage.statements import insert_of
 from schemas.ids import new_id
 from schemas.states import Status
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, literal, or_, select, update
 
-from router.ledger.bulk import chunks, insert_rows
+from router.ledger.bulk import insert_rows
 from router.ledger.models import spool, unit, unit_trouble
+from router.storage.statements import chunks
 from schemas.health import Health, Trouble
 from schemas.line import MISSED
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from router.errors import ActRefusedError, NotFoundError
-from router.ledger.bulk import chunks, insert_rows
+from router.ledger.bulk import insert_rows
 from router.ledger.models import delivery, dispatch
 from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
@@ -24,6 +24,7 @@ from router.ledger.way.acceptance import paused_units, reserve_sequences
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence, is_reachable
+from router.storage.statements import chunks
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.reasons import ReasonCode

@@ -10,10 +10,11 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or_, select, update
 
-from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
+from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
 from router.ledger.models import line, outage, unit
 from router.ledger.scope import within
 from router.rules.outages import LineState, Outage, OutageChanges, ToldBy, reconcile, settled_skew, up_since
+from router.storage.statements import chunks
 from schemas.clock import to_ms
 from schemas.line import MISSED, LineReport
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, exists, select, update
 
-from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
+from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
 from router.ledger.models import unit as unit_table
 from router.ledger.models import unit_receipts as table
 from router.rules.number_ranges import Received, Run, read, write
+from router.storage.statements import chunks
 from schemas.deadlines import is_over
 
 

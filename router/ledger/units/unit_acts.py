@@ -9,7 +9,6 @@ from sqlalchemy import Connection, select, update
 
 from router.directory.checking import require_whole
 from router.errors import ActRefusedError, NotFoundError
-from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
 from router.ledger.models import unit_sequence
 from router.ledger.people import audit
@@ -18,6 +17,7 @@ from router.ledger.scope import within
 from router.ledger.units import gateways, lines
 from router.ledger.units.unit_list import import_units, list_units
 from router.ledger.way import outbox, recalls
+from router.storage.statements import chunks
 from schemas.clock import iso
 from schemas.states import Status
 

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from router.directory.difference import Difference, difference
-from router.ledger.bulk import chunks
 from router.ledger.models import unit as table
 from router.ledger.models import unit_code
 from router.ledger.scope import Scope, within
 from router.ledger.units import lines
+from router.storage.statements import chunks
 from schemas.text import fold
 from schemas.unit import OtherCode, Unit
 

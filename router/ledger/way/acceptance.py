@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from router.errors import ConflictError, UnknownAttachmentError
-from router.ledger.bulk import Row, chunks, insert_rows
-from router.ledger.dialect import insert_of
+from router.ledger.bulk import Row, insert_rows
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
 from router.ledger.people.rights import Budget
 from router.ledger.way import holders, recalls, words
 from router.rules.schedule import is_reachable
+from router.storage.statements import chunks, insert_of
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.dispatch import Accepted, Kind, Submission, lane_of
 from schemas.ids import new_id

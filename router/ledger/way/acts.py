@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from router.ledger.bulk import chunks
 from router.ledger.models import delivery
 from router.ledger.way import retention
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import Recorded, Result, apply
 from router.rules.schedule import Silence
+from router.storage.statements import chunks
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.states import Effect, Status

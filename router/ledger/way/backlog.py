@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from router.ledger.bulk import chunks
 from router.ledger.models import delivery, dispatch, dispatch_attachment, line
 from router.rules.outages import LineState
+from router.storage.statements import chunks
 from schemas.states import UNDELIVERED, Status
 
 _COMING = [state.value for state in UNDELIVERED]

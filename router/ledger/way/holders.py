@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
 from router.errors import ContentQuotaError
-from router.ledger.bulk import chunks
-from router.ledger.dialect import insert_of
 from router.ledger.models import content_holder, content_removed, delivery, dispatch, dispatch_attachment
 from router.ledger.scope import Scope, within
+from router.storage.statements import chunks, insert_of
 from schemas.attachment import Attachment
 from schemas.errors import FieldProblem
 from schemas.states import Status

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Text, bindparam, case, insert, or_, select, update
 
-from router.ledger.bulk import chunks, rows_at_once, update_rows
+from router.ledger.bulk import rows_at_once, update_rows
 from router.ledger.models import attempt, delivery, dispatch
 from router.rules.schedule import retry_publish
+from router.storage.statements import chunks
 from schemas.dispatch import Urgency
 from schemas.reasons import known_code
 from schemas.states import UNDELIVERED, Status

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import Connection, bindparam, select, update
 
 from router.errors import AddressingError, ReferencesError, RefusedError
-from router.ledger.bulk import chunks
 from router.ledger.models import delivery, dispatch
 from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
+from router.storage.statements import chunks
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
 from schemas.rights import UNBOUND, Rights, may_change

@@ -12,13 +12,14 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, literal, select
 
-from router.ledger.bulk import Row, chunks, insert_rows, rows_at_once, update_rows
+from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.reasons import code_told
 from router.ledger.way import words
 from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
+from router.storage.statements import chunks
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.reasons import ReasonCode

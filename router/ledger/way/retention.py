@@ -11,9 +11,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists, func, or_, select, update
 
-from router.ledger.bulk import chunks
-from router.ledger.dialect import insert_of
 from router.ledger.models import attempt, content_removed, delivery, dispatch_attachment, receipt
+from router.storage.statements import chunks, insert_of
 from schemas.clock import now_ms
 from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR, Status
 

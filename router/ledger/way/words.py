@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, select
 
-from router.ledger.bulk import Row, chunks, insert_rows
+from router.ledger.bulk import Row, insert_rows
 from router.ledger.models import delivery, dispatch_word
+from router.storage.statements import chunks
 from schemas.text import words_of
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 
 from deploy.logs import configure_logs
 from deploy.settings import LogSettings
-from router.console import passwords
 from router.identity import Provider, ProviderClient
 from router.ledger import queries
-from router.ledger.people import accounts, sessions
+from router.ledger.people import accounts
+from router.pages.people import Sessions, passwords
 from router.settings import RouterSettings
 from support.api_server import ISSUER, Api
 from support.consoles import Console, running_console
@@ -91,7 +91,7 @@ async def test_a_token_that_looks_like_none(api: Api, logs: io.StringIO, monkeyp
 async def test_a_cookie_of_the_console(console: Console, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     async with console.as_("admin") as browser:
         (cookie,) = (item for item in browser.http.cookie_jar if "session" in item.key)
-        monkeypatch.setattr(sessions, "find_session", failing({"congvan-session": cookie.value}))
+        monkeypatch.setattr(Sessions, "find", failing({"congvan-session": cookie.value}))
         assert (await browser.get("/console/")).status == 500
     require_clean(logs, cookie.value)
 
@@ -109,7 +109,7 @@ async def test_a_password_of_the_login(
 
 
 async def test_a_one_time_link(console: Console, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.ledger.people.persons.invited", failing())
+    monkeypatch.setattr("router.pages.people.People.invited", failing())
     async with ClientSession(console.url) as http, http.get("/console/welcome?token=einmal-und-nie-wieder") as answer:
         assert answer.status == 500
     require_clean(logs, "einmal-und-nie-wieder")

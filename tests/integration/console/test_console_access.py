@@ -7,15 +7,14 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 
 from router.ledger.engine import reading, writing
-from router.ledger.people import persons
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import check_grant
+from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from support.audited import list_entries
 from support.consoles import Browser, Console
-from support.stories import PASSWORD, PEOPLE
+from support.stories import LOGINS, PASSWORD
 
 PAGES = ["/", "/log", "/deliveries", "/search", "/units", "/units/LCA", "/stuck", "/audit", "/help", "/log.csv"]
 PAGES += ["/redrives", "/redrives/new", "/units/import", "/units/rules"]
@@ -115,7 +114,7 @@ async def test_a_browser_that_its_person_has_logged_in_with_passes_a_lock_of_the
 @pytest.mark.parametrize("password", [" " * 12, "password123456", "matkhau123456", "aaaaaaaaaaaa", "qwertyuiop12"])
 async def test_a_password_that_is_guessed_first_is_refused(console: Console, password: str) -> None:
     with writing(console.engine) as conn:
-        token = persons.invite(conn, "moi", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
+        token = PEOPLE.invite(conn, "moi", [PEOPLE.check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
     async with ClientSession(console.url) as http:
         for chosen, status in ((password, 422), (PASSWORD, 303)):
             answer = await Browser(http).post("/console/welcome", token=token, password=chosen, again=chosen)
@@ -184,7 +183,7 @@ async def test_no_page_lets_anything_foreign_run(console: Console) -> None:
 
 async def test_a_one_time_link_sets_a_password_once_and_lets_in(console: Console) -> None:
     with writing(console.engine) as conn:
-        token = persons.invite(conn, "moi", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
+        token = PEOPLE.invite(conn, "moi", [PEOPLE.check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
     async with ClientSession(console.url, cookie_jar=CookieJar(unsafe=True)) as http:
         browser = Browser(http)
         assert "moi" in await browser.text(f"/console/welcome?token={token}")
@@ -202,7 +201,7 @@ async def test_a_one_time_link_sets_a_password_once_and_lets_in(console: Console
 
 async def test_roles_open_what_they_are_for_and_nothing_else(console: Console) -> None:
     may = {"admin": (200, 303), "viewer": (403, 403), "district": (403, 303), "auditor": (200, 403)}
-    assert set(may) == set(PEOPLE)
+    assert set(may) == set(LOGINS)
     for name, (audit, redrive) in may.items():
         async with console.as_(name) as browser:
             assert (await browser.get("/console/audit")).status == audit
@@ -216,15 +215,15 @@ async def test_roles_open_what_they_are_for_and_nothing_else(console: Console) -
 async def test_what_a_page_asks_by_itself_does_not_keep_a_session_alive(console: Console) -> None:
     from sqlalchemy import select, update
 
-    from router.ledger.models import web_session
+    from router.ledger.models import people_tables
 
     async with console.as_("viewer") as viewer:
         old = now_ms() - 3_600_000
         with writing(console.engine) as conn:
-            conn.execute(update(web_session).values(used_at=old))
+            conn.execute(update(people_tables.session).values(used_at=old))
         await viewer.get("/console/", **{"X-Background": "1"})
         with reading(console.engine) as conn:
-            assert conn.scalar(select(web_session.c.used_at)) == old
+            assert conn.scalar(select(people_tables.session.c.used_at)) == old
         await viewer.get("/console/")
         with reading(console.engine) as conn:
-            assert (conn.scalar(select(web_session.c.used_at)) or 0) > old
+            assert (conn.scalar(select(people_tables.session.c.used_at)) or 0) > old

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event, func, select
 from router.console import newsroom
 from router.ledger.engine import reading, writing
 from router.ledger.models import receipt
-from router.ledger.people import persons, sessions
+from router.ledger.people.persons import PEOPLE, SESSIONS
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from schemas.states import Status
@@ -196,19 +196,19 @@ async def test_a_stream_shows_what_its_filter_and_the_persons_scope_say_alone(co
 
 def revoke(console: Console, _token: str) -> None:
     with writing(console.engine) as conn:
-        persons.revoke(conn, "district", now_ms=now_ms())
+        PEOPLE.revoke(conn, "district", now_ms=now_ms())
 
 
 def withdraw(console: Console, _token: str) -> None:
     with writing(console.engine) as conn:
-        found = persons.find_person(conn, "district")
+        found = PEOPLE.find(conn, "district")
         assert found is not None
-        persons.withdraw(conn, "district", found.grants[0])
+        PEOPLE.withdraw(conn, "district", found.grants[0])
 
 
 def log_out(console: Console, token: str) -> None:
     with writing(console.engine) as conn:
-        sessions.close_session(conn, token)
+        SESSIONS.end(conn, token)
 
 
 @pytest.mark.parametrize("end", [revoke, withdraw, log_out])
@@ -250,13 +250,13 @@ async def test_who_has_lost_nothing_goes_on_seeing(console: Console) -> None:
 
 def revoke_another(console: Console) -> None:
     with writing(console.engine) as conn:
-        persons.revoke(conn, "viewer", now_ms=now_ms())
+        PEOPLE.revoke(conn, "viewer", now_ms=now_ms())
 
 
 async def test_streams_end_when_the_router_stops_and_with_the_session(console: Console) -> None:
     async with console.as_("viewer") as viewer, listening(viewer, "/console/log/stream") as listener:
         with writing(console.engine) as conn:
-            persons.revoke(conn, "viewer", now_ms=now_ms())
+            PEOPLE.revoke(conn, "viewer", now_ms=now_ms())
         assert (await viewer.get("/console/log/stream", Accept="text/event-stream")).status == 401
         console.services.stopping.set()
         await asyncio.wait_for(listener.ended.wait(), 30)

@@ -18,8 +18,10 @@ from router.errors import RefusedError
 from router.identity import Provider, ProviderClient
 from router.ledger.engine import reading, writing
 from router.ledger.models import audit, person
-from router.ledger.people import identities, persons
-from router.ledger.people.login_throttle import FREE_BY_NAME, Attempt, begin
+from router.ledger.people import identities
+from router.ledger.people.persons import PEOPLE, THROTTLE
+from router.pages.people import Attempt
+from router.pages.people.throttle import FREE_BY_NAME
 from schemas.clock import now_ms
 from support.consoles import Browser, Console, running_console
 from support.identity_provider import CLIENT_ID, SECRET, UNSIGNED, Account, IdentityProvider, new_key, running_provider
@@ -109,10 +111,10 @@ async def test_who_guesses_a_password_locks_nobody_out_of_the_providers_way_and_
     assert (await ground.go()).status == 303
     with writing(ground.console.engine) as conn:
         for number in range(FREE_BY_NAME):
-            begin(conn, Attempt("district", f"10.0.0.{number}"), now_ms=now_ms())
+            THROTTLE.begin(conn, Attempt("district", f"10.0.0.{number}"), now_ms=now_ms())
     assert (await ground.go()).status == 303
     with writing(ground.console.engine) as conn:
-        persons.revoke(conn, "district", now_ms=now_ms())
+        PEOPLE.revoke(conn, "district", now_ms=now_ms())
     assert (await ground.go()).status == 403
     assert not await ground.is_in()
 
@@ -216,7 +218,7 @@ async def test_without_a_provider_there_is_no_button_and_no_way_to_one(
 def test_an_address_is_one_persons_and_a_new_one_frees_the_account(ledger: Engine) -> None:
     with writing(ledger) as conn:
         for name in ("a", "b"):
-            persons.invite(conn, name, now_ms=1)
+            PEOPLE.invite(conn, name, now_ms=1)
         identities.set_email(conn, "a", " A@Example.vn ")
         with pytest.raises(RefusedError):
             identities.set_email(conn, "b", "a@example.vn")

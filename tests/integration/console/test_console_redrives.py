@@ -9,13 +9,13 @@ from urllib.parse import quote
 from aiohttp import ClientResponse
 
 from router.ledger.engine import reading, writing
-from router.ledger.people import persons
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import PersonRole, RoleGrant, check_grant
+from router.ledger.people.persons import PEOPLE, PersonRole
 from router.ledger.queries import Filter, find_deliveries
 from router.ledger.redrives.decisions import JobState
 from router.ledger.redrives.reading import RedriveJob, find_job, list_jobs
 from router.ledger.scope import EVERYTHING
+from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from schemas.ids import new_id
 from schemas.states import Status
@@ -192,7 +192,7 @@ async def test_who_lost_the_role_lets_nothing_more_go(console: Console) -> None:
         place = await begun(district, "is:parked")
         await holds(lambda: job(console, place).tally.sent == 1)
         with writing(console.engine) as conn:
-            persons.withdraw(conn, "district", RoleGrant(PersonRole.OPERATOR, "LCA.02.#"))
-            persons.invite(conn, "district", [check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
+            PEOPLE.withdraw(conn, "district", RoleGrant(PersonRole.OPERATOR, "LCA.02.#"))
+            PEOPLE.invite(conn, "district", [PEOPLE.check_grant("viewer", "LCA.02.#")], now_ms=now_ms())
         assert await act(district, place, "ten") == 403
         assert job(console, place).tally.sent == 1

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from router.ledger import queries
-from router.ledger.people.persons import Person, PersonRole, Right, RoleGrant
+from router.ledger.people.persons import PersonRole, Right, scope_of
 from router.ledger.queries import Filter, Flag, Follower, Span
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
 from router.ledger.units.unit_list import import_units
+from router.pages.people import Person, RoleGrant
 from schemas.clock import day_at, iso
 from schemas.codes import covers
 from schemas.line import LineReport
@@ -42,7 +43,7 @@ def test_every_query_of_the_console_stays_within_the_scope(
     ledger: Engine, codes: Sequence[str], patterns: Sequence[str], states: Sequence[int]
 ) -> None:
     person = Person("lan", tuple(RoleGrant(PersonRole.ADMIN, pattern) for pattern in dict.fromkeys(patterns)))
-    scope = person.scope()
+    scope = scope_of(person)
     with ledger.connect() as conn:
         units = [unit(code) for code in codes]
         import_units(conn, units, now_ms=START)
@@ -62,7 +63,7 @@ def test_every_query_of_the_console_stays_within_the_scope(
         assert {row.unit for row in every} == seen
         assert sum(queries.count_by_state(conn, scope, Filter(), now_ms=now).values()) == len(seen)
         parked = {row.unit for row in every if row.state is Status.PARKED}
-        acting = conn.execute(queries.redrivable(person.scope(Right.ACT), Filter(), now_ms=now)).all()
+        acting = conn.execute(queries.redrivable(scope_of(person, Right.ACT), Filter(), now_ms=now)).all()
         assert {row.unit for row in acting} == parked & own_units
         figures = queries.overview(conn, scope, now_ms=now)
         assert (figures.parked, figures.undelivered) == (len(parked), len(seen))

@@ -9,9 +9,9 @@ from aiohttp import ClientResponse
 
 from router.ledger.acts.token_acts import make
 from router.ledger.engine import reading, writing
-from router.ledger.people import accounts, persons, rights
+from router.ledger.people import accounts, rights
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import check_grant
+from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.unit_acts import By
 from schemas.accounts import Account, parse_account
@@ -95,7 +95,7 @@ async def test_who_administers_a_part_makes_accounts_of_it_alone(
     console: Console, role: str, units: str, status: int
 ) -> None:
     with writing(console.engine) as conn:
-        persons.invite(conn, "district", [check_grant("admin", "LCA.02.#")], now_ms=now_ms())
+        PEOPLE.invite(conn, "district", [PEOPLE.check_grant("admin", "LCA.02.#")], now_ms=now_ms())
         make(conn, parse_account("gateway:LCA.03.#"), By("x", "", now_ms()))
     async with console.as_("district") as district:
         made = await post(district, "", role=role, units=units)

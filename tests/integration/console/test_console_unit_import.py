@@ -11,9 +11,8 @@ from aiohttp import ClientResponse, FormData
 
 from router.console.unit_import import MAX_LIST_BYTES
 from router.ledger.engine import reading, writing
-from router.ledger.people import persons
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import check_grant
+from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.unit_list import import_units, list_units
 from schemas.clock import now_ms
@@ -73,7 +72,7 @@ def units_of(console: Console) -> dict[str, Unit]:
 
 def make_district_administrator(console: Console) -> None:
     with writing(console.engine) as conn:
-        persons.invite(conn, "district", [check_grant("admin", "LCA.02.#")], now_ms=now_ms())
+        PEOPLE.invite(conn, "district", [PEOPLE.check_grant("admin", "LCA.02.#")], now_ms=now_ms())
 
 
 async def test_a_list_is_looked_at_and_then_taken_over_as_it_was_shown(console: Console) -> None:

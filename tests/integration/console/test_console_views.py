@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from router.ledger.engine import reading, writing
-from router.ledger.people import persons
-from router.ledger.people.persons import PersonRole, check_grant
+from router.ledger.people.persons import PEOPLE, PersonRole
 from router.ledger.people.views import MOST, SavedView, Screen, views_of
 from schemas.clock import now_ms
 from support.consoles import Browser, Console
@@ -26,7 +25,7 @@ async def keep(browser: Browser, screen: str, query: str, name: str = "sáng th�
 
 def kept_of(console: Console, name: str) -> list[SavedView]:
     with reading(console.engine) as conn:
-        person = persons.find_person(conn, name)
+        person = PEOPLE.find(conn, name)
         assert person is not None
         return [view for view in views_of(conn, person) if view.owner == name]
 
@@ -81,7 +80,7 @@ async def test_a_shared_view_is_there_for_those_who_see_the_same_units_now_and_f
         await same.post(f"/console/views/{shared.id}/delete", None, csrf=csrf)
         assert len(kept_of(console, "district")) == 2, "who has it shared does not delete it"
         with writing(console.engine) as conn:
-            persons.invite(conn, "auditor", [check_grant("viewer", "LCA.03")], now_ms=now_ms())
+            PEOPLE.invite(conn, "auditor", [PEOPLE.check_grant("viewer", "LCA.03")], now_ms=now_ms())
         assert "của chung" not in await same.text("/console/views"), "the auditor sees more now"
         csrf = await district.csrf()
         await district.post(f"/console/views/{mine.id}/share", None, csrf=csrf, shared="true")
@@ -94,8 +93,8 @@ async def test_a_view_of_what_is_no_longer_the_persons_shows_nothing_of_it(conso
         (view,) = kept_of(console, "district")
         assert "LCA.02.12" in await district.text(f"/console/deliveries?{view.query}")
         with writing(console.engine) as conn:
-            persons.invite(conn, "district", [check_grant("operator", "LCA.03.#")], now_ms=now_ms())
-            persons.withdraw(conn, "district", check_grant(PersonRole.OPERATOR, "LCA.02.#"))
+            PEOPLE.invite(conn, "district", [PEOPLE.check_grant("operator", "LCA.03.#")], now_ms=now_ms())
+            PEOPLE.withdraw(conn, "district", PEOPLE.check_grant(PersonRole.OPERATOR, "LCA.02.#"))
         assert "LCA.02.12" not in await district.text(f"/console/deliveries?{view.query}")
 
 

@@ -12,12 +12,10 @@ from sqlalchemy import Connection, Engine, select, update
 
 from router.delivery.expiry import Expiry
 from router.delivery.relay import RelayPolicy, claim_now
-from router.errors import LockedOutError, NotFoundError
 from router.ledger.engine import writing
 from router.ledger.figures import figures
 from router.ledger.models import delivery, line
-from router.ledger.people import login_throttle, persons, sessions
-from router.ledger.people.login_throttle import Attempt
+from router.ledger.people.persons import PEOPLE, SESSIONS, THROTTLE
 from router.ledger.queries import Filter, attention, overview, stuck, undelivered
 from router.ledger.redrives.decisions import BATCH, Course, JobState, Outcome, Pace, Tally, decide, settle
 from router.ledger.redrives.making import dry_run
@@ -31,6 +29,8 @@ from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.outbox import Claim, Failed
 from router.ledger.way.righting import Waits, put_right
 from router.ledger.writer import Writer
+from router.pages.errors import LinkEndedError, LockedOutError
+from router.pages.people import Attempt, throttle
 from router.rules.schedule import Silence
 from schemas.clock import day_at, now_ms
 from schemas.line import LineReport
@@ -174,29 +174,27 @@ ATTEMPT = Attempt("lan", "192.0.2.7")
 
 
 def fail_to_log_in(conn: Connection, now: int) -> None:
-    token = persons.invite(conn, "lan", now_ms=now)
-    persons.set_password(conn, token, "hash", now_ms=now)
-    for _ in range(login_throttle.FREE_AT_ADDRESS):
-        login_throttle.begin(conn, ATTEMPT, now_ms=now)
+    token = PEOPLE.invite(conn, "lan", now_ms=now)
+    PEOPLE.set_password(conn, token, "hash", now_ms=now)
+    for _ in range(throttle.FREE_AT_ADDRESS):
+        THROTTLE.begin(conn, ATTEMPT, now_ms=now)
 
 
 def open_session(conn: Connection, now: int) -> str:
-    persons.invite(conn, "lan", now_ms=now)
-    return sessions.open_session(conn, "lan", now_ms=now)
+    PEOPLE.invite(conn, "lan", now_ms=now)
+    return SESSIONS.begin(conn, "lan", now_ms=now)
 
 
 KEPT = {
     "a lock-out": Kept(
         fail_to_log_in,
-        lambda conn, _, now: raises(lambda: login_throttle.begin(conn, ATTEMPT, now_ms=now), LockedOutError),
+        lambda conn, _, now: raises(lambda: THROTTLE.begin(conn, ATTEMPT, now_ms=now), LockedOutError),
     ),
     "an invitation": Kept(
-        lambda conn, now: persons.invite(conn, "lan", now_ms=now),
-        lambda conn, token, now: not raises(lambda: persons.invited(conn, token, now_ms=now), NotFoundError),
+        lambda conn, now: PEOPLE.invite(conn, "lan", now_ms=now),
+        lambda conn, token, now: not raises(lambda: PEOPLE.invited(conn, token, now_ms=now), LinkEndedError),
     ),
-    "a session": Kept(
-        open_session, lambda conn, token, now: sessions.find_session(conn, token, now_ms=now) is not None
-    ),
+    "a session": Kept(open_session, lambda conn, token, now: SESSIONS.find(conn, token, now_ms=now) is not None),
 }
 
 

@@ -9,12 +9,14 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from router.cli import people as command
-from router.errors import NotFoundError, RefusedError
+from router.errors import RefusedError
 from router.ledger.engine import open_engine, reading, writing
-from router.ledger.people import identities, login_throttle, persons
+from router.ledger.people import identities
 from router.ledger.people.audit import Act
-from router.ledger.people.login_throttle import Attempt
+from router.ledger.people.persons import PEOPLE, THROTTLE
 from router.ledger.scope import EVERYTHING
+from router.pages.errors import GrantMissingError, UnknownPersonError
+from router.pages.people import Attempt, throttle
 from schemas.clock import now_ms
 from support.audited import list_entries
 
@@ -40,7 +42,7 @@ def test_the_first_administrator_may_be_invited_before_any_router_ran(run: Run, 
     assert link.startswith("https://congvan.example/console/welcome?token=")
     engine = open_engine(ledger_url)
     with writing(engine) as conn:
-        person = persons.set_password(conn, link.partition("token=")[2], "hash", now_ms=now_ms())
+        person = PEOPLE.set_password(conn, link.partition("token=")[2], "hash", now_ms=now_ms())
     assert [(grant.role, grant.pattern) for grant in person.grants] == [("admin", "LCA.#")]
     engine.dispose()
 
@@ -57,9 +59,9 @@ def test_people_are_listed_with_their_state_and_no_secret(run: Run, ledger: Engi
     }
     assert made["link"].partition("token=")[2] not in listed.stdout
     with writing(ledger) as conn:
-        persons.set_password(conn, made["link"].partition("token=")[2], "hash", now_ms=now_ms())
-        for number in range(login_throttle.FREE_BY_NAME):
-            login_throttle.begin(conn, Attempt("lan", f"10.0.0.{number}"), now_ms=now_ms())
+        PEOPLE.set_password(conn, made["link"].partition("token=")[2], "hash", now_ms=now_ms())
+        for number in range(throttle.FREE_BY_NAME):
+            THROTTLE.begin(conn, Attempt("lan", f"10.0.0.{number}"), now_ms=now_ms())
     assert "locked out" in run("list").stdout
     assert run("invite", "lan").exit_code == 0
     assert "active" in run("list").stdout
@@ -69,10 +71,10 @@ def test_a_role_or_all_access_is_taken_and_every_step_is_audited(run: Run, ledge
     run("invite", "lan", "--role", "viewer", "--on", "LCA.02")
     assert run("revoke", "lan", "--role", "viewer", "--on", "LCA.02").exit_code == 0
     assert objects(run("list", "--json"))[0]["roles"] == []
-    assert isinstance(run("revoke", "lan", "--role", "viewer", "--on", "LCA.02").exception, RefusedError)
+    assert isinstance(run("revoke", "lan", "--role", "viewer", "--on", "LCA.02").exception, GrantMissingError)
     assert objects(run("revoke", "lan", "--json")) == [{"person": "lan", "revoked": "everything"}]
     assert objects(run("list", "--json"))[0]["state"] == "revoked"
-    assert isinstance(run("revoke", "nobody").exception, NotFoundError)
+    assert isinstance(run("revoke", "nobody").exception, UnknownPersonError)
     with reading(ledger) as conn:
         acts = [(row.entry.act, row.entry.unit) for row in list_entries(conn, EVERYTHING)]
     assert acts == [(Act.REVOKED, ""), (Act.WITHDRAWN, "LCA.02"), (Act.INVITED, "LCA.02")]

@@ -25,7 +25,7 @@ from router.ledger.models import (
     unit,
 )
 from router.ledger.people.accounts import authenticate, gateways_of
-from router.ledger.people.sessions import find_session, persons_of
+from router.ledger.people.persons import SESSIONS
 from router.ledger.people.tokens import new_token
 from router.ledger.queries import Filter, Flag, StuckKey
 from router.ledger.redrives import stepping
@@ -273,8 +273,8 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the log before a place": lambda conn: queries.read_log(conn, EVERYTHING, before=15_000, limit=100),
     "the states of a dispatch": lambda conn: queries.states_of_units(conn, DISTRICT, _id(5)),
     "the heads of the tree": lambda conn: queries.heads(conn, DISTRICT),
-    "the session of a cookie": lambda conn: find_session(conn, "nothing", now_ms=0),
-    "the sessions of all who watch": lambda conn: persons_of(conn, map(str, range(100)), now_ms=0),
+    "the session of a cookie": lambda conn: SESSIONS.find(conn, "nothing", now_ms=0),
+    "the sessions of all who watch": lambda conn: SESSIONS.persons_of(conn, map(str, range(100)), now_ms=0),
     "the account of a token": lambda conn: authenticate(conn, new_token().text, now_ms=0),
     "a unit's line": lambda conn: queries.find_line(conn, DISTRICT, "LCA.02.005"),
     "the lines of a district": lambda conn: queries.list_lines(conn, DISTRICT),

@@ -9,9 +9,8 @@ from sqlalchemy import Connection, Engine, select, update
 from router.errors import ActRefusedError, ConflictError, ForbiddenError, NotFoundError
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, receipt, redrive_item
-from router.ledger.people import persons
 from router.ledger.people.audit import Act
-from router.ledger.people.persons import PersonRole, RoleGrant, check_grant
+from router.ledger.people.persons import PEOPLE, PersonRole
 from router.ledger.queries import Filter, find_delivery
 from router.ledger.redrives.acting import ActRequest, act_on
 from router.ledger.redrives.afterwards import settle as settle_late
@@ -21,6 +20,7 @@ from router.ledger.redrives.making import NewRedrive, dry_run, make
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
 from router.ledger.redrives.stepping import Stepped, in_work, step
 from router.ledger.scope import EVERYTHING, Scope
+from router.pages.people import RoleGrant
 from schemas.ids import new_id
 from schemas.states import Status
 from schemas.unit import Link
@@ -217,7 +217,7 @@ def test_a_filter_that_takes_nothing_makes_no_redrive(ledger: Engine) -> None:
 
 
 def person(conn: Connection, name: str, pattern: str, now: int, role: str = "operator") -> Authority:
-    persons.invite(conn, name, [check_grant(role, pattern)], now_ms=now)
+    PEOPLE.invite(conn, name, [PEOPLE.check_grant(role, pattern)], now_ms=now)
     return Authority(AuthorityKind.PERSON, name)
 
 
@@ -226,17 +226,17 @@ def test_roles_are_asked_at_the_making_and_at_every_step(ledger: Engine) -> None
         clerk = Clerk(conn)
         ids = parked(clerk, UNITS[:4])
         who = person(conn, "hoa", "LCA.01.#", clerk.now)
-        persons.invite(conn, "hoa", [check_grant("operator", "LCA.02.#")], now_ms=clerk.now)
+        PEOPLE.invite(conn, "hoa", [PEOPLE.check_grant("operator", "LCA.02.#")], now_ms=clerk.now)
         viewer = person(conn, "vien", "LCA.#", clerk.now, "viewer")
         with pytest.raises(ForbiddenError):
             make(conn, wanted(clerk, who=viewer), now_ms=clerk.now)
         key = make(conn, wanted(clerk, Pace.HAND, who=who), now_ms=clerk.now)
         assert find_job(conn, EVERYTHING, key).course.total == 2, "what is not one's own is not taken"
-        persons.withdraw(conn, "hoa", RoleGrant(PersonRole.OPERATOR, "LCA.01.#"))
+        PEOPLE.withdraw(conn, "hoa", RoleGrant(PersonRole.OPERATOR, "LCA.01.#"))
         assert steps(conn, clerk, key).sent == 0
         skipped = list_items(conn, EVERYTHING, key, outcomes=[Outcome.SKIPPED])
         assert [(item.delivery_id, item.note) for item in skipped] == [(ids[0], "hoa may not act on LCA.01 any more")]
-        persons.revoke(conn, "hoa", now_ms=clerk.now)
+        PEOPLE.revoke(conn, "hoa", now_ms=clerk.now)
         stopped = steps(conn, clerk, key)
         assert (stopped.state, stopped.note) == (JobState.STOPPED, "hoa may not act any more")
         assert redriven(conn) == []

@@ -16,7 +16,6 @@ from router.api.document.operations import OF_ACCOUNTS, OPEN, OPERATIONS
 NOT_OVER_HTTP = {
     "RouterError": "an error of ours, which no operation promises",
     "RefusedError": "only its kinds are raised",
-    "LockedOutError": "of the console's login",
     "AccountExistsError": "of the commands",
     "DirectoryError": "of the commands",
     "LedgerTroubleError": "said as the ledger that does not answer, whose kind it is",

@@ -3,7 +3,7 @@
 from argon2 import PasswordHasher
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from router.console import passwords
+from router.pages.people import passwords
 
 PASSWORD = "bốn từ chẳng ai ghép"
 

@@ -11,12 +11,11 @@ from sqlalchemy import Engine
 from deploy import environment, groundwork
 from deploy.errors import StartError
 from router.broker.node import NodeAddress
-from router.errors import NotFoundError
 from router.ledger.engine import open_engine, reading, upgrade
-from router.ledger.people import persons
 from router.ledger.people.accounts import authenticate, revoke
-from router.ledger.people.persons import Right
+from router.ledger.people.persons import PEOPLE, Right
 from router.ledger.units.unit_list import record_seen
+from router.pages.errors import LinkEndedError
 from router.settings import RouterSettings
 from schemas.accounts import Account, Role
 from schemas.clock import now_ms
@@ -153,8 +152,8 @@ def test_the_first_administrator_is_invited_until_somebody_can_log_in(ledger: En
     lost = groundwork.invite_first(ledger, ["LCA", "LCB"])
     token = groundwork.invite_first(ledger, ["LCA", "LCB"])
     with ledger.begin() as conn:
-        with pytest.raises(NotFoundError):
-            persons.invited(conn, lost, now_ms=now_ms())
-        person = persons.set_password(conn, token, "hash", now_ms=now_ms())
+        with pytest.raises(LinkEndedError):
+            PEOPLE.invited(conn, lost, now_ms=now_ms())
+        person = PEOPLE.set_password(conn, token, "hash", now_ms=now_ms())
     assert (person.name, person.patterns(Right.ACT)) == ("admin", ("LCA.#", "LCB.#"))
     assert groundwork.invite_first(ledger, ["LCA"]) == ""

@@ -10,7 +10,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from router.errors import LockedOutError
+from router.pages.errors import LockedOutError
 
 MIN_LENGTH, MAX_LENGTH = 12, 256
 """Characters; a long phrase is better than a short puzzle (NIST SP 800-63B, 5.1.1)."""

@@ -1,9 +1,15 @@
-"""The few statements that SQLite and PostgreSQL spell differently from each other's SQLAlchemy constructs."""
+"""The few statements that SQLite and PostgreSQL spell differently, and the values that one statement takes."""
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
+
+_CHUNK = 500
+"""Values in one IN list."""
+
+T = TypeVar("T")
 
 
 def insert_of(connection: Connection, table: Table) -> Any:
@@ -17,3 +23,9 @@ def place_in(connection: Connection, text: ColumnElement[str], part: str) -> Col
     """Where a part first stands in a text, counted from 1; 0: nowhere."""
     find = func.strpos if connection.dialect.name == "postgresql" else func.instr
     return find(text, part)
+
+
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items in lists that one statement's IN takes; sort them first where rows are locked."""
+    listed = list(items)
+    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))

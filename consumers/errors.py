@@ -13,6 +13,7 @@
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
+    │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
     │   ├── UnknownEntryError         a register has no such number
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
@@ -99,6 +100,12 @@ class UnknownDeliveryError(SpoolError):
 
 class BookError(SpoolError):
     """A register of the unit does not allow it: it is closed, another number is next, or the entry has moved on."""
+
+    exit_code = 4
+
+
+class DocumentMovedError(SpoolError):
+    """Somebody dealt with a document after whoever acts now had looked at it."""
 
     exit_code = 4
 

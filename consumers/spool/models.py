@@ -2,7 +2,8 @@
 
 ``inbox`` holds what was taken, one row per delivery, and ``letter`` what its dispatch says; ``receipt`` is what was
 said of it, and with ``sent_at`` NULL the outbox. A row of ``content_use`` keeps the content of that hash on the disk.
-``outgoing`` is what goes the other way. ``book`` and what belongs to it are the unit's registers.
+``outgoing`` is what goes the other way. ``book`` and what belongs to it are the unit's registers. ``step`` and ``task``
+are how its people deal with a document, ``journal`` is what they did.
 """
 
 from sqlalchemy import (
@@ -18,6 +19,8 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+
+from router.pages.people import people_tables
 
 metadata = MetaData()
 
@@ -226,3 +229,53 @@ book_version = Table(
     sqlite_with_rowid=False,
 )
 """What an entry said from when on: what was put right stays readable."""
+
+people = people_tables(
+    metadata,
+    Column("full_name", Text, nullable=False, server_default=""),  # as receipts and registers have it
+    Column("title", Text, nullable=False, server_default=""),
+    Column("department", Text, nullable=False, server_default=""),
+)
+"""Who uses the desk: see :mod:`consumers.spool.people`."""
+
+step = Table(
+    "step",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("inbox_pos", Integer, nullable=False, index=True),
+    Column("kind", String, nullable=False),  # consumers.spool.handling.StepKind
+    Column("at", Integer, nullable=False),
+    Column("person", String, nullable=False),  # the login
+    Column("full_name", Text, nullable=False),  # as it was then
+    Column("detail", Text, nullable=False),  # consumers.spool.handling.StepDetail as JSON
+)
+"""How a document is dealt with, step by step; what the router learns of it are its receipts."""
+
+task = Table(
+    "task",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("inbox_pos", Integer, nullable=False, index=True),
+    Column("person", String, nullable=False),
+    Column("part", String, nullable=False),  # consumers.spool.handling.Part
+    Column("since", Integer, nullable=False),
+    Column("until", Integer),  # by when; NULL: no day was set
+    Column("ended_at", Integer),
+    Index("ix_task_open", "person", "until", sqlite_where=text("ended_at IS NULL")),
+)
+"""Who has to do something about a document; the open ones are those of now."""
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("person", String, nullable=False),  # the login, or who ran a command
+    Column("act", String, nullable=False),  # consumers.spool.journal.Act
+    Column("unit", String, nullable=False),  # empty: no unit in particular
+    Column("subject", Text, nullable=False),  # what was acted on: a notation, a number of a book, a login
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("address", String, nullable=False, server_default=""),
+    Index("ix_journal_unit", "unit", "pos"),
+)
+"""Who did what and when; rows are added and never changed."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from consumers.spool import recalls
-from consumers.spool.models import content_use, inbox, letter, receipt
+from consumers.spool.models import content_use, inbox, letter, receipt, step, task
 from consumers.spool.sets import among, as_list
 from schemas.states import Status
 
@@ -19,6 +19,7 @@ _OLD = (
         inbox.c.state_at < bindparam("before"),
         inbox.c.state.not_in(_KEPT),
         ~exists().where(receipt.c.inbox_pos == inbox.c.pos, receipt.c.sent_at.is_(None)),
+        ~exists().where(task.c.inbox_pos == inbox.c.pos, task.c.ended_at.is_(None)),
     )
     .order_by(inbox.c.pos)
     .limit(BATCH)
@@ -34,7 +35,7 @@ class Pruned:
 
 
 def forget(conn: Connection, times: Sequence[int]) -> list[Pruned]:
-    """Forget up to a batch of deliveries per time: ended before it (UTC ms), with every receipt confirmed."""
+    """Forget up to a batch of deliveries per time: at rest since before it (UTC ms), all told, and nobody's task."""
     return [_forget(conn, before) for before in times]
 
 
@@ -43,7 +44,7 @@ def _forget(conn: Connection, before: int) -> Pruned:
     values = {"positions": as_list(found)}
     names = conn.scalars(select(content_use.c.sha256).where(among(content_use.c.inbox_pos, "positions")), values).all()
     letters = as_list(conn.scalars(select(inbox.c.letter_pos).where(among(inbox.c.pos, "positions")), values))
-    for column in (content_use.c.inbox_pos, receipt.c.inbox_pos, inbox.c.pos):
+    for column in (*(table.c.inbox_pos for table in (content_use, receipt, step, task)), inbox.c.pos):
         conn.execute(delete(column.table).where(among(column, "positions")), values)
     orphan = ~exists().where(inbox.c.letter_pos == letter.c.pos)
     conn.execute(delete(letter).where(among(letter.c.pos, "letters"), orphan), {"letters": letters})

@@ -1,52 +1,37 @@
-"""Who looks at a page: the cookie's session becomes a viewer, and every form of a session proves to be of it."""
+"""Who looks at a page of the console, what they see and what they may do."""
 
-import asyncio
-import hmac
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Annotated
 
-from fastapi import Depends, Form, Path, Query, Request, Response
+from fastapi import Depends, Form, Path, Query, Request
+from sqlalchemy import Connection
 
 from router.errors import ForbiddenError
 from router.faces import Services
-from router.ledger.engine import reading, writing
-from router.ledger.people.persons import SESSIONS, Right, scope_of
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people.persons import Right, scope_of
 from router.ledger.scope import Scope
 from router.ledger.units.unit_acts import MAX_REASON, By
-from router.pages.errors import ForeignRequestError, LoginNeededError
+from router.pages import access
+from router.pages.access import DoorEntry, Visitor
 from router.pages.language import N_
-from router.pages.people import Person
-from router.pages.safety import MAX_FORM_BYTES, require_own
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.text import OneLine
 
-BACKGROUND = "x-background"
-"""Header of what pages ask by themselves; it does not keep a session alive."""
 MAX_LIST_FORM_BYTES = 1024 * 1024
 """A form that brings a list of units, as a file or as it was looked at."""
-_COOKIE = "congvan-session"
-_DEVICE = "congvan-device"
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
+class Viewer(Visitor):
     """A person with a session, and where they are."""
-
-    person: Person
-    token: str
-    address: str
 
     def by(self, reason: str) -> By:
         """The person as the one who acts now, and why."""
         return By(self.person.name, reason, now_ms(), self.address)
-
-    @property
-    def csrf(self) -> str:
-        """What the session's forms carry."""
-        return csrf_of(self.token)
 
     @property
     def scope(self) -> Scope:
@@ -75,11 +60,6 @@ class Viewer:
         return bool(self.person.patterns(Right.ACT))
 
 
-def csrf_of(token: str) -> str:
-    """What the forms of a session carry, made from its token, which it does not reveal."""
-    return sha256(f"csrf:{token}".encode()).hexdigest()
-
-
 def services_of(request: Request) -> Services:
     """The parts the console was made over."""
     services: Services = request.app.state.services
@@ -93,9 +73,7 @@ async def viewer_of(request: Request) -> Viewer:
         LoginNeededError: no session, or one that has ended.
         ForeignRequestError: a change without the session's own token.
     """
-    viewer = await _present(request)
-    await _require_form(request, viewer, MAX_FORM_BYTES)
-    return viewer
+    return viewer_for(await access.visitor_of(request))
 
 
 async def bringer_of(request: Request) -> Viewer:
@@ -106,40 +84,20 @@ async def bringer_of(request: Request) -> Viewer:
         ForbiddenError: there are no units that the person administers; as little was.
         ForeignRequestError: as there.
     """
-    viewer = await _present(request)
+    viewer = viewer_for(await access.present(request))
     if not viewer.may_administer:
         raise ForbiddenError(f"{viewer.person.name} is no administrator", hint="an administrator grants the role")
-    await _require_form(request, viewer, MAX_LIST_FORM_BYTES)
+    await access.require_form(request, viewer, most=MAX_LIST_FORM_BYTES)
     return viewer
 
 
-async def _present(request: Request) -> Viewer:
-    return await watcher_of(request, note=BACKGROUND not in request.headers)
-
-
-async def _require_form(request: Request, viewer: Viewer, most: int) -> None:
-    require_own(request.method, request.headers, most=most)
-    if request.method not in {"GET", "HEAD"}:
-        await _require_token(request, viewer)
-
-
-async def watcher_of(request: Request, *, note: bool = False) -> Viewer:
+async def watching(request: Request) -> Viewer:
     """The person whose page asks by itself.
 
     Raises:
         LoginNeededError: no session, or one that has ended.
     """
-    token = request.cookies.get(cookie_name(request), "")
-    person = await asyncio.to_thread(_find, services_of(request), token, note=note) if token else None
-    if person is None:
-        raise LoginNeededError("nobody is logged in, or the session has ended")
-    request.state.account = person.name
-    return Viewer(person, token, address_of(request))
-
-
-async def watching(request: Request) -> Viewer:
-    """:func:`watcher_of` as a dependency."""
-    return await watcher_of(request)
+    return viewer_for(await access.watcher_of(request))
 
 
 async def auditor_of(viewer: Annotated[Viewer, Depends(viewer_of)]) -> Viewer:
@@ -153,63 +111,18 @@ async def auditor_of(viewer: Annotated[Viewer, Depends(viewer_of)]) -> Viewer:
     return viewer
 
 
-def set_session(request: Request, response: Response, token: str) -> None:
-    """Give the browser the session's cookie."""
-    secure = is_secure(request)
-    response.set_cookie(cookie_name(request), token, secure=secure, httponly=True, samesite="lax", path="/")
+def viewer_for(visitor: Visitor) -> Viewer:
+    """Whoever has come in, as the console's pages know them."""
+    return Viewer(visitor.person, visitor.token, visitor.address)
 
 
-def drop_session(request: Request, response: Response) -> None:
-    """Take the session's cookie from the browser."""
-    response.delete_cookie(cookie_name(request), secure=is_secure(request), httponly=True, samesite="lax", path="/")
-
-
-def cookie_name(request: Request) -> str:
-    """The cookie's name; over TLS with the prefix by which a browser lets only this host set it."""
-    return f"__Host-{_COOKIE}" if is_secure(request) else _COOKIE
-
-
-def set_device(request: Request, response: Response, token: str, *, max_age: int) -> None:
-    """Give the browser what its person is known by past a lock of the name; seconds."""
-    secure = is_secure(request)
-    response.set_cookie(
-        device_cookie(request), token, max_age=max_age, secure=secure, httponly=True, samesite="lax", path="/"
+def note_at_door(conn: Connection, entry: DoorEntry) -> None:
+    """Keep what somebody does at the door in the audit log."""
+    name, act = entry.name, Act(entry.act.value)
+    told = AuditEntry(
+        entry.at, name, act, name, entry.home, reason=entry.reason, address=entry.address, detail=entry.detail
     )
-
-
-def device_cookie(request: Request) -> str:
-    """The name of that cookie."""
-    return f"__Host-{_DEVICE}" if is_secure(request) else _DEVICE
-
-
-def address_of(request: Request) -> str:
-    """Where the request came from."""
-    return request.client.host if request.client else ""
-
-
-def is_secure(request: Request) -> bool:
-    """Whether the browser's request came over TLS."""
-    return request.url.scheme == "https"
-
-
-async def _require_token(request: Request, viewer: Viewer) -> None:
-    given = request.headers.get("x-csrf-token") or (await request.form()).get("csrf", "")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), viewer.csrf.encode()):
-        await request.close()
-        raise ForeignRequestError("the form is not of this session")
-
-
-def _find(services: Services, token: str, *, note: bool) -> Person | None:
-    now = now_ms()
-    with reading(services.engine) as conn:
-        found = SESSIONS.find(conn, token, now_ms=now)
-    if found is None:
-        return None
-    person, due = found
-    if note and due:
-        with writing(services.engine) as conn:
-            SESSIONS.note_use(conn, token, now_ms=now)
-    return person
+    audit.record(conn, told)
 
 
 Looking = Annotated[Viewer, Depends(viewer_of)]

@@ -10,9 +10,10 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
-from router.console.access import Viewer, services_of
+from router.console.access import services_of, viewer_for
 from router.ledger.queries import REDRIVABLE
 from router.pages import rendering
+from router.pages.access import Visitor
 from router.pages.language import ENGLISH
 from router.pages.preferences import Preferences
 from router.pages.shown import Shown
@@ -32,12 +33,14 @@ def preferences_of(request: Request) -> Preferences:
     return Preferences.of(request.cookies)
 
 
-def page(request: Request, viewer: Viewer | None, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+def page(
+    request: Request, visitor: Visitor | None, template: str, *, status: int = 200, **context: Any
+) -> HTMLResponse:
     """A page.
 
     Args:
         request: what is answered.
-        viewer: who looks; None: nobody is logged in.
+        visitor: who looks; None: nobody is logged in.
         template: its file.
         status: the answer's.
         context: what the template shows.
@@ -45,7 +48,8 @@ def page(request: Request, viewer: Viewer | None, template: str, *, status: int 
     preferences = preferences_of(request)
     environment = environment_of(preferences.language, services_of(request).timezone)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    who = viewer.person.name if viewer else ""
+    viewer = visitor and viewer_for(visitor)
+    who = visitor.person.name if visitor else ""
     common = {"viewer": viewer, "who": who, "preferences": preferences, "here": here, "path": request.url.path}
     text = environment.get_template(template).render(common | context)
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from router.console.access import Parts, address_of, is_secure
-from router.console.login import begin_session, enter, login_page
+from router.console.access import Parts, note_at_door
 from router.console.pages import ROOT
 from router.console.reads import change
 from router.errors import NotFoundError
 from router.faces import Services
 from router.identity import Identity, Provider, ProviderDownError, ProviderRefusedError, flow
-from router.ledger.people import audit, identities
-from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people import identities
+from router.pages.access import DoorAct, DoorEntry, address_of, door_of, is_secure
+from router.pages.door import begin_session, enter, login_page
 from router.pages.language import N_
 from schemas.clock import now_ms
 
@@ -89,7 +89,9 @@ async def _proven(provider: Provider, request: Request, begun: flow.Begun | None
 async def _let_in(services: Services, request: Request, identity: Identity, following: str) -> Response:
     def finish(conn: Connection) -> str:
         person = identities.enter(conn, issuer=identity.issuer, subject=identity.subject, email=identity.email)
-        return begin_session(conn, person, Act.LOGGED_IN, address_of(request), reason=identity.issuer)
+        return begin_session(
+            conn, door_of(request), person, DoorAct.LOGGED_IN, address_of(request), reason=identity.issuer
+        )
 
     try:
         return enter(request, await change(services, finish), following)
@@ -99,8 +101,8 @@ async def _let_in(services: Services, request: Request, identity: Identity, foll
 
 
 async def _note_failure(services: Services, request: Request, reason: str) -> None:
-    entry = AuditEntry(now_ms(), "", Act.LOGIN_FAILED, "", reason=reason, address=address_of(request))
-    await change(services, lambda conn: audit.record(conn, entry))
+    entry = DoorEntry(DoorAct.LOGIN_FAILED, now_ms(), "", address_of(request), reason=reason)
+    await change(services, lambda conn: note_at_door(conn, entry))
 
 
 def _without_cookie(request: Request, response: Response) -> Response:

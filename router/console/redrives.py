@@ -78,13 +78,13 @@ async def make_redrive(
     viewer: Looking,
     q: Annotated[str, Form(max_length=MAX_LENGTH)],
     cut: Cut,
-    token: Annotated[Id, Form()],
+    once: Annotated[Id, Form()],
     pace: Annotated[Pace, Form()],
     per_minute: PerMinute = 60,
     watch: Minutes = WATCH_SECONDS // 60,
     reason: Annotated[OneLine, Form(max_length=500)] = "",
 ) -> Response:
-    """Make the redrive, once: the form's token tells a second click from a second redrive."""
+    """Make the redrive, once: the form's ``once`` tells a second click from a second redrive."""
     _require_operator(viewer)
     if not reason:
         return await _wizard(request, services, viewer, q, cut, lacks_reason=True)
@@ -94,7 +94,7 @@ async def make_redrive(
         raise MalformedError(str(error)) from error
     new = NewRedrive(
         who=authority_of(viewer),
-        token=token,
+        token=once,
         text=q.strip(),
         wanted=parsed.wanted,
         cut_at=cut,
@@ -190,7 +190,7 @@ def _shown(
     context: dict[str, Any] = {"q": q, "cut": cut, "parsed": parsed, "run": run}
     context |= {"problems": problems, "lacks_reason": lacks_reason, "watch_minutes": WATCH_SECONDS // 60}
     context |= {"until_parked": round(longest_until_parked() * 1000)}
-    return page(request, viewer, "redrive.html", status=status, form_token=new_id(), **context)
+    return page(request, viewer, "redrive.html", status=status, once=new_id(), **context)
 
 
 def _require_operator(viewer: Viewer) -> None:

@@ -4,7 +4,8 @@ import base64
 import hashlib
 from typing import Any
 
-from consumers.spool.taking import Arriving, GapPauses
+from consumers.spool import Spool
+from consumers.spool.taking import Arriving, GapPauses, take
 from consumers.taking.descriptors import read_letter
 from router.broker import Delivered
 from schemas.attachment import TravellingAttachment
@@ -53,6 +54,14 @@ def arriving(
     """A delivery of a letter."""
     body = encode(descriptor or a_descriptor())
     return Arriving(id_ or new_id(), unit, seq, read_letter(body, TRACE), complete, redriven)
+
+
+def came(spool: Spool, *, unit: str = UNIT, seq: int = 1, **letter: Any) -> str:
+    """A delivery that has arrived in a spool; its id."""
+    item = arriving(a_descriptor(**letter), complete=True, unit=unit, seq=seq)
+    with spool.writing() as conn:
+        take(conn, [([item], ONE_MINUTE)])
+    return item.delivery_id
 
 
 def message(descriptor: Descriptor | None = None, **changed: Any) -> Delivered:

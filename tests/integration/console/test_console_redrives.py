@@ -35,7 +35,7 @@ async def begin(browser: Browser, text: str, **form: Any) -> ClientResponse:
         "csrf": await browser.csrf(),
         "q": text,
         "cut": first.headers["location"].rpartition("cut=")[2],
-        "token": new_id(),
+        "once": new_id(),
         "pace": "hand",
         "reason": WHY,
     }
@@ -109,10 +109,10 @@ async def test_one_is_sent_then_the_rest_and_reason_and_audit_stay(console: Cons
 async def test_a_form_sent_twice_at_once_makes_one_redrive_and_one_sends_one(console: Console) -> None:
     async with console.as_("admin") as admin:
         token = new_id()
-        places = await gather(*(begun(admin, "is:parked", token=token, cut=str(now_ms())) for _ in range(4)))
+        places = await gather(*(begun(admin, "is:parked", once=token, cut=str(now_ms())) for _ in range(4)))
         assert len(set(places)) == 1
         await holds(lambda: len(in_state(console, Status.REDRIVEN)) == 1)
-        other = await begin(admin, "is:parked", token=token, reason="another")
+        other = await begin(admin, "is:parked", once=token, reason="another")
         assert other.status == 409
         arrive(console)
         await stands(console, places[0], JobState.WAITING)
@@ -162,7 +162,7 @@ async def test_a_dry_run_tells_what_is_skipped_and_a_redrive_needs_a_reason(cons
         answer = await begin(admin, "is:parked", reason="  ")
         assert answer.status == 422
         assert "Hãy nêu lý do" in await answer.text()
-        for wrong in ({"pace": "two"}, {"watch": "0"}, {"token": "x"}, {"per_minute": "-1"}, {"q": "colour:red"}):
+        for wrong in ({"pace": "two"}, {"watch": "0"}, {"once": "x"}, {"per_minute": "-1"}, {"q": "colour:red"}):
             assert (await begin(admin, "is:parked", **wrong)).status in {400, 422}, wrong
         text = await admin.text(f"/console/redrives/new?cut={now_ms()}&q=document:{console.story.district}")
         assert "Bỏ qua: từ chối" in text

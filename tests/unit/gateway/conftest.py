@@ -1,11 +1,12 @@
 """A spool and its writer on a real file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from consumers.spool import Spool, Writer, open_spool
+from consumers.spool.store import FILE_NAME
 
 
 @pytest.fixture
@@ -20,3 +21,18 @@ def writer(spool: Spool) -> Iterator[Writer]:
     made = Writer(spool)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def spool_factory(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Spool]:
+    """Makes empty spools from one: its revisions take longer than most of what is done to a spool."""
+    made = tmp_path_factory.mktemp("spool")
+    open_spool(made).close()
+    empty = (made / FILE_NAME).read_bytes()
+
+    def begin() -> Spool:
+        directory = tmp_path_factory.mktemp("spool")
+        (directory / FILE_NAME).write_bytes(empty)
+        return open_spool(directory)
+
+    return begin

@@ -10,28 +10,35 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from consumers.errors import BookError, UnknownEntryError
-from consumers.reading.inbox import receipts_of
-from consumers.reading.registering import register
+from consumers.reading.handling import By, looked_at, register
+from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import Spool, books, open_spool, outbox, retention
 from consumers.spool.books import BookKey, EntryAuthor, EntryState
 from consumers.spool.models import inbox
-from consumers.spool.taking import take
+from consumers.spool.people import Card
 from schemas.clock import now_ms
 from schemas.dispatch import Lane, Urgency
 from schemas.errors import InvalidError, TransitionError
 from schemas.register import BookKind, RegisterFields, from_letter
 from schemas.states import Status
-from support.deliveries import ONE_MINUTE, UNIT, a_descriptor, arriving
+from support.deliveries import UNIT, a_descriptor, came
 
 YEAR, HERE = 2026, "Asia/Ho_Chi_Minh"
 INCOMING, OUTGOING = BookKey(UNIT, BookKind.INCOMING, YEAR), BookKey(UNIT, BookKind.OUTGOING, YEAR)
 SECRET = BookKey(UNIT, BookKind.INCOMING, YEAR, "Mật")
 HOA = EntryAuthor("Nguyễn Thị Hoa", 1_000, "Văn phòng")
+HOA_ACTS = By(Card("hoa", "Nguyễn Thị Hoa", department="Văn phòng"), 1_000, {UNIT})
 WHY = EntryAuthor("Nguyễn Thị Hoa", 2_000, "Văn phòng", "Ghi nhầm trích yếu")
 
 
 def fields(subject: str = "Về việc phòng, chống rét", **changed: object) -> RegisterFields:
     return RegisterFields(day=date(YEAR, 11, 29), author="Tỉnh ủy", notation="123-CV/TU", subject=subject, **changed)
+
+
+def registered(spool: Spool, delivery: str, entered: RegisterFields, by: By = HOA_ACTS) -> int:
+    with spool.reading() as conn:
+        _, looked, _ = looked_at(conn, delivery, {UNIT})
+    return register(spool, looked, by, entered)
 
 
 def states(conn: Connection, key: BookKey = INCOMING) -> list[tuple[int, EntryState]]:
@@ -189,20 +196,12 @@ def test_clerks_who_click_at_once_get_different_numbers_without_a_gap(spool: Spo
     assert sorted(given) == list(range(1, 41))
 
 
-def came(spool: Spool, **letter: object) -> str:
-    """A delivery that has arrived."""
-    item = arriving(a_descriptor(**letter), complete=True)
-    with spool.writing() as conn:
-        take(conn, [([item], ONE_MINUTE)])
-    return item.delivery_id
-
-
 def test_an_entry_and_its_receipt_are_one(spool: Spool) -> None:
     delivery = came(spool, urgency=Urgency.URGENT, signer="Trần Văn A")
     letter = a_descriptor(urgency=Urgency.URGENT, signer="Trần Văn A")
     entered = from_letter(letter, day=date(YEAR, 11, 29), author="Văn phòng Tỉnh ủy", timezone=HERE, hour="08:30")
-    done = register(spool, delivery, entered, HOA)
-    assert (done.key, done.number, done.entry.state) == (INCOMING, 1, Status.REGISTERED)
+    assert registered(spool, delivery, entered) == 1
+    assert get_entry(spool, delivery).state is Status.REGISTERED
     told = receipts_of(spool, delivery)[-1]
     assert (told.status, told.register_number, told.person, told.department) == (
         Status.REGISTERED,
@@ -215,7 +214,7 @@ def test_an_entry_and_its_receipt_are_one(spool: Spool) -> None:
     assert (entry.delivery_id, entry.fields) == (delivery, entered)
     assert entered.signer == "Trần Văn A"
     with pytest.raises(TransitionError, match="registered already"):
-        register(spool, delivery, entered, HOA)
+        registered(spool, delivery, entered)
     with spool.reading() as conn:
         assert states(conn) == [(1, EntryState.ENTERED)]
 
@@ -223,15 +222,15 @@ def test_an_entry_and_its_receipt_are_one(spool: Spool) -> None:
 def test_a_document_that_was_kept_after_a_request_to_give_it_back_gets_no_second_number(spool: Spool) -> None:
     """From `change_refused` the states let it be registered; its entry stands."""
     delivery = came(spool)
-    register(spool, delivery, fields(), HOA)
+    registered(spool, delivery, fields())
     with spool.writing() as conn:
         conn.execute(update(inbox).values(state=Status.CHANGE_REFUSED.value))
     with pytest.raises(BookError, match="is registered already, under number 1 of 2026"):
-        register(spool, delivery, fields(), HOA)
+        registered(spool, delivery, fields())
     with spool.writing() as conn:
         assert books.next_number(conn, INCOMING) == 2
         books.strike(conn, INCOMING, 1, WHY, version=1)
-    assert register(spool, delivery, fields(), HOA).number == 2, "a struck entry leaves room for another"
+    assert registered(spool, delivery, fields()) == 2, "a struck entry leaves room for another"
 
 
 def test_a_deadline_is_of_the_offices_day() -> None:
@@ -243,7 +242,7 @@ def test_a_deadline_is_of_the_offices_day() -> None:
 def test_what_cannot_be_told_is_not_entered_and_costs_no_number(spool: Spool) -> None:
     delivery = came(spool)
     with pytest.raises(InvalidError, match="person"):
-        register(spool, delivery, fields(), EntryAuthor("Hoa\nLan", 1_000))
+        registered(spool, delivery, fields(), By(Card("hoa", "Hoa\nLan"), 1_000, {UNIT}))
     with spool.reading() as conn:
         assert books.next_number(conn, INCOMING) == 1
         assert [item.status for item in outbox.unsent(conn, Lane.NORMAL, after=0, limit=9)] == ["arrived"]
@@ -254,16 +253,16 @@ def test_a_receipt_that_cannot_be_written_takes_its_entry_back(spool: Spool) -> 
     with spool.writing() as conn:
         conn.exec_driver_sql("CREATE TRIGGER broken BEFORE INSERT ON receipt BEGIN SELECT RAISE(ABORT, 'broken'); END")
     with pytest.raises(IntegrityError, match="broken"):
-        register(spool, delivery, fields(), HOA)
+        registered(spool, delivery, fields())
     with spool.writing() as conn:
         assert books.books(conn, UNIT) == []
         conn.exec_driver_sql("DROP TRIGGER broken")
-    assert register(spool, delivery, fields(), HOA).number == 1
+    assert registered(spool, delivery, fields()) == 1
 
 
 def test_entries_outlive_the_documents_that_the_spool_forgets(spool: Spool, tmp_path: Path) -> None:
     delivery = came(spool)
-    register(spool, delivery, fields(), HOA)
+    registered(spool, delivery, fields())
     with spool.writing() as conn:
         sent = outbox.unsent(conn, Lane.NORMAL, after=0, limit=9)
         outbox.mark_sent(conn, [[item.pos for item in sent]])

@@ -1,0 +1,271 @@
+"""What a unit's people do about a document: each act is one transaction of its step, its receipt and the journal.
+
+Two people on one document: the second act on a document that has moved on since its person looked is refused.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from consumers.errors import DocumentMovedError, UnknownDeliveryError
+from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
+from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
+from consumers.spool import Spool, books, handling, journal, recalls
+from consumers.spool.books import BookKey, EntryAuthor
+from consumers.spool.handling import Part, Step, StepDetail, StepKind, Task
+from consumers.spool.journal import Act, JournalEntry
+from consumers.spool.models import inbox
+from consumers.spool.people import Card
+from schemas.errors import TransitionError
+from schemas.register import BookKind, RegisterFields
+from schemas.states import Status, require
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who acts: their card, when (UTC ms), from which address, and at which units they may."""
+
+    card: Card
+    at: int
+    units: Collection[str]
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A document as its person saw it: ``seen`` is what :func:`consumers.spool.handling.seen` said then."""
+
+    delivery_id: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """What a leader says.
+
+    Args:
+        instruction: what is to be done.
+        lead: who leads: a login of the unit, or the words for a department.
+        coordinate: who helps, as above.
+        know: who is to know, as above.
+        until: by which day; None: none is set.
+        until_ms: the end of that day's office hours, UTC milliseconds.
+    """
+
+    instruction: str
+    lead: str
+    coordinate: tuple[str, ...] = ()
+    know: tuple[str, ...] = ()
+    until: date | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An act in its transaction."""
+
+    conn: Connection
+    entry: InboxEntry
+    pos: int
+    by: By
+
+    def say(self, status: Status, **fields: str) -> frozenset[str]:
+        """Write the receipt; the contents that are free then."""
+        require(self.entry.state, status)
+        told = {"status": status.value, "person": self.by.card.full_name, "department": self.by.card.department}
+        return write_receipt(self.conn, self.entry, checked_receipt(self.entry, told | fields))
+
+    def step(self, kind: StepKind, act: Act, **detail: object) -> None:
+        """Write the step, and the act in the journal."""
+        said = StepDetail.model_validate(detail)
+        handling.add_step(self.conn, self.pos, Step(kind, self.by.at, self.by.card.login, self.by.card.full_name, said))
+        words = said.number or said.answer or said.lead or said.leader or said.words
+        subject, unit = self.entry.notation or self.entry.delivery_id, self.entry.unit
+        told = JournalEntry(self.by.at, self.by.card.login, act, unit, subject, words, self.by.address)
+        journal.record(self.conn, told)
+
+
+def register(
+    spool: Spool, looked: Looked, by: By, fields: RegisterFields, *, book: str = "", number: int | None = None
+) -> int:
+    """Enter a document in its unit's arrival book of the year of its arrival; the number.
+
+    Args:
+        spool: an open spool.
+        looked: the document.
+        by: who enters it.
+        fields: what is entered.
+        book: the name of a book of its own; empty: the general one.
+        number: that the person was shown; None: whichever is next.
+
+    Raises:
+        UnknownDeliveryError: the spool has none with this id at a unit of the person.
+        DocumentMovedError: somebody was faster.
+        TransitionError: it is registered already, refused or taken back.
+        BookError: the book is closed, or the number was given meanwhile.
+        InvalidError: a text is too long for a receipt, or not on one line.
+        SpoolUnavailableError: the disk is full or the file is locked.
+    """
+
+    def act(it: _Open) -> int:
+        require(it.entry.state, Status.REGISTERED)
+        key = BookKey(it.entry.unit, BookKind.INCOMING, fields.day.year, book)
+        author = EntryAuthor(by.card.full_name, by.at, by.card.department)
+        given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
+        it.say(Status.REGISTERED, register_number=str(given))
+        it.step(StepKind.REGISTERED, Act.REGISTERED, number=f"{given}/{key.year}" + (f" {book}" if book else ""))
+        return given
+
+    return _do(spool, looked, by, act)
+
+
+def refuse(spool: Spool, looked: Looked, by: By, reason: str) -> None:
+    """Say that the unit does not accept a document. Raises as :func:`register`, without the book's."""
+
+    def act(it: _Open) -> None:
+        it.say(Status.REFUSED, reason=reason)
+        it.step(StepKind.REFUSED, Act.REFUSED, words=reason)
+        handling.end_tasks(it.conn, it.pos, by.at)
+
+    _do(spool, looked, by, act)
+
+
+def submit(spool: Spool, looked: Looked, by: By, leader: Card, words: str) -> None:
+    """Put a registered document before a leader. Raises as :func:`refuse`."""
+
+    def act(it: _Open) -> None:
+        _require_in_work(it.entry)
+        handling.end_tasks(it.conn, it.pos, by.at, [Part.DIRECT])
+        handling.give_tasks(it.conn, it.pos, [Task(leader.login, Part.DIRECT, by.at)])
+        it.step(StepKind.SUBMITTED, Act.SUBMITTED, leader=leader.full_name, words=words)
+
+    _do(spool, looked, by, act)
+
+
+def direct(spool: Spool, looked: Looked, by: By, direction: Direction, known: dict[str, Card]) -> None:
+    """Say who does what by when; the issuer learns who leads. Raises as :func:`refuse`.
+
+    Args:
+        spool: an open spool.
+        looked: the document.
+        by: the leader.
+        direction: what is said.
+        known: the cards of the logins that it names.
+    """
+
+    def act(it: _Open) -> None:
+        _require_in_work(it.entry)
+        lead = _named(direction.lead, known)
+        if it.entry.state in {Status.REGISTERED, Status.CHANGE_REFUSED}:
+            it.say(Status.ASSIGNED, reason=f"Chủ trì: {lead}")
+        handling.end_tasks(it.conn, it.pos, by.at)
+        handling.give_tasks(it.conn, it.pos, _tasks_of(direction, by.at, known))
+        it.step(
+            StepKind.DIRECTED,
+            Act.DIRECTED,
+            words=direction.instruction,
+            lead=lead,
+            coordinate=[_named(one, known) for one in direction.coordinate],
+            know=[_named(one, known) for one in direction.know],
+            until=direction.until,
+        )
+
+    _do(spool, looked, by, act)
+
+
+def process(spool: Spool, looked: Looked, by: By, words: str) -> None:
+    """Say that somebody is at it, or note how far it is. Raises as :func:`refuse`."""
+
+    def act(it: _Open) -> None:
+        _require_in_work(it.entry)
+        if it.entry.state is Status.PROCESSING:
+            it.step(StepKind.NOTED, Act.NOTED, words=words)
+            return
+        it.say(Status.PROCESSING)
+        it.step(StepKind.PROCESSED, Act.PROCESSED, words=words)
+
+    _do(spool, looked, by, act)
+
+
+def complete(spool: Spool, looked: Looked, by: By, words: str, *, answer: str = "") -> None:
+    """Say that a document is done, and which document of the unit answers it. Raises as :func:`refuse`."""
+
+    def act(it: _Open) -> None:
+        it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
+        it.step(StepKind.COMPLETED, Act.COMPLETED, words=words, answer=answer)
+        handling.end_tasks(it.conn, it.pos, by.at)
+
+    _do(spool, looked, by, act)
+
+
+def answer_change(spool: Spool, looked: Looked, by: By, *, accept: bool, reason: str = "") -> None:
+    """Answer the issuer's wish to have a document back: it is destroyed here and said so, or kept with a reason.
+
+    Raises:
+        TransitionError: nobody has called it back.
+        DocumentMovedError: and what else :func:`refuse` raises.
+    """
+    free: frozenset[str] = frozenset()
+
+    def act(it: _Open) -> frozenset[str]:
+        if not recalls.called_back(it.conn, {(it.entry.unit, it.entry.dispatch_id)}):
+            raise TransitionError(f"nobody has recalled {it.entry.notation}; a document goes back when its issuer asks")
+        if not accept:
+            it.say(Status.CHANGE_REFUSED, reason=reason)
+            it.step(StepKind.CHANGE_REFUSED, Act.CHANGE_REFUSED, words=reason)
+            return frozenset()
+        freed = it.say(Status.RECALLED, reason=reason)
+        it.step(StepKind.GIVEN_BACK, Act.GIVEN_BACK, words=reason)
+        handling.end_tasks(it.conn, it.pos, by.at)
+        return freed
+
+    if free := _do(spool, looked, by, act):
+        files = files_of(spool.path.parent / DIRECTORY_NAME, free)
+        with spool.writing() as conn:
+            remove_unused(conn, files)
+
+
+def looked_at(conn: Connection, delivery_id: str, units: Collection[str]) -> tuple[InboxEntry, Looked, int]:
+    """A document at one of the units, as it is now, and its place in the inbox.
+
+    Raises:
+        UnknownDeliveryError: there is none.
+    """
+    entry = entry_of(conn, delivery_id)
+    if entry.unit not in units:
+        raise UnknownDeliveryError(f"the inbox has no delivery {delivery_id}")
+    pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == delivery_id)).one()
+    return entry, Looked(delivery_id, handling.seen(conn, pos)), pos
+
+
+def _do(spool: Spool, looked: Looked, by: By, act: Callable[[_Open], T]) -> T:
+    with spool.writing() as conn:
+        entry, now, pos = looked_at(conn, looked.delivery_id, by.units)
+        if now.seen != looked.seen:
+            last = handling.steps(conn, pos)[-1:]
+            told = f"{last[0].full_name}: {last[0].kind.value}" if last else entry.state.value
+            raise DocumentMovedError(f"{entry.notation} was dealt with meanwhile ({told}); look at it again")
+        return act(_Open(conn, entry, pos, by))
+
+
+def _require_in_work(entry: InboxEntry) -> None:
+    if entry.state not in {Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED}:
+        raise TransitionError(f"{entry.notation} is {entry.state}; it is dealt with between registration and its end")
+
+
+def _tasks_of(direction: Direction, at: int, known: dict[str, Card]) -> list[Task]:
+    named = [
+        (direction.lead, Part.LEAD),
+        *((one, Part.COORDINATE) for one in direction.coordinate),
+        *((one, Part.KNOW) for one in direction.know),
+    ]
+    return [Task(login, part, at, direction.until_ms) for login, part in named if login in known]
+
+
+def _named(one: str, known: dict[str, Card]) -> str:
+    return known[one].full_name if one in known else one

@@ -1,0 +1,165 @@
+"""How a document is dealt with at its unit: each step kept, and who has to do what next."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import Connection, func, insert, select, update
+
+from consumers.spool.models import inbox, receipt, step, task
+from schemas.clock import Day
+from schemas.model import Travelling, parse
+from schemas.text import OneLine
+
+MAX_NAMED = 50
+"""People or departments that one direction names for each part."""
+MAX_WORDS = 2000
+
+
+class StepKind(StrEnum):
+    """What was done."""
+
+    REGISTERED = "registered"
+    REFUSED = "refused"
+    SUBMITTED = "submitted"
+    """Trình: put before a leader."""
+    DIRECTED = "directed"
+    """Chỉ đạo: the leader said who does what by when."""
+    PROCESSED = "processed"
+    """Somebody has begun."""
+    NOTED = "noted"
+    COMPLETED = "completed"
+    CHANGE_ACCEPTED = "change_accepted"
+    CHANGE_REFUSED = "change_refused"
+    GIVEN_BACK = "given_back"
+    """Every copy was destroyed, as its issuer had asked."""
+
+
+class Part(StrEnum):
+    """What somebody has to do about a document."""
+
+    DIRECT = "direct"
+    """To say who does what: whom it was submitted to."""
+    LEAD = "lead"
+    """Chủ trì."""
+    COORDINATE = "coordinate"
+    """Phối hợp."""
+    KNOW = "know"
+    """Để biết."""
+
+
+_Words = Annotated[OneLine, Field(max_length=200)]
+
+
+class StepDetail(Travelling):
+    """What a step said; a field that it has no use for is left out."""
+
+    words: Annotated[str, Field(max_length=MAX_WORDS)] = ""
+    """The instruction, the note, or the reason."""
+    lead: _Words = ""
+    """Who leads: a name as it was then, or a department."""
+    coordinate: Annotated[tuple[_Words, ...], Field(max_length=MAX_NAMED)] = ()
+    know: Annotated[tuple[_Words, ...], Field(max_length=MAX_NAMED)] = ()
+    until: Day | None = None
+    """By which day."""
+    leader: _Words = ""
+    """Whom it was submitted to."""
+    answer: Annotated[OneLine, Field(max_length=100)] = ""
+    """The notation of the document that answers it."""
+    number: Annotated[OneLine, Field(max_length=100)] = ""
+    """The arrival number and its book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: when (UTC ms), by whom, and what was said."""
+
+    kind: StepKind
+    at: int
+    person: str
+    full_name: str
+    detail: StepDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What somebody has to do. Times are UTC ms; ``until`` None: no day is set; ``ended_at`` None: it is open."""
+
+    person: str
+    part: Part
+    since: int
+    until: int | None = None
+    ended_at: int | None = None
+
+
+def seen(conn: Connection, inbox_pos: int) -> str:
+    """What a page that shows a document now has seen of it; another after anything was said of it."""
+    said = select(func.count(), func.max(receipt.c.pos)).where(receipt.c.inbox_pos == inbox_pos)
+    done = select(func.count(), func.max(step.c.pos)).where(step.c.inbox_pos == inbox_pos)
+    state = conn.scalars(select(inbox.c.state).where(inbox.c.pos == inbox_pos)).one()
+    return ".".join(str(part or 0) for part in (state, *conn.execute(said).one(), *conn.execute(done).one()))
+
+
+def add_step(conn: Connection, inbox_pos: int, new: Step) -> None:
+    """Keep a step, in the transaction of what it did."""
+    values = {
+        "inbox_pos": inbox_pos,
+        "kind": new.kind.value,
+        "at": new.at,
+        "person": new.person,
+        "full_name": new.full_name,
+        "detail": new.detail.model_dump_json(exclude_defaults=True),
+    }
+    conn.execute(insert(step).values(values))
+
+
+def steps(conn: Connection, inbox_pos: int) -> list[Step]:
+    """All steps of a document, oldest first."""
+    rows = conn.execute(select(step).where(step.c.inbox_pos == inbox_pos).order_by(step.c.pos))
+    return [
+        Step(StepKind(row.kind), row.at, row.person, row.full_name, parse(StepDetail, row.detail, what="step"))
+        for row in rows
+    ]
+
+
+def end_tasks(conn: Connection, inbox_pos: int, at: int, parts: Collection[Part] = tuple(Part)) -> None:
+    """End what is open of a document, or certain parts of it."""
+    open_ones = (
+        task.c.inbox_pos == inbox_pos,
+        task.c.ended_at.is_(None),
+        task.c.part.in_([part.value for part in parts]),
+    )
+    conn.execute(update(task).where(*open_ones).values(ended_at=at))
+
+
+def give_tasks(conn: Connection, inbox_pos: int, new: Iterable[Task]) -> None:
+    """Give people something to do."""
+    rows = [
+        {
+            "inbox_pos": inbox_pos,
+            "person": item.person,
+            "part": item.part.value,
+            "since": item.since,
+            "until": item.until,
+        }
+        for item in new
+    ]
+    if rows:
+        conn.execute(insert(task), rows)
+
+
+def tasks(conn: Connection, inbox_pos: int) -> list[Task]:
+    """Who has or had to do what about a document, the latest first."""
+    rows = conn.execute(select(task).where(task.c.inbox_pos == inbox_pos).order_by(task.c.pos.desc()))
+    return [Task(row.person, Part(row.part), row.since, row.until, row.ended_at) for row in rows]
+
+
+def tasks_of(conn: Connection, person: str, units: Sequence[str], *, limit: int) -> list[tuple[str, Task]]:
+    """What a person has to do at units now, the earliest day first, each with the delivery's id."""
+    columns = inbox.c.delivery_id, task.c.person, task.c.part, task.c.since, task.c.until, task.c.ended_at
+    mine = task.c.person == person, task.c.ended_at.is_(None), inbox.c.unit.in_(units)
+    rows = select(*columns).join(inbox, inbox.c.pos == task.c.inbox_pos).where(*mine)
+    ordered = rows.order_by(task.c.until.is_(None), task.c.until, task.c.pos).limit(limit)
+    return [(row[0], Task(row[1], Part(row[2]), *row[3:])) for row in conn.execute(ordered)]

@@ -16,6 +16,7 @@
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
     │   ├── UnknownEntryError         a register has no such number
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
+    ├── DeskForbiddenError            a person's roles at the desk do not allow it
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
     ├── GatewayStoppedError           it does not run now
     ├── SecondGatewayError            another gateway works for its units
@@ -132,6 +133,12 @@ class AmbiguousDeliveryError(SpoolError):
     """Several deliveries fit what a person wrote."""
 
     exit_code = 2
+
+
+class DeskForbiddenError(GatewayError):
+    """A person's roles at the desk do not allow it."""
+
+    exit_code = 4
 
 
 class ReceiptsHeldError(GatewayError):

@@ -7,9 +7,7 @@ confirm of a receipt and its note, it is sent again and the ledger counts its id
 """
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -35,6 +33,7 @@ from router.broker import SessionState
 from router.broker.backoff import Backoff, sleep_unless
 from router.process.fate import fate_of
 from router.process.parts import FIRST_PAUSE, LONGEST_PAUSE, Start, Tended, end
+from router.process.signals import stopped_by_signals
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.line import MISSED
@@ -91,7 +90,7 @@ class Gateway:
             SinkSettingsError: a setting that the sink needs is missing or wrong.
             PartFailedError: a part failed; everything is closed as after a stop.
         """
-        with hosting_alone(self._settings.data_dir), self._stopped_by_signals():
+        with hosting_alone(self._settings.data_dir), stopped_by_signals(self.stop):
             await self._patiently(asyncio.to_thread, remember, self._settings)
             spool = await self._patiently(asyncio.to_thread, open_or_begin_anew, self._settings.data_dir)
             if spool is not None:
@@ -255,17 +254,6 @@ class Gateway:
                     await reporter.send_all()
         except (TimeoutError, ReceiptsHeldError, SpoolUnavailableError) as error:
             log.warning(Event.RECEIPTS_HELD, reason=str(error) or "no time was left", retry_in="next start")
-
-    @contextmanager
-    def _stopped_by_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
 
 
 def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:

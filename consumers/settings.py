@@ -1,4 +1,7 @@
-"""The gateway's settings: ``CONGVAN_GATEWAY_<NAME>``, or lower case in the TOML file's table ``[gateway]``."""
+"""The settings of gateway and desk: ``CONGVAN_GATEWAY_<NAME>``, ``CONGVAN_DESK_<NAME>``, or in the TOML file's tables.
+
+There they stand in lower case, in ``[gateway]`` and ``[desk]``.
+"""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -19,6 +22,23 @@ Count = Annotated[int, Field(gt=0)]
 def default_data_dir() -> Path:
     """Where a gateway keeps its spool when nothing is said."""
     return state_home() / "congvan-gateway"
+
+
+class DeskSettings(ProgramSettings):
+    """What a desk reads at its start; whose spool it shows, CONGVAN_GATEWAY_DATA_DIR says."""
+
+    model_config = SettingsConfigDict(env_prefix=f"{PREFIX}DESK_", extra="ignore", frozen=True)
+    toml_table: ClassVar[str] = "desk"
+
+    host: str = Field(default="127.0.0.1", description="Where it listens; on a LAN only with a certificate.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8480, description="The port; 0: any that is free.")
+    certificate: Path | None = Field(default=None, description="Its certificate with the chain, as PEM.")
+    certificate_key: Path | None = Field(default=None, description="The certificate's key, as PEM.")
+    allow_plaintext: bool = Field(
+        default=False, description="Listen beyond this machine without TLS; only where the way is protected otherwise."
+    )
+    trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses or networks of proxies before it.")
+    connections_per_address: Count = Field(default=100, description="Connections at once from one address.")
 
 
 class GatewaySettings(ProgramSettings):

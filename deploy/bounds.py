@@ -12,10 +12,10 @@ from router.broker.tuning import Tuning
 from router.console import unit_import, unit_rules
 from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
+from router.pages import wire_guard
 from router.pages.people import passwords, throttle
 from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings
-from router.web import wire_guard
 from schemas.accounts import Role
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.dispatch import MAX_ATTACHMENTS, MAX_FLASH_BYTES, MAX_RULES

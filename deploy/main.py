@@ -23,6 +23,7 @@ MOUNTS = (
         "Run a unit's gateway, see its inbox, send, report on documents.",
         RUN,
     ),
+    Mount("desk", "deploy.commands.desk", "Serve the pages of a unit's clerk, leaders and staff.", RUN),
     Mount("line", "consumers.cli.line", "Tell the gateway that its line came up or went down.", RUN),
     Mount(
         "send", "router.cli.send", "Send a dispatch with its attachments, or see beforehand when it would arrive.", SEND

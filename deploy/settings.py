@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from consumers.settings import GatewaySettings
+from consumers.settings import DeskSettings, GatewaySettings
 from router.settings import RouterSettings
 from schemas.hidden import blanked
+from schemas.office import OfficeSettings
 from schemas.settings import (
     CONFIG_VARIABLE,
     PREFIX,
@@ -33,7 +34,13 @@ class LogSettings(ProgramSettings):
     )
 
 
-PROGRAMS: tuple[type[ProgramSettings], ...] = (RouterSettings, GatewaySettings, LogSettings)
+PROGRAMS: tuple[type[ProgramSettings], ...] = (
+    RouterSettings,
+    GatewaySettings,
+    DeskSettings,
+    OfficeSettings,
+    LogSettings,
+)
 
 
 def complaints(environ: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,6 @@ Killed at any instruction it can be started again: what it holds in memory is on
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,14 +22,14 @@ from router.errors import LedgerRevisionError, UnavailableError
 from router.ledger.engine import bring_up_to_date, file_of, open_engine
 from router.ledger.writer import Writer
 from router.metrics import Metrics
+from router.pages.serving import QuietServer, listen, serving
 from router.process.fate import code_of, may_pass
 from router.process.parts import Tended, end
+from router.process.signals import stopped_by_signals
 from router.process.threads import widen
 from router.settings import RouterSettings
 from router.storage.lock import alone
 from router.web import waiting
-from router.web.waiting import QuietServer
-from router.web.wire_guard import ConnectionLimit, guarded
 from schemas.events import Event
 
 log = structlog.get_logger()
@@ -72,10 +71,10 @@ class RouterService:
             PartFailedError: a part failed; everything is closed as after a stop.
             OSError: the API's address is taken.
         """
-        with _signals_to(self.stop), self._own_ledger():
+        with stopped_by_signals(self.stop), self._own_ledger():
             widen()
             engine = open_engine(self._settings.database_url, answers_within=self._settings.ledger_timeout)
-            listener = _listen(self._settings.http_host, self._settings.http_port)
+            listener = listen(self._settings.http_host, self._settings.http_port)
             self.address = listener.getsockname()[:2]
             try:
                 if await self._ledger_came(engine, listener):
@@ -168,33 +167,7 @@ class RouterService:
 
 
 def _web_config(app: ASGIApp, settings: RouterSettings) -> uvicorn.Config:
-    """The server's settings: what an unknown caller costs is bounded; headers are believed of proxies alone."""
-    proxies = settings.trusted_proxies
-    return uvicorn.Config(
-        app,
-        http=guarded(ConnectionLimit(settings.connections_per_address, proxies)),
-        forwarded_allow_ips=list(proxies),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-    )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=512)
-
-
-@contextlib.contextmanager
-def _signals_to(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    return serving(app, most_of_an_address=settings.connections_per_address, proxies=settings.trusted_proxies)
 
 
 def _in_use(place: Path, holder: str) -> UnavailableError:

@@ -170,6 +170,10 @@ class Event(StrEnum):
     """The router starts while its ledger is away or takes no changes; it looks again after a pause."""
     ROUTER_STOPPED = "router_stopped"
     """The router has finished what was in work and ends."""
+    DESK_READY = "desk_ready"
+    """A unit's desk serves its pages."""
+    DESK_STOPPED = "desk_stopped"
+    """The desk has finished what was in work and ends."""
 
     # router.ledger
     LEDGER_PRUNED = "ledger_pruned"

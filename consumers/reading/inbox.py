@@ -65,7 +65,7 @@ class InboxReceipt:
 PERSONS_WORDS = BY_PEOPLE | {Status.RECALLED}
 """What a person may say; ``recalled`` from a gateway: it never got further, from a person: it was given back."""
 _SHORTEST_PART = 6
-_ENTRY = select(
+_COLUMNS = (
     inbox.c.delivery_id,
     letter.c.dispatch_id,
     inbox.c.unit,
@@ -81,7 +81,8 @@ _ENTRY = select(
     inbox.c.reason,
     inbox.c.attempts,
     inbox.c.fetch_bytes,
-).join(letter, letter.c.pos == inbox.c.letter_pos)
+)
+_ENTRY = select(*_COLUMNS).join(letter, letter.c.pos == inbox.c.letter_pos)
 _ONE = _ENTRY.where(inbox.c.delivery_id == bindparam("delivery_id"))
 _WAITING = (
     _ENTRY.add_columns(letter.c.body)
@@ -129,13 +130,13 @@ def list_inbox(
     if states:
         statement = statement.where(inbox.c.state.in_([state.value for state in states]))
     with spool.reading() as conn:
-        return [_entry(row) for row in conn.execute(statement)]
+        return [read_entry(row) for row in conn.execute(statement)]
 
 
 def waiting_letters(spool: Spool, *, limit: int) -> list[tuple[InboxEntry, bytes]]:
     """The deliveries that have yet to arrive with their descriptors, the most urgent first, then the smallest."""
     with spool.reading() as conn:
-        return [(_entry(row[:-1]), row[-1]) for row in conn.execute(_WAITING, {"limit": limit})]
+        return [(read_entry(row[:-1]), row[-1]) for row in conn.execute(_WAITING, {"limit": limit})]
 
 
 def get_entry(spool: Spool, delivery_id: str) -> InboxEntry:
@@ -167,7 +168,7 @@ def find_entries(spool: Spool, wanted: str, *, unit: str = "", limit: int = 10) 
     if unit:
         statement = statement.where(inbox.c.unit == unit)
     with spool.reading() as conn:
-        return [_entry(row) for row in conn.execute(statement)]
+        return [read_entry(row) for row in conn.execute(statement)]
 
 
 def descriptor_of(spool: Spool, delivery_id: str) -> Descriptor:
@@ -306,10 +307,16 @@ def entry_of(conn: Connection, delivery_id: str) -> InboxEntry:
     row = conn.execute(_ONE, {"delivery_id": delivery_id}).first()
     if row is None:
         raise _unknown(delivery_id)
-    return _entry(row)
+    return read_entry(row)
 
 
-def _entry(row: Sequence[Any]) -> InboxEntry:
+def entry_columns() -> tuple[ColumnElement[Any], ...]:
+    """The columns of inbox and letter that :func:`read_entry` reads."""
+    return _COLUMNS
+
+
+def read_entry(row: Sequence[Any]) -> InboxEntry:
+    """A delivery of these columns."""
     values = list(row)
     values[5], values[10] = Kind(values[5]), Status(values[10])
     return InboxEntry(*values)

@@ -272,6 +272,17 @@ def entries(conn: Connection, key: BookKey, first: int = 1, last: int = MAX_NUMB
     return [] if found is None else list(_entries(conn, key, found.pos, first, last))
 
 
+def get_entry(conn: Connection, key: BookKey, number: int) -> Entry:
+    """One number of a book.
+
+    Raises:
+        UnknownEntryError: the book has no such number.
+    """
+    for found in entries(conn, key, number, number):
+        return found
+    raise _no_number(key, number)
+
+
 def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notation: str) -> list[tuple[int, int]]:
     """Year and number of entries of the same author and notation, newest first: it may have been registered already."""
     said = book_version.c.fields
@@ -329,10 +340,14 @@ def _to_change(conn: Connection, key: BookKey, number: int, by: EntryAuthor, ver
     found = _open(conn, key)
     entry = _entry_row(conn, found.pos, number)
     if entry is None:
-        raise UnknownEntryError(f"the {key} has no number {number}")
+        raise _no_number(key, number)
     if entry.version != version:
         raise BookError(f"number {number} of the {key} was changed meanwhile; look at it again")
     return entry
+
+
+def _no_number(key: BookKey, number: int) -> UnknownEntryError:
+    return UnknownEntryError(f"the {key} has no number {number}")
 
 
 def _require_no_entry(conn: Connection, delivery_id: str | None) -> None:

@@ -57,6 +57,7 @@ letter = Table(
     Column("traceparent", String, nullable=False),
     Column("content_sha256", String),  # schemas.attachment.content_digest; NULL until the full descriptor is here
     Column("body", LargeBinary, nullable=False),  # the descriptor; the full one once it has been fetched
+    Column("folded", String, nullable=False, server_default=""),  # issuer, notation, subject: schemas.text.fold
 )
 """What is the same for all addressees of a dispatch, once, however many of them are hosted here."""
 

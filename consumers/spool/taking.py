@@ -18,6 +18,7 @@ from consumers.spool.sets import among, as_list, insert_rows
 from schemas.attachment import PLAIN, Forms
 from schemas.clock import now_ms
 from schemas.states import Status
+from schemas.text import fold
 
 MAX_GAP = 10_000
 """Sequence numbers of one unit asked for at once; what lies further back the ledger sends again by itself."""
@@ -152,6 +153,7 @@ _LETTER_COLUMNS = (
     "traceparent",
     "content_sha256",
     "body",
+    "folded",
 )
 _INBOX_COLUMNS = (
     "pos",
@@ -241,6 +243,7 @@ def _letter_row(pos: int, item: StoredLetter) -> tuple[Any, ...]:
         item.traceparent,
         item.content_sha256,
         item.body,
+        fold(f"{item.issuer} {item.notation} {item.subject}"),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from router.words.spreadsheet import BOM, Separator, lines
+from router.pages.spreadsheet import BOM, Separator, lines
 from schemas.clock import now_ms, to_ms
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from router.ledger.engine import reading
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry
 from router.pages.language import N_, translations
+from router.pages.spreadsheet import BOM, Separator, lines
 from router.words import terms
-from router.words.spreadsheet import BOM, Separator, lines
 from schemas.clock import now_ms, to_ms
 from schemas.states import Status
 

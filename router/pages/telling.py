@@ -56,6 +56,7 @@ class Told:
         detail: what happened, in English.
         hint: what can be done, in English.
         retry_after: seconds after which the same may work; None: it is not known to.
+        fields: of a form, those that cannot be read.
     """
 
     status: int
@@ -63,6 +64,7 @@ class Told:
     detail: str = ""
     hint: str = ""
     retry_after: int | None = None
+    fields: tuple[str, ...] = ()
 
 
 def tell_errors(app: FastAPI, known: Mapping[type[Exception], Callable[[Any], Told]], words: dict[str, str]) -> None:
@@ -80,7 +82,7 @@ def tell_errors(app: FastAPI, known: Mapping[type[Exception], Callable[[Any], To
         async def tell(request: Request, error: Any) -> Response:
             told = told_of(error)
             said = _said(says, told.slug, told.status)
-            response = await _error_page(request, bases, told.status, said, told.detail, told.hint)
+            response = await _error_page(request, bases, told.status, said, told.detail, told.hint, fields=told.fields)
             if told.retry_after is not None:
                 response.headers["retry-after"] = str(told.retry_after)
             return response

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 from starlette.responses import JSONResponse
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.api import problems
 from router.errors import LedgerUnavailableError
+from router.pages.serving import QuietServer
 from router.problem import problem_of
 
 
@@ -46,12 +47,3 @@ async def served(listener: socket.socket, config: Callable[[ASGIApp], uvicorn.Co
     finally:
         server.should_exit = True
         await serving
-
-
-class QuietServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: the service stops it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them to the service."""
-        yield

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from aiohttp import ClientSession
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from router.content import ContentStore
 from router.content.encoding import Encoder
@@ -143,8 +144,15 @@ async def running_api(directory: Path, **options: Any) -> AsyncIterator[Api]:
 
 @contextlib.asynccontextmanager
 async def serving(services: Services) -> AsyncIterator[str]:
-    """Run uvicorn over the app on a free port; the base URL."""
-    server = _Server(uvicorn.Config(create_app(services), log_config=None, access_log=False))
+    """Run uvicorn over the router's app on a free port; the base URL."""
+    async with served(create_app(services)) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[str]:
+    """Run uvicorn over an app on a free port; the base URL."""
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # As the router's own loop does: else the second write of every answer waits 40 ms for the client's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -5,8 +5,8 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 
-ROUTER = Path(__file__).parents[2] / "router"
-_ROOMS = ("console", "pages", "words")
+ROOT = Path(__file__).parents[2]
+_ROOMS = ("router/console", "router/pages", "router/words", "consumers/desk")
 _METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 _KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 _OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
@@ -16,7 +16,7 @@ def extracted() -> Catalog:
     """A catalogue without translations."""
     catalogue = Catalog()
     for room in _ROOMS:
-        for file, line, message, _, _ in extract_from_dir(ROUTER / room, _METHODS, _OPTIONS, _KEYWORDS):
+        for file, line, message, _, _ in extract_from_dir(ROOT / room, _METHODS, _OPTIONS, _KEYWORDS):
             if message:
                 catalogue.add(message, locations=[(f"{room}/{file}", line)])
     return catalogue

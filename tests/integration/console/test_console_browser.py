@@ -4,47 +4,31 @@ Pictures are taken when CONGVAN_ARTIFACTS names a directory for them.
 """
 
 import asyncio
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
-from playwright.async_api import Browser, Page, Request, async_playwright, expect
+from playwright.async_api import Browser, Page, Request, expect
 
 from router.ledger.engine import writing
 from schemas.clock import now_ms
 from schemas.states import Status
+from support.chromium import complaints_of, faults_of, needs_chromium, running_chromium, take
 from support.console_scenes import arrive_again, begin_redrive, gone, keep_views, make_account, take_care
 from support.consoles import Console
 from support.ledgers import Clerk
 from support.stories import PASSWORD
 
-CHROMIUM = shutil.which("chromium")
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WIDTHS = (1440, 360)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; deploy/test.sh installs it"),
-    pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True),
-]
-
-
-async def take(page: Page, name: str) -> None:
-    """Take a picture of a page, if anybody wants to look at it."""
-    if kept := os.environ.get("CONGVAN_ARTIFACTS"):
-        await page.screenshot(path=Path(kept) / f"{name}.png", full_page=True)
+pytestmark = [needs_chromium, pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)]
 
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with running_chromium() as browser:
         yield browser
-        await browser.close()
 
 
 async def log_in(
@@ -122,38 +106,13 @@ def screens(console: Console) -> dict[str, str]:
     }
 
 
-async def faults_of(page: Page) -> list[str]:
-    """What axe-core finds serious or critical. Its source is run by the debugger, which the page's policy lets."""
-    if await page.evaluate("typeof axe === 'undefined'"):
-        await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
-        for fault in found["violations"]
-        if fault["impact"] in {"serious", "critical"}
-    ]
-
-
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_every_screen_is_sound_and_fits_in_light_and_dark_wide_and_narrow(
     console: Console, chromium: Browser, language: str
 ) -> None:
     page = await log_in(chromium, console, language=language)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "policy" in said.text.lower() else None)
-    for name, place in screens(console).items():
-        await page.goto(f"{console.url}/console{place}")
-        for theme, width in product(THEMES, WIDTHS):
-            look = f"{name}-{language}-{theme}-{width}"
-            await page.emulate_media(color_scheme=theme)
-            await page.set_viewport_size({"width": width, "height": 900})
-            await take(page, look)
-            # axe takes most of the time, so it sees each language, theme and width once.
-            if (language, theme, width) in {("vi", "light", 1440), ("en", "dark", 360)}:
-                complaints += [f"{look}: {fault}" for fault in await faults_of(page)]
-            if await page.evaluate("document.documentElement.scrollWidth") > width:
-                complaints.append(f"{look} is wider than that")
+    places = {name: f"{console.url}/console{place}" for name, place in screens(console).items()}
+    complaints = await complaints_of(page, places, language)
     assert complaints == []
 
 

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from router.web.wire_guard import MAX_HEAD_BYTES, ConnectionLimit, guarded
+from router.pages.wire_guard import MAX_HEAD_BYTES, ConnectionLimit, guarded
 from support.conditions import holds
 
 

@@ -24,8 +24,8 @@ from deploy.demo.screen import receipt_line
 from router.cli import console_output, unit_acts
 from router.console.exports import CellWriter
 from router.pages.shown import Shown
+from router.pages.spreadsheet import Separator
 from router.settings import RouterSettings
-from router.words.spreadsheet import Separator
 from schemas.clock import day_at, iso, now_ms, to_ms, today
 from schemas.zone import local_time, zone
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.words.spreadsheet import Separator, inert, lines
+from router.pages.spreadsheet import Separator, inert, lines
 
 STARTS = "=+-@\uff1d\uff0b\uff0d\uff20"
 

@@ -3,11 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
+from schemas.text import fold
+
 revision = "0005"
 down_revision = "0004"
 
 
 def upgrade() -> None:
+    _fold_letters()
     op.create_table(
         "person",
         sa.Column("name", sa.String(64), primary_key=True),
@@ -87,8 +90,19 @@ def upgrade() -> None:
     op.create_index("ix_journal_unit", "journal", ["unit", "pos"])
 
 
+def _fold_letters() -> None:
+    op.add_column("letter", sa.Column("folded", sa.String(), server_default="", nullable=False))
+    letter = sa.table("letter", *(sa.column(name) for name in ("pos", "issuer", "notation", "subject", "folded")))
+    conn = op.get_bind()
+    rows = conn.execute(sa.select(letter.c.pos, letter.c.issuer, letter.c.notation, letter.c.subject)).all()
+    change = letter.update().where(letter.c.pos == sa.bindparam("at")).values(folded=sa.bindparam("words"))
+    if rows:
+        conn.execute(change, [{"at": row.pos, "words": fold(f"{row[1]} {row[2]} {row[3]}")} for row in rows])
+
+
 def downgrade() -> None:
     for table in (
         *("journal", "task", "step", "web_session", "person_device", "login_attempt", "person_role", "person"),
     ):
         op.drop_table(table)
+    op.drop_column("letter", "folded")

@@ -1,0 +1,1 @@
+"""The desk: pages for a unit's clerk, leaders and staff, over the gateway's spool."""

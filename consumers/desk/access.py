@@ -1,0 +1,98 @@
+"""Who looks at a page of the desk, at which units, and what they may do there."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection
+
+from consumers.desk.services import DeskServices
+from consumers.errors import DeskForbiddenError
+from consumers.reading.handling import By
+from consumers.spool import journal
+from consumers.spool.journal import Act, JournalEntry
+from consumers.spool.people import Card, DeskRight, cards
+from consumers.spool.units import hosted
+from router.pages import access
+from router.pages.access import DoorEntry, Visitor
+from schemas.clock import now_ms
+
+_NOT_ALLOWED = "your roles do not allow this here"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer(Visitor):
+    """A person with a session, and the units that this gateway hosts."""
+
+    card: Card
+    hosted: tuple[str, ...]
+
+    def units(self, right: DeskRight = DeskRight.SEE) -> tuple[str, ...]:
+        """The hosted units at which the person has a right."""
+        return tuple(unit for unit in self.hosted if self.person.may(right, unit))
+
+    def may(self, right: DeskRight, unit: str = "") -> bool:
+        """Whether the person has a right at a unit, or at any when none is named."""
+        return unit in self.units(right) if unit else bool(self.units(right))
+
+    def by(self, right: DeskRight) -> By:
+        """The person as the one who acts now, where they may."""
+        return By(self.card, now_ms(), self.units(right), self.address)
+
+    def require(self, right: DeskRight, unit: str = "") -> None:
+        """Go on only with a right.
+
+        Raises:
+            DeskForbiddenError: the person does not have it.
+        """
+        if not self.may(right, unit):
+            raise DeskForbiddenError(_NOT_ALLOWED)
+
+
+def services_of(request: Request) -> DeskServices:
+    """The parts the desk was made over."""
+    services: DeskServices = request.app.state.services
+    return services
+
+
+async def viewer_of(request: Request) -> Viewer:
+    """The person who asks; this ends their session's idleness.
+
+    Raises:
+        LoginNeededError: no session, or one that has ended.
+        ForeignRequestError: a change without the session's own token.
+    """
+    return await _viewer(request, await access.visitor_of(request))
+
+
+async def watching(request: Request) -> Viewer:
+    """The person whose page asks by itself.
+
+    Raises:
+        LoginNeededError: no session, or one that has ended.
+    """
+    return await _viewer(request, await access.watcher_of(request))
+
+
+async def _viewer(request: Request, visitor: Visitor) -> Viewer:
+    name = visitor.person.name
+
+    def read(conn: Connection) -> tuple[Card, tuple[str, ...]]:
+        known = cards(conn, [name]).get(name, Card(name, name))
+        return known, tuple(item.code for item in hosted(conn))
+
+    card, codes = await services_of(request).look(read)
+    return Viewer(visitor.person, visitor.token, visitor.address, card, codes)
+
+
+def note_at_door(conn: Connection, entry: DoorEntry) -> None:
+    """Keep what somebody does at the door in the journal."""
+    told = JournalEntry(
+        entry.at, entry.name, Act(entry.act.value), entry.home, entry.name, entry.reason or entry.detail, entry.address
+    )
+    journal.record(conn, told)
+
+
+Looking = Annotated[Viewer, Depends(viewer_of)]
+Watching = Annotated[Viewer, Depends(watching)]
+Parts = Annotated[DeskServices, Depends(services_of)]

@@ -1,0 +1,70 @@
+"""The files of a document: verified, shown in the page where that is safe, else downloaded; never run as our origin."""
+
+import asyncio
+import mimetypes
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse
+
+from consumers.desk.access import Looking, Parts
+from consumers.errors import ContentNotKeptError
+from consumers.fetching.content import DIRECTORY_NAME
+from consumers.reading.handling import looked_at
+from consumers.reading.inbox import descriptor_of
+from schemas.attachment import TravellingAttachment
+
+_PDF, _BYTES = "application/pdf", "application/octet-stream"
+SHOWN = frozenset({_PDF, "image/png", "image/jpeg", "image/gif", "image/webp"})
+"""What a browser shows by itself and runs nothing of; all else is saved by its name."""
+_NOTHING_RUNS = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
+)
+router = APIRouter()
+
+
+@router.get("/incoming/{delivery_id}/files/{number}")
+async def show_file(
+    request: Request,
+    services: Parts,
+    viewer: Looking,
+    delivery_id: str,
+    number: Annotated[int, InPath(ge=1, le=10_000)],
+) -> Response:
+    """One file of a document, by its place among them."""
+    del request
+    units = viewer.units()
+    await services.look(lambda conn: looked_at(conn, delivery_id, units))
+    descriptor = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
+    if number > len(descriptor.attachments):
+        raise ContentNotKeptError(f"the document has {len(descriptor.attachments)} files")
+    file = descriptor.attachments[number - 1]
+    media_type = file.media_type if file.media_type != _BYTES else mimetypes.guess_type(file.name)[0] or _BYTES
+    is_shown = media_type in SHOWN
+    headers = {
+        "content-disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(file.name)}",
+        # A browser's own viewer of PDF does not work in a sandbox; it runs nothing as our origin.
+        "content-security-policy": _NOTHING_RUNS if media_type == _PDF else f"{_NOTHING_RUNS}; sandbox",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "SAMEORIGIN",
+        "cache-control": "private, max-age=3600",
+    }
+    served = media_type if is_shown else _BYTES
+    if file.inline is not None:
+        return Response(file.inline, media_type=served, headers=headers)
+    return FileResponse(_kept(services.spool.path.parent, file), media_type=served, headers=headers)
+
+
+def _kept(data_dir: Path, file: TravellingAttachment) -> Path:
+    """The file in the spool, which has it under its hash.
+
+    Raises:
+        ContentNotKeptError: it is not there: not yet, or handed to a folder and not kept.
+    """
+    path = data_dir / DIRECTORY_NAME / file.sha256
+    if not path.is_file():
+        raise ContentNotKeptError(f"{file.name} is not kept here: it has not come yet, or lies in the inbox folder")
+    return path

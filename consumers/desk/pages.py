@@ -1,0 +1,61 @@
+"""Makes the desk's pages."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment
+
+from consumers.desk import words
+from consumers.desk.access import Viewer, services_of
+from consumers.spool.people import DeskRight
+from router.pages import rendering
+from router.pages.access import Visitor
+from router.pages.preferences import Preferences
+from router.pages.shown import Shown
+from schemas.states import Status
+
+ROOT = "/desk"
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def page(
+    request: Request, visitor: Visitor | None, template: str, *, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """A page.
+
+    Args:
+        request: what is answered.
+        visitor: who looks; None: nobody is logged in.
+        template: its file.
+        status: the answer's.
+        context: what the template shows.
+    """
+    preferences = Preferences.of(request.cookies)
+    environment = environment_of(preferences.language, services_of(request).calendar.zone)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    viewer = visitor if isinstance(visitor, Viewer) else None
+    who = viewer.card.full_name if viewer else ""
+    common = {"viewer": viewer, "who": who, "preferences": preferences, "here": here, "path": request.url.path}
+    text = environment.get_template(template).render(common | context)
+    return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
+
+
+def shown_to(request: Request) -> Shown:
+    """How times and numbers are written for the person who asks."""
+    return Shown(Preferences.of(request.cookies).language, services_of(request).zone)
+
+
+@cache
+def environment_of(language: str, timezone: str) -> Environment:
+    """The templates in a language, with the times of a zone (its IANA name)."""
+    known = {"link": link, "words": words, "RIGHTS": DeskRight, "STATUS": Status}
+    return rendering.environment_for(_TEMPLATES, ROOT, language, timezone, **known)
+
+
+def link(path: str, query: Mapping[str, object] | None = None, **more: object) -> str:
+    """The address of a page of ours; what is empty or None is left out of the query."""
+    return rendering.link(ROOT, path, query, **more)

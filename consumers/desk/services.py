@@ -1,0 +1,56 @@
+"""What the desk's pages stand on."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from consumers.spool import Spool
+from schemas.working_calendar import WorkingCalendar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DeskServices:
+    """The parts that pages call.
+
+    Args:
+        spool: of the gateway whose units are served; it runs in a process of its own, or not at all.
+        calendar: of the organisation's working days.
+    """
+
+    spool: Spool
+    calendar: WorkingCalendar
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Of the office's clock."""
+        return ZoneInfo(self.calendar.zone)
+
+    @property
+    def today(self) -> date:
+        """The office's day."""
+        return datetime.now(self.zone).date()
+
+    async def look(self, query: Callable[[Connection], T]) -> T:
+        """Run queries in one transaction that reads, in a thread."""
+
+        def work() -> T:
+            with self.spool.reading() as conn:
+                return query(conn)
+
+        return await asyncio.to_thread(work)
+
+    async def change(self, act: Callable[[Connection], T]) -> T:
+        """Run changes in one transaction that writes, in a thread."""
+
+        def work() -> T:
+            with self.spool.writing() as conn:
+                return act(conn)
+
+        return await asyncio.to_thread(work)

@@ -1,0 +1,46 @@
+"""Hôm nay: what there is to do for the person who looks."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
+
+from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.pages import page
+from consumers.reading import desk_lists
+from consumers.reading.coming import coming, line_now
+from consumers.reading.desk_lists import Need, Wanted
+from consumers.reading.inbox import InboxEntry
+from consumers.spool import handling
+from consumers.spool.handling import Task
+from consumers.spool.people import DeskRight
+from schemas.clock import now_ms
+
+_MOST_TASKS, _MOST_ROWS = 100, 10
+router = APIRouter()
+
+
+@router.get("/")
+async def show_today(request: Request, services: Parts, viewer: Looking) -> Response:
+    """Who must register what, direct what, process what, and what comes."""
+    units = viewer.units()
+
+    def read(conn: Connection) -> dict[str, Any]:
+        clerks = viewer.units(DeskRight.REGISTER)
+        return {
+            "counts": desk_lists.count(conn, units),
+            "to_register": desk_lists.find(conn, Wanted(clerks, Need.REGISTER), limit=_MOST_ROWS),
+            "to_answer": desk_lists.find(conn, Wanted(clerks, Need.ANSWER), limit=_MOST_ROWS),
+            "tasks": _tasks(conn, viewer, units),
+        }
+
+    found = await services.look(read)
+    line = line_now(services.spool.path.parent)
+    on_their_way = [item for item in coming(services.spool, line) if item.entry.unit in units][:_MOST_ROWS]
+    return page(request, viewer, "today.html", line=line, coming=on_their_way, now=now_ms(), needs=Need, **found)
+
+
+def _tasks(conn: Connection, viewer: Viewer, units: tuple[str, ...]) -> list[tuple[InboxEntry, Task]]:
+    mine = handling.tasks_of(conn, viewer.person.name, units, limit=_MOST_TASKS)
+    known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
+    return [(known[delivery], task) for delivery, task in mine if delivery in known]

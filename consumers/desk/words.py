@@ -1,0 +1,111 @@
+"""What people read at the desk: states as the unit sees them, roles, steps, acts; English, translated where shown."""
+
+from dataclasses import dataclass
+
+from consumers.spool.handling import Part, StepKind
+from consumers.spool.journal import Act
+from consumers.spool.people import DeskRole
+from router.pages.language import N_
+from schemas.dispatch import Urgency
+from schemas.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class StateWord:
+    """A state: what it is called, its icon, and how much it calls: ok, move, wait, warn or act."""
+
+    label: str
+    icon: str
+    tone: str
+
+
+STATES: dict[Status, StateWord] = {
+    Status.TAKEN: StateWord(N_("On its way"), "queue", "move"),
+    Status.PARKED: StateWord(N_("Cannot be delivered"), "parked", "act"),
+    Status.ARRIVED: StateWord(N_("Not registered"), "arrived", "warn"),
+    Status.REGISTERED: StateWord(N_("In the register"), "registered", "ok"),
+    Status.ASSIGNED: StateWord(N_("Directed"), "person", "ok"),
+    Status.PROCESSING: StateWord(N_("In work"), "clock", "move"),
+    Status.COMPLETED: StateWord(N_("Done"), "completed", "ok"),
+    Status.REFUSED: StateWord(N_("Sent back"), "refused", "wait"),
+    Status.TAKE_BACK_REQUESTED: StateWord(N_("Recalled: to be answered"), "recalled", "act"),
+    Status.CHANGE_ACCEPTED: StateWord(N_("Change accepted"), "completed", "wait"),
+    Status.CHANGE_REFUSED: StateWord(N_("Kept after a recall"), "registered", "ok"),
+    Status.RECALLED: StateWord(N_("Given back"), "recalled", "wait"),
+    Status.EXPIRED: StateWord(N_("Given up"), "expired", "wait"),
+}
+URGENCIES: dict[Urgency, str] = {
+    Urgency.NORMAL: N_("normal"),
+    Urgency.URGENT: N_("urgent"),
+    Urgency.VERY_URGENT: N_("very urgent"),
+    Urgency.EXPRESS: N_("express"),
+    Urgency.EXPRESS_TIMED: N_("express at a set time"),
+}
+ROLES: dict[DeskRole, str] = {
+    DeskRole.CLERK: N_("clerk"),
+    DeskRole.LEADER: N_("leader"),
+    DeskRole.STAFF: N_("staff"),
+    DeskRole.VIEWER: N_("viewer"),
+    DeskRole.ADMIN: N_("administrator"),
+}
+STEPS: dict[StepKind, str] = {
+    StepKind.REGISTERED: N_("Entered in the register"),
+    StepKind.REFUSED: N_("Sent back"),
+    StepKind.SUBMITTED: N_("Submitted to a leader"),
+    StepKind.DIRECTED: N_("Directed"),
+    StepKind.PROCESSED: N_("Work begun"),
+    StepKind.NOTED: N_("Note"),
+    StepKind.COMPLETED: N_("Done"),
+    StepKind.CHANGE_ACCEPTED: N_("Change accepted"),
+    StepKind.CHANGE_REFUSED: N_("Kept after a recall"),
+    StepKind.GIVEN_BACK: N_("Given back, every copy destroyed"),
+}
+PARTS: dict[Part, str] = {
+    Part.DIRECT: N_("to direct"),
+    Part.LEAD: N_("to lead"),
+    Part.COORDINATE: N_("to coordinate"),
+    Part.KNOW: N_("to know"),
+}
+ACTS: dict[Act, str] = {
+    Act.LOGGED_IN: N_("Logged in"),
+    Act.LOGIN_FAILED: N_("A login failed"),
+    Act.LOGGED_OUT: N_("Logged out"),
+    Act.PASSWORD_SET: N_("Password set"),
+    Act.SESSIONS_ENDED: N_("Other sessions ended"),
+    Act.INVITED: N_("Invited"),
+    Act.REVOKED: N_("Access ended"),
+    Act.WITHDRAWN: N_("Role withdrawn"),
+    Act.NAMED: N_("Name written"),
+    Act.REGISTERED: N_("Entered in the register"),
+    Act.REFUSED: N_("Sent back"),
+    Act.SUBMITTED: N_("Submitted to a leader"),
+    Act.DIRECTED: N_("Directed"),
+    Act.PROCESSED: N_("Work begun"),
+    Act.NOTED: N_("Note"),
+    Act.COMPLETED: N_("Done"),
+    Act.CHANGE_ACCEPTED: N_("Change accepted"),
+    Act.CHANGE_REFUSED: N_("Kept after a recall"),
+    Act.GIVEN_BACK: N_("Given back, every copy destroyed"),
+    Act.NUMBERS_RESERVED: N_("Numbers reserved"),
+    Act.ENTRY_WRITTEN: N_("Paper entered in the register"),
+    Act.ENTRY_CORRECTED: N_("Entry put right"),
+    Act.ENTRY_STRUCK: N_("Entry struck through"),
+    Act.BOOK_BEGUN: N_("Register begun"),
+    Act.BOOK_CLOSED: N_("Register closed"),
+    Act.EXPORTED: N_("Exported"),
+}
+REASONS: tuple[str, ...] = (
+    N_("Sent to the wrong unit"),
+    N_("Not our responsibility"),
+    N_("A file is missing or does not open"),
+    N_("Not in due form"),
+    N_("Not authentic as far as can be seen"),
+)
+"""Why a document is sent back; another reason is written."""
+ERRORS: dict[str, str] = {
+    "moved": N_("Somebody dealt with it meanwhile; look at it again."),
+    "state": N_("Its state does not allow that."),
+    "book": N_("The register does not allow that; look at it again."),
+    "busy": N_("The disk is full or busy; try again in a moment."),
+}
+"""What pages say of the gateway's errors."""

@@ -1,0 +1,32 @@
+"""``congvan desk``: the desk's own commands; its long-running one logs as every program does."""
+
+import typer
+
+from consumers.cli import desk
+from consumers.cli.options import DataDir
+
+__all__ = ["app"]
+
+app = desk.app
+
+
+@app.callback(invoke_without_command=True, epilog=desk.EPILOG)
+def begin(
+    context: typer.Context,
+    host: desk.Host = None,
+    port: desk.Port = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve the desk of the units of this machine's gateway until SIGTERM or Ctrl-C.
+
+    It works beside a running gateway, and while the line is down. Options win over the CONGVAN_DESK_* variables; the
+    gateway's data directory is CONGVAN_GATEWAY_DATA_DIR. The first person is let in by `congvan desk people invite`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from deploy.logs import configure_logs
+    from deploy.process import prepare
+
+    configure_logs(program="desk")
+    prepare()
+    desk.serve(host=host, port=port, data_dir=data_dir)

@@ -1,0 +1,17 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from consumers.spool import open_spool
+from support.desks import RunningDesk, let_in, running_desk
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[RunningDesk]:
+    """A desk of two units with people at one of them."""
+    spool = open_spool(tmp_path)
+    let_in(spool)
+    async with running_desk(spool) as running:
+        yield running
+    spool.close()

@@ -1,0 +1,111 @@
+"""The desk in Chromium: a clerk's morning by the keyboard, and every screen in eight ways without a serious fault."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from consumers.spool import books
+from consumers.spool.books import BookKey
+from consumers.spool.people import PEOPLE, DeskRole
+from router.pages.people import RoleGrant
+from schemas.clock import now_ms
+from schemas.dispatch import Urgency
+from schemas.register import BookKind
+from support.chromium import complaints_of, needs_chromium, running_chromium
+from support.deliveries import UNIT, came, inside
+from support.desks import RunningDesk, today
+from support.stories import PASSWORD
+
+pytestmark = needs_chromium
+YEAR = int(today()[:4])
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    async with running_chromium() as browser:
+        yield browser
+
+
+async def log_in(chromium: Browser, desk: RunningDesk, name: str, *, language: str = "vi", script: bool = True) -> Page:
+    context = await chromium.new_context(java_script_enabled=script)
+    await context.add_cookies([{"name": "congvan-language", "value": language, "url": desk.url}])
+    page = await context.new_page()
+    await page.goto(f"{desk.url}/desk/login")
+    await page.fill("#name", name)
+    await page.fill("#password", PASSWORD)
+    await page.press("#password", "Enter")
+    await expect(page.locator("nav.side")).to_be_visible()
+    await page.wait_for_load_state()
+    return page
+
+
+async def fill(desk: RunningDesk) -> dict[str, str]:
+    """Documents in every state, entries of every kind; the address of each screen."""
+    pdf = inside("Công điện.pdf", b"%PDF-1.4")
+    fresh = came(desk.spool, urgency=Urgency.EXPRESS, flash_text="Rét đậm từ ngày 23.", attachments=(pdf,))
+    entered, done = (came(desk.spool, seq=seq, notation=f"{seq}-CV/TU") for seq in (2, 3))
+    place = f"/registers/{UNIT}/incoming/{YEAR}"
+    async with desk.as_("hoa") as hoa, desk.as_("nam") as nam, desk.as_("lan") as lan:
+        for delivery in (entered, done):
+            await hoa.act(delivery, "register", day=today(), subject="Về việc phòng, chống rét", author="Tỉnh ủy")
+        await hoa.act(entered, "submit", leader="nam", words="Kính trình đồng chí")
+        await nam.act(done, "direct", lead="lan", know="hoa", instruction="Triển khai", until="2026-12-05")
+        await lan.act(done, "complete", answer="45-BC/ĐU")
+        await hoa.send(f"{place}/entries", day=today(), subject="Giấy mời", author="Huyện ủy", notation="7-GM/HU")
+        await hoa.send(f"{place}/3/correct", version=1, day=today(), subject="Giấy mời họp", reason="Ghi thiếu")
+        await hoa.send(f"{place}/reserve", count=1, reason="Chờ ký")
+    places = {
+        "today": "/",
+        "incoming": "/incoming",
+        "incoming-none": "/incoming?q=khong+co",
+        "document-new": f"/incoming/{fresh}",
+        "document-entered": f"/incoming/{entered}",
+        "document-done": f"/incoming/{done}",
+        "registers": "/registers",
+        "register": place,
+        "register-following": f"{place}?form=following",
+        "entry": f"{place}/3",
+        "journal": "/journal",
+        "people": "/people",
+        "help": "/help",
+        "sessions": "/sessions",
+        "nothing": "/incoming/01a203b4-534c-749d-ae46-f303c470a0de",
+    }
+    return {f"desk-{name}": f"{desk.url}/desk{path}" for name, path in places.items()}
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_every_screen_is_sound_and_fits_in_light_and_dark_wide_and_narrow(
+    desk: RunningDesk, chromium: Browser, language: str
+) -> None:
+    screens = await fill(desk)
+    with desk.spool.writing() as conn:
+        for role in DeskRole:
+            PEOPLE.invite(conn, "hoa", [RoleGrant(role, UNIT)], now_ms=now_ms())
+    page = await log_in(chromium, desk, "hoa", language=language)
+    assert await complaints_of(page, screens, language) == []
+
+
+async def test_an_urgent_document_is_registered_by_the_keyboard_alone(desk: RunningDesk, chromium: Browser) -> None:
+    came(desk.spool)
+    came(desk.spool, seq=2, notation="9-CĐ/TU", subject="Ứng phó mưa lũ", urgency=Urgency.EXPRESS)
+    page = await log_in(chromium, desk, "hoa")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text("9-CĐ/TU")
+    await page.focus("#author")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".title .state")).to_contain_text("Đã vào sổ")
+    with desk.spool.reading() as conn:
+        (entry,) = books.entries(conn, BookKey(UNIT, BookKind.INCOMING, YEAR))
+    assert entry.fields is not None
+    assert (entry.fields.subject, entry.fields.hour is not None) == ("Ứng phó mưa lũ", True)
+
+
+async def test_the_desk_works_without_javascript(desk: RunningDesk, chromium: Browser) -> None:
+    came(desk.spool)
+    page = await log_in(chromium, desk, "hoa", script=False)
+    await page.click("text=123-CV/TU")
+    await page.click("#register button.main")
+    await expect(page.locator(".title .state")).to_contain_text("Đã vào sổ")

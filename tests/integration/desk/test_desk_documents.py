@@ -1,0 +1,189 @@
+"""A document at the desk: registered, directed, processed, answered; sent back; recalled; two people on one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from consumers.reading.inbox import get_entry, receipts_of
+from consumers.spool import books, recalls
+from consumers.spool.books import BookKey
+from schemas.dispatch import Urgency
+from schemas.register import BookKind
+from schemas.states import Status
+from support.deliveries import UNIT, by_reference, came, inside
+from support.desks import RunningDesk, today
+
+FIELDS: dict[str, Any] = {"day": today(), "subject": "Về việc phòng, chống rét", "author": "Tỉnh ủy Lào Cai"}
+BOOK = BookKey(UNIT, BookKind.INCOMING, int(today()[:4]))
+
+
+def told(desk: RunningDesk, delivery: str) -> list[tuple[str, str, str]]:
+    """What the receipts of people say: state, person, reason."""
+    return [(item.status.value, item.person, item.reason) for item in receipts_of(desk.spool, delivery) if item.person]
+
+
+async def test_a_document_goes_through_the_hands_of_clerk_leader_and_staff(desk: RunningDesk) -> None:
+    delivery = came(desk.spool, urgency=Urgency.EXPRESS, flash_text="Rét đậm từ ngày 23.")
+    async with desk.as_("hoa") as hoa, desk.as_("nam") as nam, desk.as_("lan") as lan:
+        assert "Rét đậm từ ngày 23." in await hoa.text(f"/desk/incoming/{delivery}")
+        assert (await hoa.act(delivery, "register", number=1, **FIELDS)).status == 303
+        assert (await hoa.act(delivery, "submit", leader="nam", words="Kính trình")).status == 303
+        assert delivery in await nam.text("/desk/")
+        direction: dict[str, Any] = {
+            "lead": "lan",
+            "coordinate": ["hoa", "Công an xã"],
+            "know": "xem",
+            "until": "2026-12-05",
+        }
+        assert (await nam.act(delivery, "direct", instruction="Triển khai ngay", **direction)).status == 303
+        assert delivery not in (await nam.text("/desk/")).split('id="mine"')[1].split("</section>")[0]
+        page = await lan.text("/desk/")
+        assert delivery in page
+        page = await lan.text(f"/desk/incoming/{delivery}")
+        assert "Triển khai ngay" in page
+        assert "Công an xã" in page
+        assert (await lan.act(delivery, "process", words="Đang dự thảo")).status == 303
+        assert (await lan.act(delivery, "complete", answer="45-BC/ĐU", words="Đã xong")).status == 303
+        page = await hoa.text(f"/desk/incoming/{delivery}")
+        assert 'name="seen"' not in page, "nothing is left to be done"
+    assert told(desk, delivery) == [
+        ("registered", "Nguyễn Thị Hoa", ""),
+        ("assigned", "Trần Văn Nam", "Chủ trì: Lê Thị Lan"),
+        ("processing", "Lê Thị Lan", ""),
+        ("completed", "Lê Thị Lan", "Trả lời: 45-BC/ĐU"),
+    ]
+
+
+async def test_a_document_that_is_not_ours_goes_back_with_the_reason(desk: RunningDesk) -> None:
+    delivery = came(desk.spool)
+    async with desk.as_("hoa") as hoa:
+        assert (await hoa.act(delivery, "refuse")).status == 422
+        assert (await hoa.act(delivery, "refuse", reason="Gửi sai nơi nhận", other="của xã bên")).status == 303
+    assert told(desk, delivery) == [("refused", "Nguyễn Thị Hoa", "Gửi sai nơi nhận: của xã bên")]
+
+
+async def test_the_slower_of_two_clerks_sees_what_happened_and_nothing_of_theirs_is_done(desk: RunningDesk) -> None:
+    delivery = came(desk.spool)
+    async with desk.as_("hoa") as one, desk.as_("hoa") as other:
+        seen = await one.seen(delivery)
+        forms = [
+            one.act(delivery, "register", seen=seen, **FIELDS),
+            other.act(delivery, "refuse", seen=seen, reason="x"),
+        ]
+        answers = await asyncio.gather(*forms)
+        assert sorted(answer.status for answer in answers) == [303, 409]
+        slower = next(answer for answer in answers if answer.status == 409)
+        assert "Đã có người xử lý trong lúc này" in await slower.text()
+        again = await one.act(delivery, "register", seen=seen, **FIELDS)
+        assert again.status == 409, "the same form sent twice"
+    assert len(told(desk, delivery)) == 1
+
+
+async def test_whatever_clerks_click_at_once_every_document_gets_a_number_of_its_own_without_a_gap(
+    desk: RunningDesk,
+) -> None:
+    ids = [came(desk.spool, seq=seq, notation=f"{seq}-CV/TU") for seq in range(1, 13)]
+    async with desk.as_("hoa") as one, desk.as_("hoa") as other:
+        clicks = [browser.act(delivery, "register", **FIELDS) for delivery in ids for browser in (one, other)]
+        answers = await asyncio.gather(*clicks)
+    assert [answer.status for answer in answers].count(303) == len(ids)
+    with desk.spool.reading() as conn:
+        assert [entry.number for entry in books.entries(conn, BOOK)] == list(range(1, len(ids) + 1))
+    numbers = {receipt.register_number for delivery in ids for receipt in receipts_of(desk.spool, delivery)} - {""}
+    assert numbers == {str(number) for number in range(1, len(ids) + 1)}
+
+
+async def test_a_number_that_was_given_meanwhile_is_told(desk: RunningDesk) -> None:
+    first, second = came(desk.spool), came(desk.spool, seq=2, notation="124-CV/TU")
+    async with desk.as_("hoa") as hoa:
+        assert (await hoa.act(first, "register", number=1, **FIELDS)).status == 303
+        assert (await hoa.act(second, "register", number=1, **FIELDS)).status == 409
+        assert (await hoa.act(second, "register", number=2, **FIELDS)).status == 303
+
+
+async def test_the_same_number_of_the_same_author_is_pointed_out(desk: RunningDesk) -> None:
+    first, second = came(desk.spool), came(desk.spool, seq=2)
+    async with desk.as_("hoa") as hoa:
+        assert (await hoa.act(first, "register", notation="123-CV/TU", **FIELDS)).status == 303
+        page = await hoa.text(f"/desk/incoming/{second}")
+    assert "Đã có văn bản cùng số, ký hiệu và tác giả trong sổ" in page
+    assert 'value="Tỉnh ủy Lào Cai"' in page, "the author's name is as it was written for this issuer before"
+
+
+@pytest.mark.parametrize(("accept", "state"), [("true", Status.RECALLED), ("false", Status.CHANGE_REFUSED)])
+async def test_a_recall_is_answered(desk: RunningDesk, accept: str, state: Status) -> None:
+    delivery = came(desk.spool)
+    dispatch = get_entry(desk.spool, delivery).dispatch_id
+    with desk.spool.writing() as conn:
+        noted = recalls.Noted(unit=UNIT, by="0" * 32, notation="9-CV/TU", dispatch_ids=(dispatch,))
+        recalls.note(conn, [noted])
+        recalls.carry_out(conn, {(UNIT, dispatch)})
+    async with desk.as_("hoa") as hoa:
+        assert delivery in await hoa.text("/desk/?")
+        assert (await hoa.act(delivery, "recall", accept="false")).status == 422
+        assert (await hoa.act(delivery, "recall", accept=accept, reason="Đã thực hiện")).status == 303
+    assert get_entry(desk.spool, delivery).state is state
+
+
+async def test_documents_are_found_by_any_words_without_accents_and_by_what_they_need(desk: RunningDesk) -> None:
+    came(desk.spool, notation="1-CĐ/TU", subject="Công điện về ứng phó mưa lũ ở Đường Hồng")
+    entered = came(desk.spool, seq=2, notation="2-CV/TU", subject="Về việc phòng, chống rét")
+    async with desk.as_("hoa") as hoa:
+        await hoa.act(entered, "register", **FIELDS)
+        for asked, first, second in (
+            ("q=cong+dien", True, False),
+            ("q=duong+hong", True, False),
+            ("q=phong+1-cd", False, False),
+            ("q=RET+2-cv", False, True),
+            ("need=register", True, False),
+            ("need=work", False, True),
+            ("need=ended", False, False),
+            ("q=%25", False, False),
+        ):
+            page = await hoa.text(f"/desk/incoming?{asked}")
+            assert ("1-CĐ/TU" in page, "2-CV/TU" in page) == (first, second), asked
+        assert (await hoa.get("/desk/incoming?need=everything")).status == 422
+
+
+async def test_files_are_shown_or_saved_and_nothing_of_them_runs_as_our_page(desk: RunningDesk) -> None:
+    files = (
+        inside('Báo cáo "quý".html', b"<script>alert(1)</script>"),
+        inside("a.pdf", b"%PDF-1.4"),
+        by_reference("chưa có.docx", b"later"),
+    )
+    delivery = came(desk.spool, attachments=files)
+    async with desk.as_("hoa") as hoa:
+        page = await hoa.get(f"/desk/incoming/{delivery}/files/1")
+        assert (page.status, page.content_type) == (200, "application/octet-stream")
+        assert page.headers["content-disposition"].startswith("attachment; filename*=UTF-8''B%C3%A1o")
+        assert "sandbox" in page.headers["content-security-policy"]
+        shown = await hoa.get(f"/desk/incoming/{delivery}/files/2")
+        assert (shown.content_type, await shown.read()) == ("application/pdf", b"%PDF-1.4")
+        assert "script-src" not in shown.headers["content-security-policy"]
+        assert shown.headers["x-content-type-options"] == "nosniff"
+        assert (await hoa.get(f"/desk/incoming/{delivery}/files/3")).status == 404, "it has not come"
+        assert (await hoa.get(f"/desk/incoming/{delivery}/files/4")).status == 404
+        assert (await hoa.get(f"/desk/incoming/{delivery}/files/0")).status == 422
+
+
+async def test_what_cannot_be_read_says_which_field_and_changes_nothing(desk: RunningDesk) -> None:
+    delivery = came(desk.spool)
+    wrong: list[dict[str, Any]] = [
+        {"day": "hôm nay"},
+        {"day": "2026-13-01"},
+        {"number": "0"},
+        {"number": "9" * 30},
+        {"pages": "-1"},
+        {"hour": "25:00"},
+        {"subject": ""},
+        {"subject": "a" * 501},
+        {"author": "a\nb"},
+        {"note": "a" * 501},
+    ]
+    async with desk.as_("hoa") as hoa:
+        seen = await hoa.seen(delivery)
+        for fields in wrong:
+            answer = await hoa.act(delivery, "register", seen=seen, **(FIELDS | fields))
+            assert answer.status == 422, fields
+    assert told(desk, delivery) == []

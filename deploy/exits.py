@@ -44,7 +44,10 @@ _BY_CLASS: dict[str, tuple[ExitCode, str]] = {
     "BrokerError": (ExitCode.UNAVAILABLE, "`congvan doctor` checks the broker"),
     "OperationalError": (ExitCode.UNAVAILABLE, "`congvan doctor` checks the ledger"),
     "ClientConnectionError": (ExitCode.UNAVAILABLE, "is the router running? see CONGVAN_API_URL"),
-    "ModuleNotFoundError": (ExitCode.USAGE, "what is no gateway needs the libraries of `congvan[router]`"),
+    "ModuleNotFoundError": (
+        ExitCode.USAGE,
+        "what is no gateway needs the libraries of `congvan[router]`, a desk those of `congvan[desk]`",
+    ),
     "FileNotFoundError": (ExitCode.NOT_FOUND, ""),
     "ConnectionError": (ExitCode.UNAVAILABLE, ""),
     "TimeoutError": (ExitCode.UNAVAILABLE, ""),

@@ -22,6 +22,7 @@ lock() {
 }
 
 upgrade=("$@")
-lock dev --extra router --group dev
+lock dev --extra router --extra desk --group dev
 lock router --extra router --constraints deploy/requirements/dev.txt # one version of each everywhere
+lock desk --extra desk --constraints deploy/requirements/dev.txt
 lock gateway --constraints deploy/requirements/dev.txt

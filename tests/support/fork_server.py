@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, NoReturn
 PRELOADED = (
     *("deploy.main", "deploy.commands.router", "router.service"),
     *("deploy.commands.gateway", "consumers.gateway", "uvloop"),
+    *("deploy.commands.desk", "consumers.desk.service"),
 )
 _LARGEST_REQUEST = 1024 * 1024
 _OF_THE_INTERPRETER = ("PYTHON", "LD_", "FAKETIME", "MALLOC_")

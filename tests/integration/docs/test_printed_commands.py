@@ -28,7 +28,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"install -m 0644 deploy/rabbitmq/": "as above; tests/unit/deploy/test_thin_line_settings.py reads the file",
     r"python3 -m venv /opt|/opt/congvan/bin/pip": "tests/integration/packaging installs the wheel that way",
     r"useradd|usermod|install -d .*(/etc|/srv)/congvan|install -m 0600 /dev/null": "changes the machine's users",
-    r"CONGVAN_GATEWAY_\w+=\S+$": "a file of settings, not commands; tests/unit/deploy/test_settings_origin.py",
+    r"CONGVAN_(GATEWAY|DESK)_\w+=\S+$": "a file of settings, not commands; tests/unit/deploy/test_settings_origin.py",
     r"export CONGVAN_OIDC_": "tests/integration/console/test_console_provider_login.py has a provider",
 }
 """Printed commands that are run or checked at another place, and where."""
@@ -58,11 +58,13 @@ congvan send "${LETTER[@]}" --notation 129-CV/TU --kind recall --refers-to $ID -
 until congvan gateway inbox --state take_back_requested | grep -q 128-CĐ/TU; do :; done
 export CONGVAN_GATEWAY_ORIGIN_URL=$API CONGVAN_GATEWAY_TOKEN=$OPERATOR CONGVAN_GATEWAY_UNITS=LCA.02.05
 """
+DESK = "export CONGVAN_GATEWAY_DATA_DIR=~/.local/state/congvan/gateways/LCA CONGVAN_DESK_PORT=0\n"
 OPERATOR = "export CONGVAN_CONFIG=~/.local/state/congvan/congvan.toml\n"
 A_DISPATCH = "congvan send --issuer LCA.VP --to LCA.02.05 --notation 2-CV/VP --subject 'Thử nghiệm'\n"
 UPSTREAM = OPERATOR + 'TOKEN=$(congvan token create "issuer:LCA.#" --label upstream | grep -o "cv1[.]\\S*")\n'
 STAGES: Mapping[str, Page] = {
     "docs/how-to/console.md": Page(OPERATOR),
+    "docs/how-to/desk.md": Page(DESK),
     "docs/how-to/gateway.md": Page(GATEWAY),
     "docs/how-to/operator.md": Page(OPERATOR + A_DISPATCH),
     "docs/how-to/restore.md": Page(OPERATOR),
@@ -132,7 +134,7 @@ congvan() {
     local said code
     local words=("${@/#%ID/$ID}")
     case "$*" in
-    *--follow* | *--watch*)
+    *--follow* | *--watch* | desk)
         timeout --preserve-status --signal INT 4 "$(type -P congvan)" "${words[@]}"
         return
         ;;

@@ -32,6 +32,7 @@ def test_the_wheel_holds_schemas_migrations_and_the_example_but_no_large_files(w
         *ROOT.glob("router/ledger/migrations/**/*.py"),
         *ROOT.glob("consumers/spool/migrations/**/*"),
         *ROOT.glob("router/console/*/*"),
+        *ROOT.glob("consumers/desk/*/*"),
         *ROOT.glob("router/pages/*/*"),
         ROOT / "deploy/examples/lao-cai/units.csv",
         ROOT / "router/broker/_keeper.py",
@@ -43,16 +44,23 @@ def test_the_wheel_holds_schemas_migrations_and_the_example_but_no_large_files(w
     assert wheel.stat().st_size < 2_000_000
 
 
+def pip(programs: Path, *options: str | Path, cwd: Path) -> None:
+    """Install into an environment; what is not imported here need not be compiled."""
+    into = ("--python", programs / "python", "--quiet", "--disable-pip-version-check")
+    run(sys.executable, "-m", "pip", *into, "install", "--no-compile", *options, cwd=cwd)
+
+
+def add(programs: Path, parts: str, cwd: Path) -> None:
+    """Add what is pinned for some parts."""
+    pip(programs, "--require-hashes", "--requirement", ROOT / "deploy/requirements" / f"{parts}.txt", cwd=cwd)
+
+
 def install(wheel: Path, parts: str, into: Path) -> Path:
     """Make an environment of what is pinned for some parts and of the wheel alone; where its programs are."""
     venv.create(into)
-    programs = into / "bin"
-    # What is not imported here need not be compiled.
-    options = ("--quiet", "--disable-pip-version-check", "install", "--no-compile")
-    pip = (sys.executable, "-m", "pip", "--python", programs / "python", *options)
-    run(*pip, "--require-hashes", "--requirement", ROOT / "deploy/requirements" / f"{parts}.txt", cwd=into)
-    run(*pip, "--no-deps", wheel, cwd=into)
-    return programs
+    add(into / "bin", parts, into)
+    pip(into / "bin", "--no-deps", wheel, cwd=into)
+    return into / "bin"
 
 
 def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
@@ -64,8 +72,16 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
 
 
 _IMPORT_ALL = """
-import importlib, pkgutil, consumers
-for module in pkgutil.walk_packages(consumers.__path__, "consumers."):
+import importlib, pkgutil, sys, consumers
+with_desk = "desk" in sys.argv
+def walk(path, prefix):
+    for module in pkgutil.iter_modules(path, prefix):
+        if module.name == "consumers.desk" and not with_desk:
+            continue
+        yield module
+        if module.ispkg:
+            yield from walk(importlib.import_module(module.name).__path__, module.name + ".")
+for module in walk(consumers.__path__, "consumers."):
     if module.name != "consumers.spool.migrations.env":  # Alembic alone runs it
         importlib.import_module(module.name)
 print("all of them")
@@ -80,3 +96,8 @@ def test_a_gateway_works_without_the_routers_libraries(wheel: Path, tmp_path: Pa
     router = subprocess.run([programs / "congvan", "router"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert router.returncode == 2
     assert "congvan[router]" in router.stderr
+    desk = subprocess.run([programs / "congvan", "desk"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert desk.returncode == 2
+    assert "congvan[desk]" in desk.stderr
+    add(programs, "desk", tmp_path)
+    assert "all of them" in run(programs / "python", "-c", _IMPORT_ALL, "desk", cwd=tmp_path)

@@ -48,6 +48,22 @@ async def show_document(request: Request, services: Parts, viewer: Looking, deli
     return await _page(request, services, viewer, delivery_id)
 
 
+@router.get("/incoming/{delivery_id}/slip")
+async def show_slip(request: Request, services: Parts, viewer: Looking, delivery_id: str) -> Response:
+    """Phiếu giải quyết văn bản đến, with the stamp ĐẾN, to be printed."""
+    entry, descriptor = await _read(services, viewer, delivery_id)
+
+    def read(conn: Connection) -> dict[str, Any]:
+        _, _, pos = looked_at(conn, delivery_id, viewer.units())
+        entered = books.entry_of(conn, delivery_id)
+        fields = entered.fields if entered else None
+        arrived = "" if fields is None else " ".join(filter(None, (f"{fields.day:%d/%m/%Y}", fields.hour)))
+        number = "" if entered is None else str(entered.number)
+        return {"steps": handling.steps(conn, pos), "fields": fields, "arrived": arrived, "number": number}
+
+    return page(request, viewer, "slip.html", entry=entry, letter=descriptor, **await services.look(read))
+
+
 @router.post("/incoming/{delivery_id}/register")
 async def register(
     *,

@@ -9,6 +9,7 @@ from consumers.desk.access import Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists
 from consumers.reading.desk_lists import Need, Wanted
+from schemas.clock import now_ms
 
 MAX_WORDS = 200
 _AT_ONCE = 50
@@ -37,4 +38,14 @@ async def show_incoming(
 
     found = await services.look(read)
     asked = {"need": need.value if need else "", "q": q, "unit": unit if unit in units else ""}
-    return page(request, viewer, "incoming.html", asked=asked, needs=Need, units=units, **found)
+    return page(
+        request,
+        viewer,
+        "incoming.html",
+        asked=asked,
+        terms=services.terms,
+        now=now_ms(),
+        needs=Need,
+        units=units,
+        **found,
+    )

@@ -38,8 +38,17 @@ def page(
     environment = environment_of(preferences.language, services_of(request).calendar.zone)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     viewer = visitor if isinstance(visitor, Viewer) else None
-    who = viewer.card.full_name if viewer else ""
-    common = {"viewer": viewer, "who": who, "preferences": preferences, "here": here, "path": request.url.path}
+    who = viewer.card.full_name if viewer else visitor.person.name if visitor else ""
+    administers = viewer is not None and viewer.may(DeskRight.ADMINISTER)
+    common = {
+        "viewer": viewer,
+        "visitor": visitor,
+        "who": who,
+        "administers": administers,
+        "preferences": preferences,
+        "here": here,
+        "path": request.url.path,
+    }
     text = environment.get_template(template).render(common | context)
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
 

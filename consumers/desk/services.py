@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from consumers.spool import Spool
+from schemas.duties import Terms
 from schemas.working_calendar import WorkingCalendar
 
 T = TypeVar("T")
@@ -26,6 +27,11 @@ class DeskServices:
 
     spool: Spool
     calendar: WorkingCalendar
+
+    @property
+    def terms(self) -> Terms:
+        """By which deadlines are counted."""
+        return Terms(self.calendar)
 
     @property
     def zone(self) -> ZoneInfo:

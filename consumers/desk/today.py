@@ -29,6 +29,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
         clerks = viewer.units(DeskRight.REGISTER)
         return {
             "counts": desk_lists.count(conn, units),
+            "urgent": desk_lists.count_urgent(conn, clerks),
             "to_register": desk_lists.find(conn, Wanted(clerks, Need.REGISTER), limit=_MOST_ROWS),
             "to_answer": desk_lists.find(conn, Wanted(clerks, Need.ANSWER), limit=_MOST_ROWS),
             "tasks": _tasks(conn, viewer, units),
@@ -37,7 +38,17 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
     found = await services.look(read)
     line = line_now(services.spool.path.parent)
     on_their_way = [item for item in coming(services.spool, line) if item.entry.unit in units][:_MOST_ROWS]
-    return page(request, viewer, "today.html", line=line, coming=on_their_way, now=now_ms(), needs=Need, **found)
+    return page(
+        request,
+        viewer,
+        "today.html",
+        line=line,
+        coming=on_their_way,
+        terms=services.terms,
+        now=now_ms(),
+        needs=Need,
+        **found,
+    )
 
 
 def _tasks(conn: Connection, viewer: Viewer, units: tuple[str, ...]) -> list[tuple[InboxEntry, Task]]:

@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, text
 
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.models import book, book_entry, book_version, inbox, letter
+from schemas.dispatch import Urgency
+from schemas.duties import Course, Owed, Terms, owed
 from schemas.states import ENDED, Status
 from schemas.text import fold
 
@@ -46,6 +48,11 @@ class DeskRow:
     entry: InboxEntry
     number: int | None
     year: int | None
+
+    def owed(self, terms: Terms) -> Owed | None:
+        """Whose turn it is and until when, by the decree; None: nobody's, it has ended."""
+        course = Course(self.entry.state, self.entry.state_at, Urgency(self.entry.urgency))
+        return next(iter(owed(course, terms)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,13 @@ def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
     rows = select(inbox.c.state, func.count()).where(inbox.c.unit.in_(units)).group_by(inbox.c.state)
     by_state = {Status(row[0]): row[1] for row in conn.execute(rows)}
     return {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
+
+
+def count_urgent(conn: Connection, units: Collection[str]) -> int:
+    """How many urgent documents of units are not registered, those on their way among them."""
+    waiting = inbox.c.state.in_([Status.TAKEN.value, Status.ARRIVED.value])
+    urgent = inbox.c.urgency > Urgency.NORMAL.value
+    return conn.scalar(select(func.count()).where(inbox.c.unit.in_(units), waiting, urgent)) or 0
 
 
 def issuers_words(conn: Connection, unit: str, issuer: str) -> str:

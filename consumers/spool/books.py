@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.errors import BookError, UnknownEntryError
@@ -281,6 +281,17 @@ def get_entry(conn: Connection, key: BookKey, number: int) -> Entry:
     for found in entries(conn, key, number, number):
         return found
     raise _no_number(key, number)
+
+
+def entry_of(conn: Connection, delivery_id: str) -> Entry | None:
+    """Where a document stands in a register now; None: nowhere."""
+    columns = book.c.pos, book.c.unit, book.c.kind, book.c.year, book.c.name, book_entry.c.number
+    here = book_entry.c.delivery_id == delivery_id, text("book_entry.state = 'entered'")
+    row = conn.execute(select(*columns).join(book_entry, book_entry.c.book_pos == book.c.pos).where(*here)).first()
+    if row is None:
+        return None
+    key = BookKey(row.unit, BookKind(row.kind), row.year, row.name)
+    return next(_entries(conn, key, row.pos, row.number, row.number))
 
 
 def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notation: str) -> list[tuple[int, int]]:

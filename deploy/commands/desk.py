@@ -19,8 +19,9 @@ def begin(
 ) -> None:
     """Serve the pages of a unit's clerk, leaders and staff.
 
-    They are those of the units of this machine's gateway, until SIGTERM or Ctrl-C. The desk works beside a running gateway, and while the line is down. Options win over the CONGVAN_DESK_* variables; the
-    gateway's data directory is CONGVAN_GATEWAY_DATA_DIR. The first person is let in by `congvan desk people invite`.
+    They are those of the units of this machine's gateway, until SIGTERM or Ctrl-C. The desk works beside a running
+    gateway, and while the line is down. Options win over the CONGVAN_DESK_* variables; the gateway's data directory is
+    CONGVAN_GATEWAY_DATA_DIR. The first person is let in by `congvan desk people invite`.
     """
     if context.invoked_subcommand is not None:
         return

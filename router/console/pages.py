@@ -50,7 +50,14 @@ def page(
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     viewer = visitor and viewer_for(visitor)
     who = visitor.person.name if visitor else ""
-    common = {"viewer": viewer, "who": who, "preferences": preferences, "here": here, "path": request.url.path}
+    common = {
+        "viewer": viewer,
+        "visitor": visitor,
+        "who": who,
+        "preferences": preferences,
+        "here": here,
+        "path": request.url.path,
+    }
     text = environment.get_template(template).render(common | context)
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
 

@@ -62,6 +62,8 @@ async def fill(desk: RunningDesk) -> dict[str, str]:
         "document-new": f"/incoming/{fresh}",
         "document-entered": f"/incoming/{entered}",
         "document-done": f"/incoming/{done}",
+        "slip": f"/incoming/{done}/slip",
+        "line": "/line",
         "registers": "/registers",
         "register": place,
         "register-following": f"{place}?form=following",
@@ -101,6 +103,20 @@ async def test_an_urgent_document_is_registered_by_the_keyboard_alone(desk: Runn
         (entry,) = books.entries(conn, BookKey(UNIT, BookKind.INCOMING, YEAR))
     assert entry.fields is not None
     assert (entry.fields.subject, entry.fields.hour is not None) == ("Ứng phó mưa lũ", True)
+
+
+async def test_the_title_counts_what_is_urgent_and_a_sound_is_off_until_somebody_wants_it(
+    desk: RunningDesk, chromium: Browser
+) -> None:
+    page = await log_in(chromium, desk, "hoa")
+    await expect(page).to_have_title("Hôm nay · congvan")
+    came(desk.spool, notation="9-CĐ/TU", urgency=Urgency.EXPRESS)
+    await page.evaluate("htmx.ajax('GET', location.pathname, {target: '#now', select: '#now', swap: 'outerHTML'})")
+    await expect(page).to_have_title("(1) Hôm nay · congvan")
+    sound = page.locator("[data-sound]")
+    await expect(sound).to_have_attribute("aria-pressed", "false")
+    await sound.click()
+    await expect(sound).to_have_attribute("aria-pressed", "true")
 
 
 async def test_the_desk_works_without_javascript(desk: RunningDesk, chromium: Browser) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import books, recalls
 from consumers.spool.books import BookKey
+from consumers.status import status_path
+from schemas.clock import iso, now_ms
 from schemas.dispatch import Urgency
 from schemas.register import BookKind
 from schemas.states import Status
@@ -144,6 +147,39 @@ async def test_documents_are_found_by_any_words_without_accents_and_by_what_they
             page = await hoa.text(f"/desk/incoming?{asked}")
             assert ("1-CĐ/TU" in page, "2-CV/TU" in page) == (first, second), asked
         assert (await hoa.get("/desk/incoming?need=everything")).status == 422
+
+
+async def test_the_slip_has_the_stamp_and_what_was_said(desk: RunningDesk) -> None:
+    delivery = came(desk.spool, urgency=Urgency.EXPRESS)
+    async with desk.as_("hoa") as hoa, desk.as_("nam") as nam:
+        await hoa.act(delivery, "register", hour="08:30", recipients="Văn phòng", file_number="12/2026", **FIELDS)
+        await nam.act(delivery, "direct", lead="lan", instruction="Triển khai ngay", until="2026-12-05")
+        page = await hoa.text(f"/desk/incoming/{delivery}/slip")
+    for words in ("PHIẾU GIẢI QUYẾT VĂN BẢN ĐẾN", "ĐẾN", "08:30", "12/2026", "Tỉnh ủy Lào Cai"):
+        assert words in page, words
+    for words in ("Chủ trì: Lê Thị Lan.", "Hạn: 05/12/2026.", "Triển khai ngay"):
+        assert words in page, words
+
+
+async def test_what_is_late_by_the_decree_is_marked(desk: RunningDesk) -> None:
+    came(desk.spool)
+    async with desk.as_("hoa") as hoa:
+        assert "quá hạn" not in await hoa.text("/desk/incoming")
+        with desk.spool.writing() as conn:
+            conn.exec_driver_sql("UPDATE inbox SET state_at = state_at - 30 * 86400000")
+        assert "quá hạn" in await hoa.text("/desk/incoming")
+
+
+async def test_the_line_is_told_as_the_gateway_last_said(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa:
+        assert "không chạy" in await hoa.text("/desk/line")
+        told = {"at": iso(now_ms()), "line": "up", "line_rate": 4200, "waiting": 7, "version": "0.1.0"}
+        status_path(desk.spool.path.parent).write_bytes(orjson.dumps(told))
+        page = await hoa.text("/desk/line")
+        assert "Đường truyền đang hoạt động" in page
+        assert "33,6 kbit/s" in page
+        status_path(desk.spool.path.parent).write_bytes(orjson.dumps(told | {"line": "down"}))
+        assert "Đang mất kết nối" in await hoa.text("/desk/line")
 
 
 async def test_files_are_shown_or_saved_and_nothing_of_them_runs_as_our_page(desk: RunningDesk) -> None:

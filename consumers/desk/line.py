@@ -1,0 +1,32 @@
+"""Đường truyền: how the line stands, what waits to come and to go, what to do when it is down."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from consumers.desk.access import Looking, Parts
+from consumers.desk.pages import page
+from consumers.reading.coming import LineNow, line_now
+from consumers.status import status_path
+
+router = APIRouter()
+
+
+@router.get("/line")
+async def show_line(request: Request, services: Parts, viewer: Looking) -> Response:
+    """What the gateway last said of itself, and the room on the disk."""
+    directory = services.spool.path.parent
+    standing, line, free = await asyncio.to_thread(_read, directory)
+    return page(request, viewer, "line.html", standing=standing, line=line, free=free)
+
+
+def _read(directory: Path) -> tuple[dict[str, Any], LineNow, int]:
+    try:
+        standing = orjson.loads(status_path(directory).read_bytes())
+    except (OSError, ValueError):
+        standing = {}
+    return standing, line_now(directory), shutil.disk_usage(directory).free

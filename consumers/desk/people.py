@@ -17,7 +17,6 @@ from router.pages.language import N_
 from router.pages.people import PersonRow, RoleGrant
 from router.pages.people.persons import INVITED_FOR_MS, check_name
 from schemas.clock import now_ms
-from schemas.codes import covers
 from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
@@ -132,13 +131,7 @@ def _require_administered(conn: Connection, viewer: Viewer, login: str) -> None:
 
 
 def _is_administered(viewer: Viewer, row: PersonRow) -> bool:
-    administered = viewer.person.patterns(DeskRight.ADMINISTER)
-    return all(any(_covers(pattern, grant.pattern) for pattern in administered) for grant in row.person.grants)
-
-
-def _covers(pattern: str, granted: str) -> bool:
-    whole = granted.endswith(".#") and not pattern.endswith(".#")
-    return not whole and covers(pattern, granted.removesuffix(".#"))
+    return viewer.person.may_all(DeskRight.ADMINISTER, row.person.grants)
 
 
 def _note(conn: Connection, viewer: Viewer, act: Act, unit: str, login: str, *, detail: str = "") -> None:

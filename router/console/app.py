@@ -15,6 +15,7 @@ from router.console import (
     live,
     log,
     overview,
+    people,
     provider_login,
     redrives,
     search,
@@ -67,7 +68,7 @@ PARTS = (
         unit,
         lines,
     ),
-    *(stuck, care, views, redrives, statistics, search, audit, tokens, sheets, help),
+    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, help),
 )
 LABELS = {
     "reason": N_("Why?"),

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, select
 from router.ledger.models import people_tables as tables
 from router.ledger.scope import Scope
 from router.pages import people
-from router.pages.people import People, Person, Sessions, Throttle
-from schemas.codes import covers
+from router.pages.people import People, Person, Sessions, Throttle, includes
 
 
 class PersonRole(StrEnum):
@@ -59,7 +58,7 @@ def scope_of(person: Person, right: Right = Right.SEE) -> Scope:
 def reach_of(person: Person) -> frozenset[str]:
     """The units that a person sees, in as few patterns as can be: who has the same reach sees the same."""
     seen = person.patterns(Right.SEE)
-    return frozenset(some for some in seen if not any(other != some and _includes(other, some) for other in seen))
+    return frozenset(some for some in seen if not any(other != some and includes(other, some) for other in seen))
 
 
 def of_same_reach(conn: Connection, person: Person) -> list[str]:
@@ -70,8 +69,3 @@ def of_same_reach(conn: Connection, person: Person) -> list[str]:
     names = list(conn.scalars(good))
     granted = PEOPLE.grants(conn, names)
     return [name for name in names if reach_of(Person(name, granted[name])) == reach]
-
-
-def _includes(pattern: str, other: str) -> bool:
-    """Whether all units of another pattern are of this one."""
-    return pattern.endswith(".#") and covers(pattern, other.removesuffix(".#"))

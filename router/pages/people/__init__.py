@@ -4,7 +4,7 @@ A part of the page kit: it knows the tables that a program gives it (:func:`peop
 """
 
 from router.pages.people.persons import People, PersonRow
-from router.pages.people.roles import Person, Right, RoleGrant
+from router.pages.people.roles import Person, Right, RoleGrant, includes
 from router.pages.people.sessions import SessionRow, Sessions
 from router.pages.people.tables import PeopleTables, people_tables
 from router.pages.people.throttle import Attempt, Throttle
@@ -20,5 +20,6 @@ __all__ = [
     "SessionRow",
     "Sessions",
     "Throttle",
+    "includes",
     "people_tables",
 ]

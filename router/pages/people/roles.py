@@ -1,6 +1,6 @@
 """What a person was granted: roles on units, and what a program's rights ask of them. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,7 +42,21 @@ class Person:
         """Whether the person has a right on a unit."""
         return any(covers(pattern, unit) for pattern in self.patterns(right))
 
+    def may_all(self, right: Right, grants: Iterable[RoleGrant]) -> bool:
+        """Whether the person has a right on all units of some grants."""
+        own = self.patterns(right)
+        return all(any(includes(pattern, grant.pattern) for pattern in own) for grant in grants)
+
     @property
     def home(self) -> str:
         """The unit under which the person's own doings are noted; empty when nothing is granted."""
         return self.grants[0].pattern.removesuffix(".#") if self.grants else ""
+
+
+def includes(pattern: str, other: str) -> bool:
+    """Whether all units of another pattern are of this one.
+
+    >>> includes("LCA.#", "LCA.02.#"), includes("LCA.02", "LCA.02"), includes("LCA.02", "LCA.02.#")
+    (True, True, False)
+    """
+    return pattern == other or (pattern.endswith(".#") and covers(pattern, other.removesuffix(".#")))

@@ -90,6 +90,7 @@ def screens(console: Console) -> dict[str, str]:
         "tokens": "/tokens",
         "token": f"/tokens/one?name={make_account(console)}",
         "sessions": "/sessions",
+        "people": "/people",
         "redrive": "/redrives/new?q=is:parked",
         "redrives": "/redrives",
         "redrive-job": f"/redrives/{begin_redrive(console)}",

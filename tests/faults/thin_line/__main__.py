@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -38,10 +39,23 @@ def main() -> int:
     seeds = range(options.first, options.first + options.runs)
     batches = [seeds[at : at + BATCH] for at in range(0, len(seeds), BATCH)]
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), log_to_stderr) as pool:
-        found = chain.from_iterable(pool.map(run_batch, batches))
-        counts = [show(count, as_json=options.json) for count in found]
+        running = [pool.submit(run_batch, batch) for batch in batches]
+        counts = [
+            show(count, as_json=options.json)
+            for batch, one in zip(batches, running, strict=True)
+            for count in settled(batch, one)
+        ]
     print(summary(counts), file=sys.stderr)
-    return 0 if all(count.clean for count in counts) else 1
+    return 0 if len(counts) == options.runs and all(count.clean for count in counts) else 1
+
+
+def settled(seeds: Sequence[int], running: Future[list[Count]]) -> list[Count]:
+    """Wait for a batch; one that comes to no end keeps no other from being run."""
+    if (error := running.exception()) is not None:
+        print(f"the batch of seeds {seeds[0]} to {seeds[-1]} came to no end", file=sys.stderr)
+        traceback.print_exception(error)
+        return []
+    return running.result()
 
 
 def run_crowd() -> int:

@@ -206,7 +206,7 @@ async def test_roles_open_what_they_are_for_and_nothing_else(console: Console) -
         async with console.as_(name) as browser:
             assert (await browser.get("/console/audit")).status == audit
             assert (await browser.get("/console/redrives/new?q=is:parked")).status == redrive
-            form = {"csrf": await browser.csrf(), "q": "unit:LCA.02.#", "cut": str(now_ms()), "token": new_id()}
+            form = {"csrf": await browser.csrf(), "q": "unit:LCA.02.#", "cut": str(now_ms()), "once": new_id()}
             made = await browser.post("/console/redrives", None, **form, pace="hand", reason="x")
             assert made.status == redrive
             assert ('href="/console/audit"' in await browser.text("/console/")) == (audit == 200)

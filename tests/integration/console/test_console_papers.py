@@ -36,7 +36,7 @@ async def table(console: Console, name: str, path: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", LISTS)
 async def test_every_list_is_exported_in_words_with_one_named_zone(console: Console, name: str) -> None:
     async with console.as_("admin") as admin:
-        fields = {"csrf": await admin.csrf(), "q": "state:parked", "cut": str(now_ms()), "token": new_id()}
+        fields = {"csrf": await admin.csrf(), "q": "state:parked", "cut": str(now_ms()), "once": new_id()}
         made = await admin.post("/console/redrives", None, **fields, pace="hand", reason="đĩa đã được dọn")
         assert made.status == 303
         page = {"documents": "search"}.get(name, name)
@@ -130,7 +130,7 @@ async def test_a_number_that_a_unit_gave_twice_is_marked_on_both_certificates(co
 
 async def test_one_redrive_is_one_row_of_the_audit_that_opens(console: Console) -> None:
     async with console.as_("admin") as admin:
-        fields = {"csrf": await admin.csrf(), "q": "state:parked", "cut": str(now_ms()), "token": new_id()}
+        fields = {"csrf": await admin.csrf(), "q": "state:parked", "cut": str(now_ms()), "once": new_id()}
         await admin.post("/console/redrives", None, **fields, pace="rate", per_minute="6000", reason="đĩa đã được dọn")
 
         async def is_folded() -> bool:

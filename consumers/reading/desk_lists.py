@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, text
 
+from consumers.reading.handling import IN_WORK
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.models import book, book_entry, book_version, inbox, letter
 from schemas.dispatch import Urgency
@@ -34,7 +35,7 @@ class Need(StrEnum):
 STATES: dict[Need, tuple[Status, ...]] = {
     Need.REGISTER: (Status.ARRIVED,),
     Need.ANSWER: (Status.TAKE_BACK_REQUESTED,),
-    Need.WORK: (Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED),
+    Need.WORK: tuple(sorted(IN_WORK)),
     Need.COMING: (Status.TAKEN, Status.PARKED),
     Need.ENDED: tuple(sorted(ENDED)),
 }

@@ -24,6 +24,8 @@ from schemas.register import BookKind, RegisterFields
 from schemas.states import Status, require
 
 T = TypeVar("T")
+IN_WORK = frozenset({Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED})
+"""Between its registration and its end, as people deal with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,7 @@ def _do(spool: Spool, looked: Looked, by: By, act: Callable[[_Open], T]) -> T:
 
 
 def _require_in_work(entry: InboxEntry) -> None:
-    if entry.state not in {Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED}:
+    if entry.state not in IN_WORK:
         raise TransitionError(f"{entry.notation} is {entry.state}; it is dealt with between registration and its end")
 
 

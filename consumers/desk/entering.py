@@ -1,0 +1,186 @@
+"""What a clerk writes into the registers by hand: paper, reserved numbers, corrections, strikes, begin and end."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.fields import fields_of
+from consumers.desk.pages import link
+from consumers.desk.registers import PLACE, Key, Number, note
+from consumers.spool import books
+from consumers.spool.books import BookKey, EntryAuthor
+from consumers.spool.journal import Act
+from consumers.spool.people import DeskRight
+from schemas.clock import Day, now_ms
+from schemas.dispatch import Urgency
+from schemas.register import BookKind
+from schemas.text import OneLine
+
+_SEE_OTHER = 303
+router = APIRouter(prefix=PLACE)
+Version = Annotated[int, Form(ge=1)]
+Text = Annotated[OneLine, Form(max_length=500)]
+Short = Annotated[OneLine, Form(max_length=200)]
+Notation = Annotated[OneLine, Form(max_length=100)]
+OptionalDay = Annotated[Day | None, Form()]
+
+
+async def own_key(viewer: Looking, key: Key) -> BookKey:
+    """The book, for a clerk of its unit.
+
+    Raises:
+        DeskForbiddenError: the person is none.
+    """
+    viewer.require(DeskRight.REGISTER, key.unit)
+    return key
+
+
+OwnKey = Annotated[BookKey, Depends(own_key)]
+
+
+@router.post("/entries")
+async def write_entry(
+    *,
+    services: Parts,
+    viewer: Looking,
+    key: OwnKey,
+    day: Annotated[Day, Form()],
+    subject: Text,
+    number: Annotated[int | None, Form(ge=1, le=books.MAX_NUMBER)] = None,
+    author: Short = "",
+    notation: Notation = "",
+    issued_on: OptionalDay = None,
+    type: Short = "",  # noqa: A002 - the field's name
+    signer: Short = "",
+    recipients: Text = "",
+    urgency: Annotated[Urgency, Form()] = Urgency.NORMAL,
+    due: OptionalDay = None,
+    note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
+) -> Response:
+    """Enter what did not come by the line: paper, in the same series; what came in the book of the day's year."""
+    fields = fields_of(
+        day=day,
+        subject=subject,
+        author=author,
+        notation=notation,
+        issued_on=issued_on,
+        type=type,
+        signer=signer,
+        recipients=recipients,
+        urgency=urgency,
+        due=due,
+        note=note_,
+    )
+    place = BookKey(key.unit, key.kind, day.year, key.name) if key.kind is BookKind.INCOMING else key
+
+    def act(conn: Connection) -> None:
+        given = books.enter(conn, place, fields, _author(viewer), number=number)
+        note(conn, viewer, place, Act.ENTRY_WRITTEN, given)
+
+    await services.change(act)
+    return _back(place)
+
+
+@router.post("/reserve")
+async def reserve(
+    *,
+    services: Parts,
+    viewer: Looking,
+    key: OwnKey,
+    count: Annotated[int, Form(ge=1, le=books.MAX_RESERVED)] = 1,
+    reason: Text = "",
+) -> Response:
+    """Take the next numbers for documents that are still to come."""
+
+    def act(conn: Connection) -> None:
+        numbers = books.reserve(conn, key, count, _author(viewer, reason))
+        note(conn, viewer, key, Act.NUMBERS_RESERVED, *numbers)
+
+    await services.change(act)
+    return _back(key)
+
+
+@router.post("/begin")
+async def begin(
+    services: Parts, viewer: Looking, key: OwnKey, first: Annotated[int, Form(ge=1, le=books.MAX_NUMBER)]
+) -> Response:
+    """Begin a book with a number of its own, as when a year's first ones stand on paper."""
+
+    def act(conn: Connection) -> None:
+        books.begin(conn, key, first)
+        note(conn, viewer, key, Act.BOOK_BEGUN, first)
+
+    await services.change(act)
+    return _back(key)
+
+
+@router.post("/close")
+async def close(services: Parts, viewer: Looking, key: OwnKey) -> Response:
+    """Khóa sổ: nothing in it changes from then on."""
+
+    def act(conn: Connection) -> None:
+        books.close(conn, key, _author(viewer))
+        note(conn, viewer, key, Act.BOOK_CLOSED)
+
+    await services.change(act)
+    return _back(key)
+
+
+@router.post("/{number}/correct")
+async def correct(
+    *,
+    services: Parts,
+    viewer: Looking,
+    key: OwnKey,
+    number: Number,
+    version: Version,
+    day: Annotated[Day, Form()],
+    subject: Text,
+    reason: Text = "",
+    author: Short = "",
+    notation: Notation = "",
+    issued_on: OptionalDay = None,
+    type: Short = "",  # noqa: A002 - the field's name
+    signer: Short = "",
+    recipients: Text = "",
+    due: OptionalDay = None,
+    note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
+) -> Response:
+    """Put an entry right; what it said before stays readable."""
+    said = {"day": day, "subject": subject, "author": author, "notation": notation, "issued_on": issued_on}
+    said |= {"type": type, "signer": signer, "recipients": recipients, "due": due, "note": note_}
+
+    def act(conn: Connection) -> None:
+        before = books.get_entry(conn, key, number).fields
+        fields = fields_of(**((before.model_dump() if before else {}) | said))
+        books.correct(conn, key, number, fields, _author(viewer, reason), version=version)
+        note(conn, viewer, key, Act.ENTRY_CORRECTED, number, reason=reason)
+
+    await services.change(act)
+    return _back(key, number)
+
+
+@router.post("/{number}/strike")
+async def strike(
+    *, services: Parts, viewer: Looking, key: OwnKey, number: Number, version: Version, reason: Text = ""
+) -> Response:
+    """Strike an entry through; its number is never given again."""
+
+    def act(conn: Connection) -> None:
+        books.strike(conn, key, number, _author(viewer, reason), version=version)
+        note(conn, viewer, key, Act.ENTRY_STRUCK, number, reason=reason)
+
+    await services.change(act)
+    return _back(key, number)
+
+
+def _author(viewer: Viewer, reason: str = "") -> EntryAuthor:
+    return EntryAuthor(viewer.card.full_name, now_ms(), viewer.card.department, reason)
+
+
+def _back(key: BookKey, number: int | None = None) -> Response:
+    place = f"/registers/{key.unit}/{key.kind.value}/{key.year}" + ("" if number is None else f"/{number}")
+    return RedirectResponse(link(place, name=key.name), _SEE_OTHER)

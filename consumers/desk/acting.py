@@ -16,7 +16,7 @@ from consumers.desk.services import DeskServices
 from consumers.errors import DocumentMovedError
 from consumers.reading import handling as acts
 from consumers.reading.handling import By, Direction, Looked
-from consumers.spool import books, handling
+from consumers.spool import book_entries, handling
 from consumers.spool.people import DeskRight, cards, holders
 from router.pages.language import N_
 from schemas.clock import Day
@@ -82,7 +82,7 @@ async def register(
     form: ThisForm,
     day: Annotated[Day, Form()],
     subject: Long,
-    number: Annotated[int | None, Form(ge=1, le=books.MAX_NUMBER)] = None,
+    number: Annotated[int | None, Form(ge=1, le=book_entries.MAX_NUMBER)] = None,
     hour: Annotated[str, Form(max_length=5)] = "",
     author: Line = "",
     notation: Annotated[OneLine, Form(max_length=100)] = "",

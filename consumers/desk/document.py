@@ -14,8 +14,8 @@ from consumers.desk.words import REASONS
 from consumers.reading import desk_lists
 from consumers.reading.handling import IN_WORK, looked_at
 from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
-from consumers.spool import books, handling
-from consumers.spool.books import BookKey
+from consumers.spool import book_entries, handling
+from consumers.spool.book_entries import BookKey
 from consumers.spool.people import DeskRight, holders
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Urgency
@@ -38,7 +38,7 @@ async def show_slip(request: Request, services: Parts, viewer: Looking, delivery
 
     def read(conn: Connection) -> dict[str, Any]:
         _, _, pos = looked_at(conn, delivery_id, viewer.units())
-        entered = books.entry_of(conn, delivery_id)
+        entered = book_entries.entry_of(conn, delivery_id)
         fields = entered.fields if entered else None
         arrived = "" if fields is None else " ".join(filter(None, (f"{fields.day:%d/%m/%Y}", fields.hour)))
         number = "" if entered is None else str(entered.number)
@@ -80,8 +80,8 @@ def _look(
         "entry": entry,
         "looked": looked,
         "steps": handling.steps(conn, pos),
-        "number": books.next_number(conn, BookKey(entry.unit, BookKind.INCOMING, today.year)),
-        "before": books.same_before(conn, entry.unit, BookKind.INCOMING, author, entry.notation),
+        "number": book_entries.next_number(conn, BookKey(entry.unit, BookKind.INCOMING, today.year)),
+        "before": book_entries.same_before(conn, entry.unit, BookKind.INCOMING, author, entry.notation),
         "fields": from_letter(letter, day=today, author=author, timezone=zone, hour=_hour(services, entry)),
         "leaders": holders(conn, entry.unit, DeskRight.DIRECT),
         "workers": holders(conn, entry.unit, DeskRight.PROCESS),

@@ -10,8 +10,8 @@ from consumers.desk.access import Looking, Parts, Viewer
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.registers import PLACE, Key, Number, note
-from consumers.spool import books
-from consumers.spool.books import BookKey, EntryAuthor
+from consumers.spool import book_entries, books
+from consumers.spool.book_entries import BookKey, EntryAuthor
 from consumers.spool.journal import Act
 from consumers.spool.people import DeskRight
 from schemas.clock import Day, now_ms
@@ -49,7 +49,7 @@ async def write_entry(
     key: OwnKey,
     day: Annotated[Day, Form()],
     subject: Text,
-    number: Annotated[int | None, Form(ge=1, le=books.MAX_NUMBER)] = None,
+    number: Annotated[int | None, Form(ge=1, le=book_entries.MAX_NUMBER)] = None,
     author: Short = "",
     notation: Notation = "",
     issued_on: OptionalDay = None,
@@ -105,7 +105,7 @@ async def reserve(
 
 @router.post("/begin")
 async def begin(
-    services: Parts, viewer: Looking, key: OwnKey, first: Annotated[int, Form(ge=1, le=books.MAX_NUMBER)]
+    services: Parts, viewer: Looking, key: OwnKey, first: Annotated[int, Form(ge=1, le=book_entries.MAX_NUMBER)]
 ) -> Response:
     """Begin a book with a number of its own, as when a year's first ones stand on paper."""
 
@@ -154,7 +154,7 @@ async def correct(
     said |= {"type": type, "signer": signer, "recipients": recipients, "due": due, "note": note_}
 
     def act(conn: Connection) -> None:
-        before = books.get_entry(conn, key, number).fields
+        before = book_entries.get_entry(conn, key, number).fields
         fields = fields_of(**((before.model_dump() if before else {}) | said))
         books.correct(conn, key, number, fields, _author(viewer, reason), version=version)
         note(conn, viewer, key, Act.ENTRY_CORRECTED, number, reason=reason)

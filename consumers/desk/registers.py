@@ -9,8 +9,8 @@ from consumers.desk.access import Looking, Parts, Viewer
 from consumers.desk.pages import page
 from consumers.desk.workbook import workbook
 from consumers.reading.registers import Form, headings, rows
-from consumers.spool import books, journal
-from consumers.spool.books import Book, BookKey, Entry
+from consumers.spool import book_entries, journal
+from consumers.spool.book_entries import Book, BookKey, Entry
 from consumers.spool.journal import Act, JournalEntry
 from consumers.spool.people import DeskRight
 from router.pages.preferences import Preferences
@@ -26,9 +26,9 @@ _SEPARATORS = {"comma": Separator.COMMA, "semicolon": Separator.SEMICOLON}
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 router = APIRouter()
 of_book = APIRouter(prefix=PLACE)
-First = Annotated[int, Query(ge=1, le=books.MAX_NUMBER)]
-Last = Annotated[int, Query(ge=0, le=books.MAX_NUMBER)]
-Number = Annotated[int, Path(ge=1, le=books.MAX_NUMBER)]
+First = Annotated[int, Query(ge=1, le=book_entries.MAX_NUMBER)]
+Last = Annotated[int, Query(ge=0, le=book_entries.MAX_NUMBER)]
+Number = Annotated[int, Path(ge=1, le=book_entries.MAX_NUMBER)]
 
 
 async def key_of(
@@ -54,7 +54,7 @@ Key = Annotated[BookKey, Depends(key_of)]
 async def show_registers(request: Request, services: Parts, viewer: Looking) -> Response:
     """The books of the person's units."""
     units = viewer.units()
-    found = await services.look(lambda conn: [book for unit in units for book in books.books(conn, unit)])
+    found = await services.look(lambda conn: [book for unit in units for book in book_entries.books(conn, unit)])
     return page(request, viewer, "registers.html", books=found, units=units, today=services.today)
 
 
@@ -73,10 +73,10 @@ async def show_register(
     shown = form or Form(key.kind.value)
 
     def read(conn: Connection) -> dict[str, Any]:
-        book = next((book for book in books.books(conn, key.unit) if book.key == key), Book(key, 1, 0))
+        book = next((book for book in book_entries.books(conn, key.unit) if book.key == key), Book(key, 1, 0))
         begin = first if last else max(book.last - _AT_ONCE + 1, book.first)
         end = last or book.last
-        found = books.entries(conn, key, begin, end)
+        found = book_entries.entries(conn, key, begin, end)
         return {"book": book, "begin": begin, "end": end, "entries": found, "lines": rows(shown, found)}
 
     found = await services.look(read)
@@ -93,7 +93,7 @@ async def export(
 
     def read(conn: Connection) -> list[Entry]:
         note(conn, viewer, key, Act.EXPORTED)
-        return books.entries(conn, key)
+        return book_entries.entries(conn, key)
 
     table = [headings(shown), *rows(shown, await services.change(read))]
     file = f"{shown.value}-{key.unit}-{key.year}.{'xlsx' if xlsx else 'csv'}"
@@ -107,7 +107,7 @@ async def export(
 @of_book.get("/{number}")
 async def show_entry(request: Request, services: Parts, viewer: Looking, key: Key, number: Number) -> Response:
     """One number: what was written under it, and the forms that put it right."""
-    found = await services.look(lambda conn: books.get_entry(conn, key, number))
+    found = await services.look(lambda conn: book_entries.get_entry(conn, key, number))
     return page(request, viewer, "entry.html", key=key, entry=found, may=viewer.may(DeskRight.REGISTER, key.unit))
 
 

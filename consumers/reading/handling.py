@@ -14,7 +14,7 @@ from consumers.errors import DocumentMovedError, UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
 from consumers.spool import Spool, books, handling, journal, recalls
-from consumers.spool.books import BookKey, EntryAuthor
+from consumers.spool.book_entries import BookKey, EntryAuthor
 from consumers.spool.handling import Part, Step, StepDetail, StepKind, Task
 from consumers.spool.journal import Act, JournalEntry
 from consumers.spool.models import inbox

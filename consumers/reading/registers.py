@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from consumers.spool.books import Entry, EntryState
+from consumers.spool.book_entries import Entry, EntryState
 from schemas.register import RegisterFields
 from schemas.zone import zone
 

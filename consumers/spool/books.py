@@ -6,127 +6,31 @@ none is given twice and none is left out. A wrong entry is put right by a furthe
 reason; its number stays its own.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from consumers.errors import BookError, UnknownEntryError
+from consumers.errors import BookError
+from consumers.spool.book_entries import (
+    BOOK,
+    MAX_NUMBER,
+    BookKey,
+    BookRow,
+    EntryAuthor,
+    EntryState,
+    Version,
+    columns_of,
+    find_book,
+    next_number,
+    no_number,
+    read_entries,
+)
 from consumers.spool.models import book, book_entry, book_version
-from schemas.model import parse
-from schemas.register import BookKind, RegisterFields
+from schemas.register import RegisterFields
 
 MAX_RESERVED = 100
 """Numbers reserved at once."""
-MAX_NUMBER = 10_000_000
-
-
-class EntryState(StrEnum):
-    """What became of a number."""
-
-    RESERVED = "reserved"
-    """Taken before the document is there (lấy số trước)."""
-    ENTERED = "entered"
-    STRUCK = "struck"
-    """Struck through: the entry was wrong, or the number was reserved and not used."""
-
-
-@dataclass(frozen=True, slots=True)
-class BookKey:
-    """Names a book; ``name`` is empty for the unit's general one."""
-
-    unit: str
-    kind: BookKind
-    year: int
-    name: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind.value} book {f'{self.name!r} ' if self.name else ''}of {self.unit} for {self.year}"
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """A book: its first number, the last one given (below ``first``: none), when and by whom it was closed (UTC ms)."""
-
-    key: BookKey
-    first: int
-    last: int
-    closed_at: int | None = None
-    closed_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class EntryAuthor:
-    """Who writes, when (UTC ms), and why: needed for everything but a first entry."""
-
-    person: str
-    at: int
-    department: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What an entry said from a time on; ``fields`` is None while its number is only reserved."""
-
-    version: int
-    state: EntryState
-    by: EntryAuthor
-    fields: RegisterFields | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A number of a book and all that was written under it, oldest first; what counts is the last."""
-
-    key: BookKey
-    number: int
-    delivery_id: str | None
-    versions: tuple[Version, ...]
-
-    @property
-    def state(self) -> EntryState:
-        """What became of it."""
-        return self.versions[-1].state
-
-    @property
-    def fields(self) -> RegisterFields | None:
-        """What it says now."""
-        return self.versions[-1].fields
-
-
-class _BookRow(NamedTuple):
-    pos: int
-    last: int
-    closed_at: int | None
-
-
-_BOOK = select(book.c.pos, book.c.last, book.c.closed_at).where(
-    book.c.unit == bindparam("unit"),
-    book.c.kind == bindparam("kind"),
-    book.c.name == bindparam("name"),
-    book.c.year == bindparam("year"),
-)
-_ENTRIES: Select[tuple[Any, ...]] = (
-    select(
-        book_entry.c.number,
-        book_entry.c.delivery_id,
-        book_version.c.version,
-        book_version.c.state,
-        book_version.c.at,
-        book_version.c.person,
-        book_version.c.department,
-        book_version.c.reason,
-        book_version.c.fields,
-    )
-    .join(book_version, book_version.c.entry_pos == book_entry.c.pos)
-    .where(book_entry.c.book_pos == bindparam("book"))
-    .order_by(book_entry.c.number, book_version.c.version)
-)
 
 
 def begin(conn: Connection, key: BookKey, first: int) -> None:
@@ -137,15 +41,9 @@ def begin(conn: Connection, key: BookKey, first: int) -> None:
     """
     if not 1 <= first <= MAX_NUMBER:
         raise BookError(f"a book begins with a number from 1 to {MAX_NUMBER}, not with {first}")
-    made = upsert(book).values(**_columns(key), first=first, last=first - 1).on_conflict_do_nothing()
+    made = upsert(book).values(**columns_of(key), first=first, last=first - 1).on_conflict_do_nothing()
     if not conn.execute(made).rowcount:
         raise BookError(f"the {key} has begun already; its next number is {next_number(conn, key)}")
-
-
-def next_number(conn: Connection, key: BookKey) -> int:
-    """The number that the next entry gets."""
-    found = _find(conn, key)
-    return 1 if found is None else found.last + 1
 
 
 def enter(
@@ -236,7 +134,7 @@ def strike(conn: Connection, key: BookKey, number: int, by: EntryAuthor, *, vers
     entry = _to_change(conn, key, number, by, version)
     if entry.state == EntryState.STRUCK:
         raise BookError(f"number {number} of the {key} is struck through already")
-    (before,) = _entries(conn, key, entry.book_pos, number, number)
+    (before,) = read_entries(conn, key, entry.book_pos, number, number)
     _write(conn, entry.pos, Version(version + 1, EntryState.STRUCK, by, before.fields))
 
 
@@ -255,80 +153,16 @@ def close(conn: Connection, key: BookKey, by: EntryAuthor) -> None:
     conn.execute(update(book).where(book.c.pos == found.pos).values(closed_at=by.at, closed_by=by.person))
 
 
-def books(conn: Connection, unit: str) -> list[Book]:
-    """The books of a unit, the latest year first."""
-    rows = conn.execute(select(book).where(book.c.unit == unit).order_by(book.c.year.desc(), book.c.kind, book.c.name))
-    return [
-        Book(
-            BookKey(row.unit, BookKind(row.kind), row.year, row.name), row.first, row.last, row.closed_at, row.closed_by
-        )
-        for row in rows
-    ]
-
-
-def entries(conn: Connection, key: BookKey, first: int = 1, last: int = MAX_NUMBER) -> list[Entry]:
-    """The entries of a book from a number to another, both included."""
-    found = _find(conn, key)
-    return [] if found is None else list(_entries(conn, key, found.pos, first, last))
-
-
-def get_entry(conn: Connection, key: BookKey, number: int) -> Entry:
-    """One number of a book.
-
-    Raises:
-        UnknownEntryError: the book has no such number.
-    """
-    for found in entries(conn, key, number, number):
-        return found
-    raise _no_number(key, number)
-
-
-def entry_of(conn: Connection, delivery_id: str) -> Entry | None:
-    """Where a document stands in a register now; None: nowhere."""
-    columns = book.c.pos, book.c.unit, book.c.kind, book.c.year, book.c.name, book_entry.c.number
-    here = book_entry.c.delivery_id == delivery_id, text("book_entry.state = 'entered'")
-    row = conn.execute(select(*columns).join(book_entry, book_entry.c.book_pos == book.c.pos).where(*here)).first()
-    if row is None:
-        return None
-    key = BookKey(row.unit, BookKind(row.kind), row.year, row.name)
-    return next(_entries(conn, key, row.pos, row.number, row.number))
-
-
-def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notation: str) -> list[tuple[int, int]]:
-    """Year and number of entries of the same author and notation, newest first: it may have been registered already."""
-    said = book_version.c.fields
-    newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
-    same = (
-        book.c.unit == unit,
-        book.c.kind == kind.value,
-        book_entry.c.state == EntryState.ENTERED.value,
-        func.json_extract(said, "$.author") == author,
-        func.json_extract(said, "$.notation") == notation,
-    )
-    rows = select(book.c.year, book_entry.c.number).join(book_entry, book_entry.c.book_pos == book.c.pos)
-    ordered = rows.join(book_version, newest).where(*same).order_by(book.c.year.desc(), book_entry.c.number.desc())
-    return [(year, number) for year, number in conn.execute(ordered.limit(10))]
-
-
-def _columns(key: BookKey) -> dict[str, Any]:
-    return {"unit": key.unit, "kind": key.kind.value, "name": key.name, "year": key.year}
-
-
-def _find(conn: Connection, key: BookKey) -> _BookRow | None:
-    row = conn.execute(_BOOK, _columns(key)).one_or_none()
-    return row and _BookRow._make(row)
-
-
-def _open(conn: Connection, key: BookKey) -> _BookRow:
+def _open(conn: Connection, key: BookKey) -> BookRow:
     """The book, begun when it is new.
 
     Raises:
         BookError: it is closed.
     """
-    found = _find(conn, key)
+    found = find_book(conn, key)
     if found is None:
         begin(conn, key, 1)
-        found = _BookRow._make(conn.execute(_BOOK, _columns(key)).one())
+        found = BookRow._make(conn.execute(BOOK, columns_of(key)).one())
     if found.closed_at is not None:
         raise BookError(f"the {key} is closed; documents of this day belong into another book")
     return found
@@ -351,14 +185,10 @@ def _to_change(conn: Connection, key: BookKey, number: int, by: EntryAuthor, ver
     found = _open(conn, key)
     entry = _entry_row(conn, found.pos, number)
     if entry is None:
-        raise _no_number(key, number)
+        raise no_number(key, number)
     if entry.version != version:
         raise BookError(f"number {number} of the {key} was changed meanwhile; look at it again")
     return entry
-
-
-def _no_number(key: BookKey, number: int) -> UnknownEntryError:
-    return UnknownEntryError(f"the {key} has no number {number}")
 
 
 def _require_no_entry(conn: Connection, delivery_id: str | None) -> None:
@@ -387,17 +217,3 @@ def _write(conn: Connection, pos: int, new: Version) -> None:
         )
     )
     conn.execute(update(book_entry).where(book_entry.c.pos == pos).values(state=new.state.value, version=new.version))
-
-
-def _entries(conn: Connection, key: BookKey, book_pos: int, first: int, last: int) -> Iterator[Entry]:
-    between = book_entry.c.number.between(first, last)
-    rows = conn.execute(_ENTRIES.where(between), {"book": book_pos}).all()
-    for number, group in groupby(rows, key=lambda row: row.number):
-        written = list(group)
-        yield Entry(key, number, written[0].delivery_id, tuple(map(_version, written)))
-
-
-def _version(row: Row[Any]) -> Version:
-    by = EntryAuthor(row.person, row.at, row.department, row.reason)
-    fields = parse(RegisterFields, row.fields, what="entry") if row.fields else None
-    return Version(row.version, EntryState(row.state), by, fields)

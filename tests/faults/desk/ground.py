@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from consumers.reading.handling import looked_at
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import Spool, books, handling, open_spool
-from consumers.spool.books import BookKey, EntryState
+from consumers.spool import Spool, book_entries, handling, open_spool
+from consumers.spool.book_entries import BookKey, EntryState
 from consumers.spool.models import journal, receipt
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.people import RoleGrant
@@ -148,7 +148,7 @@ async def _form(browser: DeskBrowser, spool: Spool, chance: random.Random, targe
     """A form as a person would fill it, of a page as it is now."""
     if target == PAPER:
         with spool.reading() as conn:
-            number = books.next_number(conn, BOOK)
+            number = book_entries.next_number(conn, BOOK)
         fields: dict[str, Any] = {"day": today(), "subject": "Giấy mời", "note": marker, "number": number}
         return _Form(f"/desk/registers/{UNIT}/incoming/{BOOK.year}/entries", fields)
     what, filled = chance.choice(
@@ -188,7 +188,7 @@ async def _send(browser: DeskBrowser, form: _Form) -> int | None:
 def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> Iterator[str]:
     """What does not hold of a spool after all those acts."""
     with spool.reading() as conn:
-        entered = books.entries(conn, BOOK)
+        entered = book_entries.entries(conn, BOOK)
         steps = {one: handling.steps(conn, looked_at(conn, one, {UNIT})[2]) for one in ids}
         acts = Counter(conn.scalars(select(journal.c.act)))
         seqs = list(conn.scalars(select(receipt.c.seq).order_by(receipt.c.seq)))

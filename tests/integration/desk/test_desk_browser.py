@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from consumers.spool import books
-from consumers.spool.books import BookKey
+from consumers.spool import book_entries
+from consumers.spool.book_entries import BookKey
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
@@ -100,7 +100,7 @@ async def test_an_urgent_document_is_registered_by_the_keyboard_alone(desk: Runn
     await page.keyboard.press("Enter")
     await expect(page.locator(".title .state")).to_contain_text("Đã vào sổ")
     with desk.spool.reading() as conn:
-        (entry,) = books.entries(conn, BookKey(UNIT, BookKind.INCOMING, YEAR))
+        (entry,) = book_entries.entries(conn, BookKey(UNIT, BookKind.INCOMING, YEAR))
     assert entry.fields is not None
     assert (entry.fields.subject, entry.fields.hour is not None) == ("Ứng phó mưa lũ", True)
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import books, recalls
-from consumers.spool.books import BookKey
+from consumers.spool import book_entries, recalls
+from consumers.spool.book_entries import BookKey
 from consumers.status import status_path
 from schemas.clock import iso, now_ms
 from schemas.dispatch import Urgency
@@ -92,7 +92,7 @@ async def test_whatever_clerks_click_at_once_every_document_gets_a_number_of_its
         answers = await asyncio.gather(*clicks)
     assert [answer.status for answer in answers].count(303) == len(ids)
     with desk.spool.reading() as conn:
-        assert [entry.number for entry in books.entries(conn, BOOK)] == list(range(1, len(ids) + 1))
+        assert [entry.number for entry in book_entries.entries(conn, BOOK)] == list(range(1, len(ids) + 1))
     numbers = {receipt.register_number for delivery in ids for receipt in receipts_of(desk.spool, delivery)} - {""}
     assert numbers == {str(number) for number in range(1, len(ids) + 1)}
 

@@ -7,8 +7,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from consumers.reading.registers import Form, headings
-from consumers.spool import books
-from consumers.spool.books import BookKey, EntryState
+from consumers.spool import book_entries
+from consumers.spool.book_entries import BookKey, EntryState
 from schemas.register import BookKind
 from support.deliveries import UNIT, came
 from support.desks import RunningDesk, today
@@ -22,7 +22,7 @@ _NS = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 def states(desk: RunningDesk) -> list[tuple[int, EntryState]]:
     with desk.spool.reading() as conn:
-        return [(entry.number, entry.state) for entry in books.entries(conn, BOOK)]
+        return [(entry.number, entry.state) for entry in book_entries.entries(conn, BOOK)]
 
 
 async def test_paper_and_electronic_are_one_series_and_a_reserved_number_is_used_later(desk: RunningDesk) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from consumers.errors import BookError, UnknownEntryError
 from consumers.reading.handling import By, looked_at, register
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import Spool, books, open_spool, outbox, retention
-from consumers.spool.books import BookKey, EntryAuthor, EntryState
+from consumers.spool import Spool, book_entries, books, open_spool, outbox, retention
+from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.models import inbox
 from consumers.spool.people import Card
 from schemas.clock import now_ms
@@ -42,14 +42,14 @@ def registered(spool: Spool, delivery: str, entered: RegisterFields, by: By = HO
 
 
 def states(conn: Connection, key: BookKey = INCOMING) -> list[tuple[int, EntryState]]:
-    return [(entry.number, entry.state) for entry in books.entries(conn, key)]
+    return [(entry.number, entry.state) for entry in book_entries.entries(conn, key)]
 
 
 def test_each_book_has_a_series_of_its_own_and_begins_with_one(spool: Spool) -> None:
     with spool.writing() as conn:
         for key in (INCOMING, INCOMING, OUTGOING, SECRET, BookKey(UNIT, BookKind.INCOMING, YEAR + 1), INCOMING):
             books.enter(conn, key, fields(), HOA)
-        found = {str(item.key): item.last for item in books.books(conn, UNIT)}
+        found = {str(item.key): item.last for item in book_entries.books(conn, UNIT)}
     assert found == {
         f"incoming book of {UNIT} for 2027": 1,
         f"incoming book of {UNIT} for 2026": 3,
@@ -57,9 +57,9 @@ def test_each_book_has_a_series_of_its_own_and_begins_with_one(spool: Spool) -> 
         f"outgoing book of {UNIT} for 2026": 1,
     }
     with spool.reading() as conn:
-        assert books.books(conn, "LCA.02.06") == []
-        assert books.next_number(conn, INCOMING) == 4
-        assert books.next_number(conn, BookKey("LCA.02.06", BookKind.INCOMING, YEAR)) == 1
+        assert book_entries.books(conn, "LCA.02.06") == []
+        assert book_entries.next_number(conn, INCOMING) == 4
+        assert book_entries.next_number(conn, BookKey("LCA.02.06", BookKind.INCOMING, YEAR)) == 1
 
 
 def test_a_year_whose_first_numbers_stand_on_paper_goes_on_from_there(spool: Spool) -> None:
@@ -108,7 +108,7 @@ def test_what_is_put_right_keeps_what_it_said_before(spool: Spool) -> None:
     with spool.writing() as conn:
         books.enter(conn, INCOMING, fields("Về việc chống rét"), HOA)
         books.correct(conn, INCOMING, 1, fields("Về việc phòng, chống rét"), WHY, version=1)
-        (entry,) = books.entries(conn, INCOMING)
+        (entry,) = book_entries.entries(conn, INCOMING)
     said = [
         (item.version, item.by.person, item.by.reason, item.fields and item.fields.subject) for item in entry.versions
     ]
@@ -157,7 +157,7 @@ def test_a_closed_book_stays_as_it_is_and_none_is_closed_with_numbers_open(spool
         books.strike(conn, INCOMING, 2, WHY, version=1)
         books.enter(conn, INCOMING, fields(), HOA, number=3)
         books.close(conn, INCOMING, HOA)
-        before = books.entries(conn, INCOMING)
+        before = book_entries.entries(conn, INCOMING)
         acts: tuple[Callable[[], object], ...] = (
             lambda: books.enter(conn, INCOMING, fields(), HOA),
             lambda: books.reserve(conn, INCOMING, 1, WHY),
@@ -168,8 +168,8 @@ def test_a_closed_book_stays_as_it_is_and_none_is_closed_with_numbers_open(spool
         for act in acts:
             with pytest.raises(BookError, match="is closed"):
                 act()
-        assert books.entries(conn, INCOMING) == before
-        (closed,) = books.books(conn, UNIT)
+        assert book_entries.entries(conn, INCOMING) == before
+        (closed,) = book_entries.books(conn, UNIT)
     assert (closed.closed_at, closed.closed_by, closed.last) == (HOA.at, HOA.person, 3)
 
 
@@ -180,10 +180,10 @@ def test_what_may_have_been_registered_already_is_found(spool: Spool) -> None:
         books.enter(conn, INCOMING, fields(), HOA)
         books.strike(conn, INCOMING, 2, WHY, version=1)
         books.enter(conn, OUTGOING, fields(), HOA)
-        same = books.same_before(conn, UNIT, BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU")
+        same = book_entries.same_before(conn, UNIT, BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU")
         assert same == [(YEAR + 1, 1), (YEAR, 1)]
-        assert books.same_before(conn, UNIT, BookKind.INCOMING, "Tỉnh ủy", "124-CV/TU") == []
-        assert books.same_before(conn, "LCA.02.06", BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU") == []
+        assert book_entries.same_before(conn, UNIT, BookKind.INCOMING, "Tỉnh ủy", "124-CV/TU") == []
+        assert book_entries.same_before(conn, "LCA.02.06", BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU") == []
 
 
 def test_clerks_who_click_at_once_get_different_numbers_without_a_gap(spool: Spool) -> None:
@@ -210,7 +210,7 @@ def test_an_entry_and_its_receipt_are_one(spool: Spool) -> None:
         HOA.department,
     )
     with spool.reading() as conn:
-        (entry,) = books.entries(conn, INCOMING)
+        (entry,) = book_entries.entries(conn, INCOMING)
     assert (entry.delivery_id, entry.fields) == (delivery, entered)
     assert entered.signer == "Trần Văn A"
     with pytest.raises(TransitionError, match="registered already"):
@@ -228,7 +228,7 @@ def test_a_document_that_was_kept_after_a_request_to_give_it_back_gets_no_second
     with pytest.raises(BookError, match="is registered already, under number 1 of 2026"):
         registered(spool, delivery, fields())
     with spool.writing() as conn:
-        assert books.next_number(conn, INCOMING) == 2
+        assert book_entries.next_number(conn, INCOMING) == 2
         books.strike(conn, INCOMING, 1, WHY, version=1)
     assert registered(spool, delivery, fields()) == 2, "a struck entry leaves room for another"
 
@@ -244,7 +244,7 @@ def test_what_cannot_be_told_is_not_entered_and_costs_no_number(spool: Spool) ->
     with pytest.raises(InvalidError, match="person"):
         registered(spool, delivery, fields(), By(Card("hoa", "Hoa\nLan"), 1_000, {UNIT}))
     with spool.reading() as conn:
-        assert books.next_number(conn, INCOMING) == 1
+        assert book_entries.next_number(conn, INCOMING) == 1
         assert [item.status for item in outbox.unsent(conn, Lane.NORMAL, after=0, limit=9)] == ["arrived"]
 
 
@@ -255,7 +255,7 @@ def test_a_receipt_that_cannot_be_written_takes_its_entry_back(spool: Spool) -> 
     with pytest.raises(IntegrityError, match="broken"):
         registered(spool, delivery, fields())
     with spool.writing() as conn:
-        assert books.books(conn, UNIT) == []
+        assert book_entries.books(conn, UNIT) == []
         conn.exec_driver_sql("DROP TRIGGER broken")
     assert registered(spool, delivery, fields()) == 1
 
@@ -270,6 +270,6 @@ def test_entries_outlive_the_documents_that_the_spool_forgets(spool: Spool, tmp_
     spool.close()
     again = open_spool(tmp_path)
     with again.reading() as conn:
-        assert [entry.delivery_id for entry in books.entries(conn, INCOMING)] == [delivery]
-        assert books.next_number(conn, INCOMING) == 2
+        assert [entry.delivery_id for entry in book_entries.entries(conn, INCOMING)] == [delivery]
+        assert book_entries.next_number(conn, INCOMING) == 2
     again.close()

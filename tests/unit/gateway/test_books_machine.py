@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from consumers.errors import BookError, UnknownEntryError
-from consumers.spool import books, open_spool
-from consumers.spool.books import BookKey, EntryAuthor, EntryState
+from consumers.spool import book_entries, books, open_spool
+from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.store import FILE_NAME
 from schemas.register import BookKind, RegisterFields
 from support.deliveries import UNIT
@@ -129,14 +129,14 @@ class BooksMachine(RuleBasedStateMachine):
             return
         with self.spool.reading() as conn:
             for key, numbers in self.written.items():
-                found = books.entries(conn, key)
+                found = book_entries.entries(conn, key)
                 assert [entry.number for entry in found] == list(range(1, len(numbers) + 1))
                 said = [
                     [(item.state, "" if item.fields is None else item.fields.subject) for item in entry.versions]
                     for entry in found
                 ]
                 assert said == numbers
-                assert books.next_number(conn, key) == len(numbers) + 1
+                assert book_entries.next_number(conn, key) == len(numbers) + 1
 
     def _version(self, key: BookKey, number: int) -> int:
         numbers = self.written[key]

@@ -14,8 +14,8 @@ from consumers.errors import BookError, DocumentMovedError, UnknownDeliveryError
 from consumers.reading import handling as acts
 from consumers.reading.handling import By, Direction, Looked, looked_at
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import Spool, books, handling, journal, outbox, recalls, retention
-from consumers.spool.books import BookKey
+from consumers.spool import Spool, book_entries, handling, journal, outbox, recalls, retention
+from consumers.spool.book_entries import BookKey
 from consumers.spool.handling import Part, StepKind, Task
 from consumers.spool.models import task
 from consumers.spool.people import Card
@@ -142,7 +142,7 @@ def test_whatever_is_tried_in_whatever_order_the_receipts_are_a_way_that_the_sta
         state = S(word)
     assert get_entry(spool, delivery).state is state
     with spool.reading() as conn:
-        entered = books.entries(conn, BookKey(UNIT, BookKind.INCOMING, 2026))
+        entered = book_entries.entries(conn, BookKey(UNIT, BookKind.INCOMING, 2026))
     assert len(entered) == said(spool, delivery).count("registered")
     spool.close()
 
@@ -165,7 +165,7 @@ def test_nothing_of_an_act_stays_when_a_part_of_it_fails(spool: Spool) -> None:
         acts.register(spool, look(spool, delivery), CLERK, FIELDS)
     assert (said(spool, delivery), steps(spool, delivery)) == (["arrived"], [])
     with spool.reading() as conn:
-        assert books.books(conn, UNIT) == []
+        assert book_entries.books(conn, UNIT) == []
 
 
 def test_a_reason_that_no_receipt_can_carry_is_refused_and_nothing_is_written(spool: Spool) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from consumers.reading.registers import Form, Progress, headings, rows
-from consumers.spool.books import BookKey, Entry, EntryAuthor, EntryState, Version
+from consumers.spool.book_entries import BookKey, Entry, EntryAuthor, EntryState, Version
 from schemas.register import BookKind, RegisterFields
 
 KEY = BookKey("LCA.02.05", BookKind.INCOMING, 2026)

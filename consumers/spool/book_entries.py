@@ -1,0 +1,215 @@
+"""What stands in the unit's registers: books, their numbers, and all that was written under each, oldest first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
+
+from consumers.errors import UnknownEntryError
+from consumers.spool.models import book, book_entry, book_version
+from schemas.model import parse
+from schemas.register import BookKind, RegisterFields
+
+MAX_NUMBER = 10_000_000
+
+
+class EntryState(StrEnum):
+    """What became of a number."""
+
+    RESERVED = "reserved"
+    """Taken before the document is there (lấy số trước)."""
+    ENTERED = "entered"
+    STRUCK = "struck"
+    """Struck through: the entry was wrong, or the number was reserved and not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookKey:
+    """Names a book; ``name`` is empty for the unit's general one."""
+
+    unit: str
+    kind: BookKind
+    year: int
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} book {f'{self.name!r} ' if self.name else ''}of {self.unit} for {self.year}"
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A book: its first number, the last one given (below ``first``: none), when and by whom it was closed (UTC ms)."""
+
+    key: BookKey
+    first: int
+    last: int
+    closed_at: int | None = None
+    closed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAuthor:
+    """Who writes, when (UTC ms), and why: needed for everything but a first entry."""
+
+    person: str
+    at: int
+    department: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What an entry said from a time on; ``fields`` is None while its number is only reserved."""
+
+    version: int
+    state: EntryState
+    by: EntryAuthor
+    fields: RegisterFields | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A number of a book and all that was written under it, oldest first; what counts is the last."""
+
+    key: BookKey
+    number: int
+    delivery_id: str | None
+    versions: tuple[Version, ...]
+
+    @property
+    def state(self) -> EntryState:
+        """What became of it."""
+        return self.versions[-1].state
+
+    @property
+    def fields(self) -> RegisterFields | None:
+        """What it says now."""
+        return self.versions[-1].fields
+
+
+class BookRow(NamedTuple):
+    """A book's row: its place, the last number given, when it was closed (UTC ms)."""
+
+    pos: int
+    last: int
+    closed_at: int | None
+
+
+BOOK = select(book.c.pos, book.c.last, book.c.closed_at).where(
+    book.c.unit == bindparam("unit"),
+    book.c.kind == bindparam("kind"),
+    book.c.name == bindparam("name"),
+    book.c.year == bindparam("year"),
+)
+"""A book by what names it, see :func:`columns_of`."""
+_ENTRIES: Select[tuple[Any, ...]] = (
+    select(
+        book_entry.c.number,
+        book_entry.c.delivery_id,
+        book_version.c.version,
+        book_version.c.state,
+        book_version.c.at,
+        book_version.c.person,
+        book_version.c.department,
+        book_version.c.reason,
+        book_version.c.fields,
+    )
+    .join(book_version, book_version.c.entry_pos == book_entry.c.pos)
+    .where(book_entry.c.book_pos == bindparam("book"))
+    .order_by(book_entry.c.number, book_version.c.version)
+)
+
+
+def next_number(conn: Connection, key: BookKey) -> int:
+    """The number that the next entry gets."""
+    found = find_book(conn, key)
+    return 1 if found is None else found.last + 1
+
+
+def books(conn: Connection, unit: str) -> list[Book]:
+    """The books of a unit, the latest year first."""
+    rows = conn.execute(select(book).where(book.c.unit == unit).order_by(book.c.year.desc(), book.c.kind, book.c.name))
+    return [
+        Book(
+            BookKey(row.unit, BookKind(row.kind), row.year, row.name), row.first, row.last, row.closed_at, row.closed_by
+        )
+        for row in rows
+    ]
+
+
+def entries(conn: Connection, key: BookKey, first: int = 1, last: int = MAX_NUMBER) -> list[Entry]:
+    """The entries of a book from a number to another, both included."""
+    found = find_book(conn, key)
+    return [] if found is None else list(read_entries(conn, key, found.pos, first, last))
+
+
+def get_entry(conn: Connection, key: BookKey, number: int) -> Entry:
+    """One number of a book.
+
+    Raises:
+        UnknownEntryError: the book has no such number.
+    """
+    for found in entries(conn, key, number, number):
+        return found
+    raise no_number(key, number)
+
+
+def entry_of(conn: Connection, delivery_id: str) -> Entry | None:
+    """Where a document stands in a register now; None: nowhere."""
+    columns = book.c.pos, book.c.unit, book.c.kind, book.c.year, book.c.name, book_entry.c.number
+    here = book_entry.c.delivery_id == delivery_id, text("book_entry.state = 'entered'")
+    row = conn.execute(select(*columns).join(book_entry, book_entry.c.book_pos == book.c.pos).where(*here)).first()
+    if row is None:
+        return None
+    key = BookKey(row.unit, BookKind(row.kind), row.year, row.name)
+    return next(read_entries(conn, key, row.pos, row.number, row.number))
+
+
+def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notation: str) -> list[tuple[int, int]]:
+    """Year and number of entries of the same author and notation, newest first: it may have been registered already."""
+    said = book_version.c.fields
+    newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
+    same = (
+        book.c.unit == unit,
+        book.c.kind == kind.value,
+        book_entry.c.state == EntryState.ENTERED.value,
+        func.json_extract(said, "$.author") == author,
+        func.json_extract(said, "$.notation") == notation,
+    )
+    rows = select(book.c.year, book_entry.c.number).join(book_entry, book_entry.c.book_pos == book.c.pos)
+    ordered = rows.join(book_version, newest).where(*same).order_by(book.c.year.desc(), book_entry.c.number.desc())
+    return [(year, number) for year, number in conn.execute(ordered.limit(10))]
+
+
+def columns_of(key: BookKey) -> dict[str, Any]:
+    """What names a book in its table."""
+    return {"unit": key.unit, "kind": key.kind.value, "name": key.name, "year": key.year}
+
+
+def find_book(conn: Connection, key: BookKey) -> BookRow | None:
+    """A book, when it has begun."""
+    row = conn.execute(BOOK, columns_of(key)).one_or_none()
+    return row and BookRow._make(row)
+
+
+def no_number(key: BookKey, number: int) -> UnknownEntryError:
+    """The error that a book has no such number."""
+    return UnknownEntryError(f"the {key} has no number {number}")
+
+
+def read_entries(conn: Connection, key: BookKey, book_pos: int, first: int, last: int) -> Iterator[Entry]:
+    """The entries of a book at a place."""
+    between = book_entry.c.number.between(first, last)
+    rows = conn.execute(_ENTRIES.where(between), {"book": book_pos}).all()
+    for number, group in groupby(rows, key=lambda row: row.number):
+        written = list(group)
+        yield Entry(key, number, written[0].delivery_id, tuple(map(_version, written)))
+
+
+def _version(row: Row[Any]) -> Version:
+    by = EntryAuthor(row.person, row.at, row.department, row.reason)
+    fields = parse(RegisterFields, row.fields, what="entry") if row.fields else None
+    return Version(row.version, EntryState(row.state), by, fields)

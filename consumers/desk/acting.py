@@ -26,6 +26,7 @@ _SEE_OTHER, _CONFLICT = 303, 409
 _NO_REASON = N_("Say why; the issuer reads it.")
 _NO_LEAD = N_("Say who leads.")
 _NO_LEADER = N_("Choose a leader.")
+_NO_DAY = N_("The day of arrival is today or a day of the last year.")
 _MOVED = N_("Somebody dealt with it meanwhile: here it is as it is now. Nothing of yours was done.")
 router = APIRouter(prefix="/incoming/{delivery_id}")
 Line = Annotated[OneLine, Form(max_length=200)]
@@ -97,6 +98,8 @@ async def register(
 ) -> Response:
     """Enter it in the arrival book under the number that was shown."""
     services, looked, by = form.services, form.looked, form.by(DeskRight.REGISTER)
+    if not services.may_be_of(day):
+        return await form.again(_NO_DAY)
     _, letter = await read_document(services, form.viewer, looked.delivery_id)
     fields = fields_of(
         day=day,

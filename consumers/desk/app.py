@@ -65,6 +65,7 @@ def create_desk(services: DeskServices) -> FastAPI:
         note=note_at_door,
         page=page,
         labels=LABELS,
+        cookies="congvan-desk",
     )
     for part in PARTS:
         app.include_router(part.router, prefix=ROOT)

@@ -16,6 +16,7 @@ from consumers.spool.journal import Act
 from consumers.spool.people import DeskRight
 from schemas.clock import Day, now_ms
 from schemas.dispatch import Urgency
+from schemas.errors import FieldProblem, InvalidError
 from schemas.register import BookKind
 from schemas.text import OneLine
 
@@ -74,6 +75,8 @@ async def write_entry(
         due=due,
         note=note_,
     )
+    if key.kind is BookKind.INCOMING and not services.may_be_of(day):
+        raise InvalidError("entry", [FieldProblem("day", "is neither today nor a day of the last year")])
     place = BookKey(key.unit, key.kind, day.year, key.name) if key.kind is BookKind.INCOMING else key
 
     def act(conn: Connection) -> None:

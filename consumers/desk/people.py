@@ -131,7 +131,7 @@ def _require_administered(conn: Connection, viewer: Viewer, login: str) -> None:
 
 
 def _is_administered(viewer: Viewer, row: PersonRow) -> bool:
-    return viewer.person.may_all(DeskRight.ADMINISTER, row.person.grants)
+    return bool(row.person.grants) and viewer.person.may_all(DeskRight.ADMINISTER, row.person.grants)
 
 
 def _note(conn: Connection, viewer: Viewer, act: Act, unit: str, login: str, *, detail: str = "") -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from schemas.duties import Terms
 from schemas.working_calendar import WorkingCalendar
 
 T = TypeVar("T")
+_OLDEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class DeskServices:
     def today(self) -> date:
         """The office's day."""
         return datetime.now(self.zone).date()
+
+    def may_be_of(self, day: date) -> bool:
+        """Whether something may have come on a day: a book of a mistyped year would stand for ever."""
+        return self.today - _OLDEST <= day <= self.today
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """Run queries in one transaction that reads, in a thread."""

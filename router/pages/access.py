@@ -19,8 +19,6 @@ from schemas.clock import now_ms
 
 BACKGROUND = "x-background"
 """Header of what pages ask by themselves; it does not keep a session alive."""
-_COOKIE = "congvan-session"
-_DEVICE = "congvan-device"
 
 T = TypeVar("T")
 
@@ -98,6 +96,8 @@ class Door:
         page: makes the program's pages.
         has_provider: whether people may log in at an identity provider, too.
         labels: what the program's own fields of forms are called, see :mod:`router.pages.kept_form`.
+        cookies: what the names of its cookies begin with; browsers tell hosts apart and not ports, so two programs on
+            one machine need two.
     """
 
     root: str
@@ -110,6 +110,7 @@ class Door:
     page: Page
     has_provider: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    cookies: str = "congvan"
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """Run queries in one transaction that reads, in a thread."""
@@ -219,13 +220,13 @@ def drop_session(request: Request, response: Response) -> None:
 
 def set_device(request: Request, response: Response, token: str, *, max_age: int) -> None:
     """Give the browser what its person is known by past a lock of the name; seconds."""
-    name, secure = _of_host(request, _DEVICE), is_secure(request)
+    name, secure = _of_host(request, "device"), is_secure(request)
     response.set_cookie(name, token, max_age=max_age, secure=secure, httponly=True, samesite="lax", path="/")
 
 
 def device_of(request: Request) -> str:
     """That token, as the browser brings it; empty: it has none."""
-    return request.cookies.get(_of_host(request, _DEVICE), "")
+    return request.cookies.get(_of_host(request, "device"), "")
 
 
 def address_of(request: Request) -> str:
@@ -239,9 +240,10 @@ def is_secure(request: Request) -> bool:
 
 
 def _session_cookie(request: Request) -> str:
-    return _of_host(request, _COOKIE)
+    return _of_host(request, "session")
 
 
-def _of_host(request: Request, name: str) -> str:
+def _of_host(request: Request, what: str) -> str:
     """A cookie's name; over TLS with the prefix by which a browser lets only this host set it."""
+    name = f"{door_of(request).cookies}-{what}"
     return f"__Host-{name}" if is_secure(request) else name

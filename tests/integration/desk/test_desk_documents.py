@@ -208,6 +208,8 @@ async def test_what_cannot_be_read_says_which_field_and_changes_nothing(desk: Ru
     wrong: list[dict[str, Any]] = [
         {"day": "hôm nay"},
         {"day": "2026-13-01"},
+        {"day": "2062-01-01"},
+        {"day": "1926-01-01"},
         {"number": "0"},
         {"number": "9" * 30},
         {"pages": "-1"},

@@ -33,6 +33,7 @@ async def test_paper_and_electronic_are_one_series_and_a_reserved_number_is_used
         assert (await hoa.send(f"{PLACE}/reserve", count=2, reason="Chờ ký")).status == 303
         assert (await hoa.send(f"{PLACE}/entries", number=4, **PAPER)).status == 303
         assert (await hoa.send(f"{PLACE}/entries", number=9, **PAPER)).status == 409
+        assert (await hoa.send(f"{PLACE}/entries", **(PAPER | {"day": f"{YEAR + 36}-01-01"}))).status == 422
         assert states(desk) == [
             (1, EntryState.ENTERED),
             (2, EntryState.ENTERED),

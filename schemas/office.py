@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from schemas.errors import FieldProblem, InvalidError
 from schemas.settings import ProgramSettings
 from schemas.working_calendar import (
     OFFICE_HOURS,
@@ -46,7 +47,7 @@ def office_calendar() -> WorkingCalendar:
 
     Raises:
         ValidationError: a setting is wrong.
-        ExceptionsError: the file of days has lines that cannot be read.
+        InvalidError: the file of days has lines that cannot be read, or is no text.
         OSError: it cannot be opened.
     """
     settings = OfficeSettings()
@@ -58,5 +59,10 @@ def _exceptions(path: Path | None) -> Exceptions:
     if path is None:
         return Exceptions()
     with path.open("rb") as file:
-        text = file.read(MAX_FILE_BYTES).decode()
-    return parse_exceptions(text)
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise InvalidError(str(path), [FieldProblem("(whole)", f"has more than {MAX_FILE_BYTES} bytes")])
+    try:
+        return parse_exceptions(content.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidError(str(path), [FieldProblem("(whole)", "is no text in UTF-8")]) from error

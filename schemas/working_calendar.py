@@ -6,7 +6,7 @@ file of exceptions.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from schemas.clock import day_at, to_ms
+from schemas.errors import FieldProblem, InvalidError, capped
 from schemas.opening import Windows, parse_opening
 
 if TYPE_CHECKING:
@@ -37,22 +38,14 @@ class Exceptions:
     work: frozenset[date] = frozenset()
 
 
-class ExceptionsError(ValueError):
-    """A file of exceptions cannot be used; one message for each line of it that is wrong."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
-
-
 def parse_exceptions(text: str) -> Exceptions:
     """The days that a file names: ``2027-02-13 work Làm bù``, one in a line; ``#`` begins a remark.
 
     Raises:
-        ExceptionsError: with every line that is wrong, what is wrong with it, and how such a line is written.
+        InvalidError: with the lines that are wrong, what is wrong with each, and how such a line is written.
     """
     days: dict[date, str] = {}
-    problems: list[str] = []
+    problems: list[FieldProblem] = []
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         told = line.partition("#")[0].strip()
         if not told:
@@ -60,14 +53,15 @@ def parse_exceptions(text: str) -> Exceptions:
         try:
             day, kind = _exception(told)
         except ValueError as error:
-            problems.append(f"line {number}: {error}")
+            problems.append(FieldProblem(f"line {number}", str(error), told[:60]))
             continue
         if days.setdefault(day, kind) != kind:
-            problems.append(f"line {number}: {day} is named as a day off and as a working day; leave one out")
+            both = f"{day} is named as a day off and as a working day; leave one out"
+            problems.append(FieldProblem(f"line {number}", both))
     if len(days) > MAX_EXCEPTIONS:
-        problems.append(f"it names {len(days)} days; at most {MAX_EXCEPTIONS} can be given")
+        problems.append(FieldProblem("(whole)", f"it names {len(days)} days; at most {MAX_EXCEPTIONS} can be given"))
     if problems:
-        raise ExceptionsError(problems)
+        raise InvalidError("file of working days", capped(problems))
     return Exceptions(*(frozenset(day for day, kind in days.items() if kind == wanted) for wanted in ("off", "work")))
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.clock import to_ms
+from schemas.errors import InvalidError
 from schemas.working_calendar import (
     Exceptions,
-    ExceptionsError,
     WorkingCalendar,
     known_country,
     parse_exceptions,
@@ -60,18 +60,25 @@ def test_an_offices_own_exceptions_come_before_the_countrys() -> None:
 
 
 def test_every_wrong_line_of_exceptions_is_named() -> None:
-    with pytest.raises(ExceptionsError) as caught:
+    with pytest.raises(InvalidError) as caught:
         parse_exceptions("2027-02-30 off\n2027-02-11 holiday\n2027-03-01 off\n2027-03-01 work\n" + "x" * 1000)
-    first, second, third, fourth = caught.value.problems
+    first, second, third, fourth = [f"{item.field}: {item.problem}" for item in caught.value.problems]
     assert first == "line 1: there is no day 2027-02-30"
     assert "line 2: '2027-02-11 holiday' is no day; write it as `2027-02-13 work`" in second
     assert third == "line 4: 2027-03-01 is named as a day off and as a working day; leave one out"
     assert len(fourth) < 200
 
 
+def test_of_very_many_wrong_lines_the_first_are_named_and_the_others_counted() -> None:
+    with pytest.raises(InvalidError) as caught:
+        parse_exceptions("x\n" * 5000)
+    assert len(caught.value.problems) == 20
+    assert "4981 more" in caught.value.problems[-1].problem
+
+
 def test_more_exceptions_than_a_century_needs_are_refused() -> None:
     days = (date(2027, 1, 1) + timedelta(days=number) for number in range(2001))
-    with pytest.raises(ExceptionsError, match="it names 2001 days; at most 2000"):
+    with pytest.raises(InvalidError, match="it names 2001 days; at most 2000"):
         parse_exceptions("\n".join(f"{day} off" for day in days))
 
 

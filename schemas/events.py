@@ -170,6 +170,8 @@ class Event(StrEnum):
     """The router starts while its ledger is away or takes no changes; it looks again after a pause."""
     ROUTER_STOPPED = "router_stopped"
     """The router has finished what was in work and ends."""
+    NAMES_UNKNOWN = "names_unknown"
+    """The router did not say what the units are called that sent something; it is asked again with the next list."""
     DESK_READY = "desk_ready"
     """A unit's desk serves its pages."""
     DESK_STOPPED = "desk_stopped"

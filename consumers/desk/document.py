@@ -17,6 +17,7 @@ from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
 from consumers.spool import book_entries, handling
 from consumers.spool.book_entries import BookKey
 from consumers.spool.people import DeskRight, holders
+from consumers.spool.units import names_of
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Urgency
 from schemas.register import BookKind, from_letter
@@ -75,9 +76,11 @@ def _look(
 ) -> dict[str, Any]:
     entry, looked, pos = looked_at(conn, delivery_id, viewer.units())
     today, zone = services.today, services.calendar.zone
-    author = desk_lists.issuers_words(conn, entry.unit, entry.issuer) or entry.issuer
+    names = names_of(conn, {entry.issuer, entry.unit})
+    author = desk_lists.issuers_words(conn, entry.unit, entry.issuer) or names.get(entry.issuer, entry.issuer)
     return {
         "entry": entry,
+        "names": names,
         "looked": looked,
         "steps": handling.steps(conn, pos),
         "number": book_entries.next_number(conn, BookKey(entry.unit, BookKind.INCOMING, today.year)),

@@ -9,6 +9,7 @@ from consumers.desk.access import Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists
 from consumers.reading.desk_lists import Need, Wanted
+from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
 MAX_WORDS = 200
@@ -34,7 +35,9 @@ async def show_incoming(
     def read(conn: Connection) -> dict[str, Any]:
         rows = desk_lists.find(conn, Wanted(chosen, need, q), before=before, limit=_AT_ONCE + 1)
         older = rows[_AT_ONCE - 1].pos if len(rows) > _AT_ONCE and need is not Need.REGISTER else 0
-        return {"rows": rows[:_AT_ONCE], "older": older, "counts": desk_lists.count(conn, chosen)}
+        names = names_of(conn, {code for row in rows for code in (row.entry.unit, row.entry.issuer)})
+        counts = desk_lists.count(conn, chosen)
+        return {"rows": rows[:_AT_ONCE], "older": older, "counts": counts, "names": names}
 
     found = await services.look(read)
     asked = {"need": need.value if need else "", "q": q, "unit": unit if unit in units else ""}

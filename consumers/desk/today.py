@@ -14,6 +14,7 @@ from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
+from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
 _MOST_TASKS, _MOST_ROWS = 100, 10
@@ -27,11 +28,15 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
 
     def read(conn: Connection) -> dict[str, Any]:
         clerks = viewer.units(DeskRight.REGISTER)
+        to_register = desk_lists.find(conn, Wanted(clerks, Need.REGISTER), limit=_MOST_ROWS)
+        to_answer = desk_lists.find(conn, Wanted(clerks, Need.ANSWER), limit=_MOST_ROWS)
+        shown = [row.entry for row in (*to_register, *to_answer)]
         return {
             "counts": desk_lists.count(conn, units),
             "urgent": desk_lists.count_urgent(conn, clerks),
-            "to_register": desk_lists.find(conn, Wanted(clerks, Need.REGISTER), limit=_MOST_ROWS),
-            "to_answer": desk_lists.find(conn, Wanted(clerks, Need.ANSWER), limit=_MOST_ROWS),
+            "to_register": to_register,
+            "to_answer": to_answer,
+            "names": names_of(conn, {code for entry in shown for code in (entry.unit, entry.issuer)}),
             "tasks": _tasks(conn, viewer, units),
         }
 

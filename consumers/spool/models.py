@@ -41,8 +41,18 @@ unit = Table(
     Column("highest_seq", Integer, nullable=False, server_default="0"),  # of deliveries taken
     Column("opening", String, nullable=False, server_default=""),  # its line's hours, as the router listed them
     Column("timezone", String, nullable=False, server_default=""),  # of whose clock they are
+    Column("name", Text, nullable=False, server_default=""),  # as the router listed it
     sqlite_with_rowid=False,
 )
+
+unit_name = Table(
+    "unit_name",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("name", Text, nullable=False),  # empty: the router knows none
+    sqlite_with_rowid=False,
+)
+"""What units are called that sent something here; the router is asked once for each."""
 
 letter = Table(
     "letter",

@@ -36,6 +36,10 @@ _BODY = {
 router = APIRouter(tags=["organisation"], prefix="/api/v1")
 Within = Annotated[UnitPattern | None, Query(description="Only this unit, or a subtree as `LCA.02.#`.")]
 
+Codes = Annotated[
+    list[UnitCode], Query(min_length=1, max_length=100, description="The units' codes; may be given more than once.")
+]
+
 Spool = Annotated[Id | None, Header(alias=HEADER_SPOOL, description="A gateway's own.")]
 
 Replaced = Annotated[
@@ -106,6 +110,17 @@ async def show_unit(
         return UnitDetailView.whole(unit, services.timezone, line, rows)
 
     return await asyncio.to_thread(look)
+
+
+@router.get("/names", summary="Say what units are called")
+async def name_units(services: Parts, account: Caller, code: Codes) -> dict[UnitCode, str]:
+    """The names of units by their codes, whoever's they are: every letter that they send bears them.
+
+    Codes that the organisation does not have, today or before, are left out.
+    """
+    del account  # whoever has a token may ask
+    directory = services.organisation.directory
+    return {one: unit.name for one in code if (unit := directory.get(one)) is not None}
 
 
 @router.post("/resolve", summary="Try addressing rules", openapi_extra={"requestBody": _BODY})

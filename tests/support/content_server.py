@@ -60,6 +60,8 @@ class ContentServer:
         always: send the first form whatever is accepted, as long as anything but the plain content is.
         swap: names whose bytes are replaced by others of the same length, this often.
         ranges: whether Range is understood.
+        names: what units are called; None: a router of before.
+        named: the codes that were asked for, by request.
         elsewhere: by the spool that asks for the units, those for which another gateway works, as the header tells.
         spools: that have asked for the units.
         open: cleared to hold every answer back, but for the bytes before ``held_from``.
@@ -69,6 +71,8 @@ class ContentServer:
     contents: dict[str, bytes] = field(default_factory=dict)
     forms: dict[str, list[Served]] = field(default_factory=dict)
     units: list[dict[str, object]] = field(default_factory=list)
+    names: dict[str, str] | None = field(default_factory=dict)
+    named: list[list[str]] = field(default_factory=list)
     elsewhere: dict[str, str] = field(default_factory=dict)
     spools: list[str] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
@@ -91,6 +95,14 @@ class ContentServer:
         sha256 = hashlib.sha256(data).hexdigest()
         self.contents[sha256] = data
         return sha256
+
+    async def name_units(self, request: web.Request) -> web.StreamResponse:
+        """``GET /api/v1/names``."""
+        asked = sorted(request.query.getall("code"))
+        if self.names is None:
+            return web.Response(status=404)
+        self.named.append(asked)
+        return web.json_response({code: self.names[code] for code in asked if code in self.names})
 
     async def list_units(self, request: web.Request) -> web.StreamResponse:
         """``GET /api/v1/units``."""
@@ -183,6 +195,7 @@ async def content_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Con
     application = web.Application()
     application.router.add_get("/content/{sha256}", made.get)
     application.router.add_get("/api/v1/units", made.list_units)
+    application.router.add_get("/api/v1/names", made.name_units)
     server = TestServer(application, scheme="https" if tls else "http")
     await server.start_server(ssl=tls)
     made.url = str(server.make_url("")).rstrip("/")

@@ -317,3 +317,16 @@ async def test_rules_that_cannot_be_tried_are_refused(api: Api, body: dict[str, 
     async with api.http.post("/api/v1/resolve", headers=api.as_(ISSUER), json=body) as answer:
         assert answer.status == 422
         assert answer.content_type == "application/problem+json"
+
+
+async def test_whoever_has_a_token_learns_what_units_are_called_and_nothing_of_those_that_never_were(api: Api) -> None:
+    for account in (ISSUER, GATEWAY, OPERATOR):
+        status, found, _ = await get(api, "/api/v1/names?code=LCA.02.01&code=LCA.VP&code=LCA.98.76", account=account)
+        assert status == 200
+        assert set(found) == {"LCA.02.01", "LCA.VP"}
+        assert all(found.values())
+    for wrong in ("", "?code=lca", "?" + "&".join(f"code=LCA.{number}" for number in range(101))):
+        status, told, _ = await get(api, f"/api/v1/names{wrong}")
+        assert (status, told["type"].rpartition("/")[2]) == (422, "invalid"), wrong
+    async with api.http.get("/api/v1/names?code=LCA") as answer:
+        assert answer.status == 401

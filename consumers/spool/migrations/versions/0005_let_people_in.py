@@ -11,6 +11,13 @@ down_revision = "0004"
 
 def upgrade() -> None:
     _fold_letters()
+    op.add_column("unit", sa.Column("name", sa.Text(), server_default="", nullable=False))
+    op.create_table(
+        "unit_name",
+        sa.Column("code", sa.String(), primary_key=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "person",
         sa.Column("name", sa.String(64), primary_key=True),
@@ -102,7 +109,18 @@ def _fold_letters() -> None:
 
 def downgrade() -> None:
     for table in (
-        *("journal", "task", "step", "web_session", "person_device", "login_attempt", "person_role", "person"),
+        *(
+            "unit_name",
+            "journal",
+            "task",
+            "step",
+            "web_session",
+            "person_device",
+            "login_attempt",
+            "person_role",
+            "person",
+        ),
     ):
         op.drop_table(table)
     op.drop_column("letter", "folded")
+    op.drop_column("unit", "name")

@@ -204,6 +204,7 @@ async def a_run(laid: Ground, seed: int) -> AsyncIterator[Run]:
             origin_url=http.url,
             no_progress_timeout=1.0,
             gap_after=3,
+            presence_interval=5,  # the gateway of the last run, of the same unit, is taken to be gone after 15 s
         )
         if hooked:
             wire.on_change = lambda up: _hook(data, up=up)

@@ -73,6 +73,7 @@ PAGES = {
     "/stuck": ["/stuck", "/stuck?unit=LCA.02.%23"],
     "/views": ["/views"],
     "/tokens": ["/tokens"],
+    "/people": ["/people"],
     "/sessions": ["/sessions"],
     "/redrives": ["/redrives"],
     "/redrives/new": ["/redrives/new?q=is:parked&cut=1"],

@@ -14,7 +14,7 @@ from consumers.cli.options import AsJson, DataDir, opened_spool, settings_with
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from consumers.spool.journal import Act
+    from consumers.spool.journal import JournalAct
     from router.pages.people import PersonRow, RoleGrant
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -82,7 +82,7 @@ def invite(
     """
     from consumers.cli.showing import print_json
     from consumers.settings import DeskSettings
-    from consumers.spool.journal import Act
+    from consumers.spool.journal import JournalAct
     from consumers.spool.people import PEOPLE, Card, cards, write_card
     from router.pages.people.persons import INVITED_FOR_MS
     from schemas.clock import iso, now_ms
@@ -92,7 +92,7 @@ def invite(
         token = PEOPLE.invite(conn, _checked(name), grants, now_ms=now)
         was = cards(conn, [name])[name]
         write_card(conn, Card(name, full_name or was.full_name, title or was.title, department or was.department))
-        _note(conn, Act.INVITED, on, name, ", ".join(role or []), now)
+        _note(conn, JournalAct.INVITED, on, name, ", ".join(role or []), now)
     scheme = "http" if settings.certificate is None else "https"
     link = f"{scheme}://{settings.host}:{settings.port}/desk/welcome?token={token}"
     if as_json:
@@ -125,7 +125,7 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 )
 def revoke(name: Name, role: Roles = None, on: On = "", data_dir: DataDir = None) -> None:
     """End a person's access at once, or take roles back."""
-    from consumers.spool.journal import Act
+    from consumers.spool.journal import JournalAct
     from consumers.spool.people import PEOPLE
     from schemas.clock import now_ms
 
@@ -135,7 +135,7 @@ def revoke(name: Name, role: Roles = None, on: On = "", data_dir: DataDir = None
             PEOPLE.withdraw(conn, name, grant)
         if not grants:
             PEOPLE.revoke(conn, name, now_ms=now)
-        _note(conn, Act.WITHDRAWN if grants else Act.REVOKED, on, name, ", ".join(role or []), now)
+        _note(conn, JournalAct.WITHDRAWN if grants else JournalAct.REVOKED, on, name, ", ".join(role or []), now)
     print(f"{name} is no longer {', '.join(role)} on {on}" if role else f"{name} has no access any more")
 
 
@@ -159,7 +159,7 @@ def _checked(name: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
-def _note(conn: Connection, act: Act, on: str, name: str, detail: str, now: int) -> None:
+def _note(conn: Connection, act: JournalAct, on: str, name: str, detail: str, now: int) -> None:
     from consumers.spool import journal
     from consumers.spool.journal import JournalEntry
 

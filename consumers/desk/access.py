@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from consumers.desk.services import DeskServices
 from consumers.errors import DeskForbiddenError
-from consumers.reading.handling import By
+from consumers.reading.handling import Acting
 from consumers.spool import journal
-from consumers.spool.journal import Act, JournalEntry
+from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import Card, DeskRight, cards
 from consumers.spool.units import hosted
 from router.pages import access
@@ -21,7 +21,7 @@ _NOT_ALLOWED = "your roles do not allow this here"
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer(Visitor):
+class DeskViewer(Visitor):
     """A person with a session, and the units that this gateway hosts."""
 
     card: Card
@@ -35,9 +35,9 @@ class Viewer(Visitor):
         """Whether the person has a right at a unit, or at any when none is named."""
         return unit in self.units(right) if unit else bool(self.units(right))
 
-    def by(self, right: DeskRight) -> By:
+    def by(self, right: DeskRight) -> Acting:
         """The person as the one who acts now, where they may."""
-        return By(self.card, now_ms(), self.units(right), self.address)
+        return Acting(self.card, now_ms(), self.units(right), self.address)
 
     def require(self, right: DeskRight, unit: str = "") -> None:
         """Go on only with a right.
@@ -55,7 +55,7 @@ def services_of(request: Request) -> DeskServices:
     return services
 
 
-async def viewer_of(request: Request) -> Viewer:
+async def viewer_of(request: Request) -> DeskViewer:
     """The person who asks; this ends their session's idleness.
 
     Raises:
@@ -65,7 +65,7 @@ async def viewer_of(request: Request) -> Viewer:
     return await _viewer(request, await access.visitor_of(request))
 
 
-async def watching(request: Request) -> Viewer:
+async def watching(request: Request) -> DeskViewer:
     """The person whose page asks by itself.
 
     Raises:
@@ -74,7 +74,7 @@ async def watching(request: Request) -> Viewer:
     return await _viewer(request, await access.watcher_of(request))
 
 
-async def _viewer(request: Request, visitor: Visitor) -> Viewer:
+async def _viewer(request: Request, visitor: Visitor) -> DeskViewer:
     name = visitor.person.name
 
     def read(conn: Connection) -> tuple[Card, tuple[str, ...]]:
@@ -82,17 +82,23 @@ async def _viewer(request: Request, visitor: Visitor) -> Viewer:
         return known, tuple(item.code for item in hosted(conn))
 
     card, codes = await services_of(request).look(read)
-    return Viewer(visitor.person, visitor.token, visitor.address, card, codes)
+    return DeskViewer(visitor.person, visitor.token, visitor.address, card, codes)
 
 
 def note_at_door(conn: Connection, entry: DoorEntry) -> None:
     """Keep what somebody does at the door in the journal."""
     told = JournalEntry(
-        entry.at, entry.name, Act(entry.act.value), entry.home, entry.name, entry.reason or entry.detail, entry.address
+        entry.at,
+        entry.name,
+        JournalAct(entry.act.value),
+        entry.home,
+        entry.name,
+        entry.reason or entry.detail,
+        entry.address,
     )
     journal.record(conn, told)
 
 
-Looking = Annotated[Viewer, Depends(viewer_of)]
-Watching = Annotated[Viewer, Depends(watching)]
+Looking = Annotated[DeskViewer, Depends(viewer_of)]
+Watching = Annotated[DeskViewer, Depends(watching)]
 Parts = Annotated[DeskServices, Depends(services_of)]

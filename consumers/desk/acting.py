@@ -8,14 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.document import document_page, read_document
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.errors import DocumentMovedError
 from consumers.reading import handling as acts
-from consumers.reading.handling import By, Direction, Looked
+from consumers.reading.handling import Acting, Direction, Looked
 from consumers.spool import book_entries, handling
 from consumers.spool.people import DeskRight, cards, holders
 from router.pages.language import N_
@@ -36,15 +36,15 @@ Named = Annotated[tuple[str, ...], Form(max_length=handling.MAX_NAMED)]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentForm:
     """A form as it came in: of which document, as its page was seen, by whom."""
 
     request: Request
     services: DeskServices
-    viewer: Viewer
+    viewer: DeskViewer
     looked: Looked
 
-    def by(self, right: DeskRight) -> By:
+    def by(self, right: DeskRight) -> Acting:
         """Whoever sent it, where they have a right."""
         return self.viewer.by(right)
 
@@ -69,12 +69,12 @@ async def sent(
     viewer: Looking,
     delivery_id: str,
     seen: Annotated[str, Form(max_length=200)],
-) -> Sent:
+) -> SentForm:
     """What every form of the page carries."""
-    return Sent(request, services, viewer, Looked(delivery_id, seen))
+    return SentForm(request, services, viewer, Looked(delivery_id, seen))
 
 
-ThisForm = Annotated[Sent, Depends(sent)]
+ThisForm = Annotated[SentForm, Depends(sent)]
 
 
 @router.post("/register")

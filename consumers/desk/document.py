@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
-from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
 from consumers.desk.words import REASONS
@@ -48,7 +48,7 @@ async def show_slip(request: Request, services: Parts, viewer: Looking, delivery
     return page(request, viewer, "slip.html", entry=entry, letter=letter, **await services.look(read))
 
 
-async def read_document(services: DeskServices, viewer: Viewer, delivery_id: str) -> tuple[InboxEntry, Descriptor]:
+async def read_document(services: DeskServices, viewer: DeskViewer, delivery_id: str) -> tuple[InboxEntry, Descriptor]:
     """A document of one of the person's units.
 
     Raises:
@@ -60,7 +60,13 @@ async def read_document(services: DeskServices, viewer: Viewer, delivery_id: str
 
 
 async def document_page(
-    request: Request, services: DeskServices, viewer: Viewer, delivery_id: str, *, problem: str = "", status: int = 200
+    request: Request,
+    services: DeskServices,
+    viewer: DeskViewer,
+    delivery_id: str,
+    *,
+    problem: str = "",
+    status: int = 200,
 ) -> Response:
     """The page, with what is wrong with a form that was sent from it."""
     _, letter = await read_document(services, viewer, delivery_id)
@@ -72,7 +78,7 @@ async def document_page(
 
 
 def _look(
-    conn: Connection, services: DeskServices, viewer: Viewer, delivery_id: str, letter: Descriptor
+    conn: Connection, services: DeskServices, viewer: DeskViewer, delivery_id: str, letter: Descriptor
 ) -> dict[str, Any]:
     entry, looked, pos = looked_at(conn, delivery_id, viewer.units())
     today, zone = services.today, services.calendar.zone
@@ -91,7 +97,7 @@ def _look(
     }
 
 
-def _allowed(viewer: Viewer, entry: InboxEntry) -> frozenset[str]:
+def _allowed(viewer: DeskViewer, entry: InboxEntry) -> frozenset[str]:
     """The forms that the state and the person's roles allow now."""
     new, in_work, recalled = (
         entry.state is Status.ARRIVED,

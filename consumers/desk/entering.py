@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.registers import PLACE, Key, Number, note
 from consumers.spool import book_entries, books
 from consumers.spool.book_entries import BookKey, EntryAuthor
-from consumers.spool.journal import Act
+from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRight
 from schemas.clock import Day, now_ms
 from schemas.dispatch import Urgency
@@ -81,7 +81,7 @@ async def write_entry(
 
     def act(conn: Connection) -> None:
         given = books.enter(conn, place, fields, _author(viewer), number=number)
-        note(conn, viewer, place, Act.ENTRY_WRITTEN, given)
+        note(conn, viewer, place, JournalAct.ENTRY_WRITTEN, given)
 
     await services.change(act)
     return _back(place)
@@ -100,7 +100,7 @@ async def reserve(
 
     def act(conn: Connection) -> None:
         numbers = books.reserve(conn, key, count, _author(viewer, reason))
-        note(conn, viewer, key, Act.NUMBERS_RESERVED, *numbers)
+        note(conn, viewer, key, JournalAct.NUMBERS_RESERVED, *numbers)
 
     await services.change(act)
     return _back(key)
@@ -114,7 +114,7 @@ async def begin(
 
     def act(conn: Connection) -> None:
         books.begin(conn, key, first)
-        note(conn, viewer, key, Act.BOOK_BEGUN, first)
+        note(conn, viewer, key, JournalAct.BOOK_BEGUN, first)
 
     await services.change(act)
     return _back(key)
@@ -126,7 +126,7 @@ async def close(services: Parts, viewer: Looking, key: OwnKey) -> Response:
 
     def act(conn: Connection) -> None:
         books.close(conn, key, _author(viewer))
-        note(conn, viewer, key, Act.BOOK_CLOSED)
+        note(conn, viewer, key, JournalAct.BOOK_CLOSED)
 
     await services.change(act)
     return _back(key)
@@ -160,7 +160,7 @@ async def correct(
         before = book_entries.get_entry(conn, key, number).fields
         fields = fields_of(**((before.model_dump() if before else {}) | said))
         books.correct(conn, key, number, fields, _author(viewer, reason), version=version)
-        note(conn, viewer, key, Act.ENTRY_CORRECTED, number, reason=reason)
+        note(conn, viewer, key, JournalAct.ENTRY_CORRECTED, number, reason=reason)
 
     await services.change(act)
     return _back(key, number)
@@ -174,13 +174,13 @@ async def strike(
 
     def act(conn: Connection) -> None:
         books.strike(conn, key, number, _author(viewer, reason), version=version)
-        note(conn, viewer, key, Act.ENTRY_STRUCK, number, reason=reason)
+        note(conn, viewer, key, JournalAct.ENTRY_STRUCK, number, reason=reason)
 
     await services.change(act)
     return _back(key, number)
 
 
-def _author(viewer: Viewer, reason: str = "") -> EntryAuthor:
+def _author(viewer: DeskViewer, reason: str = "") -> EntryAuthor:
     return EntryAuthor(viewer.card.full_name, now_ms(), viewer.card.department, reason)
 
 

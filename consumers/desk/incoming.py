@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from consumers.desk.access import Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists
-from consumers.reading.desk_lists import Need, Wanted
+from consumers.reading.desk_lists import Need, WantedDocuments
 from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
@@ -33,7 +33,7 @@ async def show_incoming(
     chosen = (unit,) if unit in units else units
 
     def read(conn: Connection) -> dict[str, Any]:
-        rows = desk_lists.find(conn, Wanted(chosen, need, q), before=before, limit=_AT_ONCE + 1)
+        rows = desk_lists.find(conn, WantedDocuments(chosen, need, q), before=before, limit=_AT_ONCE + 1)
         older = rows[_AT_ONCE - 1].pos if len(rows) > _AT_ONCE and need is not Need.REGISTER else 0
         names = names_of(conn, {code for row in rows for code in (row.entry.unit, row.entry.issuer)})
         counts = desk_lists.count(conn, chosen)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 from consumers.desk import words
-from consumers.desk.access import Viewer, services_of
+from consumers.desk.access import DeskViewer, services_of
 from consumers.spool.people import DeskRight
 from router.pages import rendering
 from router.pages.access import Visitor
@@ -37,7 +37,7 @@ def page(
     preferences = Preferences.of(request.cookies)
     environment = environment_of(preferences.language, services_of(request).calendar.zone)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    viewer = visitor if isinstance(visitor, Viewer) else None
+    viewer = visitor if isinstance(visitor, DeskViewer) else None
     who = viewer.card.full_name if viewer else visitor.person.name if visitor else ""
     administers = viewer is not None and viewer.may(DeskRight.ADMINISTER)
     common = {

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import ROOT, link, page
 from consumers.desk.services import DeskServices
 from consumers.errors import DeskForbiddenError
 from consumers.spool import journal
-from consumers.spool.journal import Act, JournalEntry
+from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import PEOPLE, Card, DeskRight, DeskRole, cards, write_card
 from router.pages.language import N_
 from router.pages.people import PersonRow, RoleGrant
@@ -59,7 +59,7 @@ async def invite(
         token = PEOPLE.invite(conn, login, [RoleGrant(one, unit) for one in role], now_ms=now_ms())
         was = cards(conn, [login])[login]
         write_card(conn, Card(login, full_name or was.full_name, title or was.title, department or was.department))
-        _note(conn, viewer, Act.INVITED, unit, login, detail=", ".join(role))
+        _note(conn, viewer, JournalAct.INVITED, unit, login, detail=", ".join(role))
         return token
 
     token = await services.change(act)
@@ -74,7 +74,7 @@ async def revoke(services: Parts, viewer: Looking, login: Login) -> Response:
     def act(conn: Connection) -> None:
         _require_administered(conn, viewer, login)
         PEOPLE.revoke(conn, login, now_ms=now_ms())
-        _note(conn, viewer, Act.REVOKED, "", login)
+        _note(conn, viewer, JournalAct.REVOKED, "", login)
 
     await services.change(act)
     return RedirectResponse(link("/people"), _SEE_OTHER)
@@ -93,14 +93,14 @@ async def withdraw(
     def act(conn: Connection) -> None:
         _require_administered(conn, viewer, login)
         PEOPLE.withdraw(conn, login, RoleGrant(role, unit))
-        _note(conn, viewer, Act.WITHDRAWN, unit, login, detail=role)
+        _note(conn, viewer, JournalAct.WITHDRAWN, unit, login, detail=role)
 
     await services.change(act)
     return RedirectResponse(link("/people"), _SEE_OTHER)
 
 
 async def _page(
-    request: Request, services: DeskServices, viewer: Viewer, *, problem: str = "", way: str = "", invited: str = ""
+    request: Request, services: DeskServices, viewer: DeskViewer, *, problem: str = "", way: str = "", invited: str = ""
 ) -> Response:
     viewer.require(DeskRight.ADMINISTER)
 
@@ -119,7 +119,7 @@ async def _page(
     return page(request, viewer, "people.html", status=_UNPROCESSABLE if problem else 200, **context)
 
 
-def _require_administered(conn: Connection, viewer: Viewer, login: str) -> None:
+def _require_administered(conn: Connection, viewer: DeskViewer, login: str) -> None:
     """Go on only when all that somebody was granted is of units that the person administers.
 
     Raises:
@@ -130,10 +130,10 @@ def _require_administered(conn: Connection, viewer: Viewer, login: str) -> None:
         raise DeskForbiddenError(f"{login} has roles at units that you do not administer")
 
 
-def _is_administered(viewer: Viewer, row: PersonRow) -> bool:
+def _is_administered(viewer: DeskViewer, row: PersonRow) -> bool:
     return bool(row.person.grants) and viewer.person.may_all(DeskRight.ADMINISTER, row.person.grants)
 
 
-def _note(conn: Connection, viewer: Viewer, act: Act, unit: str, login: str, *, detail: str = "") -> None:
+def _note(conn: Connection, viewer: DeskViewer, act: JournalAct, unit: str, login: str, *, detail: str = "") -> None:
     told = JournalEntry(now_ms(), viewer.person.name, act, unit.removesuffix(".#"), login, detail, viewer.address)
     journal.record(conn, told)

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy import Connection
 
-from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
 from consumers.desk.workbook import workbook
 from consumers.reading.registers import Form, headings, rows
 from consumers.spool import book_entries, journal
 from consumers.spool.book_entries import Book, BookKey, Entry
-from consumers.spool.journal import Act, JournalEntry
+from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import DeskRight
 from router.pages.preferences import Preferences
 from router.pages.spreadsheet import BOM, Separator, lines
@@ -92,7 +92,7 @@ async def export(
     shown = form or Form(key.kind.value)
 
     def read(conn: Connection) -> list[Entry]:
-        note(conn, viewer, key, Act.EXPORTED)
+        note(conn, viewer, key, JournalAct.EXPORTED)
         return book_entries.entries(conn, key)
 
     table = [headings(shown), *rows(shown, await services.change(read))]
@@ -111,7 +111,7 @@ async def show_entry(request: Request, services: Parts, viewer: Looking, key: Ke
     return page(request, viewer, "entry.html", key=key, entry=found, may=viewer.may(DeskRight.REGISTER, key.unit))
 
 
-def note(conn: Connection, viewer: Viewer, key: BookKey, act: Act, *numbers: int, reason: str = "") -> None:
+def note(conn: Connection, viewer: DeskViewer, key: BookKey, act: JournalAct, *numbers: int, reason: str = "") -> None:
     """Keep in the journal what somebody did to a book."""
     detail = ", ".join(filter(None, (*map(str, numbers), reason)))
     told = JournalEntry(now_ms(), viewer.person.name, act, key.unit, str(key), detail, viewer.address)

@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
-from consumers.desk.access import Looking, Parts, Viewer
+from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists
 from consumers.reading.coming import coming, line_now
-from consumers.reading.desk_lists import Need, Wanted
+from consumers.reading.desk_lists import Need, WantedDocuments
 from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task
@@ -28,8 +28,8 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
 
     def read(conn: Connection) -> dict[str, Any]:
         clerks = viewer.units(DeskRight.REGISTER)
-        to_register = desk_lists.find(conn, Wanted(clerks, Need.REGISTER), limit=_MOST_ROWS)
-        to_answer = desk_lists.find(conn, Wanted(clerks, Need.ANSWER), limit=_MOST_ROWS)
+        to_register = desk_lists.find(conn, WantedDocuments(clerks, Need.REGISTER), limit=_MOST_ROWS)
+        to_answer = desk_lists.find(conn, WantedDocuments(clerks, Need.ANSWER), limit=_MOST_ROWS)
         shown = [row.entry for row in (*to_register, *to_answer)]
         return {
             "counts": desk_lists.count(conn, units),
@@ -56,7 +56,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
     )
 
 
-def _tasks(conn: Connection, viewer: Viewer, units: tuple[str, ...]) -> list[tuple[InboxEntry, Task]]:
+def _tasks(conn: Connection, viewer: DeskViewer, units: tuple[str, ...]) -> list[tuple[InboxEntry, Task]]:
     mine = handling.tasks_of(conn, viewer.person.name, units, limit=_MOST_TASKS)
     known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
     return [(known[delivery], task) for delivery, task in mine if delivery in known]

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from consumers.spool.handling import Part, StepKind
-from consumers.spool.journal import Act
+from consumers.spool.handling import StepKind, TaskPart
+from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRole
 from router.pages.language import N_
 from schemas.dispatch import Urgency
@@ -60,39 +60,39 @@ STEPS: dict[StepKind, str] = {
     StepKind.CHANGE_REFUSED: N_("Kept after a recall"),
     StepKind.GIVEN_BACK: N_("Given back, every copy destroyed"),
 }
-PARTS: dict[Part, str] = {
-    Part.DIRECT: N_("to direct"),
-    Part.LEAD: N_("to lead"),
-    Part.COORDINATE: N_("to coordinate"),
-    Part.KNOW: N_("to know"),
+PARTS: dict[TaskPart, str] = {
+    TaskPart.DIRECT: N_("to direct"),
+    TaskPart.LEAD: N_("to lead"),
+    TaskPart.COORDINATE: N_("to coordinate"),
+    TaskPart.KNOW: N_("to know"),
 }
-ACTS: dict[Act, str] = {
-    Act.LOGGED_IN: N_("Logged in"),
-    Act.LOGIN_FAILED: N_("A login failed"),
-    Act.LOGGED_OUT: N_("Logged out"),
-    Act.PASSWORD_SET: N_("Password set"),
-    Act.SESSIONS_ENDED: N_("Other sessions ended"),
-    Act.INVITED: N_("Invited"),
-    Act.REVOKED: N_("Access ended"),
-    Act.WITHDRAWN: N_("Role withdrawn"),
-    Act.NAMED: N_("Name written"),
-    Act.REGISTERED: N_("Entered in the register"),
-    Act.REFUSED: N_("Sent back"),
-    Act.SUBMITTED: N_("Submitted to a leader"),
-    Act.DIRECTED: N_("Directed"),
-    Act.PROCESSED: N_("Work begun"),
-    Act.NOTED: N_("Note"),
-    Act.COMPLETED: N_("Done"),
-    Act.CHANGE_ACCEPTED: N_("Change accepted"),
-    Act.CHANGE_REFUSED: N_("Kept after a recall"),
-    Act.GIVEN_BACK: N_("Given back, every copy destroyed"),
-    Act.NUMBERS_RESERVED: N_("Numbers reserved"),
-    Act.ENTRY_WRITTEN: N_("Paper entered in the register"),
-    Act.ENTRY_CORRECTED: N_("Entry put right"),
-    Act.ENTRY_STRUCK: N_("Entry struck through"),
-    Act.BOOK_BEGUN: N_("Register begun"),
-    Act.BOOK_CLOSED: N_("Register closed"),
-    Act.EXPORTED: N_("Exported"),
+ACTS: dict[JournalAct, str] = {
+    JournalAct.LOGGED_IN: N_("Logged in"),
+    JournalAct.LOGIN_FAILED: N_("A login failed"),
+    JournalAct.LOGGED_OUT: N_("Logged out"),
+    JournalAct.PASSWORD_SET: N_("Password set"),
+    JournalAct.SESSIONS_ENDED: N_("Other sessions ended"),
+    JournalAct.INVITED: N_("Invited"),
+    JournalAct.REVOKED: N_("Access ended"),
+    JournalAct.WITHDRAWN: N_("Role withdrawn"),
+    JournalAct.NAMED: N_("Name written"),
+    JournalAct.REGISTERED: N_("Entered in the register"),
+    JournalAct.REFUSED: N_("Sent back"),
+    JournalAct.SUBMITTED: N_("Submitted to a leader"),
+    JournalAct.DIRECTED: N_("Directed"),
+    JournalAct.PROCESSED: N_("Work begun"),
+    JournalAct.NOTED: N_("Note"),
+    JournalAct.COMPLETED: N_("Done"),
+    JournalAct.CHANGE_ACCEPTED: N_("Change accepted"),
+    JournalAct.CHANGE_REFUSED: N_("Kept after a recall"),
+    JournalAct.GIVEN_BACK: N_("Given back, every copy destroyed"),
+    JournalAct.NUMBERS_RESERVED: N_("Numbers reserved"),
+    JournalAct.ENTRY_WRITTEN: N_("Paper entered in the register"),
+    JournalAct.ENTRY_CORRECTED: N_("Entry put right"),
+    JournalAct.ENTRY_STRUCK: N_("Entry struck through"),
+    JournalAct.BOOK_BEGUN: N_("Register begun"),
+    JournalAct.BOOK_CLOSED: N_("Register closed"),
+    JournalAct.EXPORTED: N_("Exported"),
 }
 REASONS: tuple[str, ...] = (
     N_("Sent to the wrong unit"),

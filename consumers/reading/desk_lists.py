@@ -57,7 +57,7 @@ class DeskRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedDocuments:
     """Which documents: at ``units``; ``need`` None: whatever they need; ``words``: all of them, accents or not."""
 
     units: Collection[str]
@@ -65,7 +65,7 @@ class Wanted:
     words: str = ""
 
 
-def find(conn: Connection, wanted: Wanted, *, before: int = 0, limit: int = 50) -> list[DeskRow]:
+def find(conn: Connection, wanted: WantedDocuments, *, before: int = 0, limit: int = 50) -> list[DeskRow]:
     """Documents, the most urgent of those that wait for a register first, all others newest first.
 
     Args:
@@ -125,7 +125,7 @@ def issuers_words(conn: Connection, unit: str, issuer: str) -> str:
     return conn.scalar(rows) or ""
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [inbox.c.unit.in_(wanted.units)]
     if wanted.need is not None:
         found.append(inbox.c.state.in_([state.value for state in STATES[wanted.need]]))

@@ -15,8 +15,8 @@ from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
 from consumers.spool import Spool, books, handling, journal, recalls
 from consumers.spool.book_entries import BookKey, EntryAuthor
-from consumers.spool.handling import Part, Step, StepDetail, StepKind, Task
-from consumers.spool.journal import Act, JournalEntry
+from consumers.spool.handling import HandlingStep, StepDetail, StepKind, Task, TaskPart
+from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.models import inbox
 from consumers.spool.people import Card
 from schemas.errors import TransitionError
@@ -29,7 +29,7 @@ IN_WORK = frozenset({Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Stat
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class Acting:
     """Who acts: their card, when (UTC ms), from which address, and at which units they may."""
 
     card: Card
@@ -74,7 +74,7 @@ class _Open:
     conn: Connection
     entry: InboxEntry
     pos: int
-    by: By
+    by: Acting
 
     def say(self, status: Status, **fields: str) -> frozenset[str]:
         """Write the receipt; the contents that are free then."""
@@ -82,10 +82,12 @@ class _Open:
         told = {"status": status.value, "person": self.by.card.full_name, "department": self.by.card.department}
         return write_receipt(self.conn, self.entry, checked_receipt(self.entry, told | fields))
 
-    def step(self, kind: StepKind, act: Act, **detail: object) -> None:
+    def step(self, kind: StepKind, act: JournalAct, **detail: object) -> None:
         """Write the step, and the act in the journal."""
         said = StepDetail.model_validate(detail)
-        handling.add_step(self.conn, self.pos, Step(kind, self.by.at, self.by.card.login, self.by.card.full_name, said))
+        handling.add_step(
+            self.conn, self.pos, HandlingStep(kind, self.by.at, self.by.card.login, self.by.card.full_name, said)
+        )
         words = said.number or said.answer or said.lead or said.leader or said.words
         subject, unit = self.entry.notation or self.entry.delivery_id, self.entry.unit
         told = JournalEntry(self.by.at, self.by.card.login, act, unit, subject, words, self.by.address)
@@ -93,7 +95,7 @@ class _Open:
 
 
 def register(
-    spool: Spool, looked: Looked, by: By, fields: RegisterFields, *, book: str = "", number: int | None = None
+    spool: Spool, looked: Looked, by: Acting, fields: RegisterFields, *, book: str = "", number: int | None = None
 ) -> int:
     """Enter a document in its unit's arrival book of the year of its arrival; the number.
 
@@ -120,36 +122,36 @@ def register(
         author = EntryAuthor(by.card.full_name, by.at, by.card.department)
         given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
         it.say(Status.REGISTERED, register_number=str(given))
-        it.step(StepKind.REGISTERED, Act.REGISTERED, number=f"{given}/{key.year}" + (f" {book}" if book else ""))
+        it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=f"{given}/{key.year}" + (f" {book}" if book else ""))
         return given
 
     return _do(spool, looked, by, act)
 
 
-def refuse(spool: Spool, looked: Looked, by: By, reason: str) -> None:
+def refuse(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
     """Say that the unit does not accept a document. Raises as :func:`register`, without the book's."""
 
     def act(it: _Open) -> None:
         it.say(Status.REFUSED, reason=reason)
-        it.step(StepKind.REFUSED, Act.REFUSED, words=reason)
+        it.step(StepKind.REFUSED, JournalAct.REFUSED, words=reason)
         handling.end_tasks(it.conn, it.pos, by.at)
 
     _do(spool, looked, by, act)
 
 
-def submit(spool: Spool, looked: Looked, by: By, leader: Card, words: str) -> None:
+def submit(spool: Spool, looked: Looked, by: Acting, leader: Card, words: str) -> None:
     """Put a registered document before a leader. Raises as :func:`refuse`."""
 
     def act(it: _Open) -> None:
         _require_in_work(it.entry)
-        handling.end_tasks(it.conn, it.pos, by.at, [Part.DIRECT])
-        handling.give_tasks(it.conn, it.pos, [Task(leader.login, Part.DIRECT, by.at)])
-        it.step(StepKind.SUBMITTED, Act.SUBMITTED, leader=leader.full_name, words=words)
+        handling.end_tasks(it.conn, it.pos, by.at, [TaskPart.DIRECT])
+        handling.give_tasks(it.conn, it.pos, [Task(leader.login, TaskPart.DIRECT, by.at)])
+        it.step(StepKind.SUBMITTED, JournalAct.SUBMITTED, leader=leader.full_name, words=words)
 
     _do(spool, looked, by, act)
 
 
-def direct(spool: Spool, looked: Looked, by: By, direction: Direction, known: dict[str, Card]) -> None:
+def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known: dict[str, Card]) -> None:
     """Say who does what by when; the issuer learns who leads. Raises as :func:`refuse`.
 
     Args:
@@ -169,7 +171,7 @@ def direct(spool: Spool, looked: Looked, by: By, direction: Direction, known: di
         handling.give_tasks(it.conn, it.pos, _tasks_of(direction, by.at, known))
         it.step(
             StepKind.DIRECTED,
-            Act.DIRECTED,
+            JournalAct.DIRECTED,
             words=direction.instruction,
             lead=lead,
             coordinate=[_named(one, known) for one in direction.coordinate],
@@ -180,32 +182,32 @@ def direct(spool: Spool, looked: Looked, by: By, direction: Direction, known: di
     _do(spool, looked, by, act)
 
 
-def process(spool: Spool, looked: Looked, by: By, words: str) -> None:
+def process(spool: Spool, looked: Looked, by: Acting, words: str) -> None:
     """Say that somebody is at it, or note how far it is. Raises as :func:`refuse`."""
 
     def act(it: _Open) -> None:
         _require_in_work(it.entry)
         if it.entry.state is Status.PROCESSING:
-            it.step(StepKind.NOTED, Act.NOTED, words=words)
+            it.step(StepKind.NOTED, JournalAct.NOTED, words=words)
             return
         it.say(Status.PROCESSING)
-        it.step(StepKind.PROCESSED, Act.PROCESSED, words=words)
+        it.step(StepKind.PROCESSED, JournalAct.PROCESSED, words=words)
 
     _do(spool, looked, by, act)
 
 
-def complete(spool: Spool, looked: Looked, by: By, words: str, *, answer: str = "") -> None:
+def complete(spool: Spool, looked: Looked, by: Acting, words: str, *, answer: str = "") -> None:
     """Say that a document is done, and which document of the unit answers it. Raises as :func:`refuse`."""
 
     def act(it: _Open) -> None:
         it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
-        it.step(StepKind.COMPLETED, Act.COMPLETED, words=words, answer=answer)
+        it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
         handling.end_tasks(it.conn, it.pos, by.at)
 
     _do(spool, looked, by, act)
 
 
-def answer_change(spool: Spool, looked: Looked, by: By, *, accept: bool, reason: str = "") -> None:
+def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, reason: str = "") -> None:
     """Answer the issuer's wish to have a document back: it is destroyed here and said so, or kept with a reason.
 
     Raises:
@@ -219,10 +221,10 @@ def answer_change(spool: Spool, looked: Looked, by: By, *, accept: bool, reason:
             raise TransitionError(f"nobody has recalled {it.entry.notation}; a document goes back when its issuer asks")
         if not accept:
             it.say(Status.CHANGE_REFUSED, reason=reason)
-            it.step(StepKind.CHANGE_REFUSED, Act.CHANGE_REFUSED, words=reason)
+            it.step(StepKind.CHANGE_REFUSED, JournalAct.CHANGE_REFUSED, words=reason)
             return frozenset()
         freed = it.say(Status.RECALLED, reason=reason)
-        it.step(StepKind.GIVEN_BACK, Act.GIVEN_BACK, words=reason)
+        it.step(StepKind.GIVEN_BACK, JournalAct.GIVEN_BACK, words=reason)
         handling.end_tasks(it.conn, it.pos, by.at)
         return freed
 
@@ -245,7 +247,7 @@ def looked_at(conn: Connection, delivery_id: str, units: Collection[str]) -> tup
     return entry, Looked(delivery_id, handling.seen(conn, pos)), pos
 
 
-def _do(spool: Spool, looked: Looked, by: By, act: Callable[[_Open], T]) -> T:
+def _do(spool: Spool, looked: Looked, by: Acting, act: Callable[[_Open], T]) -> T:
     with spool.writing() as conn:
         entry, now, pos = looked_at(conn, looked.delivery_id, by.units)
         if now.seen != looked.seen:
@@ -262,9 +264,9 @@ def _require_in_work(entry: InboxEntry) -> None:
 
 def _tasks_of(direction: Direction, at: int, known: dict[str, Card]) -> list[Task]:
     named = [
-        (direction.lead, Part.LEAD),
-        *((one, Part.COORDINATE) for one in direction.coordinate),
-        *((one, Part.KNOW) for one in direction.know),
+        (direction.lead, TaskPart.LEAD),
+        *((one, TaskPart.COORDINATE) for one in direction.coordinate),
+        *((one, TaskPart.KNOW) for one in direction.know),
     ]
     return [Task(login, part, at, direction.until_ms) for login, part in named if login in known]
 

@@ -37,7 +37,7 @@ class StepKind(StrEnum):
     """Every copy was destroyed, as its issuer had asked."""
 
 
-class Part(StrEnum):
+class TaskPart(StrEnum):
     """What somebody has to do about a document."""
 
     DIRECT = "direct"
@@ -73,7 +73,7 @@ class StepDetail(Travelling):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class HandlingStep:
     """One step: when (UTC ms), by whom, and what was said."""
 
     kind: StepKind
@@ -88,7 +88,7 @@ class Task:
     """What somebody has to do. Times are UTC ms; ``until`` None: no day is set; ``ended_at`` None: it is open."""
 
     person: str
-    part: Part
+    part: TaskPart
     since: int
     until: int | None = None
     ended_at: int | None = None
@@ -102,7 +102,7 @@ def seen(conn: Connection, inbox_pos: int) -> str:
     return ".".join(str(part or 0) for part in (state, *conn.execute(said).one(), *conn.execute(done).one()))
 
 
-def add_step(conn: Connection, inbox_pos: int, new: Step) -> None:
+def add_step(conn: Connection, inbox_pos: int, new: HandlingStep) -> None:
     """Keep a step, in the transaction of what it did."""
     values = {
         "inbox_pos": inbox_pos,
@@ -115,16 +115,16 @@ def add_step(conn: Connection, inbox_pos: int, new: Step) -> None:
     conn.execute(insert(step).values(values))
 
 
-def steps(conn: Connection, inbox_pos: int) -> list[Step]:
+def steps(conn: Connection, inbox_pos: int) -> list[HandlingStep]:
     """All steps of a document, oldest first."""
     rows = conn.execute(select(step).where(step.c.inbox_pos == inbox_pos).order_by(step.c.pos))
     return [
-        Step(StepKind(row.kind), row.at, row.person, row.full_name, parse(StepDetail, row.detail, what="step"))
+        HandlingStep(StepKind(row.kind), row.at, row.person, row.full_name, parse(StepDetail, row.detail, what="step"))
         for row in rows
     ]
 
 
-def end_tasks(conn: Connection, inbox_pos: int, at: int, parts: Collection[Part] = tuple(Part)) -> None:
+def end_tasks(conn: Connection, inbox_pos: int, at: int, parts: Collection[TaskPart] = tuple(TaskPart)) -> None:
     """End what is open of a document, or certain parts of it."""
     open_ones = (
         task.c.inbox_pos == inbox_pos,
@@ -153,7 +153,7 @@ def give_tasks(conn: Connection, inbox_pos: int, new: Iterable[Task]) -> None:
 def tasks(conn: Connection, inbox_pos: int) -> list[Task]:
     """Who has or had to do what about a document, the latest first."""
     rows = conn.execute(select(task).where(task.c.inbox_pos == inbox_pos).order_by(task.c.pos.desc()))
-    return [Task(row.person, Part(row.part), row.since, row.until, row.ended_at) for row in rows]
+    return [Task(row.person, TaskPart(row.part), row.since, row.until, row.ended_at) for row in rows]
 
 
 def tasks_of(conn: Connection, person: str, units: Sequence[str], *, limit: int) -> list[tuple[str, Task]]:
@@ -162,4 +162,4 @@ def tasks_of(conn: Connection, person: str, units: Sequence[str], *, limit: int)
     mine = task.c.person == person, task.c.ended_at.is_(None), inbox.c.unit.in_(units)
     rows = select(*columns).join(inbox, inbox.c.pos == task.c.inbox_pos).where(*mine)
     ordered = rows.order_by(task.c.until.is_(None), task.c.until, task.c.pos).limit(limit)
-    return [(row[0], Task(row[1], Part(row[2]), *row[3:])) for row in conn.execute(ordered)]
+    return [(row[0], Task(row[1], TaskPart(row[2]), *row[3:])) for row in conn.execute(ordered)]

@@ -12,7 +12,7 @@ MOST_ROWS = 200
 _MAX_TEXT, _MAX_ADDRESS = 500, 64
 
 
-class Act(StrEnum):
+class JournalAct(StrEnum):
     """What people do."""
 
     LOGGED_IN = "logged_in"
@@ -52,7 +52,7 @@ class JournalEntry:
 
     at: int
     person: str
-    act: Act
+    act: JournalAct
     unit: str
     subject: str
     detail: str = ""
@@ -90,6 +90,6 @@ def entries(
     if before:
         rows = rows.where(table.c.pos < before)
     return [
-        (row.pos, JournalEntry(row.at, row.person, Act(row.act), row.unit, row.subject, row.detail, row.address))
+        (row.pos, JournalEntry(row.at, row.person, JournalAct(row.act), row.unit, row.subject, row.detail, row.address))
         for row in conn.execute(rows.limit(min(limit, MOST_ROWS)))
     ]

@@ -268,7 +268,7 @@ task = Table(
     Column("pos", Integer, primary_key=True),
     Column("inbox_pos", Integer, nullable=False, index=True),
     Column("person", String, nullable=False),
-    Column("part", String, nullable=False),  # consumers.spool.handling.Part
+    Column("part", String, nullable=False),  # consumers.spool.handling.TaskPart
     Column("since", Integer, nullable=False),
     Column("until", Integer),  # by when; NULL: no day was set
     Column("ended_at", Integer),
@@ -282,7 +282,7 @@ journal = Table(
     Column("pos", Integer, primary_key=True),
     Column("at", Integer, nullable=False),
     Column("person", String, nullable=False),  # the login, or who ran a command
-    Column("act", String, nullable=False),  # consumers.spool.journal.Act
+    Column("act", String, nullable=False),  # consumers.spool.journal.JournalAct
     Column("unit", String, nullable=False),  # empty: no unit in particular
     Column("subject", Text, nullable=False),  # what was acted on: a notation, a number of a book, a login
     Column("detail", Text, nullable=False, server_default=""),

@@ -25,7 +25,7 @@ class DeskRole(StrEnum):
     """Lets people in and says what they are."""
 
 
-class DeskRight(people.Right):
+class DeskRight(people.AnyRight):
     """What is asked of a person's roles."""
 
     SEE = "see"

@@ -71,7 +71,7 @@ class DoorEntry:
     detail: str = ""
 
 
-class Page(Protocol):
+class PageMaker(Protocol):
     """Makes a program's page; see :func:`router.console.pages.page`."""
 
     def __call__(
@@ -107,7 +107,7 @@ class Door:
     reading: Callable[[], AbstractContextManager[Connection]]
     writing: Callable[[], AbstractContextManager[Connection]]
     note: Callable[[Connection, DoorEntry], None]
-    page: Page
+    page: PageMaker
     has_provider: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     cookies: str = "congvan"

@@ -23,7 +23,7 @@ class PersonRole(StrEnum):
     """All of it."""
 
 
-class Right(people.Right):
+class Right(people.AnyRight):
     """What is asked of a person's roles."""
 
     SEE = "see"

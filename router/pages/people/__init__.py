@@ -4,18 +4,18 @@ A part of the page kit: it knows the tables that a program gives it (:func:`peop
 """
 
 from router.pages.people.persons import People, PersonRow
-from router.pages.people.roles import Person, Right, RoleGrant, includes
+from router.pages.people.roles import AnyRight, Person, RoleGrant, includes
 from router.pages.people.sessions import SessionRow, Sessions
 from router.pages.people.tables import PeopleTables, people_tables
 from router.pages.people.throttle import Attempt, Throttle
 
 __all__ = [
+    "AnyRight",
     "Attempt",
     "People",
     "PeopleTables",
     "Person",
     "PersonRow",
-    "Right",
     "RoleGrant",
     "SessionRow",
     "Sessions",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from schemas.codes import covers
 
 
-class Right(StrEnum):
+class AnyRight(StrEnum):
     """Base of a program's rights: what is asked of a person's roles.
 
     A program's own class names its rights and says in :attr:`roles` which of its roles give each.
@@ -34,15 +34,15 @@ class Person:
     name: str
     grants: tuple[RoleGrant, ...]
 
-    def patterns(self, right: Right) -> tuple[str, ...]:
+    def patterns(self, right: AnyRight) -> tuple[str, ...]:
         """The units on which the person has a right."""
         return tuple(dict.fromkeys(grant.pattern for grant in self.grants if grant.role in right.roles))
 
-    def may(self, right: Right, unit: str) -> bool:
+    def may(self, right: AnyRight, unit: str) -> bool:
         """Whether the person has a right on a unit."""
         return any(covers(pattern, unit) for pattern in self.patterns(right))
 
-    def may_all(self, right: Right, grants: Iterable[RoleGrant]) -> bool:
+    def may_all(self, right: AnyRight, grants: Iterable[RoleGrant]) -> bool:
         """Whether the person has a right on all units of some grants."""
         own = self.patterns(right)
         return all(any(includes(pattern, grant.pattern) for pattern in own) for grant in grants)

@@ -46,7 +46,7 @@ class Count:
     answered: int = 0
     """Done, as the desk said."""
     refused: int = 0
-    """By the state, or because another was faster."""
+    """Acting the state, or because another was faster."""
     unanswered: int = 0
     """Cut off by the kill."""
     done_though_unanswered: int = 0

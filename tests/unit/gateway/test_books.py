@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from consumers.errors import BookError, UnknownEntryError
-from consumers.reading.handling import By, looked_at, register
+from consumers.reading.handling import Acting, looked_at, register
 from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import Spool, book_entries, books, open_spool, outbox, retention
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
@@ -27,7 +27,7 @@ YEAR, HERE = 2026, "Asia/Ho_Chi_Minh"
 INCOMING, OUTGOING = BookKey(UNIT, BookKind.INCOMING, YEAR), BookKey(UNIT, BookKind.OUTGOING, YEAR)
 SECRET = BookKey(UNIT, BookKind.INCOMING, YEAR, "Mật")
 HOA = EntryAuthor("Nguyễn Thị Hoa", 1_000, "Văn phòng")
-HOA_ACTS = By(Card("hoa", "Nguyễn Thị Hoa", department="Văn phòng"), 1_000, {UNIT})
+HOA_ACTS = Acting(Card("hoa", "Nguyễn Thị Hoa", department="Văn phòng"), 1_000, {UNIT})
 WHY = EntryAuthor("Nguyễn Thị Hoa", 2_000, "Văn phòng", "Ghi nhầm trích yếu")
 
 
@@ -35,7 +35,7 @@ def fields(subject: str = "Về việc phòng, chống rét", **changed: object)
     return RegisterFields(day=date(YEAR, 11, 29), author="Tỉnh ủy", notation="123-CV/TU", subject=subject, **changed)
 
 
-def registered(spool: Spool, delivery: str, entered: RegisterFields, by: By = HOA_ACTS) -> int:
+def registered(spool: Spool, delivery: str, entered: RegisterFields, by: Acting = HOA_ACTS) -> int:
     with spool.reading() as conn:
         _, looked, _ = looked_at(conn, delivery, {UNIT})
     return register(spool, looked, by, entered)
@@ -242,7 +242,7 @@ def test_a_deadline_is_of_the_offices_day() -> None:
 def test_what_cannot_be_told_is_not_entered_and_costs_no_number(spool: Spool) -> None:
     delivery = came(spool)
     with pytest.raises(InvalidError, match="person"):
-        registered(spool, delivery, fields(), By(Card("hoa", "Hoa\nLan"), 1_000, {UNIT}))
+        registered(spool, delivery, fields(), Acting(Card("hoa", "Hoa\nLan"), 1_000, {UNIT}))
     with spool.reading() as conn:
         assert book_entries.next_number(conn, INCOMING) == 1
         assert [item.status for item in outbox.unsent(conn, Lane.NORMAL, after=0, limit=9)] == ["arrived"]

@@ -12,11 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from consumers.errors import BookError, DocumentMovedError, UnknownDeliveryError
 from consumers.reading import handling as acts
-from consumers.reading.handling import By, Direction, Looked, looked_at
+from consumers.reading.handling import Acting, Direction, Looked, looked_at
 from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import Spool, book_entries, handling, journal, outbox, recalls, retention
 from consumers.spool.book_entries import BookKey
-from consumers.spool.handling import Part, StepKind, Task
+from consumers.spool.handling import StepKind, Task, TaskPart
 from consumers.spool.models import task
 from consumers.spool.people import Card
 from schemas.clock import now_ms
@@ -30,7 +30,7 @@ S = Status
 HOA, NAM = Card("hoa", "Nguyễn Thị Hoa", "Văn thư", "Văn phòng"), Card("nam", "Trần Văn Nam", "Bí thư", "Thường trực")
 LAN = Card("lan", "Lê Thị Lan", "Chuyên viên", "Văn phòng")
 CARDS = {card.login: card for card in (HOA, NAM, LAN)}
-CLERK, LEADER, STAFF = (By(card, at, {UNIT}, "10.0.0.5") for at, card in ((1_000, HOA), (2_000, NAM), (3_000, LAN)))
+CLERK, LEADER, STAFF = (Acting(card, at, {UNIT}, "10.0.0.5") for at, card in ((1_000, HOA), (2_000, NAM), (3_000, LAN)))
 FIELDS = RegisterFields(day=date(2026, 11, 29), subject="Về việc phòng, chống rét")
 DIRECTION = Direction("Triển khai ngay", "lan", ("Công an xã",), ("hoa",), date(2026, 12, 5), 9_000)
 
@@ -40,7 +40,7 @@ def look(spool: Spool, delivery: str, units: set[str] | None = None) -> Looked:
         return looked_at(conn, delivery, units or {UNIT})[1]
 
 
-def steps(spool: Spool, delivery: str) -> list[handling.Step]:
+def steps(spool: Spool, delivery: str) -> list[handling.HandlingStep]:
     with spool.reading() as conn:
         return handling.steps(conn, looked_at(conn, delivery, {UNIT})[2])
 
@@ -63,11 +63,11 @@ def test_a_document_goes_its_way_and_each_step_is_told_kept_and_noted(spool: Spo
     delivery = came(spool)
     assert acts.register(spool, look(spool, delivery), CLERK, FIELDS) == 1
     acts.submit(spool, look(spool, delivery), CLERK, NAM, "Kính trình")
-    assert [(item.person, item.part) for item in tasks(spool, delivery)] == [("nam", Part.DIRECT)]
+    assert [(item.person, item.part) for item in tasks(spool, delivery)] == [("nam", TaskPart.DIRECT)]
     acts.direct(spool, look(spool, delivery), LEADER, DIRECTION, CARDS)
     assert {(item.person, item.part, item.until) for item in tasks(spool, delivery) if item.ended_at is None} == {
-        ("lan", Part.LEAD, 9_000),
-        ("hoa", Part.KNOW, 9_000),
+        ("lan", TaskPart.LEAD, 9_000),
+        ("hoa", TaskPart.KNOW, 9_000),
     }
     acts.process(spool, look(spool, delivery), STAFF, "Đang dự thảo")
     acts.process(spool, look(spool, delivery), STAFF, "Đã gửi các thôn")

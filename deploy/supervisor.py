@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +13,10 @@ import structlog
 
 from deploy.errors import ChildError
 from deploy.logs import open_private
+from router.process.leash import leashed
 from schemas.events import Event
 
 log = structlog.get_logger()
-_LEASH = Path(__file__).with_name("_leash.py")
 _LOOK_EVERY = 0.1
 _LAST_LINES = 15
 _MAX_LOG_BYTES = 50 * 1024**2
@@ -144,7 +142,7 @@ class Child:
     async def _spawn(self) -> asyncio.subprocess.Process:
         with await asyncio.to_thread(self._open_log) as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), *self.argv),
+                *leashed(*self.argv),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -174,6 +174,8 @@ class Event(StrEnum):
     """The router did not say what the units are called that sent something; it is asked again with the next list."""
     DESK_READY = "desk_ready"
     """A unit's desk serves its pages."""
+    DESK_ENDED = "desk_ended"
+    """The desk beside a gateway ended by itself; it is started again after a pause, but for wrong settings (code 2)."""
     DESK_STOPPED = "desk_stopped"
     """The desk has finished what was in work and ends."""
 

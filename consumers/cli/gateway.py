@@ -51,6 +51,7 @@ def run(
     amqp_url: Annotated[str | None, typer.Option(help="The broker's URL with vhost, without login.")] = None,
     origin_url: Annotated[str | None, typer.Option(help="Where the router serves content.")] = None,
     data_dir: DataDir = None,
+    desk: Annotated[bool, typer.Option("--desk", help="Serve the desk as well, in a process of its own.")] = False,
 ) -> None:
     """Take, fetch, deliver and report until SIGTERM or Ctrl-C.
 
@@ -59,10 +60,12 @@ def run(
     """
     import asyncio
     import os
+    from contextlib import nullcontext
 
     import uvloop
 
     from consumers.cli.options import settings_with
+    from consumers.desk.beside import desk_beside, environment_for
     from consumers.gateway import Gateway
     from router.process.ending import end_within, ending
     from router.process.secrets import forget_secrets
@@ -76,9 +79,15 @@ def run(
         origin_url=origin_url,
         data_dir=data_dir,
     )
+    beside = environment_for(os.environ, settings.data_dir)
     forget_secrets([name for name in os.environ if name.upper().startswith(PREFIX)])  # all are read
+
+    async def serve() -> None:
+        async with desk_beside(beside) if desk else nullcontext():
+            await Gateway(settings, on_stop=end_within).run()
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
-        runner.run(Gateway(settings, on_stop=end_within).run())
+        runner.run(serve())
 
 
 @app.command(

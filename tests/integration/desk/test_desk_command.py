@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import signal
+import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import psutil
 import pytest
 from aiohttp import ClientSession, CookieJar, TCPConnector
 from typer.testing import CliRunner, Result
@@ -27,6 +31,8 @@ from support.conditions import holds
 from support.consoles import Browser
 from support.deliveries import UNIT
 from support.desks import HERE, let_in
+from support.installation import free_port
+from support.pages import ROOT, clean_environment
 from support.stories import LIGHT, PASSWORD
 
 Run = Callable[..., Result]
@@ -141,3 +147,47 @@ async def test_beyond_its_machine_it_listens_with_a_certificate_alone(tmp_path: 
 async def test_where_the_way_is_protected_otherwise_it_may_be_told_so(tmp_path: Path) -> None:
     async with running(tmp_path, host="0.0.0.0", allow_plaintext=True) as desk:  # noqa: S104
         assert desk.url.startswith("http://0.0.0.0:")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_beside_a_gateway_it_serves_comes_back_and_goes_with_it(tmp_path: Path, how: signal.Signals) -> None:
+    """`congvan gateway run --desk`, the line down all the time."""
+    port, nobody = free_port(), free_port()
+    environment = clean_environment(tmp_path, Path(sys.executable).parent) | {
+        "CONGVAN_GATEWAY_DATA_DIR": str(tmp_path / "data"),
+        "CONGVAN_GATEWAY_UNITS": UNIT,
+        "CONGVAN_GATEWAY_TOKEN": "a secret of the gateway alone",
+        "CONGVAN_GATEWAY_AMQP_URL": f"amqp://127.0.0.1:{nobody}/congvan",
+        "CONGVAN_GATEWAY_ORIGIN_URL": f"http://127.0.0.1:{nobody}",
+        "CONGVAN_GATEWAY_SINK": "none",
+        "CONGVAN_DESK_PORT": str(port),
+    }
+    command = [sys.executable, "-P", "-m", "deploy.main", "gateway", "run", "--desk"]
+    gateway = await asyncio.create_subprocess_exec(
+        *command, env=environment, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await holds(lambda: _answers(port), what="the desk answers")
+        (child,) = psutil.Process(gateway.pid).children()
+        assert "desk" in child.cmdline()
+        assert "a secret" not in str(child.environ())
+        child.kill()
+        await holds(lambda: _answers(port) and _another(gateway.pid, child.pid), what="the desk is back")
+        (child,) = psutil.Process(gateway.pid).children()
+        gateway.send_signal(how)
+        assert await gateway.wait() == (0 if how is signal.SIGTERM else -how)
+        await holds(lambda: not child.is_running(), what="the desk has gone, too")
+    finally:
+        if gateway.returncode is None:
+            gateway.kill()
+            await gateway.wait()
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
+def _another(pid: int, old: int) -> bool:
+    return [child.pid for child in psutil.Process(pid).children() if child.pid != old] != []

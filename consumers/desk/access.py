@@ -65,15 +65,6 @@ async def viewer_of(request: Request) -> DeskViewer:
     return await _viewer(request, await access.visitor_of(request))
 
 
-async def watching(request: Request) -> DeskViewer:
-    """The person whose page asks by itself.
-
-    Raises:
-        LoginNeededError: no session, or one that has ended.
-    """
-    return await _viewer(request, await access.watcher_of(request))
-
-
 async def _viewer(request: Request, visitor: Visitor) -> DeskViewer:
     name = visitor.person.name
 
@@ -100,5 +91,4 @@ def note_at_door(conn: Connection, entry: DoorEntry) -> None:
 
 
 Looking = Annotated[DeskViewer, Depends(viewer_of)]
-Watching = Annotated[DeskViewer, Depends(watching)]
 Parts = Annotated[DeskServices, Depends(services_of)]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import Field
 
 from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.document import document_page, read_document
@@ -32,7 +33,7 @@ router = APIRouter(prefix="/incoming/{delivery_id}")
 Line = Annotated[OneLine, Form(max_length=200)]
 Long = Annotated[OneLine, Form(max_length=500)]
 Words = Annotated[str, Form(max_length=handling.MAX_WORDS)]
-Named = Annotated[tuple[str, ...], Form(max_length=handling.MAX_NAMED)]
+Named = Annotated[tuple[Annotated[OneLine, Field(max_length=200)], ...], Form(max_length=handling.MAX_NAMED)]
 
 
 @dataclass(frozen=True, slots=True)

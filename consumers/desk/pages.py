@@ -15,8 +15,6 @@ from consumers.spool.people import DeskRight
 from router.pages import rendering
 from router.pages.access import Visitor
 from router.pages.preferences import Preferences
-from router.pages.shown import Shown
-from schemas.states import Status
 
 ROOT = "/desk"
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -53,15 +51,10 @@ def page(
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
 
 
-def shown_to(request: Request) -> Shown:
-    """How times and numbers are written for the person who asks."""
-    return Shown(Preferences.of(request.cookies).language, services_of(request).zone)
-
-
 @cache
 def environment_of(language: str, timezone: str) -> Environment:
     """The templates in a language, with the times of a zone (its IANA name)."""
-    known = {"link": link, "words": words, "RIGHTS": DeskRight, "STATUS": Status}
+    known = {"link": link, "words": words, "RIGHTS": DeskRight}
     return rendering.environment_for(_TEMPLATES, ROOT, language, timezone, **known)
 
 

@@ -56,7 +56,6 @@ STEPS: dict[StepKind, str] = {
     StepKind.PROCESSED: N_("Work begun"),
     StepKind.NOTED: N_("Note"),
     StepKind.COMPLETED: N_("Done"),
-    StepKind.CHANGE_ACCEPTED: N_("Change accepted"),
     StepKind.CHANGE_REFUSED: N_("Kept after a recall"),
     StepKind.GIVEN_BACK: N_("Given back, every copy destroyed"),
 }
@@ -83,7 +82,6 @@ ACTS: dict[JournalAct, str] = {
     JournalAct.PROCESSED: N_("Work begun"),
     JournalAct.NOTED: N_("Note"),
     JournalAct.COMPLETED: N_("Done"),
-    JournalAct.CHANGE_ACCEPTED: N_("Change accepted"),
     JournalAct.CHANGE_REFUSED: N_("Kept after a recall"),
     JournalAct.GIVEN_BACK: N_("Given back, every copy destroyed"),
     JournalAct.NUMBERS_RESERVED: N_("Numbers reserved"),

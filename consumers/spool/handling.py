@@ -31,7 +31,6 @@ class StepKind(StrEnum):
     """Somebody has begun."""
     NOTED = "noted"
     COMPLETED = "completed"
-    CHANGE_ACCEPTED = "change_accepted"
     CHANGE_REFUSED = "change_refused"
     GIVEN_BACK = "given_back"
     """Every copy was destroyed, as its issuer had asked."""

@@ -33,7 +33,6 @@ class JournalAct(StrEnum):
     PROCESSED = "processed"
     NOTED = "noted"
     COMPLETED = "completed"
-    CHANGE_ACCEPTED = "change_accepted"
     CHANGE_REFUSED = "change_refused"
     GIVEN_BACK = "given_back"
     NUMBERS_RESERVED = "numbers_reserved"

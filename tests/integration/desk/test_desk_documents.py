@@ -203,6 +203,24 @@ async def test_files_are_shown_or_saved_and_nothing_of_them_runs_as_our_page(des
         assert (await hoa.get(f"/desk/incoming/{delivery}/files/0")).status == 422
 
 
+async def test_no_length_of_what_is_named_in_a_direction_is_trusted(desk: RunningDesk) -> None:
+    delivery = came(desk.spool)
+    async with desk.as_("hoa") as hoa, desk.as_("nam") as nam:
+        await hoa.act(delivery, "register", **FIELDS)
+        seen = await nam.seen(delivery)
+        wrong: list[dict[str, Any]] = [
+            {"coordinate": "a" * 201},
+            {"know": ["x"] * 51},
+            {"lead": "a" * 201},
+            {"instruction": "a" * 2001},
+            {"coordinate": "a\nb"},
+        ]
+        for fields in wrong:
+            answer = await nam.act(delivery, "direct", seen=seen, **({"lead": "lan"} | fields))
+            assert answer.status == 422, fields
+    assert len(told(desk, delivery)) == 1
+
+
 async def test_what_cannot_be_read_says_which_field_and_changes_nothing(desk: RunningDesk) -> None:
     delivery = came(desk.spool)
     wrong: list[dict[str, Any]] = [

@@ -77,8 +77,14 @@ def main() -> None:
 def _allow(handles: int) -> None:
     """So many files for the broker; more than the machine's limit takes a privileged user."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and hard < handles:
+    if hard == resource.RLIM_INFINITY or hard >= handles:
+        return
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
+    except ValueError:
+        sys.exit(
+            f"the broker needs {handles} file handles and may have {hard}: fewer --units, or a higher `ulimit -Hn`"
+        )
 
 
 def country(count: int) -> list[Unit]:

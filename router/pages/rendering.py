@@ -25,8 +25,8 @@ def environment_for(templates: Path, root: str, language: str, timezone: str, **
     """A program's templates in a language.
 
     Args:
-        templates: the program's own; they extend ``page.html``, which asks for ``visitor``, ``who``, ``preferences`` and
-            ``here``.
+        templates: the program's own; they extend ``page.html``, which asks for ``visitor``, ``who``, ``preferences``
+            and ``here``.
         root: the path below which its pages lie.
         language: of the words.
         timezone: IANA name of the zone of the times.

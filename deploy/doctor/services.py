@@ -77,7 +77,7 @@ async def topology(settings: RouterSettings) -> CheckAnswer:
 
 
 async def broker_capacity(settings: RouterSettings) -> CheckAnswer:
-    """Whether the broker has file handles for all planned queues, two for each: without, it takes no connection."""
+    """Whether the broker has file handles for all planned queues, three for each: without, it takes no connection."""
     if not settings.management_url:
         return note("not known: CONGVAN_MANAGEMENT_URL is not set")
     wanted = await _ask(settings, lambda conn: planned(conn, settings, now=now_ms()))
@@ -86,7 +86,7 @@ async def broker_capacity(settings: RouterSettings) -> CheckAnswer:
     if capacity is None:
         return note("the broker does not tell its file handles", "set CONGVAN_BROKER_FILE_HANDLES to its limit")
     text = f"{len(wanted.queues)} queues planned; {capacity}"
-    needed = handles_for(max(len(wanted.queues), capacity.queues))
+    needed = handles_for(max(len(wanted.queues), capacity.queues), capacity.nodes)
     advice = f"give the broker {needed} file handles (LimitNOFILE= of its service, or `ulimit -n`) and start it again"
     if needed > capacity.handles:
         return failed(text, advice)

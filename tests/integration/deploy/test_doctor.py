@@ -104,7 +104,7 @@ async def test_a_broker_without_file_handles_for_all_queues_is_told_with_how_man
         unknown = await answers(settings_of(vhost, made, broker_file_handles=0))
     assert found["broker capacity"].verdict is CheckOutcome.FAILED
     assert "7 queues planned" in found["broker capacity"].detail
-    assert "give the broker 116 file handles" in found["broker capacity"].hint
+    assert "give the broker 124 file handles" in found["broker capacity"].hint
     assert unknown["broker capacity"].verdict is CheckOutcome.NOTE
 
 

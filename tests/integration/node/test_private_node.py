@@ -27,6 +27,7 @@ from router.broker.errors import NodeError
 from router.broker.management import Management
 from router.broker.node import PrivateNode, file_handles
 from router.broker.topology import apply, definitions, plan, read
+from router.broker.topology.capacity import handles_per_queue
 from support.amqp import take
 from support.conditions import holds, until
 from support.organisation import a_unit
@@ -212,6 +213,25 @@ def test_it_may_open_as_many_files_as_its_address_says_whatever_the_shell_allows
     assert told > 1024
     assert told in limits
     assert told == file_handles()
+
+
+def test_its_queues_reserve_as_many_file_handles_as_is_planned_with(node: PrivateNode) -> None:
+    """As RabbitMQ 3.10 itself counts them; it takes no connection any more when all are reserved."""
+    before = _reserved(node)
+    with log_in(node) as channel:
+        for number in range(20):
+            channel.queue_declare(f"handles-{number}", durable=True, arguments={"x-queue-type": "quorum"})
+        after = _reserved(node)
+        for number in range(20):
+            channel.queue_delete(f"handles-{number}")
+    assert after - before == 20 * handles_per_queue(nodes=1)
+
+
+def _reserved(node: PrivateNode) -> int:
+    """What the node's queues reserve: all that it counts as used, but for its connections."""
+    told = ctl(node, "eval", "file_handle_cache:info([total_used, sockets_used]).")
+    found = dict(re.findall(r"\{(\w+),(\d+)\}", told))
+    return int(found["total_used"]) - int(found["sockets_used"])
 
 
 async def test_a_killed_keeper_takes_the_node_with_it(node: PrivateNode) -> None:

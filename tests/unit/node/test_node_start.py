@@ -121,5 +121,5 @@ def test_queues_for_which_there_are_too_few_file_handles_are_told_before_the_sta
     for number in range(500):
         (queues / f"QUEUE{number}").mkdir(parents=True)
     monkeypatch.setattr(resource, "getrlimit", lambda _what: (1024, 1024))
-    with pytest.raises(NodeError, match=r"the 500 queues in .* need 1212 file handles.* may have 1024.*LimitNOFILE"):
+    with pytest.raises(NodeError, match=r"the 500 queues in .* need 1767 file handles.* may have 1024.*LimitNOFILE"):
         PrivateNode(tmp_path / "node", server=script(tmp_path, "exit 0")).start()

@@ -2,7 +2,7 @@
 
 RabbitMQ 3.10 reserves two for each quorum queue, and for its leader one more for each node of the cluster, used or not.
 When all are reserved it takes no AMQP connection any more; those that are open stay, so that it is noticed at the next
-start of the router (measured: 8,803 queues of one node reserve 26,409 of 20,000, and a router that is started again never
+start of the router (measured: 8,803 queues of one node reserve 26,409 of 20,000; a router that is started again never
 gets in).
 """
 

@@ -32,23 +32,13 @@ def page(
         status: the answer's.
         context: what the template shows.
     """
-    preferences = Preferences.of(request.cookies)
-    environment = environment_of(preferences.language, services_of(request).calendar.zone)
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    language = Preferences.of(request.cookies).language
+    environment = environment_of(language, services_of(request).calendar.zone)
     viewer = visitor if isinstance(visitor, DeskViewer) else None
     who = viewer.card.full_name if viewer else visitor.person.name if visitor else ""
     administers = viewer is not None and viewer.may(DeskRight.ADMINISTER)
-    common = {
-        "viewer": viewer,
-        "visitor": visitor,
-        "who": who,
-        "administers": administers,
-        "preferences": preferences,
-        "here": here,
-        "path": request.url.path,
-    }
-    text = environment.get_template(template).render(common | context)
-    return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
+    looking = {"viewer": viewer, "visitor": visitor, "who": who, "administers": administers}
+    return rendering.answer(request, environment, template, status=status, **(looking | context))
 
 
 @cache

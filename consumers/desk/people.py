@@ -51,7 +51,7 @@ async def invite(
         check_name(login)
     except ValueError:
         return await _page(request, services, viewer, problem=_NO_NAME)
-    if not viewer.may(DeskRight.ADMINISTER, unit) or (unit and not role):
+    if not viewer.may(DeskRight.ADMINISTER, unit) or bool(unit) is not bool(role):
         return await _page(request, services, viewer, problem=_NO_UNIT)
 
     def act(conn: Connection) -> str:

@@ -1,6 +1,5 @@
 """What the desk's pages stand on."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from consumers.spool import Spool
+from router.storage.transactions import in_thread
 from schemas.duties import Terms
 from schemas.working_calendar import WorkingCalendar
 
@@ -50,18 +50,8 @@ class DeskServices:
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """Run queries in one transaction that reads, in a thread."""
-
-        def work() -> T:
-            with self.spool.reading() as conn:
-                return query(conn)
-
-        return await asyncio.to_thread(work)
+        return await in_thread(self.spool.reading, query)
 
     async def change(self, act: Callable[[Connection], T]) -> T:
         """Run changes in one transaction that writes, in a thread."""
-
-        def work() -> T:
-            with self.spool.writing() as conn:
-                return act(conn)
-
-        return await asyncio.to_thread(work)
+        return await in_thread(self.spool.writing, act)

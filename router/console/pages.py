@@ -45,21 +45,10 @@ def page(
         status: the answer's.
         context: what the template shows.
     """
-    preferences = preferences_of(request)
-    environment = environment_of(preferences.language, services_of(request).timezone)
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    viewer = visitor and viewer_for(visitor)
+    environment = environment_of(preferences_of(request).language, services_of(request).timezone)
     who = visitor.person.name if visitor else ""
-    common = {
-        "viewer": viewer,
-        "visitor": visitor,
-        "who": who,
-        "preferences": preferences,
-        "here": here,
-        "path": request.url.path,
-    }
-    text = environment.get_template(template).render(common | context)
-    return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
+    looking = {"viewer": visitor and viewer_for(visitor), "visitor": visitor, "who": who}
+    return rendering.answer(request, environment, template, status=status, **(looking | context))
 
 
 def shown_to(request: Request) -> Shown:

@@ -1,32 +1,23 @@
 """Asks and changes the ledger in threads, so that the event loop goes on."""
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from router.faces import Services
 from router.ledger.engine import reading, writing
+from router.storage.transactions import in_thread
 
 T = TypeVar("T")
 
 
 async def look(services: Services, query: Callable[[Connection], T]) -> T:
     """Run queries in one transaction that reads."""
-
-    def work() -> T:
-        with reading(services.engine) as conn:
-            return query(conn)
-
-    return await asyncio.to_thread(work)
+    return await in_thread(partial(reading, services.engine), query)
 
 
 async def change(services: Services, act: Callable[[Connection], T]) -> T:
     """Run changes in one transaction that writes."""
-
-    def work() -> T:
-        with writing(services.engine) as conn:
-            return act(conn)
-
-    return await asyncio.to_thread(work)
+    return await in_thread(partial(writing, services.engine), act)

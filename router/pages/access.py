@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -15,6 +14,7 @@ from sqlalchemy import Connection
 from router.pages.errors import ForeignRequestError, LoginNeededError
 from router.pages.people import People, Person, Sessions, Throttle
 from router.pages.safety import MAX_FORM_BYTES, require_own
+from router.storage.transactions import Transaction, in_thread
 from schemas.clock import now_ms
 
 BACKGROUND = "x-background"
@@ -104,8 +104,8 @@ class Door:
     people: People
     sessions: Sessions
     throttle: Throttle
-    reading: Callable[[], AbstractContextManager[Connection]]
-    writing: Callable[[], AbstractContextManager[Connection]]
+    reading: Transaction
+    writing: Transaction
     note: Callable[[Connection, DoorEntry], None]
     page: PageMaker
     has_provider: bool = False
@@ -114,21 +114,11 @@ class Door:
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """Run queries in one transaction that reads, in a thread."""
-
-        def work() -> T:
-            with self.reading() as conn:
-                return query(conn)
-
-        return await asyncio.to_thread(work)
+        return await in_thread(self.reading, query)
 
     async def change(self, act: Callable[[Connection], T]) -> T:
         """Run changes in one transaction that writes, in a thread."""
-
-        def work() -> T:
-            with self.writing() as conn:
-                return act(conn)
-
-        return await asyncio.to_thread(work)
+        return await in_thread(self.writing, act)
 
 
 def door_of(request: Request) -> Door:

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from router.pages.language import ENGLISH, LANGUAGES, translations
-from router.pages.preferences import THEMES
+from router.pages.preferences import THEMES, Preferences
 from router.pages.shown import Shown
 
 STATIC = Path(__file__).with_name("static")
@@ -52,6 +53,23 @@ def environment_for(templates: Path, root: str, language: str, timezone: str, **
         **known,
     }
     return environment
+
+
+def answer(request: Request, environment: Environment, template: str, *, status: int, **context: Any) -> HTMLResponse:
+    """A page of a program.
+
+    Args:
+        request: what is answered.
+        environment: the program's templates, in the language and zone of who asks.
+        template: its file.
+        status: the answer's.
+        context: what the template shows.
+    """
+    preferences = Preferences.of(request.cookies)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    common = {"preferences": preferences, "here": here, "path": request.url.path}
+    text = environment.get_template(template).render(common | context)
+    return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
 
 
 def link(root: str, path: str, query: Mapping[str, object] | None = None, **more: object) -> str:

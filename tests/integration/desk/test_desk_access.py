@@ -151,6 +151,7 @@ async def test_an_administrator_invites_and_ends_access_of_their_own_units_peopl
         assert (await admin.send("/people/khac/revoke")).status == 403
         assert (await admin.send("/people", login="khac", unit=UNIT, role="clerk")).status == 403
         assert (await admin.send("/people", login="moi", unit=OTHER, role="clerk")).status == 422
+        assert (await admin.send("/people", login="moi2", unit="", role="clerk")).status == 422, "a role is at a unit"
         assert (await admin.send("/people", login="Không Phải", unit=UNIT, role="clerk")).status == 422
     for name in set(NAMES) - {"quan"}:
         async with desk.as_(name) as person:

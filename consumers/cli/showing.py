@@ -192,7 +192,8 @@ def _sentence(told: InboxReceipt) -> str:
     sent = "" if told.sent_at else " (not sent yet)"
     by = f" by {who}" if who else ""
     reason = f": {told.reason}" if told.reason else ""
-    return f"{written(to_ms(datetime.fromisoformat(told.at)))}  {told.status.value}{number}{by}{reason}{sent}"
+    what = "undone, " if told.undoes else "put right, " if told.corrects else ""
+    return f"{written(to_ms(datetime.fromisoformat(told.at)))}  {what}{told.status.value}{number}{by}{reason}{sent}"
 
 
 def entry_fields(entry: InboxEntry, coming: Coming | None = None) -> dict[str, Any]:

@@ -44,6 +44,8 @@ DOOR = "console"
 PLACE = link("/send")
 MOST_ISSUERS = 200
 """Units that the choice of issuers offers; any other that the person may send for is typed."""
+MOST_AT_ONCE = 10_000
+"""Addressees of a letter whose times are worked out at every change; those of more only when they are asked for."""
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _WITHOUT_FILES = "application/x-www-form-urlencoded"
 _PART_BYTES = 8 * 1024
@@ -108,7 +110,7 @@ async def show_plan(request: Request, services: Parts, viewer: Sending) -> Respo
     if "hx-request" not in request.headers:
         return await _page(request, services, viewer, composed)
     faults = faults_by_field(composed.problems, _say(request))
-    return _part(request, services, "plan", composed.plan, faults)
+    return _part(request, services, "plan", composed.plan, faults, f"{PLACE}/plan")
 
 
 @router.post("/send")
@@ -207,6 +209,8 @@ async def _planned(services: Services, viewer: Viewer, fields: Fields) -> _Compo
             sender = sender_of(viewer.person, submission.issuer)
             new = await services.intake.rehearse(submission, sender=sender, content=draft)
         resolution = await asyncio.to_thread(services.intake.resolve, submission.addressees)
+        if len(new.units) > MOST_AT_ONCE and "whole" not in fields:
+            return _Composed(typed, plan=PlanView.counted(resolution))
         more = int(size[:_DIGITS]) if size.isascii() and size.isdecimal() else 0
         plan = await plan_now(services.engine, new, timezone=services.timezone, more_bytes=more)
     except (RouterError, InvalidError) as error:
@@ -214,7 +218,7 @@ async def _planned(services: Services, viewer: Viewer, fields: Fields) -> _Compo
         if not problems:
             raise
         return _Composed(typed, problems)
-    return _Composed(typed, plan=PlanView.of(plan, resolution, viewer.scope))
+    return _Composed(typed, plan=await asyncio.to_thread(PlanView.of, plan, resolution, viewer.scope))
 
 
 def problems_of(error: RouterError | InvalidError) -> Sequence[FieldProblem]:
@@ -256,12 +260,13 @@ def _referred(conn: Connection, viewer: Viewer, key: str) -> tuple[DispatchDetai
 def _issuers(services: Services, viewer: Viewer) -> list[tuple[str, str]]:
     """The units that a person may send for, the first of them where there are many."""
     directory, today = services.organisation.directory, services.organisation.today
-    patterns = viewer.person.patterns(Right.SEND)
-    units = (unit for pattern in patterns for unit in directory.within(pattern.removesuffix(".#")))
-    ours = (
-        (unit.code, unit.name) for unit in units if viewer.person.may(Right.SEND, unit.code) and unit.exists_on(today)
-    )
-    return list(islice(dict.fromkeys(ours), MOST_ISSUERS))
+    found: dict[str, str] = {}
+    for pattern in viewer.person.patterns(Right.SEND):
+        head = pattern.removesuffix(".#")
+        units = directory.within(head) if head != pattern else filter(None, [directory.get(head)])
+        there = (unit for unit in units if unit.exists_on(today) and unit.code not in found)
+        found |= {unit.code: unit.name for unit in islice(there, MOST_ISSUERS - len(found))}
+    return list(found.items())
 
 
 async def _tree(services: Services, say: Say, below: str = "", find: str = "", after: str = "") -> NodePage:

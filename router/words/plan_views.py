@@ -3,9 +3,10 @@
 from router.directory import Resolution
 from router.ledger.scope import Scope
 from router.planning import Plan, Remark, Rollup, UnitPlan, roll_up
+from router.rules.schedule import is_reachable
 from router.words.view import Instant, View
 from schemas.attachment import TravellingAttachment
-from schemas.clock import iso
+from schemas.clock import iso, now_ms
 from schemas.codes import covers
 from schemas.unit import Link
 
@@ -173,6 +174,22 @@ class PlanView(View):
             attachments=[PlannedFile.of(file) for file in plan.descriptor.attachments],
             groups=[PlannedGroup.of(group) for group in groups],
             units=[PlannedUnit.of(item, plan.at, scope) for item in ordered],
+            left_out=LeftOutView.of(resolution),
+            notes=NoteView.of(resolution),
+        )
+
+    @classmethod
+    def counted(cls, resolution: Resolution) -> "PlanView":
+        """Who would be addressed alone: without times, which take long for very many."""
+        return cls(
+            at=iso(now_ms()),
+            count=len(resolution.included),
+            never=sum(not is_reachable(unit.link) for unit in resolution.included),
+            bytes=0,
+            whole=False,
+            attachments=[],
+            groups=[],
+            units=[],
             left_out=LeftOutView.of(resolution),
             notes=NoteView.of(resolution),
         )

@@ -7,6 +7,14 @@ from playwright.async_api import Browser, Page, expect
 from support.consoles import Console
 from support.stories import PASSWORD
 
+DROP_FILES = """([place, files]) => {
+  const data = new DataTransfer();
+  for (const [name, text] of files) data.items.add(new File([text], name, {type: "text/plain"}));
+  const drop = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+  document.querySelector(place).dispatchEvent(drop);
+}"""
+"""Drops files, given as pairs of name and text, on the element of a selector: to be evaluated with both."""
+
 
 async def log_in(
     chromium: Browser,

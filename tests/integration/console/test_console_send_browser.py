@@ -12,16 +12,10 @@ from sqlalchemy import func, select
 from router.ledger.engine import reading
 from router.ledger.models import delivery, dispatch
 from support.chromium import faults_of, needs_chromium, running_chromium, take
-from support.console_browsing import log_in, tab_to
+from support.console_browsing import DROP_FILES, log_in, tab_to
 from support.consoles import Console
 
 pytestmark = [needs_chromium, pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)]
-DROP = """([place, files]) => {
-  const data = new DataTransfer();
-  for (const [name, text] of files) data.items.add(new File([text], name, {type: "text/plain"}));
-  const drop = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
-  document.querySelector(place).dispatchEvent(drop);
-}"""
 
 
 @pytest.fixture
@@ -61,13 +55,11 @@ async def test_a_letter_is_picked_dropped_planned_and_sent_once_by_keyboard(
     await page.keyboard.type("45-CV/VP")
     await tab_to(page, "#send-subject")
     await page.keyboard.type("Về việc họp giao ban")
-    await page.evaluate(DROP, ["[data-drop]", [["Công văn.txt", "x" * 5000], ["Phụ lục.txt", "y"]]])
+    await page.evaluate(DROP_FILES, ["[data-drop]", [["Công văn.txt", "x" * 5000], ["Phụ lục.txt", "y"]]])
     await expect(page.locator("ol[data-files] [data-name]")).to_have_text(["Công văn.txt", "Phụ lục.txt"])
     await page.click("ol[data-files] li:first-child [data-down]")
     await expect(page.locator("ol[data-files] [data-name]")).to_have_text(["Phụ lục.txt", "Công văn.txt"])
-    await expect(page.locator("#plan .figures")).to_contain_text(
-        "112,"
-    )  # kB: the files count, for each that has a line
+    await expect(page.locator("#plan .figures")).to_contain_text("75,4 kB")  # 5 kB of files on each line
     await take(page, "send-filled")
     assert await faults_of(page) == []
     await page.evaluate(
@@ -86,7 +78,7 @@ async def test_a_refused_letter_keeps_what_was_typed_and_its_files(console: Cons
     await page.fill("#send-addressees", "LCA.99")
     await page.fill("#send-notation", "46-CV/VP")
     await page.fill("#send-subject", "Về việc họp")
-    await page.evaluate(DROP, ["[data-drop]", [["a.txt", "x"]]])
+    await page.evaluate(DROP_FILES, ["[data-drop]", [["a.txt", "x"]]])
     await page.click("[data-send]")
     await expect(page.locator("#problem-addressees")).to_contain_text("LCA.99")
     await expect(page.locator("#send-problems")).to_be_focused()
@@ -156,6 +148,7 @@ async def test_a_recall_is_seen_beforehand_and_its_counts_come_true(
     page = await log_in(chromium, console, language=language)
     await page.goto(f"{console.url}/console/documents/{console.story.district}")
     await press(page, '#letter-acts [href$="/recall"]', "Enter")
+    await page.wait_for_url("**/recall")
     counts = {
         str(await item.get_attribute("data-effect")): int(await item.inner_text())
         for item in await page.locator("[data-effect]").all()

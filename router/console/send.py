@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
+from starlette.requests import ClientDisconnect
 
 from router.console.access import Parts, Sending, SendingFiles, Viewer
 from router.console.pages import environment_of, link, page, preferences_of
@@ -27,6 +28,7 @@ from router.ledger.people.senders import sender_of
 from router.ledger.queries import DispatchDetail
 from router.pages.access import require_csrf, require_form
 from router.pages.brought import MAX_FIELDS_BYTES, Fields, chunks_of, read_brought
+from router.pages.errors import PageError
 from router.pages.language import translations
 from router.pages.letters import TypedLetter, faults_by_field
 from router.pages.rendering import part
@@ -176,7 +178,7 @@ class _Sending:
 
     async def drain(self) -> None:
         """Read what still comes: a browser shows no answer before it has sent its form."""
-        with suppress(Exception):
+        with suppress(PageError, ClientDisconnect):
             async for _ in self._chunks:
                 pass
 

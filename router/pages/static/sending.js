@@ -243,6 +243,7 @@ function begin() {
     drop.classList.remove("over");
     add([...event.dataTransfer.files]);
   });
+  at(".steps [data-plain]").hidden = true; // the plan comes by itself, and posting the page would lose the files
   count();
   show();
 }

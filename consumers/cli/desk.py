@@ -43,20 +43,24 @@ Port = Annotated[int | None, typer.Option(help="The port; 0: any that is free.")
 def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the desk; options that are None are as the settings say."""
     import asyncio
+    import os
 
     import uvloop
 
     from consumers.desk.service import Desk
     from consumers.settings import DeskSettings
+    from router.mail.settings import MailSettings
     from router.process.ending import end_within, ending
+    from router.process.secrets import forget_secrets
     from schemas.office import office_calendar
 
     given: dict[str, Any] = {"host": host, "port": port}
     settings = DeskSettings(**{name: value for name, value in given.items() if value is not None})
-    directory = settings_with(data_dir=data_dir).data_dir
+    directory, mail = settings_with(data_dir=data_dir).data_dir, MailSettings()
+    forget_secrets([name for name in os.environ if name.upper() == "CONGVAN_MAIL_PASSWORD"])
 
     async def run() -> None:
-        await Desk(settings, directory, office_calendar(), on_stop=end_within).run()
+        await Desk(settings, directory, office_calendar(), mail=mail, on_stop=end_within).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
         runner.run(run())

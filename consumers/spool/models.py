@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 
+from router.mail.tables import mail_tables
 from router.pages.people import people_tables
 
 metadata = MetaData()
@@ -248,6 +249,9 @@ people = people_tables(
     Column("department", Text, nullable=False, server_default=""),
 )
 """Who uses the desk: see :mod:`consumers.spool.people`."""
+
+mail = mail_tables(metadata)
+"""What its people are told by e-mail: see :mod:`router.mail`."""
 
 step = Table(
     "step",

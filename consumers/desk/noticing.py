@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,10 +15,10 @@ from consumers.desk.mailing import ARRIVED, DIGEST, MAILING, TASK
 from consumers.reading import urgent
 from consumers.reading.urgent import UrgentDocument, UrgentTask
 from consumers.spool.units import hosted, names_of
-from router.mail.notices import MAX_TITLE, Notice, Notices, NoticeText, Passage, plain
+from router.mail.digests import digest_day
+from router.mail.notices import MAX_TITLE, Notice, NoticeText, Passage, plain
 from router.mail.recipients import Recipient
 from router.pages.language import N_, translations
-from schemas.clock import day_at
 from schemas.dispatch import Urgency
 from schemas.duties import Terms
 from schemas.working_calendar import WorkingCalendar
@@ -51,14 +51,15 @@ class DeskNotices:
         ]
 
     def _arrived(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
-        wanting = [one for one in recipients if _wants(one, ARRIVED.name)]
+        wanting = [one for one in recipients if one.wants(ARRIVED.name)]
         units = [item.code for item in hosted(conn)]
         found = urgent.unregistered(conn, units, since=now_ms - _LOOKS_BACK, limit=_AT_ONCE) if wanting else []
         for one in wanting:
             mine = {
                 item.entry.delivery_id: item
                 for item in found
-                if item.entry.taken_at >= _since(one, now_ms) and MAILING.may(one.person, ARRIVED.name, item.entry.unit)
+                if item.entry.taken_at >= one.told_since(now_ms)
+                and MAILING.may(one.person, ARRIVED.name, item.entry.unit)
             }
             for subject in _untold(conn, one, ARRIVED.name, list(mine)):
                 item = mine[subject]
@@ -66,11 +67,11 @@ class DeskNotices:
                 yield Notice(one.person.name, ARRIVED.name, subject, item.entry.unit, text)
 
     def _tasks(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
-        wanting = {one.person.name: one for one in recipients if _wants(one, TASK.name)}
+        wanting = {one.person.name: one for one in recipients if one.wants(TASK.name)}
         found = urgent.tasks(conn, list(wanting), since=now_ms - _LOOKS_BACK, limit=_AT_ONCE) if wanting else []
         for item in found:
             one, unit = wanting[item.person], item.document.entry.unit
-            if item.since < _since(one, now_ms) or not MAILING.may(one.person, TASK.name, unit):
+            if item.since < one.told_since(now_ms) or not MAILING.may(one.person, TASK.name, unit):
                 continue
             for subject in _untold(conn, one, TASK.name, [f"{item.document.entry.delivery_id} {item.pos}"]):
                 yield Notice(one.person.name, TASK.name, subject, unit, self._task(conn, one, item))
@@ -102,35 +103,19 @@ class DeskNotices:
         return NoticeText(title=plain(head, MAX_TITLE), passages=(passage,))
 
     def _digests(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
-        day = self._digest_day(now_ms)
+        day = digest_day(self.calendar, self.digest_minute, now_ms)
         if day is None:
             return
         make: Any = partial(digest_of, conn, Terms(self.calendar), now_ms=now_ms, pages=self.pages)
         for one in recipients:
-            if _wants(one, DIGEST.name) and MAILING.may(one.person, DIGEST.name, ""):
+            if one.wants(DIGEST.name) and MAILING.may(one.person, DIGEST.name, ""):
                 told = {"day": day.isoformat()}
-                for subject in Notices(MAILING.tables).untold(conn, one.person.name, DIGEST.name, [""], **told):
+                for subject in MAILING.notices.untold(conn, one.person.name, DIGEST.name, [""], **told):
                     yield Notice(one.person.name, DIGEST.name, subject, "", make(one, day), **told)
-
-    def _digest_day(self, now_ms: int) -> date | None:
-        """The working day whose digest is due: from its hour until the office closes; None: none is."""
-        day = day_at(now_ms, self.calendar.zone)
-        now = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(self.calendar.zone))
-        is_due = now.hour * 60 + now.minute >= self.digest_minute and now_ms < self.calendar.closing(day)
-        return day if is_due and self.calendar.works_on(day) else None
 
     def _time(self, ms: int) -> str:
         return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(self.calendar.zone)):%H:%M %d/%m/%Y}"
 
 
-def _wants(one: Recipient, kind: str) -> bool:
-    return kind not in one.stopped
-
-
-def _since(one: Recipient, now_ms: int) -> int:
-    """From when on somebody is told; a clock that was ahead then is not believed."""
-    return one.since if one.since <= now_ms else 0
-
-
 def _untold(conn: Connection, one: Recipient, kind: str, subjects: Sequence[str]) -> list[str]:
-    return Notices(MAILING.tables).untold(conn, one.person.name, kind, subjects)
+    return MAILING.notices.untold(conn, one.person.name, kind, subjects)

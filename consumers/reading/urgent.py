@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import orjson
 from sqlalchemy import ColumnElement, Connection, select
 
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.handling import TaskPart
 from consumers.spool.models import inbox, letter, task
-from schemas.dispatch import Secrecy, Urgency
+from schemas.descriptor import is_classified
+from schemas.dispatch import Urgency
 from schemas.states import Status
 
 _UNREGISTERED = (Status.TAKEN, Status.ARRIVED)
@@ -42,7 +42,7 @@ def unregistered(conn: Connection, units: Collection[str], *, since: int, limit:
     wanted = inbox.c.unit.in_(units), waiting, _URGENT, inbox.c.taken_at >= since
     rows = select(*entry_columns(), letter.c.body).join(letter, letter.c.pos == inbox.c.letter_pos)
     return [
-        UrgentDocument(read_entry(row[:-1]), _is_classified(row[-1]))
+        UrgentDocument(read_entry(row[:-1]), is_classified(row[-1]))
         for row in conn.execute(rows.where(*wanted).order_by(inbox.c.pos).limit(limit))
     ]
 
@@ -55,7 +55,7 @@ def tasks(conn: Connection, people: Collection[str], *, since: int, limit: int) 
     rows = select(*columns, letter.c.body, *entry_columns()).select_from(joined).where(*given, _URGENT)
     return [
         UrgentTask(
-            UrgentDocument(read_entry(row[6:]), _is_classified(row[5])),
+            UrgentDocument(read_entry(row[6:]), is_classified(row[5])),
             row[0],
             row[1],
             TaskPart(row[2]),
@@ -70,12 +70,4 @@ def classified(conn: Connection, ids: Collection[str]) -> frozenset[str]:
     """Those of some deliveries that are classified."""
     rows = select(inbox.c.delivery_id, letter.c.body).join(letter, letter.c.pos == inbox.c.letter_pos)
     found = conn.execute(rows.where(inbox.c.delivery_id.in_(list(ids))))
-    return frozenset(delivery for delivery, body in found if _is_classified(body))
-
-
-def _is_classified(body: bytes) -> bool:
-    """By the descriptor as it lies there; one that cannot be read is taken to be."""
-    try:
-        return bool(orjson.loads(body).get("secrecy", Secrecy.NONE.value) != Secrecy.NONE.value)
-    except (ValueError, AttributeError):
-        return True
+    return frozenset(delivery for delivery, body in found if is_classified(body))

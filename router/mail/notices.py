@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from router.mail.tables import MailTables
 from router.storage.statements import chunks, insert_of
@@ -94,6 +94,18 @@ class Notices:
         for some in chunks(subjects):
             known.update(conn.scalars(select(row.subject).where(*same, row.subject.in_(some))))
         return [subject for subject in subjects if subject not in known]
+
+    def waiting(self, conn: Connection, person: str, kind: str) -> int:
+        """How many notices of a kind wait for a person's next e-mail."""
+        row = self._table.c
+        same = row.person == person, row.kind == kind, row.mail.is_(None)
+        return conn.scalar(select(func.count()).where(*same)) or 0
+
+    def latest(self, conn: Connection, person: str, kind: str, beginning: str) -> str:
+        """The subject of the latest notice whose subject begins so; empty: there is none."""
+        row = self._table.c
+        same = row.person == person, row.kind == kind, row.subject.startswith(beginning, autoescape=True)
+        return conn.scalar(select(row.subject).where(*same).order_by(row.pos.desc()).limit(1)) or ""
 
     def keep(self, conn: Connection, found: Collection[Notice], *, now_ms: int) -> int:
         """Keep notices, each once, in a transaction that writes; how many are new."""

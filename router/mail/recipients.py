@@ -28,6 +28,14 @@ class Recipient:
     stopped: frozenset[str] = frozenset()
     """Kinds that are not wanted."""
 
+    def wants(self, kind: str) -> bool:
+        """Whether a kind was not stopped."""
+        return kind not in self.stopped
+
+    def told_since(self, now_ms: int) -> int:
+        """From when on they are told (UTC ms); a clock that was ahead when they gave their address is not believed."""
+        return self.since if self.since <= now_ms else 0
+
 
 class Recipients:
     """The recipients of a program.

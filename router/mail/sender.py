@@ -17,7 +17,7 @@ from router.broker.backoff import Backoff
 from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
 from router.mail.links import STOP, stop_token
 from router.mail.message import MailParts, message_of
-from router.mail.notices import Notice, NoticeKind
+from router.mail.notices import Notice, NoticeKind, Notices
 from router.mail.outbox import ClaimedMail, MailEnding, MailState, Outbox
 from router.mail.recipients import Recipient, Recipients
 from router.mail.settings import MailSettings
@@ -57,6 +57,11 @@ class Mailing:
     def recipients(self) -> Recipients:
         """Who is told."""
         return Recipients(self.tables, self.people)
+
+    @property
+    def notices(self) -> Notices:
+        """What is told."""
+        return Notices(self.tables)
 
     def kind(self, name: str) -> NoticeKind | None:
         """One of the kinds; None: it is none any more."""

@@ -9,13 +9,15 @@ import json
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from router.mail.settings import MailSettings
 from support.certificates import Certificates, certificates
@@ -37,7 +39,6 @@ class MailServer:
     tls: str = "none"
     authority: Path | None = None
     logins: bool = False
-    _read: int = field(default=0)
 
     def settings(self, **more: Any) -> MailSettings:
         """What a program is told of it."""
@@ -55,7 +56,7 @@ class MailServer:
     def taken(self) -> list[EmailMessage]:
         """All e-mails that it has, in their order; the header ``X-To`` has the envelope's recipients."""
         files = sorted(self.folder.glob("*.eml"))
-        return [cast("EmailMessage", message_from_bytes(file.read_bytes(), policy=default)) for file in files]
+        return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
 
     def stop(self) -> None:
         """End it at once."""
@@ -86,64 +87,66 @@ def mail_server(directory: Path, *, tls: str = "none", logins: bool = False, por
             process.stdout.close()
 
 
-def _serve(directory: Path, tls: str, chain: str, key: str, logins: str, port: str) -> None:
-    from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+class _Box:
+    """Keeps what comes, as aiosmtpd's handlers do, and answers as tests want."""
 
-    counts: dict[str, int] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._counts: dict[str, int] = {}
+        self._replies: dict[Session, str] = {}
 
-    def reply_to(address: str) -> str:
-        file = directory / "answers.json"
-        replies = json.loads(file.read_text()).get(address, []) if file.exists() else []
-        counts[address] = counts.get(address, 0) + 1
-        return replies[counts[address] - 1] if counts[address] <= len(replies) else ""
+    async def handle_RCPT(  # noqa: N802 - the library's name
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        self._replies[session] = reply = self._reply_to(address)
+        if reply[:1].isdigit():
+            return reply
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
-    class Box:
-        """Keeps what comes."""
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        self._keep(envelope)
+        if self._replies[session] == HANG:
+            await asyncio.sleep(3600)
+        if self._replies[session] == DROP:
+            cast("asyncio.Transport", server.transport).abort()
+        return "250 OK"
 
-        reply = ""
+    def _keep(self, envelope: Envelope) -> None:
+        number = len(list(self._folder.glob("*.eml")))
+        told = f"X-To: {', '.join(envelope.rcpt_tos)}\r\nX-From: {envelope.mail_from}\r\n".encode()
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        half = self._folder / "half"
+        half.write_bytes(told + content)
+        half.rename(self._folder / f"{number:06}.eml")
 
-        async def handle_RCPT(  # noqa: N802 - the library's name
-            self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-        ) -> str:
-            self.reply = reply_to(address)
-            if self.reply[:1].isdigit():
-                return self.reply
-            envelope.rcpt_tos.append(address)
-            return "250 OK"
+    def _reply_to(self, address: str) -> str:
+        file = self._folder / "answers.json"
+        replies: list[str] = json.loads(file.read_text()).get(address, []) if file.exists() else []
+        self._counts[address] = self._counts.get(address, 0) + 1
+        return replies[self._counts[address] - 1] if self._counts[address] <= len(replies) else ""
 
-        async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
-            number = len(list(directory.glob("*.eml")))
-            told = f"X-To: {', '.join(envelope.rcpt_tos)}\r\nX-From: {envelope.mail_from}\r\n".encode()
-            content = envelope.content if isinstance(envelope.content, bytes) else b""
-            (directory / f"{number:06}.eml").write_bytes(told + content)
-            if self.reply == HANG:
-                await asyncio.sleep(3600)
-            if self.reply == DROP and server.transport is not None:
-                server.transport.abort()
-            return "250 OK"
 
-    def is_known(_server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object) -> AuthResult:
-        known = isinstance(given, LoginPassword) and given.login == USER.encode() and given.password == PASSWORD.encode()
-        return AuthResult(success=known, handled=known)
+def _is_known(_server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object) -> AuthResult:
+    known = isinstance(given, LoginPassword) and given.login == USER.encode() and given.password == PASSWORD.encode()
+    return AuthResult(success=known, handled=known)
 
+
+async def _serve(folder: Path, tls: str, chain: str, key: str, rest: Sequence[str]) -> None:
+    logins, port = rest
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls != "none" else None
     if context is not None:
         context.load_cert_chain(chain, key)
-
-    def made() -> SMTP:
-        more: dict[str, Any] = {"tls_context": context, "require_starttls": True} if tls == "starttls" else {}
-        if logins:
-            more |= {"authenticator": is_known, "auth_required": True, "auth_require_tls": tls == "starttls"}
-        return SMTP(Box(), enable_SMTPUTF8=False, hostname="thu.test", **more)
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(made, "127.0.0.1", int(port), ssl=context if tls == "implicit" else None)
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await server.serve_forever()
-
-    asyncio.run(run())
+    more: dict[str, Any] = {"tls_context": context, "require_starttls": True} if tls == "starttls" else {}
+    if logins:
+        more |= {"authenticator": _is_known, "auth_required": True, "auth_require_tls": tls == "starttls"}
+    box, inside = _Box(folder), context if tls == "implicit" else None
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(box, enable_SMTPUTF8=False, hostname="thu.test", **more), "127.0.0.1", int(port), ssl=inside
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), *sys.argv[2:])
+    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]))

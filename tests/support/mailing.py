@@ -1,4 +1,4 @@
-"""A program's notices for tests of the kit, over the ledger's tables: two kinds, people with addresses, things to tell."""
+"""A program's notices for tests of the kit, over the ledger's tables: two kinds, people, things to tell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,14 +58,12 @@ class PostOffice:
         """An operator of a unit with an address."""
         with writing(self.engine) as conn:
             PEOPLE.invite(conn, name, [RoleGrant(PersonRole.OPERATOR, unit)], now_ms=self.now())
-            MAILING.recipients.set_address(
-                conn, name, address or f"{name}@example.vn", language, now_ms=self.now()
-            )
+            MAILING.recipients.set_address(conn, name, address or f"{name}@example.vn", language, now_ms=self.now())
 
     def sender(self, settings: MailSettings, engine: Engine | None = None) -> MailSender:
         opened = engine or self.engine
-        ways = {"reading": partial(reading, opened), "writing": partial(writing, opened)}
-        return MailSender(settings, MAILING, self.told, pages=PAGES, clock=self.now, **ways)
+        reads, writes = partial(reading, opened), partial(writing, opened)
+        return MailSender(settings, MAILING, self.told, reading=reads, writing=writes, pages=PAGES, clock=self.now)
 
     def listed(self, *states: MailState) -> list[MailRow]:
         with reading(self.engine) as conn:

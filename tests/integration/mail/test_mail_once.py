@@ -1,7 +1,6 @@
-"""An e-mail is sent once: whatever the server answers, wherever it is cut off, whoever else sends, whatever restarts."""
+"""An e-mail is sent once: whatever is answered, wherever it is cut off, whoever else sends, whatever restarts."""
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
@@ -136,14 +135,13 @@ async def test_a_sender_that_is_killed_before_it_kept_the_confirmation_sends_the
     post: PostOffice, server: MailServer, ledger_url: str
 ) -> None:
     server.answer("hoa@example.vn", HANG)
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SEND_ONCE, ledger_url, str(server.port)], cwd=Path(__file__).parents[2]
-    )
+    command = sys.executable, "-c", _SEND_ONCE, ledger_url, str(server.port)
+    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2])
     try:
         await holds(lambda: len(server.taken()) == 1)
     finally:
         process.kill()
-        process.wait()
+        await process.wait()
     post.told.add("hoa", "1")
     await post.sender(server.settings()).round()
     assert len(server.taken()) == 1, "the e-mail belongs to the one that was killed until its claim ends"
@@ -243,5 +241,3 @@ async def test_old_rows_are_forgotten_and_what_still_waits_is_not(post: PostOffi
         assert outbox.forget(conn, before=post.now() + 1000) == 1
         assert outbox.forget(conn, before=post.now() + 1000) == 0
     assert post.states() == [("nam", MailState.WAITING)]
-
-

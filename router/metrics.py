@@ -268,7 +268,7 @@ class Metrics:
         self._ledger_failures.labels(code).inc()
 
     def mailed(self, state: str) -> None:
-        """An e-mail was tried, and is in a state of :class:`router.mail.outbox.MailState` now."""
+        """An e-mail was tried, and is in a state of :class:`router.mail.states.MailState` now."""
         self._mails.labels(state).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -12,9 +12,10 @@ from router.mail.addresses import MAX_ADDRESS
 from router.mail.links import MAX_TOKEN, STOP, handle_of, kind_of
 from router.mail.message import TEMPLATES
 from router.mail.notices import NoticeKind
-from router.mail.outbox import MailRow, MailState, Outbox
+from router.mail.outbox import MailRow, Outbox
 from router.mail.recipients import Recipient
 from router.mail.sender import Mailing
+from router.mail.states import MailState
 from router.pages.access import Door, Visitor, door_of, visitor_of
 from router.pages.errors import LinkEndedError
 from router.pages.language import N_

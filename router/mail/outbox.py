@@ -6,12 +6,12 @@ killed after the server has taken it and before that is kept sends the same e-ma
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
 
 from router.mail.errors import UnknownMailError
 from router.mail.notices import MAX_WAITING, Notices, NoticeText
+from router.mail.states import FAILED, MailState
 from router.mail.tables import MailTables
 from schemas.deadlines import is_over
 from schemas.ids import new_id
@@ -26,23 +26,6 @@ AT_ONCE = 200
 """E-mails that are made, and rows that are forgotten, in one transaction."""
 _MAX_ERROR = 500
 _LONGEST_WAIT_MS = max(LEASE_MS, LONGEST_PAUSE_MS)
-
-
-class MailState(StrEnum):
-    """What became of an e-mail."""
-
-    WAITING = "waiting"
-    SENT = "sent"
-    REFUSED = "refused"
-    """The server will not take it."""
-    GIVEN_UP = "given_up"
-    """It was put off too often or for too long."""
-    DROPPED = "dropped"
-    """Its person may not have it any more, or does not want it."""
-
-
-FAILED = (MailState.REFUSED, MailState.GIVEN_UP)
-"""What an operator can have tried again."""
 
 
 @dataclass(frozen=True, slots=True)

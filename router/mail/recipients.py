@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from router.mail.addresses import checked_address
 from router.mail.tables import MailTables
+from router.pages.language import VIETNAMESE
 from router.pages.people import People, Person
 from router.storage.statements import insert_of
 
@@ -91,6 +92,16 @@ class Recipients:
             keys = {"handle": secrets.token_hex(8), "secret": secrets.token_hex(32)}
             new = insert_of(conn, table).values(person=name, address=given, language=language, since=now_ms, **keys)
             conn.execute(new)
+
+    def give_address(self, conn: Connection, name: str, address: str, *, now_ms: int) -> None:
+        """An address for somebody who has none, as whoever lets them in says; they may change it.
+
+        Raises:
+            ValueError: the text is no address.
+        """
+        table = self._tables.recipient
+        if conn.scalar(select(table.c.person).where(table.c.person == name)) is None:
+            self.set_address(conn, name, address, VIETNAMESE, now_ms=now_ms)
 
     def choose(self, conn: Connection, name: str, offered: Collection[str], wanted: Collection[str]) -> None:
         """Keep which of the kinds that somebody was offered they want."""

@@ -18,9 +18,10 @@ from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwa
 from router.mail.links import STOP, stop_token
 from router.mail.message import MailParts, message_of
 from router.mail.notices import Notice, NoticeKind, Notices
-from router.mail.outbox import ClaimedMail, MailEnding, MailState, Outbox
+from router.mail.outbox import ClaimedMail, MailEnding, Outbox
 from router.mail.recipients import Recipient, Recipients
 from router.mail.settings import MailSettings
+from router.mail.states import MailState
 from router.mail.tables import MailTables
 from router.mail.transport import connected, hand_over
 from router.pages.people import People, Person

@@ -10,10 +10,11 @@ from router.ledger.engine import reading, writing
 from router.ledger.models import mail_tables
 from router.ledger.people.persons import PEOPLE, PersonRole, Right
 from router.mail.notices import Notice, NoticeKind, NoticeText, Passage
-from router.mail.outbox import MailRow, MailState
+from router.mail.outbox import MailRow
 from router.mail.recipients import Recipient
 from router.mail.sender import Mailing, MailSender
 from router.mail.settings import MailSettings
+from router.mail.states import MailState
 from router.pages.people import Person, RoleGrant
 from schemas.clock import now_ms
 

@@ -9,7 +9,8 @@ import pytest
 from router.ledger.engine import open_engine, writing
 from router.ledger.people.persons import PEOPLE
 from router.mail.errors import MailServerAwayError, UnknownMailError
-from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_MS, LEASE_MS, MailState
+from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_MS, LEASE_MS
+from router.mail.states import MailState
 from support.conditions import holds
 from support.mail_server import DROP, HANG, MailServer, mail_server
 from support.mailing import MAILING, MANY, OTHER_UNIT, PostOffice

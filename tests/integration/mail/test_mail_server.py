@@ -11,8 +11,8 @@ from router.mail.errors import MailServerAwayError
 from router.mail.links import stop_token
 from router.mail.message import MAX_TOLD
 from router.mail.notices import MAX_WAITING
-from router.mail.outbox import MailState
 from router.mail.settings import MailSettings
+from router.mail.states import MailState
 from support.mail_server import MailServer, mail_server
 from support.mailing import MAILING, MANY, PAGES, PostOffice
 

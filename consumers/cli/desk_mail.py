@@ -9,7 +9,7 @@ from router.mail.states import MailState
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 _EXITS = (
-    "Exit codes: 0 done, 1 refused by the mail server, or there is none, 2 wrong usage, 3 no such e-mail, or no gateway "
+    "Exit codes: 0 done, 1 the mail server refused, or there is none, 2 wrong usage, 3 no such e-mail, or no gateway "
     "has run here, 5 the spool or the mail server cannot be used now."
 )
 

@@ -48,10 +48,10 @@ def digest_of(
     parts: list[tuple[str, int, list[Item], str]] = []
     counts = desk_lists.count(conn, clerks)
     for need, label in _LISTS:
-        rows = desk_lists.find(conn, WantedDocuments(clerks, need), limit=_MOST)
+        rows = desk_lists.find(conn, WantedDocuments(clerks, need), limit=desk_lists.MOST)
         parts.append((label, counts[need], [_item(row, terms) for row in rows], f"/incoming?need={need}"))
     tasks = _tasks(conn, one, units, say)
-    parts.append((N_("What you have to do"), len(tasks), tasks[:_MOST], "/"))
+    parts.append((N_("What you have to do"), len(tasks), tasks, "/"))
     shown = [entry.delivery_id for _, _, items, _ in parts for entry, _, _ in items]
     secret, written = classified(conn, shown), _Written(say, terms.calendar.zone, now_ms)
     passages = [
@@ -95,9 +95,9 @@ class _Written:
             head += self._say(N_(", overdue: %(count)s")) % {"count": late}
         if today:
             head += self._say(N_(", due today: %(count)s")) % {"count": today}
-        rows = [self._row(item, is_secret=item[0].delivery_id in secret) for item in items]
-        if total > len(items):
-            rows.append(self._say(N_("and %(count)s more")) % {"count": total - len(items)})
+        rows = [self._row(item, is_secret=item[0].delivery_id in secret) for item in items[:_MOST]]
+        if total > len(rows):
+            rows.append(self._say(N_("and %(count)s more")) % {"count": total - len(rows)})
         return Passage(head=plain(head), rows=tuple(map(plain, rows)), link=link)
 
     def _row(self, item: Item, *, is_secret: bool) -> str:

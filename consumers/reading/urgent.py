@@ -3,17 +3,17 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection, func, select, text
 
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.handling import TaskPart
 from consumers.spool.models import inbox, letter, task
 from schemas.descriptor import is_classified
-from schemas.dispatch import Urgency
 from schemas.states import Status
 
 _UNREGISTERED = (Status.TAKEN, Status.ARRIVED)
-_URGENT: ColumnElement[bool] = inbox.c.urgency > Urgency.NORMAL.value
+_URGENT = text("inbox.urgency > 0")
+"""As the index of these says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,14 @@ def tasks(conn: Connection, people: Collection[str], *, since: int, limit: int) 
         )
         for row in conn.execute(rows.order_by(task.c.pos).limit(limit))
     ]
+
+
+def count_waiting(conn: Connection, person: str, units: Collection[str]) -> int:
+    """How many urgent documents wait for a person: not registered at these units, or given to the person to do."""
+    unregistered = inbox.c.unit.in_(units), inbox.c.state.in_([state.value for state in _UNREGISTERED]), _URGENT
+    given = select(func.count(inbox.c.pos.distinct())).join(task, task.c.inbox_pos == inbox.c.pos)
+    mine = conn.scalar(given.where(task.c.person == person, task.c.ended_at.is_(None), _URGENT))
+    return (conn.scalar(select(func.count()).select_from(inbox).where(*unregistered)) or 0) + (mine or 0)
 
 
 def classified(conn: Connection, ids: Collection[str]) -> frozenset[str]:

@@ -97,6 +97,7 @@ inbox = Table(
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
+    Index("ix_inbox_urgent", "state", "unit", sqlite_where=text("urgency > 0")),
     Index("ix_inbox_letter", "letter_pos"),
 )
 

@@ -8,6 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
+    op.create_index("ix_inbox_urgent", "inbox", ["state", "unit"], sqlite_where=sa.text("urgency > 0"))
     op.create_table(
         "mail_recipient",
         sa.Column("person", sa.String(64), nullable=False),
@@ -69,3 +70,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("mail", "notice", "mail_stopped", "mail_recipient"):
         op.drop_table(table)
+    op.drop_index("ix_inbox_urgent", "inbox")

@@ -1,11 +1,15 @@
-"""The form of an e-mail (RFC 5322): plain text and plain HTML, made by the standard library, the same at every try."""
+"""The form of an e-mail (RFC 5322): plain text and plain HTML, made by the standard library, the same at every try.
+
+By its older classes: the newer ones lose spaces between the encoded words of a long line (seen with Python 3.11).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +22,6 @@ TEMPLATES = Path(__file__).with_name("templates")
 MAX_TOLD = 100
 """Notices that one e-mail tells in full; of the others it says how many they are."""
 _MAX_NAME = 100
-_POLICY = SMTP.clone(cte_type="7bit")
-"""No letter needs a server that takes eight bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +53,34 @@ class MailParts:
     stop: str = ""
 
 
-def message_of(parts: MailParts) -> EmailMessage:
+def message_of(parts: MailParts) -> MIMEMultipart:
     """The e-mail; no text of it can become a header or another recipient."""
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = Address("congvan", addr_spec=parts.sender)
-    message["To"] = Address(plain(parts.name, _MAX_NAME), addr_spec=parts.address)
-    message["Subject"] = subject_of(parts)
-    message["Date"] = datetime.fromtimestamp(parts.made_at // 1000, UTC)
+    message = MIMEMultipart("alternative")
+    message["From"] = f"congvan <{parts.sender}>"
+    message["To"] = _named(plain(parts.name, _MAX_NAME), parts.address)
+    message["Subject"] = Header(subject_of(parts), "utf-8", header_name="Subject").encode()
+    message["Date"] = format_datetime(datetime.fromtimestamp(parts.made_at // 1000, UTC))
     message["Message-ID"] = message_id(parts.id, parts.sender)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence answers it
     if parts.stop:
         message["List-Unsubscribe"] = f"<{parts.stop}>"
         if parts.stop.startswith("https://"):
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, which asks for https
-    shown = {
-        "parts": parts,
-        "told": parts.notices[:MAX_TOLD],
-        "more": max(len(parts.notices) - MAX_TOLD, 0),
-    }
+    told, more = parts.notices[:MAX_TOLD], max(len(parts.notices) - MAX_TOLD, 0)
     environment = _environment(parts.language)
-    message.set_content(environment.get_template("notice.txt").render(shown), cte="base64")
-    message.add_alternative(environment.get_template("notice.html").render(shown), subtype="html", cte="base64")
+    for kind, file in (("plain", "notice.txt"), ("html", "notice.html")):
+        text = environment.get_template(file).render(parts=parts, told=told, more=more)
+        message.attach(MIMEText(text, kind, "utf-8"))
     return message
+
+
+def _named(name: str, address: str) -> str:
+    """A recipient with the person's name before the address."""
+    header = Header(header_name="To")
+    if name:
+        header.append(name, "utf-8")
+    header.append(f"<{address}>", "us-ascii")
+    return header.encode()
 
 
 def subject_of(parts: MailParts) -> str:

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
+from email.message import Message
 
 from aiosmtplib import (
     SMTP,
@@ -54,7 +54,7 @@ async def connected(settings: MailSettings) -> AsyncIterator[SMTP]:
         await _leave(client)
 
 
-async def hand_over(client: SMTP, message: EmailMessage, sender: str, address: str) -> None:
+async def hand_over(client: SMTP, message: Message, sender: str, address: str) -> None:
     """Have the server take a message; when this returns, the server has confirmed that it has it.
 
     Raises:

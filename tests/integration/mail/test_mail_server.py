@@ -61,7 +61,7 @@ async def test_what_arrives_is_plain_text_and_html_with_headers_for_mail_program
     assert message["X-From"] == "congvan@tinh.vn"
     assert message["Message-ID"] == f"<{post.listed()[0].id}@tinh.vn>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message["List-Unsubscribe"] == f"<{stop}>"
+    assert message["List-Unsubscribe"].strip() == f"<{stop}>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     text, html = (message.get_body((kind,)) for kind in ("plain", "html"))
     assert text is not None
@@ -69,6 +69,18 @@ async def test_what_arrives_is_plain_text_and_html_with_headers_for_mail_program
     assert "Trích yếu\n  - Rét đậm" in text.get_content().replace("\r\n", "\n")
     assert stop in text.get_content()
     assert "<li>Rét đậm</li>" in html.get_content()
+
+
+async def test_a_long_subject_and_a_long_name_arrive_as_they_were_written(post: PostOffice, server: MailServer) -> None:
+    whole = "bộ định tuyến tại may1 mất kết nối với máy chủ hàng đợi, longer than one line may be"
+    words = whole.split()
+    for start in range(len(words)):
+        title = " ".join(words[start:] + words[:start])
+        post.told.add("hoa", str(start), title=title)
+        await post.sender(server.settings()).round()
+        message = server.taken()[start]
+        assert message["Subject"] == title
+        assert not message.defects
 
 
 async def test_an_e_mail_speaks_its_persons_language(post: PostOffice, server: MailServer) -> None:

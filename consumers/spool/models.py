@@ -130,6 +130,8 @@ receipt = Table(
     Column("department", Text),
     Column("register_number", Text),
     Column("code", String),  # of the reason: see schemas.reasons
+    Column("corrects", String),  # the receipt of the same delivery whose fields it puts right
+    Column("undoes", String),  # the one that was given by mistake
     Index("ix_receipt_inbox", "inbox_pos"),
     Index("ix_receipt_unsent", "express", "pos", sqlite_where=text("sent_at IS NULL")),
 )

@@ -17,13 +17,13 @@ from sqlalchemy import select
 from consumers.reading.handling import looked_at
 from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import Spool, book_entries, handling, open_spool
-from consumers.spool.book_entries import BookKey, EntryState
+from consumers.spool.book_entries import BookKey, Entry, EntryState
 from consumers.spool.models import journal, receipt
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from schemas.register import BookKind
-from schemas.states import Status, follow
+from schemas.states import Effect, Status, follow, go_back
 from support.conditions import holds
 from support.deliveries import UNIT, came
 from support.desks import DeskBrowser, let_in, today
@@ -160,6 +160,7 @@ async def _form(browser: DeskBrowser, spool: Spool, chance: random.Random, targe
             ("direct", {"lead": "lan", "instruction": marker}),
             ("process", {"words": marker}),
             ("complete", {"words": marker}),
+            ("undo", {"reason": marker}),
         ]
     )
     return _Form(f"/desk/incoming/{target}/{what}", filled | {"seen": await browser.seen(target)})
@@ -197,10 +198,11 @@ def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> It
         yield f"the numbers are {[entry.number for entry in entered]}"
     if seqs != list(range(1, len(seqs) + 1)):
         yield "the receipts are not numbered one by one"
-    numbers = {entry.delivery_id: entry.number for entry in entered if entry.delivery_id}
     for one in ids:
-        yield from _check_document(spool, one, numbers.get(one), len(steps[one]))
-    marks = Counter(entry.fields.note for entry in entered if entry.fields is not None)
+        yield from _check_document(
+            spool, one, [entry for entry in entered if entry.delivery_id == one], len(steps[one])
+        )
+    marks = Counter(entry.versions[0].fields.note for entry in entered if entry.versions[0].fields is not None)
     marks += Counter(
         step.detail.words.rpartition(": ")[2] for found in steps.values() for step in found if step.detail.words
     )
@@ -213,20 +215,22 @@ def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> It
     told = acts.total() - acts["logged_in"]
     if done != told:
         yield f"{done} acts were done and {told} stand in the journal"
-    if any(entry.state is not EntryState.ENTERED for entry in entered):
-        yield "an entry is neither"
 
 
-def _check_document(spool: Spool, one: str, number: int | None, steps: int) -> Iterator[str]:
+def _check_document(spool: Spool, one: str, entries: list[Entry], steps: int) -> Iterator[str]:
     said = receipts_of(spool, one)
-    registered = [item.register_number for item in said if item.status is Status.REGISTERED]
-    if registered != ([] if number is None else [str(number)]):
-        yield f"{one} was told as {registered} and stands in the register as {number}"
+    registered = [item.register_number for item in said if item.status is Status.REGISTERED and item.undoes is None]
+    if registered != [str(entry.number) for entry in entries]:
+        yield f"{one} was told as {registered} and was entered as {[entry.number for entry in entries]}"
     state = Status.ARRIVED
     for item in said[1:]:
-        if follow(state, item.status).effect != "advance":
+        step = follow(state, item.status) if item.undoes is None else go_back(state, item.status)
+        if step.effect not in {Effect.ADVANCE, Effect.BACK}:
             yield f"{one}: {item.status} was said after {state}"
         state = item.status
+    standing = [entry.number for entry in entries if entry.state is EntryState.ENTERED]
+    if len(standing) != (state not in {Status.ARRIVED, Status.REFUSED}):
+        yield f"{one} is {state} and stands in the register as {standing}"
     if get_entry(spool, one).state is not state:
         yield f"{one} is {get_entry(spool, one).state}, its receipts say {state}"
     if len(said) - 1 > steps:

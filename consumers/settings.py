@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from router.mail.settings import PageUrl
 from schemas.accounts import Account, Role
 from schemas.codes import UnitPattern
 from schemas.retry import RETRY_FIRST, RETRY_MAX, SINK_ATTEMPTS
@@ -39,6 +40,9 @@ class DeskSettings(ProgramSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses or networks of proxies before it.")
     connections_per_address: Count = Field(default=100, description="Connections at once from one address.")
+    public_url: PageUrl = Field(
+        default="", description="Where browsers find it, as https://desk.xa.vn, for links in e-mails; empty: no links."
+    )
 
 
 class GatewaySettings(ProgramSettings):

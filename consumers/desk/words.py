@@ -110,3 +110,5 @@ ERRORS: dict[str, str] = {
     "busy": N_("The disk is full or busy; try again in a moment."),
 }
 """What pages say of the gateway's errors."""
+ATTENTION = N_("Urgent documents that wait for you: {n}")
+"""What a message on the screen says."""

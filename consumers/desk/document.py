@@ -12,10 +12,9 @@ from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
 from consumers.desk.words import REASONS
 from consumers.reading import desk_lists
-from consumers.reading.handling import IN_WORK, looked_at
+from consumers.reading.handling import IN_WORK, arrival_book, looked_at
 from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
 from consumers.spool import book_entries, handling
-from consumers.spool.book_entries import BookKey
 from consumers.spool.people import DeskRight, holders
 from consumers.spool.units import names_of
 from schemas.descriptor import Descriptor
@@ -83,17 +82,18 @@ def _look(
     entry, looked, pos = looked_at(conn, delivery_id, viewer.units())
     today, zone = services.today, services.calendar.zone
     names = names_of(conn, {entry.issuer, entry.unit})
+    scope = viewer.units().only(entry.unit)
     author = desk_lists.issuers_words(conn, entry.unit, entry.issuer) or names.get(entry.issuer, entry.issuer)
     return {
         "entry": entry,
         "names": names,
         "looked": looked,
         "steps": handling.steps(conn, pos),
-        "number": book_entries.next_number(conn, BookKey(entry.unit, BookKind.INCOMING, today.year)),
-        "before": book_entries.same_before(conn, entry.unit, BookKind.INCOMING, author, entry.notation),
+        "number": book_entries.next_number(conn, arrival_book(entry, today.year)),
+        "before": book_entries.same_before(conn, scope, BookKind.INCOMING, author, entry.notation),
         "fields": from_letter(letter, day=today, author=author, timezone=zone, hour=_hour(services, entry)),
-        "leaders": holders(conn, entry.unit, DeskRight.DIRECT),
-        "workers": holders(conn, entry.unit, DeskRight.PROCESS),
+        "leaders": holders(conn, entry.unit, DeskRight.DIRECT, secret=entry.secret),
+        "workers": holders(conn, entry.unit, DeskRight.PROCESS, secret=entry.secret),
     }
 
 

@@ -30,7 +30,7 @@ async def show_incoming(
 ) -> Response:
     """A page of them, newest first."""
     units = viewer.units()
-    chosen = (unit,) if unit in units else units
+    chosen = units.only(unit) if unit in units else units
 
     def read(conn: Connection) -> dict[str, Any]:
         rows = desk_lists.find(conn, WantedDocuments(chosen, need, q), before=before, limit=_AT_ONCE + 1)

@@ -41,10 +41,11 @@ async def key_of(
     """The book that an address names.
 
     Raises:
-        DeskForbiddenError: it is of a unit that the person does not see.
+        DeskForbiddenError: it is of a unit that the person does not see, or of secrets that they do not see.
     """
-    viewer.require(DeskRight.SEE, unit)
-    return BookKey(unit, kind, year, name)
+    key = BookKey(unit, kind, year, name)
+    viewer.require(DeskRight.SEE_SECRETS if key.secret else DeskRight.SEE, unit)
+    return key
 
 
 Key = Annotated[BookKey, Depends(key_of)]
@@ -54,7 +55,7 @@ Key = Annotated[BookKey, Depends(key_of)]
 async def show_registers(request: Request, services: Parts, viewer: Looking) -> Response:
     """The books of the person's units."""
     units = viewer.units()
-    found = await services.look(lambda conn: [book for unit in units for book in book_entries.books(conn, unit)])
+    found = await services.look(lambda conn: book_entries.books(conn, units))
     return page(request, viewer, "registers.html", books=found, units=units, today=services.today)
 
 
@@ -73,7 +74,7 @@ async def show_register(
     shown = form or Form(key.kind.value)
 
     def read(conn: Connection) -> dict[str, Any]:
-        book = next((book for book in book_entries.books(conn, key.unit) if book.key == key), Book(key, 1, 0))
+        book = next((book for book in book_entries.books(conn, viewer.units()) if book.key == key), Book(key, 1, 0))
         begin = first if last else max(book.last - _AT_ONCE + 1, book.first)
         end = last or book.last
         found = book_entries.entries(conn, key, begin, end)
@@ -114,7 +115,7 @@ async def show_entry(request: Request, services: Parts, viewer: Looking, key: Ke
 def note(conn: Connection, viewer: DeskViewer, key: BookKey, act: JournalAct, *numbers: int, reason: str = "") -> None:
     """Keep in the journal what somebody did to a book."""
     detail = ", ".join(filter(None, (*map(str, numbers), reason)))
-    told = JournalEntry(now_ms(), viewer.person.name, act, key.unit, str(key), detail, viewer.address)
+    told = JournalEntry(now_ms(), viewer.person.name, act, key.unit, str(key), detail, viewer.address, key.secret)
     journal.record(conn, told)
 
 

@@ -47,6 +47,7 @@ ROLES: dict[DeskRole, str] = {
     DeskRole.STAFF: N_("staff"),
     DeskRole.VIEWER: N_("viewer"),
     DeskRole.ADMIN: N_("administrator"),
+    DeskRole.CLEARED: N_("sees state secrets"),
 }
 STEPS: dict[StepKind, str] = {
     StepKind.REGISTERED: N_("Entered in the register"),

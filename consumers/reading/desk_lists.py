@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, text
 from consumers.reading.handling import IN_WORK
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.models import book, book_entry, book_version, inbox, letter
+from consumers.spool.scope import Scope
 from schemas.dispatch import Urgency
 from schemas.duties import Course, Owed, Terms, owed
 from schemas.states import ENDED, Status
@@ -90,15 +91,15 @@ def find(conn: Connection, wanted: WantedDocuments, *, before: int = 0, limit: i
 
 
 def of_ids(conn: Connection, units: Collection[str], ids: Sequence[str]) -> dict[str, InboxEntry]:
-    """Documents by their ids, as far as they are of the units."""
+    """Documents by their ids, as far as they are of the units and seen."""
     rows = select(*entry_columns()).join(letter, letter.c.pos == inbox.c.letter_pos)
-    found = conn.execute(rows.where(inbox.c.delivery_id.in_(ids), inbox.c.unit.in_(units)))
+    found = conn.execute(rows.where(inbox.c.delivery_id.in_(ids), Scope.of(units).documents))
     return {entry.delivery_id: entry for entry in map(read_entry, found)}
 
 
 def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
     """How many documents of units need what."""
-    rows = select(inbox.c.state, func.count()).where(inbox.c.unit.in_(units)).group_by(inbox.c.state)
+    rows = select(inbox.c.state, func.count()).where(Scope.of(units).documents).group_by(inbox.c.state)
     by_state = {Status(row[0]): row[1] for row in conn.execute(rows)}
     return {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
 
@@ -107,7 +108,7 @@ def count_urgent(conn: Connection, units: Collection[str]) -> int:
     """How many urgent documents of units are not registered, those on their way among them."""
     waiting = inbox.c.state.in_([Status.TAKEN.value, Status.ARRIVED.value])
     urgent = inbox.c.urgency > Urgency.NORMAL.value
-    return conn.scalar(select(func.count()).where(inbox.c.unit.in_(units), waiting, urgent)) or 0
+    return conn.scalar(select(func.count()).where(Scope.of(units).documents, waiting, urgent)) or 0
 
 
 def issuers_words(conn: Connection, unit: str, issuer: str) -> str:
@@ -126,7 +127,7 @@ def issuers_words(conn: Connection, unit: str, issuer: str) -> str:
 
 
 def _conditions(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [inbox.c.unit.in_(wanted.units)]
+    found: list[ColumnElement[bool]] = [Scope.of(wanted.units).documents]
     if wanted.need is not None:
         found.append(inbox.c.state.in_([state.value for state in STATES[wanted.need]]))
     words = fold(wanted.words).split()[:_MOST_WORDS]

@@ -46,6 +46,10 @@ class InboxEntry:
     reason: str
     attempts: int
     fetch_bytes: int
+    secret: bool = False
+    """Whether it is a state secret."""
+    due: int | None = None
+    """When its answer has to be there (UTC milliseconds); None: its letter does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ _COLUMNS = (
     inbox.c.reason,
     inbox.c.attempts,
     inbox.c.fetch_bytes,
+    inbox.c.secret,
+    letter.c.due,
 )
 _ENTRY = select(*_COLUMNS).join(letter, letter.c.pos == inbox.c.letter_pos)
 _ONE = _ENTRY.where(inbox.c.delivery_id == bindparam("delivery_id"))
@@ -268,9 +274,10 @@ def write_receipt(conn: Connection, entry: InboxEntry, said: Receipt) -> frozens
         The contents that nobody needs for this delivery any more, to be removed when this is committed.
     """
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == entry.delivery_id)).one()
-    conn.execute(
-        update(inbox).where(inbox.c.pos == pos).values(state=said.status.value, state_at=now_ms(), reason=said.reason)
-    )
+    now = now_ms()
+    registered = {"registered_at": now} if said.status is Status.REGISTERED else {}
+    new = {"state": said.status.value, "state_at": now, "reason": said.reason, **registered}
+    conn.execute(update(inbox).where(inbox.c.pos == pos).values(new))
     statement = Statement(
         inbox_pos=pos,
         unit=entry.unit,

@@ -1,6 +1,6 @@
 """What stands in the unit's registers: books, their numbers, and all that was written under each, oldest first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from consumers.errors import UnknownEntryError
 from consumers.spool.models import book, book_entry, book_version
+from consumers.spool.scope import Scope
 from schemas.model import parse
-from schemas.register import BookKind, RegisterFields
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 
 MAX_NUMBER = 10_000_000
 
@@ -34,6 +35,11 @@ class BookKey:
     kind: BookKind
     year: int
     name: str = ""
+
+    @property
+    def secret(self) -> bool:
+        """Whether it is a book of state secrets."""
+        return self.name == SECRET_BOOK
 
     def __str__(self) -> str:
         return f"{self.kind.value} book {f'{self.name!r} ' if self.name else ''}of {self.unit} for {self.year}"
@@ -129,9 +135,11 @@ def next_number(conn: Connection, key: BookKey) -> int:
     return 1 if found is None else found.last + 1
 
 
-def books(conn: Connection, unit: str) -> list[Book]:
-    """The books of a unit, the latest year first."""
-    rows = conn.execute(select(book).where(book.c.unit == unit).order_by(book.c.year.desc(), book.c.kind, book.c.name))
+def books(conn: Connection, units: Collection[str]) -> list[Book]:
+    """The books of units, the latest year first; those of secrets where the scope has them."""
+    rows = conn.execute(
+        select(book).where(Scope.of(units).books).order_by(book.c.year.desc(), book.c.kind, book.c.name)
+    )
     return [
         Book(
             BookKey(row.unit, BookKind(row.kind), row.year, row.name), row.first, row.last, row.closed_at, row.closed_by
@@ -168,16 +176,17 @@ def entry_of(conn: Connection, delivery_id: str) -> Entry | None:
     return next(read_entries(conn, key, row.pos, row.number, row.number))
 
 
-def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notation: str) -> list[tuple[int, int]]:
+def same_before(
+    conn: Connection, units: Collection[str], kind: BookKind, author: str, notation: str
+) -> list[tuple[int, int]]:
     """Year and number of entries of the same author and notation, newest first: it may have been registered already."""
-    said = book_version.c.fields
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
     same = (
-        book.c.unit == unit,
+        Scope.of(units).books,
         book.c.kind == kind.value,
-        book_entry.c.state == EntryState.ENTERED.value,
-        func.json_extract(said, "$.author") == author,
-        func.json_extract(said, "$.notation") == notation,
+        text("book_entry.state = 'entered'"),
+        book_entry.c.notation == notation,
+        func.json_extract(book_version.c.fields, "$.author") == author,
     )
     rows = select(book.c.year, book_entry.c.number).join(book_entry, book_entry.c.book_pos == book.c.pos)
     ordered = rows.join(book_version, newest).where(*same).order_by(book.c.year.desc(), book_entry.c.number.desc())

@@ -68,8 +68,21 @@ letter = Table(
     Column("content_sha256", String),  # schemas.attachment.content_digest; NULL until the full descriptor is here
     Column("body", LargeBinary, nullable=False),  # the descriptor; the full one once it has been fetched
     Column("folded", String, nullable=False, server_default=""),  # issuer, notation, subject: schemas.text.fold
+    Column("type", String, nullable=False, server_default=""),
+    Column("due", Integer),  # when its answer has to be there; NULL: it does not say
+    Index("ix_letter_issuer", "issuer"),
+    Index("ix_letter_folded", "folded"),  # searched for words in the midst, as a whole: small beside the bodies
 )
 """What is the same for all addressees of a dispatch, once, however many of them are hosted here."""
+
+letter_reference = Table(
+    "letter_reference",
+    metadata,
+    Column("letter_pos", Integer, primary_key=True),
+    Column("dispatch_id", String, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""What letters answer, recall, update or replace, whether it is here or not."""
 
 inbox = Table(
     "inbox",
@@ -93,10 +106,15 @@ inbox = Table(
     # When an operator had it sent again, as the router says (UTC ms by its clock); 0: never, or it does not say.
     Column("redriven_at", Integer, nullable=False, server_default="0"),
     Column("reason_code", String, nullable=False, server_default=""),  # see schemas.reasons
+    Column("secret", Boolean, nullable=False, server_default="0"),  # its letter is a state secret
+    Column("registered_at", Integer),  # NULL: it was not
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
     Index("ix_inbox_letter", "letter_pos"),
+    # What the desk counts and lists, and what came when.
+    Index("ix_inbox_desk", "unit", "state", "secret", "urgency"),
+    Index("ix_inbox_taken", "unit", "taken_at"),
 )
 
 recall = Table(
@@ -221,8 +239,10 @@ book_entry = Table(
     Column("delivery_id", String),  # what came by the line; NULL: it came on paper, goes out, or is reserved
     Column("state", String, nullable=False),  # reserved, entered, struck
     Column("version", Integer, nullable=False),  # the newest of its versions
+    Column("notation", String, nullable=False, server_default=""),  # in that version
     UniqueConstraint("book_pos", "number"),
     Index("ix_book_entry_delivery", "delivery_id", unique=True, sqlite_where=text("state = 'entered'")),
+    Index("ix_book_entry_notation", "notation", sqlite_where=text("state = 'entered'")),
 )
 """One for each number that was given, and none is ever removed."""
 
@@ -259,6 +279,7 @@ step = Table(
     Column("person", String, nullable=False),  # the login
     Column("full_name", Text, nullable=False),  # as it was then
     Column("detail", Text, nullable=False),  # consumers.spool.handling.StepDetail as JSON
+    Index("ix_step_kind", "kind", "at"),
 )
 """How a document is dealt with, step by step; what the router learns of it are its receipts."""
 
@@ -273,6 +294,7 @@ task = Table(
     Column("until", Integer),  # by when; NULL: no day was set
     Column("ended_at", Integer),
     Index("ix_task_open", "person", "until", sqlite_where=text("ended_at IS NULL")),
+    Index("ix_task_part", "person", "part"),
 )
 """Who has to do something about a document; the open ones are those of now."""
 
@@ -287,6 +309,7 @@ journal = Table(
     Column("subject", Text, nullable=False),  # what was acted on: a notation, a number of a book, a login
     Column("detail", Text, nullable=False, server_default=""),
     Column("address", String, nullable=False, server_default=""),
+    Column("secret", Boolean, nullable=False, server_default="0"),  # shown to those who may see state secrets
     Index("ix_journal_unit", "unit", "pos"),
 )
 """Who did what and when; rows are added and never changed."""

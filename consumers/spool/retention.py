@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from consumers.spool import recalls
-from consumers.spool.models import content_use, inbox, letter, receipt, step, task
+from consumers.spool.models import content_use, inbox, letter, letter_reference, receipt, step, task
 from consumers.spool.sets import among, as_list
 from schemas.states import Status
 
@@ -46,7 +46,8 @@ def _forget(conn: Connection, before: int) -> Pruned:
     letters = as_list(conn.scalars(select(inbox.c.letter_pos).where(among(inbox.c.pos, "positions")), values))
     for column in (*(table.c.inbox_pos for table in (content_use, receipt, step, task)), inbox.c.pos):
         conn.execute(delete(column.table).where(among(column, "positions")), values)
-    orphan = ~exists().where(inbox.c.letter_pos == letter.c.pos)
-    conn.execute(delete(letter).where(among(letter.c.pos, "letters"), orphan), {"letters": letters})
+    for column in (letter_reference.c.letter_pos, letter.c.pos):
+        orphan = ~exists().where(inbox.c.letter_pos == column)
+        conn.execute(delete(column.table).where(among(column, "letters"), orphan), {"letters": letters})
     recalls.forget(conn)
     return Pruned(len(found), list(names))

@@ -39,6 +39,15 @@ class DeskSettings(ProgramSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses or networks of proxies before it.")
     connections_per_address: Count = Field(default=100, description="Connections at once from one address.")
+    form_style: Literal["state", "party"] = Field(
+        default="state", description="Whose head printed registers, slips and reports have: the State's or the Party's."
+    )
+    form_above: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="The body above the unit, as the head of printed forms names it; empty: none."
+    )
+    form_body: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="The unit, as the head of printed forms names it; empty: by its name in the directory."
+    )
 
 
 class GatewaySettings(ProgramSettings):

@@ -92,6 +92,7 @@ async def register(
     issued_on: Annotated[Day | None, Form()] = None,
     type: Line = "",  # noqa: A002 - the field's name
     signer: Line = "",
+    position: Line = "",
     pages: Annotated[int | None, Form(ge=1, le=100_000)] = None,
     recipients: Long = "",
     due: Annotated[Day | None, Form()] = None,
@@ -112,6 +113,7 @@ async def register(
         type=type,
         subject=subject,
         signer=signer,
+        position=position,
         urgency=letter.urgency,
         secrecy=letter.secrecy,
         pages=pages,

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from consumers.desk.app import create_desk
+from consumers.desk.form_head import FormHead, HeadStyle
 from consumers.desk.pages import ROOT
 from consumers.desk.services import DeskServices
 from consumers.errors import GatewaySettingsError
@@ -79,7 +80,8 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            server = QuietServer(_web_config(create_desk(DeskServices(spool, self._calendar)), self._settings))
+            services = DeskServices(spool, self._calendar, _head(self._settings))
+            server = QuietServer(_web_config(create_desk(services), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()
@@ -103,6 +105,10 @@ def require_private(settings: DeskSettings) -> None:
             "CONGVAN_DESK_CERTIFICATE and CONGVAN_DESK_CERTIFICATE_KEY, or CONGVAN_DESK_ALLOW_PLAINTEXT=true where the "
             "way is protected otherwise"
         )
+
+
+def _head(settings: DeskSettings) -> FormHead:
+    return FormHead(HeadStyle(settings.form_style), settings.form_above, settings.form_body)
 
 
 def _web_config(app: ASGIApp, settings: DeskSettings) -> uvicorn.Config:

@@ -9,7 +9,7 @@ from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists
 from consumers.reading.coming import coming, line_now
-from consumers.reading.desk_lists import Need, WantedDocuments
+from consumers.reading.desk_filters import Need, WantedDocuments
 from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task

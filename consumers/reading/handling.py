@@ -3,7 +3,7 @@
 Two people on one document: the second act on a document that has moved on since its person looked is refused.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -117,17 +117,40 @@ def register(
         InvalidError: a text is too long for a receipt, or not on one line.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
+    return _do(spool, looked, by, lambda it: _enter(it, fields, book, number))
 
-    def act(it: _Open) -> int:
-        require(it.entry.state, Status.REGISTERED)
-        key = arrival_book(it.entry, fields.day.year, book)
-        author = EntryAuthor(by.card.full_name, by.at, by.card.department)
-        given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
-        it.say(Status.REGISTERED, register_number=str(given))
-        it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=f"{given}/{key.year} {key.name}".strip())
-        return given
 
-    return _do(spool, looked, by, act)
+def register_all(
+    spool: Spool, ids: Sequence[str], by: Acting, fields_of: Callable[[Connection, InboxEntry], RegisterFields]
+) -> None:
+    """Enter documents one after the other, all in one transaction: consecutive in each book, or none of them.
+
+    Args:
+        spool: an open spool.
+        ids: the deliveries, in the order of their numbers.
+        by: who enters them.
+        fields_of: what is entered for each.
+
+    Raises:
+        DocumentMovedError: somebody dealt with one meanwhile; it is named.
+        UnknownDeliveryError: and what else :func:`register` raises.
+    """
+    with spool.writing() as conn:
+        for delivery_id in ids:
+            entry, _, pos = looked_at(conn, delivery_id, by.units)
+            if entry.state is not Status.ARRIVED:
+                raise DocumentMovedError(f"{entry.notation} is {entry.state} by now; none of them was entered")
+            _enter(_Open(conn, entry, pos, by), fields_of(conn, entry))
+
+
+def _enter(it: _Open, fields: RegisterFields, book: str = "", number: int | None = None) -> int:
+    require(it.entry.state, Status.REGISTERED)
+    key = arrival_book(it.entry, fields.day.year, book)
+    author = EntryAuthor(it.by.card.full_name, it.by.at, it.by.card.department)
+    given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
+    it.say(Status.REGISTERED, register_number=str(given))
+    it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=f"{given}/{key.year} {key.name}".strip())
+    return given
 
 
 def arrival_book(entry: InboxEntry, year: int, name: str = "") -> BookKey:

@@ -184,7 +184,12 @@ def descriptor_of(spool: Spool, delivery_id: str) -> Descriptor:
         UnknownDeliveryError: the spool has none with this id.
     """
     with spool.reading() as conn:
-        body = conn.scalar(_BODY, {"delivery_id": delivery_id})
+        return letter_of(conn, delivery_id)
+
+
+def letter_of(conn: Connection, delivery_id: str) -> Descriptor:
+    """The same in a transaction."""
+    body = conn.scalar(_BODY, {"delivery_id": delivery_id})
     if body is None:
         raise _unknown(delivery_id)
     return parse(Descriptor, body, what="descriptor")

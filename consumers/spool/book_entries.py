@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from schemas.model import parse
 from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 
 MAX_NUMBER = 10_000_000
+_AT_ONCE = 500
 
 
 class EntryState(StrEnum):
@@ -154,6 +156,14 @@ def entries(conn: Connection, key: BookKey, first: int = 1, last: int = MAX_NUMB
     return [] if found is None else list(read_entries(conn, key, found.pos, first, last))
 
 
+def parts(conn: Connection, key: BookKey) -> Iterator[list[Entry]]:
+    """All entries of a book, part by part: no more of them are in memory at once."""
+    found = find_book(conn, key)
+    if found is not None:
+        for first in range(1, found.last + 1, _AT_ONCE):
+            yield list(read_entries(conn, key, found.pos, first, first + _AT_ONCE - 1))
+
+
 def get_entry(conn: Connection, key: BookKey, number: int) -> Entry:
     """One number of a book.
 
@@ -191,6 +201,18 @@ def same_before(
     rows = select(book.c.year, book_entry.c.number).join(book_entry, book_entry.c.book_pos == book.c.pos)
     ordered = rows.join(book_version, newest).where(*same).order_by(book.c.year.desc(), book_entry.c.number.desc())
     return [(year, number) for year, number in conn.execute(ordered.limit(10))]
+
+
+def outgoing_types(conn: Connection, units: Collection[str], begin: date, end: date) -> dict[str, int]:
+    """How many documents of which type went out from a day on and before another, by the books."""
+    said = book_version.c.fields
+    newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
+    day, kind = func.json_extract(said, "$.day"), func.coalesce(func.json_extract(said, "$.type"), "công văn")
+    rows = select(kind, func.count()).select_from(book.join(book_entry, book_entry.c.book_pos == book.c.pos))
+    here = Scope.of(units).books, book.c.kind == BookKind.OUTGOING.value, book.c.year == begin.year
+    went = book_entry.c.state == EntryState.ENTERED.value, day >= begin.isoformat(), day < end.isoformat()
+    grouped = rows.join(book_version, newest).where(*here, *went).group_by(kind).order_by(func.count().desc())
+    return {row[0]: row[1] for row in conn.execute(grouped)}
 
 
 def columns_of(key: BookKey) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class JournalAct(StrEnum):
     BOOK_BEGUN = "book_begun"
     BOOK_CLOSED = "book_closed"
     EXPORTED = "exported"
+    NUMBERS_ASKED = "numbers_asked"
+    """Missing numbers of the unit's series were asked for anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ letter = Table(
     Column("type", String, nullable=False, server_default=""),
     Column("due", Integer),  # when its answer has to be there; NULL: it does not say
     Index("ix_letter_issuer", "issuer"),
+    Index("ix_letter_type", "type"),
+    Index("ix_letter_due", "due", sqlite_where=text("due IS NOT NULL")),
     Index("ix_letter_folded", "folded"),  # searched for words in the midst, as a whole: small beside the bodies
 )
 """What is the same for all addressees of a dispatch, once, however many of them are hosted here."""
@@ -116,6 +118,28 @@ inbox = Table(
     Index("ix_inbox_desk", "unit", "state", "secret", "urgency"),
     Index("ix_inbox_taken", "unit", "taken_at"),
 )
+
+past = Table(
+    "past",
+    metadata,
+    Column("delivery_id", String, primary_key=True),
+    Column("unit", String, nullable=False),
+    Column("secret", Boolean, nullable=False),
+    Column("issuer", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("taken_at", Integer, nullable=False),
+    Column("registered_at", Integer),
+    Column("state", String, nullable=False),
+    Column("state_at", Integer, nullable=False),
+    Column("lead", Text, nullable=False),  # who led at last; empty: nobody was named
+    Column("directed_at", Integer),
+    Column("until", Integer),  # by when the last direction wanted it
+    Column("answer", Text, nullable=False),  # the notation of what answered it
+    Index("ix_past_taken", "unit", "taken_at"),
+    sqlite_with_rowid=False,
+)
+"""What registers and reports still need of deliveries that were forgotten."""
 
 recall = Table(
     "recall",

@@ -11,8 +11,11 @@ revision = "0010"
 down_revision = "0005"
 _INDEXES = {
     "ix_letter_issuer": ("letter", ["issuer"], None),
+    "ix_letter_type": ("letter", ["type"], None),
+    "ix_letter_due": ("letter", ["due"], "due IS NOT NULL"),
     "ix_letter_folded": ("letter", ["folded"], None),
     "ix_letter_reference_dispatch_id": ("letter_reference", ["dispatch_id"], None),
+    "ix_past_taken": ("past", ["unit", "taken_at"], None),
     "ix_inbox_desk": ("inbox", ["unit", "state", "secret", "urgency"], None),
     "ix_inbox_taken": ("inbox", ["unit", "taken_at"], None),
     "ix_book_entry_notation": ("book_entry", ["notation"], "state = 'entered'"),
@@ -56,6 +59,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("letter_pos", "dispatch_id"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "past",
+        sa.Column("delivery_id", sa.String(), primary_key=True),
+        sa.Column("unit", sa.String(), nullable=False),
+        sa.Column("secret", sa.Boolean(), nullable=False),
+        sa.Column("issuer", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("urgency", sa.Integer(), nullable=False),
+        sa.Column("taken_at", sa.Integer(), nullable=False),
+        sa.Column("registered_at", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("state_at", sa.Integer(), nullable=False),
+        sa.Column("lead", sa.Text(), nullable=False),
+        sa.Column("directed_at", sa.Integer(), nullable=True),
+        sa.Column("until", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sqlite_with_rowid=False,
+    )
     for statement in (_TYPES, _REFERENCES, _SECRETS, _REGISTERED, _NOTATIONS):
         op.execute(statement)
     _fill_due()
@@ -75,6 +96,7 @@ def downgrade() -> None:
     for name, (table, _, _) in _INDEXES.items():
         op.drop_index(name, table)
     op.drop_table("letter_reference")
+    op.drop_table("past")
     for table, column in (
         ("journal", "secret"),
         ("book_entry", "notation"),

@@ -49,7 +49,8 @@ def holes_of(
     """Where numbers of a series are not here: from which to which; ``wanted``: its issuer and pattern."""
     issuer, pattern = wanted
     rows = select(_NUMBER).join(inbox, inbox.c.letter_pos == letter.c.pos)
-    of_it = and_(letter.c.issuer == issuer, pattern == _PATTERN, _came(units, since, until))
+    came = _came(units, since, until, by_issuer=True)
+    of_it = and_(letter.c.issuer == issuer, _PATTERN.is_not_distinct_from(pattern), came)
     return list(holes(conn.scalars(rows.where(of_it).distinct().order_by(_NUMBER).limit(MOST_NUMBERS)).all()))
 
 
@@ -64,5 +65,7 @@ def holes(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
             yield before + 1, after - 1
 
 
-def _came(units: Collection[str], since: int, until: int) -> ColumnElement[bool]:
-    return and_(Scope.of(units).documents, inbox.c.taken_at >= since, inbox.c.taken_at < until, _NUMBER > 0)
+def _came(units: Collection[str], since: int, until: int, *, by_issuer: bool = False) -> ColumnElement[bool]:
+    scope = Scope.of(units)
+    seen = scope.documents_beside if by_issuer else scope.documents
+    return and_(seen, inbox.c.taken_at >= since, inbox.c.taken_at < until, _NUMBER > 0)

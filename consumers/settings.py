@@ -43,6 +43,15 @@ class DeskSettings(ProgramSettings):
     public_url: PageUrl = Field(
         default="", description="Where browsers find it, as https://desk.xa.vn, for links in e-mails; empty: no links."
     )
+    form_style: Literal["state", "party"] = Field(
+        default="state", description="Whose head printed registers, slips and reports have: the State's or the Party's."
+    )
+    form_above: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="The body above the unit, as the head of printed forms names it; empty: none."
+    )
+    form_body: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="The unit, as the head of printed forms names it; empty: by its name in the directory."
+    )
 
 
 class GatewaySettings(ProgramSettings):

@@ -51,6 +51,11 @@ class Secrecy(StrEnum):
     SECRET = "secret"  # noqa: S105 - a degree of secrecy, not a password
     TOP_SECRET = "top_secret"  # noqa: S105 - as above
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is a state secret, of whatever degree."""
+        return self is not Secrecy.NONE
+
 
 class Lane(StrEnum):
     """The two queues of a unit."""

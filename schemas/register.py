@@ -13,6 +13,9 @@ from schemas.dispatch import Letter, Secrecy, Urgency
 from schemas.model import Travelling
 from schemas.text import Name, OneLine
 
+SECRET_BOOK = "Mật"  # noqa: S105 - the name of a book
+"""The name of the books for state secrets, which have series of numbers of their own that others do not see."""
+
 
 class BookKind(StrEnum):
     """Which way the documents of a book go."""

@@ -29,7 +29,9 @@ _EXITS = (
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The login: a-z, 0-9, dot, dash, underscore.")]
 Roles = Annotated[
     list[str] | None,
-    typer.Option("--role", help="clerk, leader, staff, viewer or admin; may be given more than once; needs --on."),
+    typer.Option(
+        "--role", help="clerk, leader, staff, viewer, admin or cleared; may be given more than once; needs --on."
+    ),
 ]
 On = Annotated[str, typer.Option("--on", metavar="UNIT", help="The unit, or a subtree as LCA.02.#; needs --role.")]
 

@@ -238,7 +238,7 @@ class Errands:
         full = await asyncio.to_thread(parse, Descriptor, body, what="record of the dispatch")
         if full.id != stub.id or full.record is not None:
             raise UndeliverableError(f"the record {record[0].sha256} is not the full descriptor of {stub.id}")
-        expanded = Expanded(errand.item, body, content_digest(full.attachments), contents_of(full))
+        expanded = Expanded(errand.item, body, content_digest(full.attachments), contents_of(full), full.refers_to)
         _require(await self._writer.run(work.expand, expanded))
         if not errand.item.complete_letter:
             await self.release([record[0].sha256])

@@ -11,7 +11,8 @@ from consumers.errors import DeskForbiddenError
 from consumers.reading.handling import Acting
 from consumers.spool import journal
 from consumers.spool.journal import JournalAct, JournalEntry
-from consumers.spool.people import Card, DeskRight, cards
+from consumers.spool.people import Card, DeskRight, cards, seen_by
+from consumers.spool.scope import Scope
 from consumers.spool.units import hosted
 from router.pages import access
 from router.pages.access import DoorEntry, Visitor
@@ -27,9 +28,9 @@ class DeskViewer(Visitor):
     card: Card
     hosted: tuple[str, ...]
 
-    def units(self, right: DeskRight = DeskRight.SEE) -> tuple[str, ...]:
-        """The hosted units at which the person has a right."""
-        return tuple(unit for unit in self.hosted if self.person.may(right, unit))
+    def units(self, right: DeskRight = DeskRight.SEE) -> Scope:
+        """The hosted units at which the person has a right, and those where they see state secrets, too."""
+        return seen_by(self.person, self.hosted, right)
 
     def may(self, right: DeskRight, unit: str = "") -> bool:
         """Whether the person has a right at a unit, or at any when none is named."""

@@ -27,6 +27,7 @@ from schemas.text import OneLine
 _SEE_OTHER, _CONFLICT = 303, 409
 _NO_REASON = N_("Say why; the issuer reads it.")
 _NO_LEAD = N_("Say who leads.")
+_NOT_CLEARED = N_("It is a state secret: name only people who may see those.")
 _NO_LEADER = N_("Choose a leader.")
 _NO_DAY = N_("The day of arrival is today or a day of the last year.")
 _MOVED = N_("Somebody dealt with it meanwhile: here it is as it is now. Nothing of yours was done.")
@@ -92,6 +93,7 @@ async def register(
     issued_on: Annotated[Day | None, Form()] = None,
     type: Line = "",  # noqa: A002 - the field's name
     signer: Line = "",
+    position: Line = "",
     pages: Annotated[int | None, Form(ge=1, le=100_000)] = None,
     recipients: Long = "",
     due: Annotated[Day | None, Form()] = None,
@@ -112,6 +114,7 @@ async def register(
         type=type,
         subject=subject,
         signer=signer,
+        position=position,
         urgency=letter.urgency,
         secrecy=letter.secrecy,
         pages=pages,
@@ -137,7 +140,7 @@ async def refuse(*, form: ThisForm, reason: Line = "", other: Long = "") -> Resp
 async def submit(*, form: ThisForm, leader: Line = "", words: Words = "") -> Response:
     """Put it before a leader."""
     entry, _ = await read_document(form.services, form.viewer, form.looked.delivery_id)
-    leaders = await form.services.look(lambda conn: holders(conn, entry.unit, DeskRight.DIRECT))
+    leaders = await form.services.look(lambda conn: holders(conn, entry.unit, DeskRight.DIRECT, secret=entry.secret))
     chosen = next((card for card in leaders if card.login == leader), None)
     if chosen is None:
         return await form.again(_NO_LEADER)
@@ -158,7 +161,12 @@ async def direct(
     """Say who does what by when."""
     if not lead:
         return await form.again(_NO_LEAD)
+    entry, _ = await read_document(form.services, form.viewer, form.looked.delivery_id)
     known = await form.services.look(lambda conn: cards(conn, (lead, *coordinate, *know)))
+    if entry.secret:
+        cleared = await form.services.look(lambda conn: holders(conn, entry.unit, DeskRight.SEE_SECRETS))
+        if not known.keys() <= {card.login for card in cleared}:
+            return await form.again(_NOT_CLEARED)
     until_ms = None if until is None else form.services.calendar.closing(until)
     direction = Direction(instruction, lead, _without(coordinate, lead), _without(know, lead), until, until_ms)
     by = form.by(DeskRight.DIRECT)

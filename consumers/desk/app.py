@@ -3,7 +3,23 @@
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from consumers.desk import acting, document, entering, files, help, incoming, journal, line, people, registers, today  # noqa: A004 - pages
+from consumers.desk import (
+    acting,
+    bulk,
+    completeness,
+    document,
+    entering,
+    files,
+    help,  # noqa: A004 - a page
+    incoming,
+    journal,
+    line,
+    papers,
+    people,
+    registers,
+    reports,
+    today,
+)
 from consumers.desk.access import note_at_door
 from consumers.desk.mailing import MAILING
 from consumers.desk.pages import ROOT, page
@@ -32,7 +48,25 @@ from router.pages.telling import Told, tell_errors
 from schemas.errors import InvalidError, TransitionError
 
 _SEE_OTHER = 303
-PARTS = (door, choosing, today, incoming, document, acting, files, registers, entering, line, journal, people, help)
+PARTS = (
+    door,
+    choosing,
+    today,
+    incoming,
+    bulk,
+    document,
+    papers,
+    acting,
+    files,
+    registers,
+    entering,
+    completeness,
+    reports,
+    line,
+    journal,
+    people,
+    help,
+)
 LABELS = {
     "reason": N_("Why?"),
     "words": N_("Note"),

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 
 from consumers.desk import words
 from consumers.reading import desk_lists
-from consumers.reading.desk_lists import DeskRow, Need, WantedDocuments
+from consumers.reading.desk_filters import Need, WantedDocuments
+from consumers.reading.desk_lists import DeskRow
 from consumers.reading.inbox import InboxEntry
-from consumers.reading.urgent import classified
 from consumers.spool import handling
-from consumers.spool.people import DeskRight
+from consumers.spool.people import DeskRight, seen_by
+from consumers.spool.scope import Scope
 from consumers.spool.units import hosted
 from router.mail.notices import MAX_TITLE, NoticeText, Passage, plain
 from router.mail.recipients import Recipient
@@ -43,8 +44,7 @@ def digest_of(
         pages: where the desk's pages are found by browsers; empty: not known.
     """
     say, codes = translations(one.language).gettext, [item.code for item in hosted(conn)]
-    clerks = [code for code in codes if one.person.may(DeskRight.REGISTER, code)]
-    units = [code for code in codes if one.person.may(DeskRight.SEE, code)]
+    clerks, units = (seen_by(one.person, codes, right) for right in (DeskRight.REGISTER, DeskRight.SEE))
     parts: list[tuple[str, int, list[Item], str]] = []
     counts = desk_lists.count(conn, clerks)
     for need, label in _LISTS:
@@ -52,10 +52,9 @@ def digest_of(
         parts.append((label, counts[need], [_item(row, terms) for row in rows], f"/incoming?need={need}"))
     tasks = _tasks(conn, one, units, say)
     parts.append((N_("What you have to do"), len(tasks), tasks, "/"))
-    shown = [entry.delivery_id for _, _, items, _ in parts for entry, _, _ in items]
-    secret, written = classified(conn, shown), _Written(say, terms.calendar.zone, now_ms)
+    written = _Written(say, terms.calendar.zone, now_ms)
     passages = [
-        written.passage(label, total, items, secret, f"{pages}{place}" if pages else "")
+        written.passage(label, total, items, f"{pages}{place}" if pages else "")
         for label, total, items, place in parts
         if total
     ]
@@ -68,7 +67,7 @@ def _item(row: DeskRow, terms: Terms) -> Item:
     return row.entry, owed.latest if owed else None, ""
 
 
-def _tasks(conn: Connection, one: Recipient, units: Sequence[str], say: Say) -> list[Item]:
+def _tasks(conn: Connection, one: Recipient, units: Scope, say: Say) -> list[Item]:
     mine = handling.tasks_of(conn, one.person.name, units, limit=desk_lists.MOST)
     known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
     return [(known[delivery], task.until, say(words.PARTS[task.part])) for delivery, task in mine if delivery in known]
@@ -86,7 +85,7 @@ class _Written:
     def __init__(self, say: Say, zone: str, now_ms: int) -> None:
         self._say, self._zone, self._now = say, zone, now_ms
 
-    def passage(self, label: str, total: int, items: Sequence[Item], secret: frozenset[str], link: str) -> Passage:
+    def passage(self, label: str, total: int, items: Sequence[Item], link: str) -> Passage:
         """One part: its documents, how many are overdue and due today."""
         late = sum(self._is_late(until) for _, until, _ in items)
         today = sum(self._is_due_today(until) for _, until, _ in items)
@@ -95,15 +94,15 @@ class _Written:
             head += self._say(N_(", overdue: %(count)s")) % {"count": late}
         if today:
             head += self._say(N_(", due today: %(count)s")) % {"count": today}
-        rows = [self._row(item, is_secret=item[0].delivery_id in secret) for item in items[:_MOST]]
+        rows = [self._row(item) for item in items[:_MOST]]
         if total > len(rows):
             rows.append(self._say(N_("and %(count)s more")) % {"count": total - len(rows)})
         return Passage(head=plain(head), rows=tuple(map(plain, rows)), link=link)
 
-    def _row(self, item: Item, *, is_secret: bool) -> str:
+    def _row(self, item: Item) -> str:
         entry, until, part = item
         named = entry.notation or self._say(N_("without a number"))
-        told = self._say(N_("a classified document")) if is_secret else f"{named}: {plain(entry.subject, 200)}"
+        told = self._say(N_("a classified document")) if entry.secret else f"{named}: {plain(entry.subject, 200)}"
         marks = [part] if part else []
         if entry.urgency:
             marks.append(self._say(words.URGENCIES[Urgency(entry.urgency)]))

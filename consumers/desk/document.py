@@ -1,28 +1,27 @@
 """One document: its letter, its files, how it is dealt with, and the forms that state and roles allow."""
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Looking, Parts
+from consumers.desk.files import frame_of, is_right
 from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
+from consumers.desk.suggesting import suggested
 from consumers.desk.words import REASONS
-from consumers.reading import desk_lists
-from consumers.reading.handling import IN_WORK, looked_at
+from consumers.reading.handling import IN_WORK, arrival_book, looked_at
 from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
+from consumers.reading.references import referred_by, refers_to
 from consumers.reading.righting import last_step
 from consumers.spool import book_entries, handling
-from consumers.spool.book_entries import BookKey
 from consumers.spool.people import DeskRight, holders
 from consumers.spool.units import names_of
 from schemas.descriptor import Descriptor
-from schemas.dispatch import Urgency
 from schemas.errors import TransitionError
-from schemas.register import BookKind, from_letter
+from schemas.register import BookKind
 from schemas.states import Status
 
 RIGHT_TO_UNDO = {
@@ -37,25 +36,11 @@ router = APIRouter()
 
 
 @router.get("/incoming/{delivery_id}")
-async def show_document(request: Request, services: Parts, viewer: Looking, delivery_id: str) -> Response:
-    """The document, and what can be done with it."""
-    return await document_page(request, services, viewer, delivery_id)
-
-
-@router.get("/incoming/{delivery_id}/slip")
-async def show_slip(request: Request, services: Parts, viewer: Looking, delivery_id: str) -> Response:
-    """Phiếu giải quyết văn bản đến, with the stamp ĐẾN, to be printed."""
-    entry, letter = await read_document(services, viewer, delivery_id)
-
-    def read(conn: Connection) -> dict[str, Any]:
-        _, _, pos = looked_at(conn, delivery_id, viewer.units())
-        entered = book_entries.entry_of(conn, delivery_id)
-        fields = entered.fields if entered else None
-        arrived = "" if fields is None else " ".join(filter(None, (f"{fields.day:%d/%m/%Y}", fields.hour)))
-        number = "" if entered is None else str(entered.number)
-        return {"steps": handling.steps(conn, pos), "fields": fields, "arrived": arrived, "number": number}
-
-    return page(request, viewer, "slip.html", entry=entry, letter=letter, **await services.look(read))
+async def show_document(
+    *, request: Request, services: Parts, viewer: Looking, delivery_id: str, check: bool = False
+) -> Response:
+    """The document, and what can be done with it; ``check``: its files are hashed now."""
+    return await document_page(request, services, viewer, delivery_id, check=check)
 
 
 async def read_document(services: DeskServices, viewer: DeskViewer, delivery_id: str) -> tuple[InboxEntry, Descriptor]:
@@ -77,11 +62,14 @@ async def document_page(
     *,
     problem: str = "",
     status: int = 200,
+    check: bool = False,
 ) -> Response:
     """The page, with what is wrong with a form that was sent from it."""
     _, letter = await read_document(services, viewer, delivery_id)
     told = await asyncio.to_thread(receipts_of, services.spool, delivery_id)
     found = await services.look(lambda conn: _look(conn, services, viewer, delivery_id, letter))
+    found["frames"] = list(map(frame_of, letter.attachments))
+    found["checked"] = await asyncio.to_thread(_checked, services, letter) if check else []
     may = _allowed(viewer, found["entry"]) - ({"undo"} if found["before_step"] is None else set())
     context = {"problem": problem, "letter": letter, "receipts": told, "reasons": REASONS, "may": may, **found}
     return page(request, viewer, "document.html", status=status, **context)
@@ -91,21 +79,26 @@ def _look(
     conn: Connection, services: DeskServices, viewer: DeskViewer, delivery_id: str, letter: Descriptor
 ) -> dict[str, Any]:
     entry, looked, pos = looked_at(conn, delivery_id, viewer.units())
-    today, zone = services.today, services.calendar.zone
-    names = names_of(conn, {entry.issuer, entry.unit})
-    author = desk_lists.issuers_words(conn, entry.unit, entry.issuer) or names.get(entry.issuer, entry.issuer)
+    scope = viewer.units().only(entry.unit)
+    fields = suggested(conn, services, scope, entry, letter)
     return {
         "entry": entry,
-        "names": names,
+        "names": names_of(conn, {entry.issuer, entry.unit}),
         "looked": looked,
         "steps": handling.steps(conn, pos),
-        "number": book_entries.next_number(conn, BookKey(entry.unit, BookKind.INCOMING, today.year)),
-        "before": book_entries.same_before(conn, entry.unit, BookKind.INCOMING, author, entry.notation),
-        "fields": from_letter(letter, day=today, author=author, timezone=zone, hour=_hour(services, entry)),
-        "leaders": holders(conn, entry.unit, DeskRight.DIRECT),
+        "number": book_entries.next_number(conn, arrival_book(entry, services.today.year)),
+        "before": book_entries.same_before(conn, scope, BookKind.INCOMING, fields.author, entry.notation),
+        "fields": fields,
+        "refers_to": refers_to(conn, scope, entry),
+        "referred_by": referred_by(conn, scope, entry),
+        "leaders": holders(conn, entry.unit, DeskRight.DIRECT, secret=entry.secret),
         "before_step": _before_step(conn, entry),
-        "workers": holders(conn, entry.unit, DeskRight.PROCESS),
+        "workers": holders(conn, entry.unit, DeskRight.PROCESS, secret=entry.secret),
     }
+
+
+def _checked(services: DeskServices, letter: Descriptor) -> list[bool | None]:
+    return [is_right(services.spool.path.parent, file) for file in letter.attachments]
 
 
 def _before_step(conn: Connection, entry: InboxEntry) -> Status | None:
@@ -134,10 +127,3 @@ def _allowed(viewer: DeskViewer, entry: InboxEntry) -> frozenset[str]:
     return frozenset(
         name for names, allowed, right in forms for name in names if allowed and viewer.may(right, entry.unit)
     )
-
-
-def _hour(services: DeskServices, entry: InboxEntry) -> str | None:
-    """When an urgent document came: the decree has the hour written down for it."""
-    if entry.urgency < Urgency.VERY_URGENT:
-        return None
-    return f"{datetime.fromtimestamp(entry.taken_at / 1000, services.zone):%H:%M}"

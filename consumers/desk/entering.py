@@ -21,7 +21,7 @@ from consumers.spool.book_entries import BookKey, Entry, EntryAuthor, EntryState
 from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRight
 from schemas.clock import Day, now_ms
-from schemas.dispatch import Urgency
+from schemas.dispatch import Secrecy, Urgency
 from schemas.errors import FieldProblem, InvalidError
 from schemas.register import BookKind
 from schemas.text import OneLine
@@ -34,6 +34,9 @@ Short = Annotated[OneLine, Form(max_length=200)]
 Notation = Annotated[OneLine, Form(max_length=100)]
 OptionalDay = Annotated[Day | None, Form()]
 AnotherNumber = Annotated[int | None, Form(ge=1, le=book_entries.MAX_NUMBER)]
+Hour = Annotated[str, Form(max_length=5)]
+Count = Annotated[int | None, Form(ge=1, le=100_000)]
+FileNumber = Annotated[OneLine, Form(max_length=50)]
 
 
 async def own_key(viewer: Looking, key: Key) -> BookKey:
@@ -63,7 +66,15 @@ async def write_entry(
     issued_on: OptionalDay = None,
     type: Short = "",  # noqa: A002 - the field's name
     signer: Short = "",
+    position: Short = "",
+    hour: Hour = "",
+    pages: Count = None,
+    copies: Count = None,
     recipients: Text = "",
+    keeper: Short = "",
+    passed_on: OptionalDay = None,
+    file_number: FileNumber = "",
+    secrecy: Annotated[Secrecy, Form()] = Secrecy.NONE,
     urgency: Annotated[Urgency, Form()] = Urgency.NORMAL,
     due: OptionalDay = None,
     note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
@@ -77,7 +88,15 @@ async def write_entry(
         issued_on=issued_on,
         type=type,
         signer=signer,
+        position=position,
+        hour=hour,
+        pages=pages,
+        copies=copies,
         recipients=recipients,
+        keeper=keeper,
+        passed_on=passed_on,
+        file_number=file_number,
+        secrecy=secrecy,
         urgency=urgency,
         due=due,
         note=note_,
@@ -155,13 +174,22 @@ async def correct(
     issued_on: OptionalDay = None,
     type: Short = "",  # noqa: A002 - the field's name
     signer: Short = "",
+    position: Short = "",
+    hour: Hour = "",
+    pages: Count = None,
+    copies: Count = None,
     recipients: Text = "",
+    keeper: Short = "",
+    passed_on: OptionalDay = None,
+    file_number: FileNumber = "",
     due: OptionalDay = None,
     note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
 ) -> Response:
     """Put an entry right; what it said before stays readable."""
     said = {"day": day, "subject": subject, "author": author, "notation": notation, "issued_on": issued_on}
-    said |= {"type": type, "signer": signer, "recipients": recipients, "due": due, "note": note_}
+    said |= {"type": type, "signer": signer, "position": position, "hour": hour, "pages": pages, "copies": copies}
+    said |= {"recipients": recipients, "keeper": keeper, "passed_on": passed_on, "file_number": file_number}
+    said |= {"due": due, "note": note_}
     entry, document = await _entry(services, viewer, key, number)
     fields = fields_of(**((entry.fields.model_dump() if entry.fields else {}) | said))
     if document is not None:

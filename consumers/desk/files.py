@@ -1,6 +1,7 @@
 """The files of a document: verified, shown in the page where that is safe, else downloaded; never run as our origin."""
 
 import asyncio
+import hashlib
 import mimetypes
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +43,7 @@ async def show_file(
     if number > len(descriptor.attachments):
         raise ContentNotKeptError(f"the document has {len(descriptor.attachments)} files")
     file = descriptor.attachments[number - 1]
-    media_type = file.media_type if file.media_type != _BYTES else mimetypes.guess_type(file.name)[0] or _BYTES
+    media_type = media_type_of(file)
     is_shown = media_type in SHOWN
     headers = {
         "content-disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(file.name)}",
@@ -56,6 +57,28 @@ async def show_file(
     if file.inline is not None:
         return Response(file.inline, media_type=served, headers=headers)
     return FileResponse(_kept(services.spool.path.parent, file), media_type=served, headers=headers)
+
+
+def media_type_of(file: TravellingAttachment) -> str:
+    """What a file is, by what its issuer says, or else by its name."""
+    return file.media_type if file.media_type != _BYTES else mimetypes.guess_type(file.name)[0] or _BYTES
+
+
+def frame_of(file: TravellingAttachment) -> str:
+    """How a file is shown in its document's page: ``image`` in a sandbox, ``pdf`` by the browser; empty: it is not."""
+    media_type = media_type_of(file)
+    return "" if media_type not in SHOWN else "pdf" if media_type == _PDF else "image"
+
+
+def is_right(data_dir: Path, file: TravellingAttachment) -> bool | None:
+    """Whether a file has the bytes that its hash names, read now; None: it is not kept here."""
+    if file.inline is not None:
+        return hashlib.sha256(file.inline).hexdigest() == file.sha256
+    try:
+        with _kept(data_dir, file).open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+    except (ContentNotKeptError, OSError):
+        return None
 
 
 def _kept(data_dir: Path, file: TravellingAttachment) -> Path:

@@ -13,7 +13,10 @@ from consumers.desk import words
 from consumers.desk.digest import digest_of
 from consumers.desk.mailing import ARRIVED, DIGEST, MAILING, TASK
 from consumers.reading import urgent
-from consumers.reading.urgent import UrgentDocument, UrgentTask
+from consumers.reading.inbox import InboxEntry
+from consumers.reading.urgent import UrgentTask
+from consumers.spool.people import seen_by
+from consumers.spool.scope import Scope
 from consumers.spool.units import hosted, names_of
 from router.mail.digests import digest_day
 from router.mail.notices import MAX_TITLE, Notice, NoticeText, Passage, plain
@@ -52,28 +55,31 @@ class DeskNotices:
 
     def _arrived(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
         wanting = [one for one in recipients if one.wants(ARRIVED.name)]
-        units = [item.code for item in hosted(conn)]
+        codes = tuple(item.code for item in hosted(conn))
+        units = Scope(codes, frozenset(codes))  # each is told what they see of it
         found = urgent.unregistered(conn, units, since=now_ms - _LOOKS_BACK, limit=_AT_ONCE) if wanting else []
         for one in wanting:
             mine = {
-                item.entry.delivery_id: item
+                item.delivery_id: item
                 for item in found
-                if item.entry.taken_at >= one.told_since(now_ms)
-                and MAILING.may(one.person, ARRIVED.name, item.entry.unit)
+                if item.taken_at >= one.told_since(now_ms)
+                and MAILING.may(one.person, ARRIVED.name, item.unit)
+                and seen_by(one.person, codes).sees(item.unit, secret=item.secret)
             }
             for subject in _untold(conn, one, ARRIVED.name, list(mine)):
                 item = mine[subject]
                 text = self._about(conn, one, item, N_("%(urgency)s: %(document)s has come"))
-                yield Notice(one.person.name, ARRIVED.name, subject, item.entry.unit, text)
+                yield Notice(one.person.name, ARRIVED.name, subject, item.unit, text)
 
     def _tasks(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
         wanting = {one.person.name: one for one in recipients if one.wants(TASK.name)}
         found = urgent.tasks(conn, list(wanting), since=now_ms - _LOOKS_BACK, limit=_AT_ONCE) if wanting else []
         for item in found:
-            one, unit = wanting[item.person], item.document.entry.unit
-            if item.since < one.told_since(now_ms) or not MAILING.may(one.person, TASK.name, unit):
+            one, unit = wanting[item.person], item.entry.unit
+            sees = seen_by(one.person, [unit]).sees(unit, secret=item.entry.secret)
+            if item.since < one.told_since(now_ms) or not sees or not MAILING.may(one.person, TASK.name, unit):
                 continue
-            for subject in _untold(conn, one, TASK.name, [f"{item.document.entry.delivery_id} {item.pos}"]):
+            for subject in _untold(conn, one, TASK.name, [f"{item.entry.delivery_id} {item.pos}"]):
                 yield Notice(one.person.name, TASK.name, subject, unit, self._task(conn, one, item))
 
     def _task(self, conn: Connection, one: Recipient, item: UrgentTask) -> NoticeText:
@@ -81,15 +87,15 @@ class DeskNotices:
         rows = [say(N_("For you: %(part)s")) % {"part": say(words.PARTS[item.part])}]
         if item.until is not None:
             rows.append(say(N_("By: %(time)s")) % {"time": self._time(item.until)})
-        return self._about(conn, one, item.document, N_("%(urgency)s: %(document)s for you"), rows)
+        return self._about(conn, one, item.entry, N_("%(urgency)s: %(document)s for you"), rows)
 
     def _about(
-        self, conn: Connection, one: Recipient, item: UrgentDocument, title: str, rows: Sequence[str] = ()
+        self, conn: Connection, one: Recipient, entry: InboxEntry, title: str, rows: Sequence[str] = ()
     ) -> NoticeText:
         """A notice about one document; of a classified one, that there is one."""
-        say, entry = translations(one.language).gettext, item.entry
+        say = translations(one.language).gettext
         degree = say(words.URGENCIES[Urgency(entry.urgency)])
-        if item.is_classified:
+        if entry.secret:
             named, told = say(N_("a classified document")), []
         else:
             named = entry.notation or say(N_("a document without a number"))

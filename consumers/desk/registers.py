@@ -1,29 +1,36 @@
 """Sổ: the registers of the units in the decree's columns: read, printed and exported."""
 
+import asyncio
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Looking, Parts
+from consumers.desk.following import progress_of
 from consumers.desk.pages import page
 from consumers.desk.workbook import workbook
-from consumers.reading.registers import Form, headings, rows
+from consumers.reading.registers import Form, headings, printed_rows, rows
 from consumers.spool import book_entries, journal
-from consumers.spool.book_entries import Book, BookKey, Entry
+from consumers.spool.book_entries import Book, BookKey, EntryState
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import DeskRight
+from consumers.spool.units import names_of
 from router.pages.preferences import Preferences
 from router.pages.spreadsheet import BOM, Separator, lines
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
+from schemas.dispatch import Secrecy
 from schemas.register import BookKind
 from schemas.text import OneLine
 
 PLACE = "/registers/{unit}/{kind}/{year}"
 _AT_ONCE = 100
-_SEPARATORS = {"comma": Separator.COMMA, "semicolon": Separator.SEMICOLON}
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MAX_PRINTED = 1000
+"""Numbers of one printed volume (quyển)."""
+SEPARATORS = {"comma": Separator.COMMA, "semicolon": Separator.SEMICOLON}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 router = APIRouter()
 of_book = APIRouter(prefix=PLACE)
 First = Annotated[int, Query(ge=1, le=book_entries.MAX_NUMBER)]
@@ -41,10 +48,11 @@ async def key_of(
     """The book that an address names.
 
     Raises:
-        DeskForbiddenError: it is of a unit that the person does not see.
+        DeskForbiddenError: it is of a unit that the person does not see, or of secrets that they do not see.
     """
-    viewer.require(DeskRight.SEE, unit)
-    return BookKey(unit, kind, year, name)
+    key = BookKey(unit, kind, year, name)
+    viewer.require(DeskRight.SEE_SECRETS if key.secret else DeskRight.SEE, unit)
+    return key
 
 
 Key = Annotated[BookKey, Depends(key_of)]
@@ -54,7 +62,7 @@ Key = Annotated[BookKey, Depends(key_of)]
 async def show_registers(request: Request, services: Parts, viewer: Looking) -> Response:
     """The books of the person's units."""
     units = viewer.units()
-    found = await services.look(lambda conn: [book for unit in units for book in book_entries.books(conn, unit)])
+    found = await services.look(lambda conn: book_entries.books(conn, units))
     return page(request, viewer, "registers.html", books=found, units=units, today=services.today)
 
 
@@ -73,15 +81,52 @@ async def show_register(
     shown = form or Form(key.kind.value)
 
     def read(conn: Connection) -> dict[str, Any]:
-        book = next((book for book in book_entries.books(conn, key.unit) if book.key == key), Book(key, 1, 0))
+        book = next((book for book in book_entries.books(conn, viewer.units()) if book.key == key), Book(key, 1, 0))
         begin = first if last else max(book.last - _AT_ONCE + 1, book.first)
         end = last or book.last
-        found = book_entries.entries(conn, key, begin, end)
-        return {"book": book, "begin": begin, "end": end, "entries": found, "lines": rows(shown, found)}
+        found = book_entries.entries(conn, key, begin, min(end, begin + _AT_ONCE - 1))
+        lines = rows(shown, found, progress_of(conn, shown, found))
+        return {"book": book, "begin": begin, "end": min(end, begin + _AT_ONCE - 1), "entries": found, "lines": lines}
 
     found = await services.look(read)
-    found |= {"key": key, "form": shown, "headings": headings(shown), "today": services.today}
+    found |= {"key": key, "form": shown, "headings": headings(shown), "today": services.today, "at_once": _AT_ONCE}
+    found["secrecies"] = [one for one in Secrecy if one.is_secret]
     return page(request, viewer, "register.html", may=viewer.may(DeskRight.REGISTER, key.unit), **found)
+
+
+@of_book.get("/print")
+async def print_register(
+    *,
+    request: Request,
+    services: Parts,
+    viewer: Looking,
+    key: Key,
+    form: Form | None = None,
+    first: First = 1,
+    last: Last = 0,
+) -> Response:
+    """A volume of a book as it is printed: its cover, its lines with what was put right, its end with signatures."""
+    shown = form or Form(key.kind.value)
+
+    def read(conn: Connection) -> dict[str, Any]:
+        book = next((book for book in book_entries.books(conn, viewer.units()) if book.key == key), Book(key, 1, 0))
+        begin = max(first, book.first)
+        end = min(last or book.last, book.last, begin + MAX_PRINTED - 1)
+        found = book_entries.entries(conn, key, begin, end)
+        days = [entry.fields.day for entry in found if entry.fields is not None]
+        return {
+            "book": book,
+            "begin": begin,
+            "end": end,
+            "days": (min(days), max(days)) if days else None,
+            "struck": [entry.state is EntryState.STRUCK for entry in found],
+            "lines": printed_rows(shown, found, progress_of(conn, shown, found)),
+            "body": names_of(conn, {key.unit}).get(key.unit, key.unit),
+        }
+
+    found = await services.look(read)
+    found |= {"key": key, "form": shown, "headings": headings(shown), "head": services.head, "most": MAX_PRINTED}
+    return page(request, viewer, "register_print.html", **found)
 
 
 @of_book.get("/export")
@@ -91,16 +136,14 @@ async def export(
     """The whole book as a file for spreadsheet programs, in the decree's columns."""
     shown = form or Form(key.kind.value)
 
-    def read(conn: Connection) -> list[Entry]:
-        note(conn, viewer, key, JournalAct.EXPORTED)
-        return book_entries.entries(conn, key)
-
-    table = [headings(shown), *rows(shown, await services.change(read))]
+    await services.change(lambda conn: note(conn, viewer, key, JournalAct.EXPORTED))
+    table = await services.look(lambda conn: [headings(shown), *_all_rows(conn, shown, key)])
     file = f"{shown.value}-{key.unit}-{key.year}.{'xlsx' if xlsx else 'csv'}"
     headers = {"content-disposition": f'attachment; filename="{file}"'}
     if xlsx:
-        return Response(workbook(table, sheet=str(key.year)), media_type=_XLSX, headers=headers)
-    text = BOM + lines(table, _SEPARATORS[Preferences.of(request.cookies).separator])
+        content = await asyncio.to_thread(workbook, table, sheet=str(key.year))
+        return Response(content, media_type=XLSX, headers=headers)
+    text = BOM + lines(table, SEPARATORS[Preferences.of(request.cookies).separator])
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -111,10 +154,15 @@ async def show_entry(request: Request, services: Parts, viewer: Looking, key: Ke
     return page(request, viewer, "entry.html", key=key, entry=found, may=viewer.may(DeskRight.REGISTER, key.unit))
 
 
+def _all_rows(conn: Connection, form: Form, key: BookKey) -> Iterator[list[str]]:
+    for part in book_entries.parts(conn, key):
+        yield from rows(form, part, progress_of(conn, form, part))
+
+
 def note(conn: Connection, viewer: DeskViewer, key: BookKey, act: JournalAct, *numbers: int, reason: str = "") -> None:
     """Keep in the journal what somebody did to a book."""
     detail = ", ".join(filter(None, (*map(str, numbers), reason)))
-    told = JournalEntry(now_ms(), viewer.person.name, act, key.unit, str(key), detail, viewer.address)
+    told = JournalEntry(now_ms(), viewer.person.name, act, key.unit, str(key), detail, viewer.address, key.secret)
     journal.record(conn, told)
 
 

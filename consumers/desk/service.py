@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from consumers.desk.app import create_desk
+from consumers.desk.form_head import FormHead, HeadStyle
 from consumers.desk.mailing import MAILING
 from consumers.desk.noticing import DeskNotices
 from consumers.desk.pages import ROOT
@@ -89,8 +90,8 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            app = create_desk(DeskServices(spool, self._calendar, sends_mail=self._mail.is_on))
-            server = QuietServer(_web_config(app, self._settings))
+            services = DeskServices(spool, self._calendar, _head(self._settings), sends_mail=self._mail.is_on)
+            server = QuietServer(_web_config(create_desk(services), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             sending = [self._tended.start("notices", start) for start in self._senders(spool)]
             log.info(Event.DESK_READY, url=self.url)
@@ -125,6 +126,10 @@ def require_private(settings: DeskSettings) -> None:
             "CONGVAN_DESK_CERTIFICATE and CONGVAN_DESK_CERTIFICATE_KEY, or CONGVAN_DESK_ALLOW_PLAINTEXT=true where the "
             "way is protected otherwise"
         )
+
+
+def _head(settings: DeskSettings) -> FormHead:
+    return FormHead(HeadStyle(settings.form_style), settings.form_above, settings.form_body)
 
 
 def _web_config(app: ASGIApp, settings: DeskSettings) -> uvicorn.Config:

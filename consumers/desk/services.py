@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from consumers.desk.form_head import FormHead
 from consumers.spool import Spool
 from router.storage.transactions import in_thread
 from schemas.duties import Terms
@@ -15,6 +16,7 @@ from schemas.working_calendar import WorkingCalendar
 
 T = TypeVar("T")
 _OLDEST = timedelta(days=366)
+_PLAIN = FormHead()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,13 @@ class DeskServices:
     Args:
         spool: of the gateway whose units are served; it runs in a process of its own, or not at all.
         calendar: of the organisation's working days.
+        head: of printed forms.
         sends_mail: whether there is a mail server for notices.
     """
 
     spool: Spool
     calendar: WorkingCalendar
+    head: FormHead = _PLAIN
     sends_mail: bool = False
 
     @property

@@ -10,11 +10,12 @@ from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists, urgent
 from consumers.reading.coming import coming, line_now
-from consumers.reading.desk_lists import Need, WantedDocuments
+from consumers.reading.desk_filters import Need, WantedDocuments
 from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
+from consumers.spool.scope import Scope
 from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
@@ -44,7 +45,9 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
 
     found = await services.look(read)
     line = line_now(services.spool.path.parent)
-    on_their_way = [item for item in coming(services.spool, line) if item.entry.unit in units][:_MOST_ROWS]
+    on_their_way = [
+        item for item in coming(services.spool, line) if units.sees(item.entry.unit, secret=item.entry.secret)
+    ][:_MOST_ROWS]
     return page(
         request,
         viewer,
@@ -71,7 +74,7 @@ async def tell_attention(
     return JSONResponse({"urgent": waiting}, headers=kept)
 
 
-def _tasks(conn: Connection, viewer: DeskViewer, units: tuple[str, ...]) -> list[tuple[InboxEntry, Task]]:
+def _tasks(conn: Connection, viewer: DeskViewer, units: Scope) -> list[tuple[InboxEntry, Task]]:
     mine = handling.tasks_of(conn, viewer.person.name, units, limit=_MOST_TASKS)
     known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
     return [(known[delivery], task) for delivery, task in mine if delivery in known]

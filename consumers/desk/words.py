@@ -6,7 +6,7 @@ from consumers.spool.handling import StepKind, TaskPart
 from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRole
 from router.pages.language import N_
-from schemas.dispatch import Urgency
+from schemas.dispatch import Kind, Secrecy, Urgency
 from schemas.states import Status
 
 
@@ -41,12 +41,31 @@ URGENCIES: dict[Urgency, str] = {
     Urgency.EXPRESS: N_("express"),
     Urgency.EXPRESS_TIMED: N_("express at a set time"),
 }
+SECRECIES: dict[Secrecy, str] = {
+    Secrecy.NONE: N_("none"),
+    Secrecy.CONFIDENTIAL: N_("confidential"),
+    Secrecy.SECRET: N_("secret"),
+    Secrecy.TOP_SECRET: N_("top secret"),
+}
+REFERS: dict[Kind, str] = {
+    Kind.NEW: N_("Answers, or refers to"),
+    Kind.RECALL: N_("Recalls"),
+    Kind.UPDATE: N_("Updates"),
+    Kind.REPLACE: N_("Replaces"),
+}
+REFERRED: dict[Kind, str] = {
+    Kind.NEW: N_("Answered, or referred to, by"),
+    Kind.RECALL: N_("Recalled by"),
+    Kind.UPDATE: N_("Updated by"),
+    Kind.REPLACE: N_("Replaced by"),
+}
 ROLES: dict[DeskRole, str] = {
     DeskRole.CLERK: N_("clerk"),
     DeskRole.LEADER: N_("leader"),
     DeskRole.STAFF: N_("staff"),
     DeskRole.VIEWER: N_("viewer"),
     DeskRole.ADMIN: N_("administrator"),
+    DeskRole.CLEARED: N_("sees state secrets"),
 }
 STEPS: dict[StepKind, str] = {
     StepKind.REGISTERED: N_("Entered in the register"),
@@ -94,7 +113,10 @@ ACTS: dict[JournalAct, str] = {
     JournalAct.BOOK_BEGUN: N_("Register begun"),
     JournalAct.BOOK_CLOSED: N_("Register closed"),
     JournalAct.EXPORTED: N_("Exported"),
+    JournalAct.NUMBERS_ASKED: N_("Missing numbers asked for"),
 }
+DUES: dict[str, str] = {"overdue": N_("overdue"), "today": N_("today"), "week": N_("within seven days")}
+"""By when documents in work should be done, as filters name it."""
 REASONS: tuple[str, ...] = (
     N_("Sent to the wrong unit"),
     N_("Not our responsibility"),

@@ -6,6 +6,11 @@ from io import BytesIO
 import xlsxwriter
 
 _WIDEST, _MARGIN = 60, 2
+_OPTIONS = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "constant_memory": True,  # a row at a time: a book has 10,000 of them
+}
 
 
 def workbook(table: Sequence[Sequence[str]], *, sheet: str) -> bytes:
@@ -16,7 +21,7 @@ def workbook(table: Sequence[Sequence[str]], *, sheet: str) -> bytes:
         sheet: the name of its only sheet.
     """
     file = BytesIO()
-    with xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+    with xlsxwriter.Workbook(file, _OPTIONS) as book:
         page = book.add_worksheet(sheet)
         head = book.add_format({"bold": True, "text_wrap": True, "border": 1, "valign": "vcenter", "align": "center"})
         cell = book.add_format({"text_wrap": True, "border": 1, "valign": "top"})

@@ -2,67 +2,57 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, text
+from sqlalchemy import Connection, Select, and_, func, select, text
 
-from consumers.reading.handling import IN_WORK
+from consumers.reading.desk_filters import STATES, Need, WantedDocuments, of_inbox, of_letter
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
-from consumers.spool.models import book, book_entry, book_version, inbox, letter
+from consumers.spool.models import book, book_entry, book_version, inbox, letter, task
+from consumers.spool.scope import Scope
 from schemas.dispatch import Urgency
 from schemas.duties import Course, Owed, Terms, owed
-from schemas.states import ENDED, Status
-from schemas.text import fold
+from schemas.states import Status
 
 MOST = 200
 """Documents on one page."""
-_MOST_WORDS = 10
-
-
-class Need(StrEnum):
-    """What a document needs from its unit."""
-
-    COMING = "coming"
-    """On its way: nothing yet."""
-    REGISTER = "register"
-    ANSWER = "answer"
-    """Its issuer wants it back."""
-    WORK = "work"
-    """Registered, and not done."""
-    ENDED = "ended"
-
-
-STATES: dict[Need, tuple[Status, ...]] = {
-    Need.REGISTER: (Status.ARRIVED,),
-    Need.ANSWER: (Status.TAKE_BACK_REQUESTED,),
-    Need.WORK: tuple(sorted(IN_WORK)),
-    Need.COMING: (Status.TAKEN, Status.PARKED),
-    Need.ENDED: tuple(sorted(ENDED)),
-}
+_NEAR = 2000
+"""Among so many of the newest documents is sought first."""
+_LAST_LETTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRow:
-    """A document of a list, its place there, and its arrival number; None: it has none."""
+    """A document of a list, its place there, its arrival number and book; ``until``: the earliest day set (UTC ms)."""
 
     pos: int
     entry: InboxEntry
     number: int | None
     year: int | None
+    book: str | None = None
+    until: int | None = None
 
     def owed(self, terms: Terms) -> Owed | None:
         """Whose turn it is and until when, by the decree; None: nobody's, it has ended."""
-        course = Course(self.entry.state, self.entry.state_at, Urgency(self.entry.urgency))
+        entry = self.entry
+        course = Course(entry.state, entry.state_at, Urgency(entry.urgency), due=entry.due, deadline=self.until)
         return next(iter(owed(course, terms)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class WantedDocuments:
-    """Which documents: at ``units``; ``need`` None: whatever they need; ``words``: all of them, accents or not."""
-
-    units: Collection[str]
-    need: Need | None = None
-    words: str = ""
+_ENTERED = and_(book_entry.c.delivery_id == inbox.c.delivery_id, text("book_entry.state = 'entered'"))
+_OPEN_TASKS = task.c.inbox_pos == inbox.c.pos, task.c.ended_at.is_(None)
+_ROWS = select(
+    inbox.c.pos,
+    book_entry.c.number,
+    book.c.year,
+    book.c.name,
+    select(func.min(task.c.until)).where(*_OPEN_TASKS).correlate(inbox).scalar_subquery(),
+    *entry_columns(),
+).select_from(
+    inbox.join(letter, letter.c.pos == inbox.c.letter_pos)
+    .outerjoin(book_entry, _ENTERED)
+    .outerjoin(book, book.c.pos == book_entry.c.book_pos)
+)
 
 
 def find(conn: Connection, wanted: WantedDocuments, *, before: int = 0, limit: int = 50) -> list[DeskRow]:
@@ -71,56 +61,74 @@ def find(conn: Connection, wanted: WantedDocuments, *, before: int = 0, limit: i
     Args:
         conn: a transaction that reads.
         wanted: which.
-        before: only those before this place; 0: from the newest.
+        before: only those behind this place; 0: from the beginning.
         limit: at most so many.
     """
-    columns = inbox.c.pos, book_entry.c.number, book.c.year, *entry_columns()
-    entered = and_(book_entry.c.delivery_id == inbox.c.delivery_id, text("book_entry.state = 'entered'"))
-    rows = select(*columns).select_from(
-        inbox.join(letter, letter.c.pos == inbox.c.letter_pos)
-        .outerjoin(book_entry, entered)
-        .outerjoin(book, book.c.pos == book_entry.c.book_pos)
-    )
-    rows = rows.where(*_conditions(wanted))
-    if before:
-        rows = rows.where(inbox.c.pos < before)
-    order = [inbox.c.urgency.desc()] if wanted.need is Need.REGISTER else []
-    found = conn.execute(rows.order_by(*order, inbox.c.pos.desc()).limit(min(limit, MOST)))
-    return [DeskRow(row[0], read_entry(row[3:]), row[1], row[2]) for row in found]
+    places = _places(conn, wanted, before, min(limit, MOST))
+    rows = {row[0]: row for row in conn.execute(_ROWS.where(inbox.c.pos.in_(places)))}
+    return [_read(rows[pos]) for pos in places if pos in rows]
+
+
+def of_these(conn: Connection, units: Collection[str], ids: Sequence[str]) -> list[DeskRow]:
+    """Documents by their ids and in their order, as far as they are of the units and seen."""
+    found = conn.execute(_ROWS.where(inbox.c.delivery_id.in_(ids), Scope.of(units).documents_beside))
+    rows = {row.entry.delivery_id: row for row in map(_read, found)}
+    return [rows[one] for one in ids if one in rows]
+
+
+def _read(row: Sequence[Any]) -> DeskRow:
+    number, year, name, until = row[1:5]
+    return DeskRow(row[0], read_entry(row[5:]), number, year, name, until)
+
+
+def _places(conn: Connection, wanted: WantedDocuments, before: int, limit: int) -> Sequence[int]:
+    """The places of a page: among the newest documents first, where what is frequent is found at once."""
+    letters = of_letter(wanted)
+    rows = select(inbox.c.pos).where(*of_inbox(wanted, by_index=not wanted.is_narrow)).limit(limit)
+    if letters:
+        rows = rows.where(inbox.c.letter_pos.in_(select(letter.c.pos).where(*letters)))
+    if wanted.need is Need.REGISTER:
+        urgent_first = inbox.c.urgency.desc(), inbox.c.pos.desc()
+        return conn.scalars(_behind_urgent(conn, rows, before).order_by(*urgent_first)).all()
+    newest = before - 1 if before else conn.scalar(select(func.max(inbox.c.pos))) or 0
+    near = select(inbox.c.pos).join(letter, letter.c.pos == inbox.c.letter_pos).order_by(inbox.c.pos.desc())
+    near = near.where(*of_inbox(wanted, by_index=False), *letters, inbox.c.pos.between(newest - _NEAR, newest))
+    found = conn.scalars(near.limit(limit)).all()
+    if len(found) == limit:
+        return found
+    return conn.scalars(rows.where(inbox.c.pos <= newest).order_by(inbox.c.pos.desc())).all()
+
+
+def _behind_urgent(conn: Connection, rows: Select[int], before: int) -> Select[int]:
+    urgency = conn.scalar(select(inbox.c.urgency).where(inbox.c.pos == before)) if before else None
+    if urgency is None:
+        return rows
+    return rows.where((inbox.c.urgency < urgency) | ((inbox.c.urgency == urgency) & (inbox.c.pos < before)))
 
 
 def of_ids(conn: Connection, units: Collection[str], ids: Sequence[str]) -> dict[str, InboxEntry]:
-    """Documents by their ids, as far as they are of the units."""
+    """Documents by their ids, as far as they are of the units and seen."""
     rows = select(*entry_columns()).join(letter, letter.c.pos == inbox.c.letter_pos)
-    found = conn.execute(rows.where(inbox.c.delivery_id.in_(ids), inbox.c.unit.in_(units)))
+    found = conn.execute(rows.where(inbox.c.delivery_id.in_(ids), Scope.of(units).documents))
     return {entry.delivery_id: entry for entry in map(read_entry, found)}
 
 
 def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
     """How many documents of units need what."""
-    rows = select(inbox.c.state, func.count()).where(inbox.c.unit.in_(units)).group_by(inbox.c.state)
+    rows = select(inbox.c.state, func.count()).where(Scope.of(units).documents).group_by(inbox.c.state)
     by_state = {Status(row[0]): row[1] for row in conn.execute(rows)}
     return {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
 
 
-def issuers_words(conn: Connection, unit: str, issuer: str) -> str:
-    """What the last entry of a document of an issuer called it; empty: there is none."""
+def issuers_words(conn: Connection, units: Collection[str], issuer: str) -> str:
+    """What the last entry among the newest documents of an issuer called it; empty: there is none."""
+    letters = select(letter.c.pos).where(letter.c.issuer == issuer).order_by(letter.c.pos.desc()).limit(_LAST_LETTERS)
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
     rows = (
         select(func.json_extract(book_version.c.fields, "$.author"))
-        .join(book_entry, newest)
-        .join(inbox, inbox.c.delivery_id == book_entry.c.delivery_id)
-        .join(letter, letter.c.pos == inbox.c.letter_pos)
-        .where(letter.c.issuer == issuer, inbox.c.unit == unit)
+        .select_from(inbox.join(book_entry, _ENTERED).join(book_version, newest))
+        .where(inbox.c.letter_pos.in_(letters), Scope.of(units).documents_beside)
         .order_by(inbox.c.pos.desc())
         .limit(1)
     )
     return conn.scalar(rows) or ""
-
-
-def _conditions(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [inbox.c.unit.in_(wanted.units)]
-    if wanted.need is not None:
-        found.append(inbox.c.state.in_([state.value for state in STATES[wanted.need]]))
-    words = fold(wanted.words).split()[:_MOST_WORDS]
-    return found + [letter.c.folded.contains(word, autoescape=True) for word in words]

@@ -3,14 +3,14 @@
 Two people on one document: the second act on a document that has moved on since its person looked is refused.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from consumers.errors import DocumentMovedError, UnknownDeliveryError
+from consumers.errors import BookError, DocumentMovedError, UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
 from consumers.spool import Spool, books, handling, journal, recalls
@@ -19,8 +19,9 @@ from consumers.spool.handling import HandlingStep, StepDetail, StepKind, Task, T
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.models import inbox
 from consumers.spool.people import Card
+from consumers.spool.scope import Scope
 from schemas.errors import TransitionError
-from schemas.register import BookKind, RegisterFields
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.states import Status, require
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ IN_WORK = frozenset({Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Stat
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Who acts: their card, when (UTC ms), from which address, and at which units they may."""
+    """Who acts: their card, when (UTC ms), from which address, and at which units they may: see ``Scope``."""
 
     card: Card
     at: int
@@ -90,7 +91,8 @@ class OpenDocument:
         )
         words = said.number or said.answer or said.lead or said.leader or said.words
         subject, unit = self.entry.notation or self.entry.delivery_id, self.entry.unit
-        told = JournalEntry(self.by.at, self.by.card.login, act, unit, subject, words, self.by.address)
+        secret = self.entry.secret
+        told = JournalEntry(self.by.at, self.by.card.login, act, unit, subject, words, self.by.address, secret)
         journal.record(self.conn, told)
 
 
@@ -104,7 +106,7 @@ def register(
         looked: the document.
         by: who enters it.
         fields: what is entered.
-        book: the name of a book of its own; empty: the general one.
+        book: the name of a book of its own; empty: the general one, or that of state secrets for one.
         number: that the person was shown; None: whichever is next.
 
     Raises:
@@ -115,17 +117,52 @@ def register(
         InvalidError: a text is too long for a receipt, or not on one line.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
+    return act_on(spool, looked, by, lambda it: _enter(it, fields, book, number))
 
-    def act(it: OpenDocument) -> int:
-        require(it.entry.state, Status.REGISTERED)
-        key = BookKey(it.entry.unit, BookKind.INCOMING, fields.day.year, book)
-        author = EntryAuthor(by.card.full_name, by.at, by.card.department)
-        given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
-        it.say(Status.REGISTERED, register_number=str(given))
-        it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=number_of(key, given))
-        return given
 
-    return act_on(spool, looked, by, act)
+def register_all(
+    spool: Spool, ids: Sequence[str], by: Acting, fields_of: Callable[[Connection, InboxEntry], RegisterFields]
+) -> None:
+    """Enter documents one after the other, all in one transaction: consecutive in each book, or none of them.
+
+    Args:
+        spool: an open spool.
+        ids: the deliveries, in the order of their numbers.
+        by: who enters them.
+        fields_of: what is entered for each.
+
+    Raises:
+        DocumentMovedError: somebody dealt with one meanwhile; it is named.
+        UnknownDeliveryError: and what else :func:`register` raises.
+    """
+    with spool.writing() as conn:
+        for delivery_id in ids:
+            entry, _, pos = looked_at(conn, delivery_id, by.units)
+            if entry.state is not Status.ARRIVED:
+                raise DocumentMovedError(f"{entry.notation} is {entry.state} by now; none of them was entered")
+            _enter(OpenDocument(conn, entry, pos, by), fields_of(conn, entry))
+
+
+def _enter(it: OpenDocument, fields: RegisterFields, book: str = "", number: int | None = None) -> int:
+    require(it.entry.state, Status.REGISTERED)
+    key = arrival_book(it.entry, fields.day.year, book)
+    author = EntryAuthor(it.by.card.full_name, it.by.at, it.by.card.department)
+    given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
+    it.say(Status.REGISTERED, register_number=str(given))
+    it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=number_of(key, given))
+    return given
+
+
+def arrival_book(entry: InboxEntry, year: int, name: str = "") -> BookKey:
+    """The book of a year that a document is entered in.
+
+    Raises:
+        BookError: it is a state secret, and the named book is not for those.
+    """
+    key = BookKey(entry.unit, BookKind.INCOMING, year, name or (SECRET_BOOK if entry.secret else ""))
+    if entry.secret and not key.secret:
+        raise BookError(f"{entry.notation} is a state secret and belongs into the book {SECRET_BOOK!r}")
+    return key
 
 
 def refuse(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
@@ -241,7 +278,7 @@ def looked_at(conn: Connection, delivery_id: str, units: Collection[str]) -> tup
         UnknownDeliveryError: there is none.
     """
     entry = entry_of(conn, delivery_id)
-    if entry.unit not in units:
+    if not Scope.of(units).sees(entry.unit, secret=entry.secret):
         raise UnknownDeliveryError(f"the inbox has no delivery {delivery_id}")
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == delivery_id)).one()
     return entry, Looked(delivery_id, handling.seen(conn, pos)), pos

@@ -46,6 +46,10 @@ class InboxEntry:
     reason: str
     attempts: int
     fetch_bytes: int
+    secret: bool = False
+    """Whether it is a state secret."""
+    due: int | None = None
+    """When its answer has to be there (UTC milliseconds); None: its letter does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ _COLUMNS = (
     inbox.c.reason,
     inbox.c.attempts,
     inbox.c.fetch_bytes,
+    inbox.c.secret,
+    letter.c.due,
 )
 _ENTRY = select(*_COLUMNS).join(letter, letter.c.pos == inbox.c.letter_pos)
 _ONE = _ENTRY.where(inbox.c.delivery_id == bindparam("delivery_id"))
@@ -184,7 +190,12 @@ def descriptor_of(spool: Spool, delivery_id: str) -> Descriptor:
         UnknownDeliveryError: the spool has none with this id.
     """
     with spool.reading() as conn:
-        body = conn.scalar(_BODY, {"delivery_id": delivery_id})
+        return letter_of(conn, delivery_id)
+
+
+def letter_of(conn: Connection, delivery_id: str) -> Descriptor:
+    """The same in a transaction."""
+    body = conn.scalar(_BODY, {"delivery_id": delivery_id})
     if body is None:
         raise _unknown(delivery_id)
     return parse(Descriptor, body, what="descriptor")
@@ -277,7 +288,8 @@ def write_receipt(conn: Connection, entry: InboxEntry, said: Receipt) -> frozens
     """
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == entry.delivery_id)).one()
     if said.corrects is None:
-        state = {"state": said.status.value, "state_at": now_ms(), "reason": said.reason}
+        now = now_ms()
+        state = {"state": said.status.value, "state_at": now, "reason": said.reason, **_registered_at(said, now)}
         conn.execute(update(inbox).where(inbox.c.pos == pos).values(state))
     statement = Statement(
         inbox_pos=pos,
@@ -293,6 +305,13 @@ def write_receipt(conn: Connection, entry: InboxEntry, said: Receipt) -> frozens
     )
     outbox.say(conn, [statement])
     return recalls.release(conn, [pos]) if said.status is Status.RECALLED else frozenset()
+
+
+def _registered_at(said: Receipt, now: int) -> dict[str, int | None]:
+    """What a receipt changes of when its document was registered."""
+    if said.undoes is not None:
+        return {"registered_at": None} if said.status is Status.ARRIVED else {}
+    return {"registered_at": now} if said.status is Status.REGISTERED else {}
 
 
 def checked_receipt(entry: InboxEntry, fields: dict[str, str]) -> Receipt:

@@ -4,7 +4,7 @@ The forms are Vietnamese in every language of the screen. Days are written as th
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -53,6 +53,21 @@ def rows(form: Form, entries: Iterable[Entry], progress: Mapping[str, Progress] 
     return [_row(form, entry, (progress or {}).get(entry.delivery_id or "", Progress())) for entry in entries]
 
 
+@dataclass(frozen=True, slots=True)
+class PrintedCell:
+    """What a printed cell says, and, struck through, what it said before it was put right, oldest first."""
+
+    now: str
+    before: tuple[str, ...] = ()
+
+
+def printed_rows(
+    form: Form, entries: Iterable[Entry], progress: Mapping[str, Progress] | None = None
+) -> list[list[PrintedCell]]:
+    """The lines of a form as they are printed; arguments as of :func:`rows`."""
+    return [_printed(form, entry, (progress or {}).get(entry.delivery_id or "", Progress())) for entry in entries]
+
+
 def headings(form: Form) -> list[str]:
     """The form's columns, as the decree names them."""
     following = ["Tiến độ giải quyết", "Số, ký hiệu văn bản trả lời"] if form is Form.FOLLOWING else []
@@ -77,6 +92,20 @@ def _row(form: Form, entry: Entry, progress: Progress) -> list[str]:
         cells = [column.cell(entry, said) for column in _COLUMNS[form]]
     following = [progress.words, progress.answer] if form is Form.FOLLOWING else []
     return [*cells[:-1], *following, cells[-1]]
+
+
+def _printed(form: Form, entry: Entry, progress: Progress) -> list[PrintedCell]:
+    *earlier, now = (
+        _row(form, replace(entry, versions=entry.versions[: index + 1]), progress)
+        for index, version in enumerate(entry.versions)
+        if version.fields is not None or index == len(entry.versions) - 1
+    )
+    columns = list(zip(*earlier, strict=True)) or [()] * len(now)
+    cells = [
+        PrintedCell(text, tuple(was for was in dict.fromkeys(before) if was != text))
+        for text, before in zip(now, columns, strict=True)
+    ]
+    return [*cells[:-1], PrintedCell(now[-1])]  # what was remarked stands in the last remark
 
 
 def _number(entry: Entry, _: RegisterFields) -> str:

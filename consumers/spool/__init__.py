@@ -2,7 +2,7 @@
 
 ``models`` the tables, ``store`` the file, ``writer`` group commit; the rest is SQL, one file per side: ``taking`` for
 what comes in, ``work`` for the courier, ``outbox`` for the reporter, ``sending`` for what the unit
-sends, ``recalls``, ``gaps``, ``units``, ``retention``, ``books`` for the unit's registers.
+sends, ``recalls``, ``gaps``, ``units``, ``retention``, ``books`` for the unit's registers, ``course`` for reports.
 """
 
 from consumers.spool.store import Spool, open_spool

@@ -1,7 +1,8 @@
 """What stands in the unit's registers: books, their numbers, and all that was written under each, oldest first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -10,10 +11,12 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from consumers.errors import UnknownEntryError
 from consumers.spool.models import book, book_entry, book_version
+from consumers.spool.scope import Scope
 from schemas.model import parse
-from schemas.register import BookKind, RegisterFields
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 
 MAX_NUMBER = 10_000_000
+_AT_ONCE = 500
 
 
 class EntryState(StrEnum):
@@ -34,6 +37,11 @@ class BookKey:
     kind: BookKind
     year: int
     name: str = ""
+
+    @property
+    def secret(self) -> bool:
+        """Whether it is a book of state secrets."""
+        return self.name == SECRET_BOOK
 
     def __str__(self) -> str:
         return f"{self.kind.value} book {f'{self.name!r} ' if self.name else ''}of {self.unit} for {self.year}"
@@ -129,9 +137,11 @@ def next_number(conn: Connection, key: BookKey) -> int:
     return 1 if found is None else found.last + 1
 
 
-def books(conn: Connection, unit: str) -> list[Book]:
-    """The books of a unit, the latest year first."""
-    rows = conn.execute(select(book).where(book.c.unit == unit).order_by(book.c.year.desc(), book.c.kind, book.c.name))
+def books(conn: Connection, units: Collection[str]) -> list[Book]:
+    """The books of units, the latest year first; those of secrets where the scope has them."""
+    rows = conn.execute(
+        select(book).where(Scope.of(units).books).order_by(book.c.year.desc(), book.c.kind, book.c.name)
+    )
     return [
         Book(
             BookKey(row.unit, BookKind(row.kind), row.year, row.name), row.first, row.last, row.closed_at, row.closed_by
@@ -144,6 +154,14 @@ def entries(conn: Connection, key: BookKey, first: int = 1, last: int = MAX_NUMB
     """The entries of a book from a number to another, both included."""
     found = find_book(conn, key)
     return [] if found is None else list(read_entries(conn, key, found.pos, first, last))
+
+
+def parts(conn: Connection, key: BookKey) -> Iterator[list[Entry]]:
+    """All entries of a book, part by part: no more of them are in memory at once."""
+    found = find_book(conn, key)
+    if found is not None:
+        for first in range(1, found.last + 1, _AT_ONCE):
+            yield list(read_entries(conn, key, found.pos, first, first + _AT_ONCE - 1))
 
 
 def get_entry(conn: Connection, key: BookKey, number: int) -> Entry:
@@ -168,20 +186,33 @@ def entry_of(conn: Connection, delivery_id: str) -> Entry | None:
     return next(read_entries(conn, key, row.pos, row.number, row.number))
 
 
-def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notation: str) -> list[tuple[int, int]]:
+def same_before(
+    conn: Connection, units: Collection[str], kind: BookKind, author: str, notation: str
+) -> list[tuple[int, int]]:
     """Year and number of entries of the same author and notation, newest first: it may have been registered already."""
-    said = book_version.c.fields
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
     same = (
-        book.c.unit == unit,
+        Scope.of(units).books,
         book.c.kind == kind.value,
-        book_entry.c.state == EntryState.ENTERED.value,
-        func.json_extract(said, "$.author") == author,
-        func.json_extract(said, "$.notation") == notation,
+        text("book_entry.state = 'entered'"),
+        book_entry.c.notation == notation,
+        func.json_extract(book_version.c.fields, "$.author") == author,
     )
     rows = select(book.c.year, book_entry.c.number).join(book_entry, book_entry.c.book_pos == book.c.pos)
     ordered = rows.join(book_version, newest).where(*same).order_by(book.c.year.desc(), book_entry.c.number.desc())
     return [(year, number) for year, number in conn.execute(ordered.limit(10))]
+
+
+def outgoing_types(conn: Connection, units: Collection[str], begin: date, end: date) -> dict[str, int]:
+    """How many documents of which type went out from a day on and before another, by the books."""
+    said = book_version.c.fields
+    newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
+    day, kind = func.json_extract(said, "$.day"), func.coalesce(func.json_extract(said, "$.type"), "công văn")
+    rows = select(kind, func.count()).select_from(book.join(book_entry, book_entry.c.book_pos == book.c.pos))
+    here = Scope.of(units).books, book.c.kind == BookKind.OUTGOING.value, book.c.year == begin.year
+    went = book_entry.c.state == EntryState.ENTERED.value, day >= begin.isoformat(), day < end.isoformat()
+    grouped = rows.join(book_version, newest).where(*here, *went).group_by(kind).order_by(func.count().desc())
+    return {row[0]: row[1] for row in conn.execute(grouped)}
 
 
 def columns_of(key: BookKey) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from consumers.spool.book_entries import (
     read_entries,
 )
 from consumers.spool.models import book, book_entry, book_version
-from schemas.register import RegisterFields
+from schemas.register import SECRET_BOOK, RegisterFields
 
 MAX_RESERVED = 100
 """Numbers reserved at once."""
@@ -66,9 +66,10 @@ def enter(
         number: that the person was shown; None: whichever is next.
 
     Raises:
-        BookError: the book is closed, the document has an entry already, or the number is neither the next one nor
-            reserved: somebody was faster.
+        BookError: the book is closed or for other documents, the document has an entry already, or the number is
+            neither the next one nor reserved: somebody was faster.
     """
+    _require_belongs(key, fields)
     found = _open(conn, key)
     _require_no_entry(conn, delivery_id)
     expected = found.last + 1
@@ -119,6 +120,7 @@ def correct(
             meanwhile.
     """
     entry = _to_change(conn, key, number, by, version)
+    _require_belongs(key, fields)
     if entry.state != EntryState.ENTERED:
         raise BookError(f"number {number} of the {key} is {entry.state}: there is nothing to put right")
     _write(conn, entry.pos, Version(version + 1, EntryState.ENTERED, by, fields))
@@ -166,6 +168,13 @@ def _open(conn: Connection, key: BookKey) -> BookRow:
     if found.closed_at is not None:
         raise BookError(f"the {key} is closed; documents of this day belong into another book")
     return found
+
+
+def _require_belongs(key: BookKey, fields: RegisterFields) -> None:
+    """Secrets stand in their own book, and nothing else does."""
+    if fields.secrecy.is_secret is not key.secret:
+        wanted = f"the book {SECRET_BOOK!r}" if fields.secrecy.is_secret else "another book"
+        raise BookError(f"a document of secrecy {fields.secrecy.value!r} belongs into {wanted}, not into the {key}")
 
 
 def _give(conn: Connection, book_pos: int, number: int, first: Version, delivery_id: str | None = None) -> None:
@@ -216,4 +225,5 @@ def _write(conn: Connection, pos: int, new: Version) -> None:
             fields="" if new.fields is None else new.fields.model_dump_json(exclude_defaults=True),
         )
     )
-    conn.execute(update(book_entry).where(book_entry.c.pos == pos).values(state=new.state.value, version=new.version))
+    values = {"state": new.state.value, "version": new.version, "notation": new.fields.notation if new.fields else ""}
+    conn.execute(update(book_entry).where(book_entry.c.pos == pos).values(values))

@@ -7,14 +7,16 @@ queue: only when both lanes have passed it, or have been quiet for a while.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from consumers.spool.models import gap
+from consumers.spool.models import gap, unit
 from schemas.clock import now_ms
 from schemas.deadlines import is_over
 
 MAX_ASKS = 8
-"""After so many questions, each pause twice the last, a number is left to the ledger, which repeats what is silent."""
+"""After so many questions, each pause twice the last, a number is left to the ledger, which repeats what is silent.
+
+It stays known, and a person may have it asked for anew."""
 _DUE_LIMIT = 5000
 
 
@@ -36,7 +38,8 @@ class Asked:
 
 
 _IS_DUE = is_over(gap.c.ask_at, now=bindparam("now"), longest=bindparam("longest"))
-_DUE = select(gap.c.unit, gap.c.seq).where(_IS_DUE).order_by(gap.c.unit, gap.c.seq)
+_IS_ASKED = gap.c.asked < MAX_ASKS
+_DUE = select(gap.c.unit, gap.c.seq).where(_IS_ASKED, _IS_DUE).order_by(gap.c.unit, gap.c.seq)
 _NOTE = (
     update(gap)
     .where(gap.c.unit == bindparam("b_unit"), gap.c.seq == bindparam("b_seq"))
@@ -69,7 +72,7 @@ def due(conn: Connection, *, pause_ms: int) -> Mapping[str, list[int]]:
 
 
 def note_asked(conn: Connection, items: Sequence[Asked]) -> list[None]:
-    """Note that numbers were asked for: the next question comes after twice the pause; in the end they are dropped."""
+    """Note that numbers were asked for: the next question comes after twice the pause; in the end none does."""
     now = now_ms()
     rows = [
         {"b_unit": item.unit, "b_seq": seq, "b_now": now, "b_pause": item.pause_ms}
@@ -77,10 +80,43 @@ def note_asked(conn: Connection, items: Sequence[Asked]) -> list[None]:
         for seq in item.missing
     ]
     conn.execute(_NOTE, rows)
-    conn.execute(delete(gap).where(gap.c.asked >= MAX_ASKS))
     return [None] * len(items)
 
 
 def count(conn: Connection) -> int:
-    """Sequence numbers that are missing."""
-    return conn.scalar(select(func.count()).select_from(gap)) or 0
+    """Sequence numbers that are missing and asked for."""
+    return conn.scalar(select(func.count()).select_from(gap).where(_IS_ASKED)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class MissingNumber:
+    """A number that has not come: how often it was asked for, and when it is next (UTC ms; None: not by itself)."""
+
+    seq: int
+    asked: int
+    ask_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """What a unit knows of its own series: the highest number that came, how many are missing, the first of those."""
+
+    unit: str
+    highest: int
+    missing: int
+    first: tuple[MissingNumber, ...]
+
+
+def completeness(conn: Connection, code: str, *, limit: int) -> Completeness:
+    """The series of a unit; at most ``limit`` missing numbers are named."""
+    of_unit = gap.c.unit == code
+    rows = conn.execute(select(gap).where(of_unit).order_by(gap.c.seq).limit(limit))
+    named = tuple(MissingNumber(row.seq, row.asked, row.ask_at if row.asked < MAX_ASKS else None) for row in rows)
+    highest = conn.scalar(select(unit.c.highest_seq).where(unit.c.code == code)) or 0
+    missing = conn.scalar(select(func.count()).select_from(gap).where(of_unit)) or 0
+    return Completeness(code, highest, missing, named)
+
+
+def ask_anew(conn: Connection, code: str) -> int:
+    """Have all missing numbers of a unit asked for as soon as the line allows; how many there are."""
+    return conn.execute(update(gap).where(gap.c.unit == code).values(asked=0, ask_at=now_ms())).rowcount

@@ -3,10 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, or_, select
 
 from consumers.spool.models import journal as table
+from consumers.spool.scope import Scope
 
 MOST_ROWS = 200
 _MAX_TEXT, _MAX_ADDRESS = 500, 64
@@ -45,6 +47,8 @@ class JournalAct(StrEnum):
     BOOK_BEGUN = "book_begun"
     BOOK_CLOSED = "book_closed"
     EXPORTED = "exported"
+    NUMBERS_ASKED = "numbers_asked"
+    """Missing numbers of the unit's series were asked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class JournalEntry:
     subject: str
     detail: str = ""
     address: str = ""
+    secret: bool = False
+    """It tells of a state secret."""
 
 
 def record(conn: Connection, entry: JournalEntry) -> None:
@@ -70,8 +76,14 @@ def record(conn: Connection, entry: JournalEntry) -> None:
         "subject": entry.subject[:_MAX_TEXT],
         "detail": entry.detail[:_MAX_TEXT],
         "address": entry.address[:_MAX_ADDRESS],
+        "secret": entry.secret,
     }
     conn.execute(insert(table).values(values))
+
+
+def _read(row: Row[Any]) -> JournalEntry:
+    act = JournalAct(row.act)
+    return JournalEntry(row.at, row.person, act, row.unit, row.subject, row.detail, row.address, row.secret)
 
 
 def entries(
@@ -81,16 +93,13 @@ def entries(
 
     Args:
         conn: a transaction that reads.
-        units: at these.
+        units: at these; a scope says where secret ones, too.
         also_of_none: and those that belong to no unit, such as failed logins.
         before: only those before this position; 0: from the newest.
         limit: at most so many.
     """
-    wanted = table.c.unit.in_([*units, *([""] if also_of_none else [])])
-    rows = select(table).where(wanted).order_by(table.c.pos.desc())
+    wanted = Scope.of(units).acts
+    rows = select(table).where(or_(wanted, table.c.unit == "") if also_of_none else wanted).order_by(table.c.pos.desc())
     if before:
         rows = rows.where(table.c.pos < before)
-    return [
-        (row.pos, JournalEntry(row.at, row.person, JournalAct(row.act), row.unit, row.subject, row.detail, row.address))
-        for row in conn.execute(rows.limit(min(limit, MOST_ROWS)))
-    ]
+    return [(row.pos, _read(row)) for row in conn.execute(rows.limit(min(limit, MOST_ROWS)))]

@@ -69,8 +69,23 @@ letter = Table(
     Column("content_sha256", String),  # schemas.attachment.content_digest; NULL until the full descriptor is here
     Column("body", LargeBinary, nullable=False),  # the descriptor; the full one once it has been fetched
     Column("folded", String, nullable=False, server_default=""),  # issuer, notation, subject: schemas.text.fold
+    Column("type", String, nullable=False, server_default=""),
+    Column("due", Integer),  # when its answer has to be there; NULL: it does not say
+    Index("ix_letter_issuer", "issuer"),
+    Index("ix_letter_type", "type"),
+    Index("ix_letter_due", "due", sqlite_where=text("due IS NOT NULL")),
+    Index("ix_letter_folded", "folded"),  # searched for words in the midst, as a whole: small beside the bodies
 )
 """What is the same for all addressees of a dispatch, once, however many of them are hosted here."""
+
+letter_reference = Table(
+    "letter_reference",
+    metadata,
+    Column("letter_pos", Integer, primary_key=True),
+    Column("dispatch_id", String, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""What letters answer, recall, update or replace, whether it is here or not."""
 
 inbox = Table(
     "inbox",
@@ -94,12 +109,39 @@ inbox = Table(
     # When an operator had it sent again, as the router says (UTC ms by its clock); 0: never, or it does not say.
     Column("redriven_at", Integer, nullable=False, server_default="0"),
     Column("reason_code", String, nullable=False, server_default=""),  # see schemas.reasons
+    Column("secret", Boolean, nullable=False, server_default="0"),  # its letter is a state secret
+    Column("registered_at", Integer),  # NULL: it was not
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
     Index("ix_inbox_urgent", "state", "unit", sqlite_where=text("urgency > 0")),
     Index("ix_inbox_letter", "letter_pos"),
+    # What the desk counts and lists, and what came when.
+    Index("ix_inbox_desk", "unit", "state", "secret", "urgency"),
+    Index("ix_inbox_taken", "unit", "taken_at"),
 )
+
+past = Table(
+    "past",
+    metadata,
+    Column("delivery_id", String, primary_key=True),
+    Column("unit", String, nullable=False),
+    Column("secret", Boolean, nullable=False),
+    Column("issuer", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("taken_at", Integer, nullable=False),
+    Column("registered_at", Integer),
+    Column("state", String, nullable=False),
+    Column("state_at", Integer, nullable=False),
+    Column("lead", Text, nullable=False),  # who led at last; empty: nobody was named
+    Column("directed_at", Integer),
+    Column("until", Integer),  # by when the last direction wanted it
+    Column("answer", Text, nullable=False),  # the notation of what answered it
+    Index("ix_past_taken", "unit", "taken_at"),
+    sqlite_with_rowid=False,
+)
+"""What registers and reports still need of deliveries that were forgotten."""
 
 recall = Table(
     "recall",
@@ -225,8 +267,10 @@ book_entry = Table(
     Column("delivery_id", String),  # what came by the line; NULL: it came on paper, goes out, or is reserved
     Column("state", String, nullable=False),  # reserved, entered, struck
     Column("version", Integer, nullable=False),  # the newest of its versions
+    Column("notation", String, nullable=False, server_default=""),  # in that version
     UniqueConstraint("book_pos", "number"),
     Index("ix_book_entry_delivery", "delivery_id", unique=True, sqlite_where=text("state = 'entered'")),
+    Index("ix_book_entry_notation", "notation", sqlite_where=text("state = 'entered'")),
 )
 """One for each number that was given, and none is ever removed."""
 
@@ -266,6 +310,7 @@ step = Table(
     Column("person", String, nullable=False),  # the login
     Column("full_name", Text, nullable=False),  # as it was then
     Column("detail", Text, nullable=False),  # consumers.spool.handling.StepDetail as JSON
+    Index("ix_step_kind", "kind", "at"),
 )
 """How a document is dealt with, step by step; what the router learns of it are its receipts."""
 
@@ -280,6 +325,7 @@ task = Table(
     Column("until", Integer),  # by when; NULL: no day was set
     Column("ended_at", Integer),
     Index("ix_task_open", "person", "until", sqlite_where=text("ended_at IS NULL")),
+    Index("ix_task_part", "person", "part"),
 )
 """Who has to do something about a document; the open ones are those of now."""
 
@@ -294,6 +340,7 @@ journal = Table(
     Column("subject", Text, nullable=False),  # what was acted on: a notation, a number of a book, a login
     Column("detail", Text, nullable=False, server_default=""),
     Column("address", String, nullable=False, server_default=""),
+    Column("secret", Boolean, nullable=False, server_default="0"),  # shown to those who may see state secrets
     Index("ix_journal_unit", "unit", "pos"),
 )
 """Who did what and when; rows are added and never changed."""

@@ -7,8 +7,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, select, update
 
 from consumers.spool.models import people as tables
+from consumers.spool.scope import Scope
 from router.pages import people
-from router.pages.people import People, Sessions, Throttle
+from router.pages.people import People, Person, Sessions, Throttle
+from schemas.codes import covers
 
 
 class DeskRole(StrEnum):
@@ -23,12 +25,16 @@ class DeskRole(StrEnum):
     VIEWER = "viewer"
     ADMIN = "admin"
     """Lets people in and says what they are."""
+    CLEARED = "cleared"
+    """Sees state secrets, and may do with them what the other roles give."""
 
 
 class DeskRight(people.AnyRight):
     """What is asked of a person's roles."""
 
     SEE = "see"
+    SEE_SECRETS = "see_secrets"
+    """State secrets, their books, and that there are any."""
     REGISTER = "register"
     """Whatever has to do with the registers, and what comes and goes."""
     DIRECT = "direct"
@@ -43,6 +49,7 @@ class DeskRight(people.AnyRight):
 
 _GIVEN_BY: dict[DeskRight, frozenset[DeskRole]] = {
     DeskRight.SEE: frozenset(DeskRole),
+    DeskRight.SEE_SECRETS: frozenset({DeskRole.CLEARED}),
     DeskRight.REGISTER: frozenset({DeskRole.CLERK}),
     DeskRight.DIRECT: frozenset({DeskRole.LEADER}),
     DeskRight.PROCESS: frozenset({DeskRole.CLERK, DeskRole.LEADER, DeskRole.STAFF}),
@@ -82,7 +89,20 @@ def write_card(conn: Connection, card: Card) -> None:
         raise PEOPLE.unknown(card.login)
 
 
-def holders(conn: Connection, unit: str, right: DeskRight) -> list[Card]:
-    """Those who have a right at a unit and may come in, by their names."""
-    able = [row.person.name for row in PEOPLE.list_all(conn) if row.revoked_at is None and row.person.may(right, unit)]
+def seen_by(person: Person, hosted: Iterable[str], right: DeskRight = DeskRight.SEE) -> Scope:
+    """The hosted units at which somebody has a right, and those where they see state secrets, too."""
+    units = tuple(unit for unit in hosted if person.may(right, unit))
+    return Scope(units, frozenset(unit for unit in units if person.may(DeskRight.SEE_SECRETS, unit)))
+
+
+def holders(conn: Connection, unit: str, right: DeskRight, *, secret: bool = False) -> list[Card]:
+    """Those who have a right at a unit and may come in, by their names; ``secret``: and may see its secrets."""
+    row, role = tables.person.c, tables.role.c
+    rows = select(row.name, role.role, role.pattern).join(tables.role, role.person == row.name)
+    granted: dict[str, set[str]] = {}
+    for name, given, pattern in conn.execute(rows.where(row.revoked_at.is_(None))):
+        if covers(pattern, unit):
+            granted.setdefault(name, set()).add(given)
+    wanted = [right, DeskRight.SEE_SECRETS] if secret else [right]
+    able = [name for name, roles in granted.items() if all(roles.intersection(one.roles) for one in wanted)]
     return sorted(cards(conn, able).values(), key=lambda card: card.full_name)

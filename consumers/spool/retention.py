@@ -1,12 +1,12 @@
-"""Forgets deliveries that ended long ago, with their receipts and the contents kept for them."""
+"""Forgets deliveries that ended long ago, with their receipts and contents; what reports need of them is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
-from consumers.spool import recalls
-from consumers.spool.models import content_use, inbox, letter, receipt, step, task
+from consumers.spool import course, recalls
+from consumers.spool.models import content_use, inbox, letter, letter_reference, receipt, step, task
 from consumers.spool.sets import among, as_list
 from schemas.states import Status
 
@@ -43,10 +43,12 @@ def _forget(conn: Connection, before: int) -> Pruned:
     found = conn.scalars(_OLD, {"before": before}).all()
     values = {"positions": as_list(found)}
     names = conn.scalars(select(content_use.c.sha256).where(among(content_use.c.inbox_pos, "positions")), values).all()
+    course.keep(conn, values, before)
     letters = as_list(conn.scalars(select(inbox.c.letter_pos).where(among(inbox.c.pos, "positions")), values))
     for column in (*(table.c.inbox_pos for table in (content_use, receipt, step, task)), inbox.c.pos):
         conn.execute(delete(column.table).where(among(column, "positions")), values)
-    orphan = ~exists().where(inbox.c.letter_pos == letter.c.pos)
-    conn.execute(delete(letter).where(among(letter.c.pos, "letters"), orphan), {"letters": letters})
+    for column in (letter_reference.c.letter_pos, letter.c.pos):
+        orphan = ~exists().where(inbox.c.letter_pos == column)
+        conn.execute(delete(column.table).where(among(column, "letters"), orphan), {"letters": letters})
     recalls.forget(conn)
     return Pruned(len(found), list(names))

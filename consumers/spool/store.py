@@ -31,9 +31,10 @@ log = structlog.get_logger()
 FILE_NAME = "spool.sqlite3"
 LOCK_NAME = "gateway.lock"
 """Held by the one gateway process of a data directory."""
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 4 * 1024
+"""Of each connection, of which a process has up to a dozen; the system keeps the rest of the file in its own cache."""
 STATUS_NAME = "status.json"
 """Written by :mod:`consumers.status` beside the spool."""
 _SPOOL_ID = "spool_id"

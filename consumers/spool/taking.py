@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.spool import outbox, recalls
-from consumers.spool.models import content_use, gap, inbox, letter, receipt, unit
+from consumers.spool.models import content_use, gap, inbox, letter, letter_reference, receipt, unit
 from consumers.spool.outbox import Statement
 from consumers.spool.recalls import NOTHING, Noted, Recalled
 from consumers.spool.sets import among, as_list, insert_rows
@@ -65,6 +65,13 @@ class StoredLetter:
     body: bytes
     recalls: tuple[str, ...] = ()
     """The dispatches that it calls back."""
+    type: str = ""
+    due: int | None = None
+    """When its answer has to be there (UTC ms); None: it does not say."""
+    secret: bool = False
+    """Whether it is a state secret."""
+    refers_to: tuple[str, ...] = ()
+    """The dispatches that it answers, recalls, updates or replaces, as far as a stub says so."""
 
 
 class Arriving(NamedTuple):
@@ -154,6 +161,8 @@ _LETTER_COLUMNS = (
     "content_sha256",
     "body",
     "folded",
+    "type",
+    "due",
 )
 _INBOX_COLUMNS = (
     "pos",
@@ -168,6 +177,7 @@ _INBOX_COLUMNS = (
     "stub",
     "fetch_bytes",
     "redriven_at",
+    "secret",
 )
 _HIGHEST = select(unit.c.code, unit.c.highest_seq).where(among(unit.c.code, "codes"))
 _NEW_HIGHEST = upsert(unit)
@@ -226,9 +236,16 @@ def _store_letters(conn: Connection, letters: dict[str, StoredLetter]) -> dict[s
     """Store the letters that are new; the position of each by its dispatch's id."""
     found = {row[0]: row[1] for row in conn.execute(_LETTERS, {"ids": as_list(letters)})}
     new = [item for key, item in letters.items() if key not in found]
-    rows = [_letter_row(pos, item) for pos, item in enumerate(new, conn.scalars(_LAST_LETTER).one() + 1)]
+    placed = list(enumerate(new, conn.scalars(_LAST_LETTER).one() + 1))
+    rows = [_letter_row(pos, item) for pos, item in placed]
     insert_rows(conn, letter, _LETTER_COLUMNS, rows)
+    keep_references(conn, [(pos, one) for pos, item in placed for one in item.refers_to])
     return found | {row[1]: row[0] for row in rows}
+
+
+def keep_references(conn: Connection, found: Sequence[tuple[int, str]]) -> None:
+    """Keep which letters, by their places, refer to which dispatches."""
+    insert_rows(conn, letter_reference, ("letter_pos", "dispatch_id"), found)
 
 
 def _letter_row(pos: int, item: StoredLetter) -> tuple[Any, ...]:
@@ -244,6 +261,8 @@ def _letter_row(pos: int, item: StoredLetter) -> tuple[Any, ...]:
         item.content_sha256,
         item.body,
         fold(f"{item.issuer} {item.notation} {item.subject}"),
+        item.type,
+        item.due,
     )
 
 
@@ -261,6 +280,7 @@ def _row(pos: int, item: Arriving, letter_pos: int, now: int) -> tuple[Any, ...]
         item.letter.content_sha256 is None,
         sum(content.least() for content in item.letter.contents),
         item.redriven_at or 0,
+        item.letter.secret,
     )
 
 

@@ -9,7 +9,7 @@ from consumers.spool import outbox, recalls
 from consumers.spool.models import content_use, inbox, letter
 from consumers.spool.outbox import Statement
 from consumers.spool.sets import among, as_list, insert_rows
-from consumers.spool.taking import Content
+from consumers.spool.taking import Content, keep_references
 from schemas.clock import now_ms
 from schemas.dispatch import Lane, Urgency, lane_of
 from schemas.states import Status
@@ -48,6 +48,7 @@ class Expanded:
     body: bytes
     content_sha256: str
     contents: tuple[Content, ...]
+    refers_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,7 @@ def expand(conn: Connection, items: Sequence[Expanded]) -> list[bool]:
             .where(letter.c.pos == own_letter, letter.c.content_sha256.is_(None))
             .values(body=expanded.body, content_sha256=expanded.content_sha256)
         )
+        keep_references(conn, [(conn.scalars(select(own_letter)).one(), one) for one in expanded.refers_to])
         size = sum(content.least() for content in expanded.contents)
         conn.execute(update(inbox).where(inbox.c.pos == pos).values(stub=False, fetch_bytes=size))
         conn.execute(_NO_USES, {"positions": as_list([pos])})

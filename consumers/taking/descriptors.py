@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from consumers.spool.taking import Arriving, Content, StoredLetter
 from router.broker import Delivered
 from schemas.attachment import TravellingAttachment, content_digest
+from schemas.clock import to_ms
 from schemas.descriptor import (
     HEADER_REDRIVEN,
     HEADER_SEQ,
@@ -90,6 +91,10 @@ def read_letter(body: bytes, traceparent: str) -> StoredLetter:
         contents=contents_of(descriptor),
         body=body,
         recalls=descriptor.refers_to if descriptor.kind is Kind.RECALL else (),
+        type=descriptor.type,
+        due=None if descriptor.due is None else to_ms(descriptor.due),
+        secret=descriptor.secrecy.is_secret,
+        refers_to=descriptor.refers_to,
     )
 
 

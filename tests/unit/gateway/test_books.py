@@ -16,8 +16,9 @@ from consumers.spool import Spool, book_entries, books, open_spool, outbox, rete
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.models import inbox
 from consumers.spool.people import Card
+from consumers.spool.scope import Scope
 from schemas.clock import now_ms
-from schemas.dispatch import Lane, Urgency
+from schemas.dispatch import Lane, Secrecy, Urgency
 from schemas.errors import InvalidError, TransitionError
 from schemas.register import BookKind, RegisterFields, from_letter
 from schemas.states import Status
@@ -48,8 +49,11 @@ def states(conn: Connection, key: BookKey = INCOMING) -> list[tuple[int, EntrySt
 def test_each_book_has_a_series_of_its_own_and_begins_with_one(spool: Spool) -> None:
     with spool.writing() as conn:
         for key in (INCOMING, INCOMING, OUTGOING, SECRET, BookKey(UNIT, BookKind.INCOMING, YEAR + 1), INCOMING):
-            books.enter(conn, key, fields(), HOA)
-        found = {str(item.key): item.last for item in book_entries.books(conn, UNIT)}
+            entered = fields(secrecy=Secrecy.SECRET if key == SECRET else Secrecy.NONE)
+            books.enter(conn, key, entered, HOA)
+        found = {str(item.key): item.last for item in book_entries.books(conn, Scope((UNIT,), frozenset({UNIT})))}
+        open_ones = [item.key for item in book_entries.books(conn, {UNIT})]
+    assert SECRET not in open_ones
     assert found == {
         f"incoming book of {UNIT} for 2027": 1,
         f"incoming book of {UNIT} for 2026": 3,
@@ -57,7 +61,7 @@ def test_each_book_has_a_series_of_its_own_and_begins_with_one(spool: Spool) -> 
         f"outgoing book of {UNIT} for 2026": 1,
     }
     with spool.reading() as conn:
-        assert book_entries.books(conn, "LCA.02.06") == []
+        assert book_entries.books(conn, {"LCA.02.06"}) == []
         assert book_entries.next_number(conn, INCOMING) == 4
         assert book_entries.next_number(conn, BookKey("LCA.02.06", BookKind.INCOMING, YEAR)) == 1
 
@@ -169,7 +173,7 @@ def test_a_closed_book_stays_as_it_is_and_none_is_closed_with_numbers_open(spool
             with pytest.raises(BookError, match="is closed"):
                 act()
         assert book_entries.entries(conn, INCOMING) == before
-        (closed,) = book_entries.books(conn, UNIT)
+        (closed,) = book_entries.books(conn, {UNIT})
     assert (closed.closed_at, closed.closed_by, closed.last) == (HOA.at, HOA.person, 3)
 
 
@@ -180,10 +184,10 @@ def test_what_may_have_been_registered_already_is_found(spool: Spool) -> None:
         books.enter(conn, INCOMING, fields(), HOA)
         books.strike(conn, INCOMING, 2, WHY, version=1)
         books.enter(conn, OUTGOING, fields(), HOA)
-        same = book_entries.same_before(conn, UNIT, BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU")
+        same = book_entries.same_before(conn, {UNIT}, BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU")
         assert same == [(YEAR + 1, 1), (YEAR, 1)]
-        assert book_entries.same_before(conn, UNIT, BookKind.INCOMING, "Tỉnh ủy", "124-CV/TU") == []
-        assert book_entries.same_before(conn, "LCA.02.06", BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU") == []
+        assert book_entries.same_before(conn, {UNIT}, BookKind.INCOMING, "Tỉnh ủy", "124-CV/TU") == []
+        assert book_entries.same_before(conn, {"LCA.02.06"}, BookKind.INCOMING, "Tỉnh ủy", "123-CV/TU") == []
 
 
 def test_clerks_who_click_at_once_get_different_numbers_without_a_gap(spool: Spool) -> None:
@@ -255,7 +259,7 @@ def test_a_receipt_that_cannot_be_written_takes_its_entry_back(spool: Spool) -> 
     with pytest.raises(IntegrityError, match="broken"):
         registered(spool, delivery, fields())
     with spool.writing() as conn:
-        assert book_entries.books(conn, UNIT) == []
+        assert book_entries.books(conn, {UNIT}) == []
         conn.exec_driver_sql("DROP TRIGGER broken")
     assert registered(spool, delivery, fields()) == 1
 

@@ -165,7 +165,7 @@ def test_nothing_of_an_act_stays_when_a_part_of_it_fails(spool: Spool) -> None:
         acts.register(spool, look(spool, delivery), CLERK, FIELDS)
     assert (said(spool, delivery), steps(spool, delivery)) == (["arrived"], [])
     with spool.reading() as conn:
-        assert book_entries.books(conn, UNIT) == []
+        assert book_entries.books(conn, {UNIT}) == []
 
 
 def test_a_reason_that_no_receipt_can_carry_is_refused_and_nothing_is_written(spool: Spool) -> None:

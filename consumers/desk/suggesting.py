@@ -1,0 +1,39 @@
+"""What the form of registering says before its clerk has looked: from the letter, and from what was entered before."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from consumers.desk.services import DeskServices
+from consumers.reading import desk_lists
+from consumers.reading.inbox import InboxEntry
+from consumers.spool.scope import Scope
+from consumers.spool.units import names_of
+from schemas.descriptor import Descriptor
+from schemas.dispatch import Urgency
+from schemas.register import RegisterFields, from_letter
+
+
+def suggested(
+    conn: Connection, services: DeskServices, scope: Scope, entry: InboxEntry, letter: Descriptor
+) -> RegisterFields:
+    """The fields of an entry.
+
+    Args:
+        conn: a transaction that reads.
+        services: of the desk.
+        scope: of who registers.
+        entry: the document.
+        letter: as it came.
+    """
+    known = names_of(conn, {entry.issuer}).get(entry.issuer, entry.issuer)
+    author = desk_lists.issuers_words(conn, scope.only(entry.unit), entry.issuer) or known
+    zone = services.calendar.zone
+    return from_letter(letter, day=services.today, author=author, timezone=zone, hour=_hour(services, entry))
+
+
+def _hour(services: DeskServices, entry: InboxEntry) -> str | None:
+    """When an urgent document came: the decree has the hour written down for it."""
+    if entry.urgency < Urgency.VERY_URGENT:
+        return None
+    return f"{datetime.fromtimestamp(entry.taken_at / 1000, services.zone):%H:%M}"

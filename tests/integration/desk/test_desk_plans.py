@@ -1,0 +1,83 @@
+"""No page of the desk reads a whole table that grows: SQLite's plans of all their queries."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from consumers.spool.people import PEOPLE, DeskRole
+from router.pages.people import RoleGrant
+from schemas.clock import now_ms
+from support.deliveries import UNIT, came
+from support.desks import OTHER, RunningDesk, today
+
+YEAR = int(today()[:4])
+BOOK = f"/registers/{UNIT}/incoming/{YEAR}"
+GROWS = {"inbox", "letter", "letter_reference", "receipt", "book_entry", "book_version", "step", "journal", "past"}
+SCAN = re.compile(r"^SCAN (\w+)(.*)$", re.MULTILINE)
+SMALL = {"USING COVERING INDEX ix_letter_folded", "USING INDEX ix_inbox_waiting"}
+"""The folded texts, in which words are looked for, are small beside the letters; few documents are on their way."""
+
+
+@contextmanager
+def plans(engine: Engine) -> Iterator[dict[str, str]]:
+    """The plan of every query that is run inside, by its statement."""
+    found: dict[str, str] = {}
+
+    def explain(_conn: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: Any) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")) and not many:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            found[statement] = "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+    event.listen(engine, "before_cursor_execute", explain)
+    yield found
+    event.remove(engine, "before_cursor_execute", explain)
+
+
+FILTERS = (
+    "",
+    "need=register",
+    "need=register&before=5",
+    "need=work",
+    "need=ended&before=9",
+    "q=ve+viec",
+    "state=arrived",
+    "urgency=2",
+    "issuer=LCA.VP",
+    "type=c%C3%B4ng+v%C4%83n",
+    "book=-",
+    "lead=lan",
+    "due=week",
+    f"from={YEAR}-01-01&to={YEAR}-12-31",
+    "q=ret&need=work&issuer=LCA.VP&lead=lan&due=overdue",
+)
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+async def test_no_page_reads_a_whole_table_that_grows(desk: RunningDesk, cleared: bool) -> None:  # noqa: FBT001 - a case
+    roles = [role for role in DeskRole if cleared or role is not DeskRole.CLEARED]
+    with desk.spool.writing() as conn:
+        grants = [RoleGrant(role, unit) for role in roles for unit in (UNIT, OTHER)]
+        PEOPLE.invite(conn, "nam", grants, now_ms=now_ms())
+    fresh, entered = (came(desk.spool, seq=seq, notation=f"{seq}-CV/TU") for seq in (1, 2))
+    async with desk.as_("nam") as nam:
+        assert (await nam.act(entered, "register", day=today(), subject="Về việc")).status == 303
+        places = [f"/incoming?{query}" for query in FILTERS]
+        places += ["/", f"/incoming/{fresh}", f"/incoming/{entered}", f"/incoming/{entered}/slip", "/registers"]
+        places += [BOOK, f"{BOOK}?form=following", f"{BOOK}/print", f"{BOOK}/1", f"{BOOK}/export", "/journal"]
+        places += ["/completeness", "/completeness?issuer=LCA.VP&pattern=-CV/TU", "/reports", "/line", "/people"]
+        with plans(desk.spool.engine) as found:
+            for place in places:
+                assert (await nam.get(f"/desk{place}")).status == 200, place
+            assert (await nam.act(fresh, "register", day=today(), subject="Về việc")).status == 303
+    whole = {
+        f"{statement}\n{plan}"
+        for statement, plan in found.items()
+        for name, rest in SCAN.findall(plan)
+        if name in GROWS and rest.strip() not in SMALL
+    }
+    assert not whole, "\n\n".join(whole)
+    assert any("ix_inbox_desk" in plan for plan in found.values())

@@ -81,7 +81,7 @@ async def test_the_book_that_follows_says_how_far_a_document_is_even_when_it_was
                 assert "Hoàn thành" in page, path
             with desk.spool.writing() as conn:
                 conn.exec_driver_sql("UPDATE receipt SET sent_at = 1")
-                conn.execute(update(inbox).values(state_at=1))
+                conn.execute(update(inbox).values(state_at=now_ms() - 200 * 86_400_000))
                 retention.forget(conn, [now_ms()])
         assert (await hoa.get(f"/desk/incoming/{delivery}")).status == 404
         assert "<dd><b>1</b>" in await hoa.text("/desk/reports")

@@ -17,8 +17,10 @@ from router.console import (
     overview,
     people,
     provider_login,
+    recall,
     redrives,
     search,
+    send,
     sheets,
     statistics,
     stuck,
@@ -72,7 +74,7 @@ PARTS = (
         unit,
         lines,
     ),
-    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, help),
+    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, send, recall, help),
 )
 LABELS = {
     "reason": N_("Why?"),

@@ -64,7 +64,7 @@ OPERATOR = "export CONGVAN_CONFIG=~/.local/state/congvan/congvan.toml\n"
 A_DISPATCH = "congvan send --issuer LCA.VP --to LCA.02.05 --notation 2-CV/VP --subject 'Thử nghiệm'\n"
 UPSTREAM = OPERATOR + 'TOKEN=$(congvan token create "issuer:LCA.#" --label upstream | grep -o "cv1[.]\\S*")\n'
 STAGES: Mapping[str, Page] = {
-    "docs/how-to/console.md": Page(OPERATOR),
+    "docs/how-to/console.md": Page(OPERATOR + A_DISPATCH.replace("2-CV/VP", "3-CV/VP")),
     "docs/how-to/desk.md": Page(DESK),
     "docs/how-to/gateway.md": Page(GATEWAY),
     "docs/how-to/notices.md": Page(OPERATOR + DESK),

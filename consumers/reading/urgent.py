@@ -29,22 +29,22 @@ class UrgentTask:
 
 
 def unregistered(conn: Connection, units: Collection[str], *, since: int, limit: int) -> list[InboxEntry]:
-    """Urgent documents of a scope that came since a time (UTC ms) and are not registered, the oldest first."""
+    """Urgent documents of a scope that came since a time (UTC ms) and are not registered, of many the newest."""
     waiting = inbox.c.state.in_([state.value for state in _UNREGISTERED])
     wanted = Scope.of(units).documents, waiting, _URGENT, inbox.c.taken_at >= since
     rows = select(*entry_columns()).join(letter, letter.c.pos == inbox.c.letter_pos)
-    return [read_entry(row) for row in conn.execute(rows.where(*wanted).order_by(inbox.c.pos).limit(limit))]
+    return [read_entry(row) for row in conn.execute(rows.where(*wanted).order_by(inbox.c.pos.desc()).limit(limit))]
 
 
 def tasks(conn: Connection, people: Collection[str], *, since: int, limit: int) -> list[UrgentTask]:
-    """Open tasks about urgent documents that people were given since a time (UTC ms), the oldest first."""
+    """Open tasks about urgent documents that people were given since a time (UTC ms); of too many the newest."""
     given = task.c.person.in_(people), task.c.ended_at.is_(None), task.c.since >= since
     columns = task.c.pos, task.c.person, task.c.part, task.c.since, task.c.until
     joined = inbox.join(letter, letter.c.pos == inbox.c.letter_pos).join(task, task.c.inbox_pos == inbox.c.pos)
     rows = select(*columns, *entry_columns()).select_from(joined).where(*given, _URGENT)
     return [
         UrgentTask(read_entry(row[5:]), row[0], row[1], TaskPart(row[2]), row[3], row[4])
-        for row in conn.execute(rows.order_by(task.c.pos).limit(limit))
+        for row in conn.execute(rows.order_by(task.c.pos.desc()).limit(limit))
     ]
 
 

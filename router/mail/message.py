@@ -55,7 +55,7 @@ class MailParts:
 
 def message_of(parts: MailParts) -> MIMEMultipart:
     """The e-mail; no text of it can become a header or another recipient."""
-    message = MIMEMultipart("alternative")
+    message = MIMEMultipart("alternative", boundary=f"=={parts.id}==")  # the same at every try
     message["From"] = f"congvan <{parts.sender}>"
     message["To"] = _named(plain(parts.name, _MAX_NAME), parts.address)
     message["Subject"] = Header(subject_of(parts), "utf-8", header_name="Subject").encode()

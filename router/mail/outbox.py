@@ -128,13 +128,17 @@ class Outbox:
         at: int | None = conn.scalar(last) if window else None
         return at is None or bool(is_over(at + window, now=now_ms, longest=window))
 
-    def claim(self, conn: Connection, *, now_ms: int) -> ClaimedMail | None:
-        """The e-mail that is due first, for this sender alone; None: none is due."""
-        mail = self._tables.mail
+    def give_up(self, conn: Connection, *, now_ms: int) -> list[str]:
+        """Give up what is due and was tried too often or has waited too long; the kinds of these e-mails."""
         waits = self._mail.state == MailState.WAITING, self._is_due(now_ms)
         tired = or_(self._mail.attempts >= self._attempts, self._mail.created_at < now_ms - GIVEN_UP_AFTER_MS)
         given_up = {"state": MailState.GIVEN_UP.value, "ended_at": now_ms}
-        conn.execute(update(mail).where(*waits, tired).values(given_up))
+        ended = update(self._tables.mail).where(*waits, tired).values(given_up)
+        return list(conn.scalars(ended.returning(self._mail.kind)))
+
+    def claim(self, conn: Connection, *, now_ms: int) -> ClaimedMail | None:
+        """The e-mail that is due first, for this sender alone; None: none is due."""
+        waits = self._mail.state == MailState.WAITING, self._is_due(now_ms)
         first = select(self._mail.id).where(*waits).order_by(self._mail.next_at, self._mail.id).limit(1)
         if conn.dialect.name == "postgresql":
             first = first.with_for_update(skip_locked=True)
@@ -142,6 +146,7 @@ class Outbox:
         if found is None:
             return None
         taken = {"next_at": now_ms + LEASE_MS, "attempts": self._mail.attempts + 1}
+        mail = self._tables.mail
         row = conn.execute(update(mail).where(self._mail.id == found).values(taken).returning(mail)).one()
         return ClaimedMail(row.id, row.person, row.kind, row.attempts, row.created_at, self._told_in(conn, row.id))
 

@@ -1,10 +1,11 @@
 """Who is told by e-mail: people with an address, the kinds that each does not want, and the keys of their links."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from router.mail.addresses import checked_address
 from router.mail.tables import MailTables
@@ -53,18 +54,32 @@ class Recipients:
     def all(self, conn: Connection) -> list[Recipient]:
         """Everybody with an address whose access lasts, by their names."""
         row = self._tables.recipient
-        names = list(conn.scalars(select(row.c.person).order_by(row.c.person).limit(MOST)))
-        return [found for name in names if (found := self.find(conn, name)) is not None]
+        return self._read(conn, conn.execute(select(row).order_by(row.c.person).limit(MOST)).all())
 
     def find(self, conn: Connection, name: str) -> Recipient | None:
         """One of them."""
-        person = self._people.find(conn, name)
-        row = conn.execute(select(self._tables.recipient).where(self._tables.recipient.c.person == name)).first()
-        if person is None or row is None:
-            return None
-        stopped = self._tables.stopped.c
-        kinds = conn.scalars(select(stopped.kind).where(stopped.person == name))
-        return Recipient(person, row.address, row.language, row.since, row.handle, row.secret, frozenset(kinds))
+        row = self._tables.recipient
+        return next(iter(self._read(conn, conn.execute(select(row).where(row.c.person == name)).all())), None)
+
+    def _read(self, conn: Connection, rows: Sequence[Row[Any]]) -> list[Recipient]:
+        names = [row.person for row in rows]
+        able, stopped = self._people.find_some(conn, names), self._tables.stopped.c
+        kinds: dict[str, set[str]] = {name: set() for name in names}
+        for name, kind in conn.execute(select(stopped.person, stopped.kind).where(stopped.person.in_(names))):
+            kinds[name].add(kind)
+        return [
+            Recipient(
+                person=able[row.person],
+                address=row.address,
+                language=row.language,
+                since=row.since,
+                handle=row.handle,
+                secret=row.secret,
+                stopped=frozenset(kinds[row.person]),
+            )
+            for row in rows
+            if row.person in able
+        ]
 
     def by_handle(self, conn: Connection, handle: str) -> Recipient | None:
         """Whom a link is of."""

@@ -143,7 +143,10 @@ class MailSender:
         """
         found, has_work = await in_thread(self._reading, self._look)
         if found or has_work:
-            await in_thread(self._writing, lambda conn: self._keep(conn, found))
+            given_up = await in_thread(self._writing, lambda conn: self._keep(conn, found))
+            for kind in given_up:
+                self._on_ended(MailState.GIVEN_UP)
+                log.warning(Event.MAIL_ENDED, kind=kind, state=MailState.GIVEN_UP.value)
             await self._send_all()
         await self._forget()
 
@@ -152,10 +155,12 @@ class MailSender:
         found = self._source.find(conn, recipients, now_ms=now) if recipients else []
         return found, self._outbox.has_work(conn, now_ms=now)
 
-    def _keep(self, conn: Connection, found: list[Notice]) -> None:
+    def _keep(self, conn: Connection, found: list[Notice]) -> list[str]:
+        """Keep what was found and make e-mails of what waits; the kinds of those that are given up."""
         now = self._clock()
         self._outbox.notices.keep(conn, found, now_ms=now)
         self._outbox.gather(conn, now_ms=now)
+        return self._outbox.give_up(conn, now_ms=now)
 
     async def _send_all(self) -> None:
         """Send what is due over one connection, which is made when there is something."""

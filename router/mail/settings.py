@@ -15,6 +15,7 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 _PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 """Of submission with STARTTLS (RFC 6409), of submission over TLS (RFC 8314), and of mail servers among themselves."""
+_MAX_URL = 200
 _HOUR = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -34,7 +35,7 @@ def page_url(text: str) -> str:
     Raises:
         ValueError: it is none.
     """
-    if text and not re.fullmatch(r"https?://[^\s/?#@<>]+/?", text):
+    if len(text) > _MAX_URL or (text and not re.fullmatch(r"https?://[^\s/?#@<>]+/?", text)):
         raise ValueError(f"{text!r} is no address of pages; write it as https://congvan.tinh.vn")
     return text.rstrip("/")
 

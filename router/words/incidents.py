@@ -13,7 +13,7 @@ _BEGIN, _END = "begin", "end"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class IncidentCause:
     """Something that is an incident while it is on.
 
     Args:
@@ -51,18 +51,18 @@ class Incident:
         return f"{_END} {self.number}" if self.is_on else f"{_BEGIN} {self.number + 1}"
 
 
-def incidents_of(lines: Mapping[LineState, int], lost: Forgotten) -> list[Trouble]:
+def incidents_of(lines: Mapping[LineState, int], lost: Forgotten) -> list[IncidentCause]:
     """What the ledger knows of incidents."""
     counts = {"down": lines[LineState.DOWN], "all": sum(lines.values())}
     return [
-        Trouble(
+        IncidentCause(
             "lines",
             is_incident(lines),
             N_("%(down)s of %(all)s lines are down"),
             N_("Rather a cause they share: see the broker and the network on this side first (congvan doctor)."),
             counts,
         ),
-        Trouble(
+        IncidentCause(
             "forgotten",
             lost.deliveries > 0,
             N_("the ledger is older than what gateways tell: %(deliveries)s deliveries are not in it"),
@@ -72,9 +72,9 @@ def incidents_of(lines: Mapping[LineState, int], lost: Forgotten) -> list[Troubl
     ]
 
 
-def broker_away(machine: str, *, is_up: bool) -> Trouble:
+def broker_away(machine: str, *, is_up: bool) -> IncidentCause:
     """Whether a router has no connection to its broker."""
-    return Trouble(
+    return IncidentCause(
         f"broker@{machine}",
         not is_up,
         N_("the router at %(machine)s has no connection to its broker"),
@@ -83,9 +83,9 @@ def broker_away(machine: str, *, is_up: bool) -> Trouble:
     )
 
 
-def contents_damaged(machine: str, count: int) -> Trouble:
+def contents_damaged(machine: str, count: int) -> IncidentCause:
     """Whether a router's store has contents that are not what they were."""
-    return Trouble(
+    return IncidentCause(
         f"contents@{machine}",
         count > 0,
         N_("stored attachments at %(machine)s are damaged"),

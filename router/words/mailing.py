@@ -13,7 +13,7 @@ from router.mail.sender import MailSender
 from router.mail.settings import MailSettings
 from router.metrics import Metrics
 from router.settings import RouterSettings
-from router.words.incidents import Trouble, broker_away, contents_damaged
+from router.words.incidents import IncidentCause, broker_away, contents_damaged
 from router.words.notices import MAILING, RouterNotices
 from schemas.office import office_calendar
 
@@ -21,7 +21,7 @@ _MACHINE_CHARS = 60
 
 
 def sender_of(
-    settings: RouterSettings, engine: Engine, metrics: Metrics, troubles: Callable[[], Sequence[Trouble]]
+    settings: RouterSettings, engine: Engine, metrics: Metrics, troubles: Callable[[], Sequence[IncidentCause]]
 ) -> MailSender | None:
     """What sends notices; None: there is no mail server.
 
@@ -46,7 +46,7 @@ def sender_of(
     )
 
 
-def troubles_of(session: Session, content: ContentStore) -> list[Trouble]:
+def troubles_of(session: Session, content: ContentStore) -> list[IncidentCause]:
     """What a router with this connection and this store knows of incidents by itself."""
     machine = socket.gethostname()[:_MACHINE_CHARS]
     is_up = session.state is SessionState.UP

@@ -21,7 +21,7 @@ from router.pages.language import ENGLISH, N_, translations
 from router.pages.people import Person
 from router.rules.outages import LineState
 from router.words import terms
-from router.words.incidents import Incident, Trouble, incidents_of
+from router.words.incidents import Incident, IncidentCause, incidents_of
 from schemas.reasons import WORDS, known_code
 from schemas.working_calendar import WorkingCalendar
 
@@ -44,7 +44,7 @@ MAILING = Mailing(mail_tables, PEOPLE, (STOPPED, INCIDENT, DIGEST), may_be_told)
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DigestView:
     """What a part of a digest is made of: for whom, what they see, and the present (UTC ms)."""
 
     conn: Connection
@@ -54,7 +54,7 @@ class Looked:
     pages: str
 
 
-def _attention(at: Looked) -> Passage | None:
+def _attention(at: DigestView) -> Passage | None:
     """What needs attention, by its cause, as the overview shows it."""
     groups = queries.attention(at.conn, at.scope, now_ms=at.now_ms)
     rows = [
@@ -67,7 +67,7 @@ def _attention(at: Looked) -> Passage | None:
     return Passage(head=head, rows=tuple(map(plain, rows[:100])), link=link) if rows else None
 
 
-def _lines(at: Looked) -> Passage | None:
+def _lines(at: DigestView) -> Passage | None:
     """How many lines are down."""
     counts = queries.count_lines(at.conn, at.scope)
     if not counts[LineState.DOWN]:
@@ -79,7 +79,7 @@ def _lines(at: Looked) -> Passage | None:
     return Passage(head=head, link=f"{at.pages}/lines?state=down" if at.pages else "")
 
 
-DIGEST_PARTS: tuple[Callable[[Looked], Passage | None], ...] = (_attention, _lines)
+DIGEST_PARTS: tuple[Callable[[DigestView], Passage | None], ...] = (_attention, _lines)
 """What a digest has, in its order; each says None when there is nothing."""
 
 
@@ -97,7 +97,7 @@ class RouterNotices:
     calendar: WorkingCalendar
     digest_minute: int
     pages: str = ""
-    troubles: Callable[[], Sequence[Trouble]] = tuple
+    troubles: Callable[[], Sequence[IncidentCause]] = tuple
     lasts: float = LASTS
     _since: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
     """Of each person's incidents, whether it was there at the last looks, and since when (monotonic seconds)."""
@@ -143,7 +143,7 @@ class RouterNotices:
         return NoticeText(title=plain(title, MAX_TITLE), passages=(passage,))
 
     def _incidents(self, conn: Connection, recipients: Sequence[Recipient]) -> Iterable[Notice]:
-        own, seen = list(self.troubles()), dict[Scope, list[Trouble]]()
+        own, seen = list(self.troubles()), dict[Scope, list[IncidentCause]]()
         for one in recipients:
             if not one.wants(INCIDENT.name):
                 continue
@@ -153,7 +153,7 @@ class RouterNotices:
             for trouble in (*own, *seen[scope]):
                 yield from self._incident(conn, one, trouble)
 
-    def _incident(self, conn: Connection, one: Recipient, trouble: Trouble) -> Iterable[Notice]:
+    def _incident(self, conn: Connection, one: Recipient, trouble: IncidentCause) -> Iterable[Notice]:
         """The notice of an incident that has begun or ended, once it has been so for a while."""
         key = one.person.name, trouble.name
         is_on, since = self._since.get(key, (trouble.is_on, monotonic()))
@@ -185,7 +185,7 @@ class RouterNotices:
 
     def _digest(self, conn: Connection, one: Recipient, day: str, now_ms: int) -> NoticeText | None:
         say = translations(one.language).gettext
-        at = Looked(conn, scope_of(one.person, Right.ACT), say, now_ms, self.pages)
+        at = DigestView(conn, scope_of(one.person, Right.ACT), say, now_ms, self.pages)
         passages = tuple(passage for part in DIGEST_PARTS if (passage := part(at)) is not None)
         title = say(N_("What needs attention on %(day)s")) % {"day": day}
         return NoticeText(title=plain(title, MAX_TITLE), passages=passages) if passages else None

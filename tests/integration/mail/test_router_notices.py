@@ -15,7 +15,7 @@ from router.ledger.models import unit as unit_row
 from router.ledger.people.persons import PEOPLE, PersonRole
 from router.mail.sender import MailSender
 from router.pages.people import RoleGrant
-from router.words.incidents import Trouble, broker_away, contents_damaged
+from router.words.incidents import IncidentCause, broker_away, contents_damaged
 from router.words.notices import MAILING, RouterNotices
 from schemas.dispatch import Secrecy
 from schemas.states import Status
@@ -39,7 +39,7 @@ class Operators:
     engine: Engine
     server: MailServer
     now: int = SUNDAY
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[IncidentCause] = field(default_factory=list)
     notices: RouterNotices = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Operators:
                 PEOPLE.invite(conn, name, [RoleGrant(role, pattern)], now_ms=self.now)
                 MAILING.recipients.set_address(conn, name, f"{name}@example.vn", "vi", now_ms=0)
 
-    def _troubles(self) -> Sequence[Trouble]:
+    def _troubles(self) -> Sequence[IncidentCause]:
         return list(self.troubles)
 
     def park(self, to: str, **letter: object) -> None:

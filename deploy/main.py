@@ -61,6 +61,9 @@ MOUNTS = (
     ),
     Mount("token", "router.cli.token", "Make, list and revoke the tokens of callers.", ORGANISATION),
     Mount("people", "router.cli.people", "Invite, list and revoke the people who use the console.", ORGANISATION),
+    Mount(
+        "mail", "router.cli.mail", "List the e-mails of notices, have one tried again, try the mail server.", SERVICE
+    ),
     Mount("topology", "router.cli.topology", "Plan, apply and export the broker's exchanges and queues.", SERVICE),
     Mount("ledger", "router.cli.ledger", "Recover the ledger after an older copy of it was restored.", SERVICE),
     Mount(

@@ -99,6 +99,7 @@ class Services:
         allowed_hosts: names that are answered to; none: any.
         hearing: since when a gateway that was not heard of is taken to be gone.
         provider: where people may log in other than by the console's own accounts; None: nowhere.
+        sends_mail: whether there is a mail server for notices.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
 
@@ -118,6 +119,7 @@ class Services:
     allowed_hosts: tuple[str, ...] = ()
     hearing: Hearing = field(default_factory=Hearing)
     provider: Provider | None = None
+    sends_mail: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -15,9 +15,11 @@ from router.faces import Services
 from router.ledger.people import audit, identities
 from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.people.persons import PEOPLE, PersonRole, Right
+from router.mail.addresses import MAX_ADDRESS
 from router.pages.language import N_
 from router.pages.people import PersonRow, RoleGrant
 from router.pages.people.persons import INVITED_FOR_MS, check_name
+from router.words.notices import MAILING
 from schemas.clock import now_ms
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
@@ -49,7 +51,7 @@ async def invite(
     login: Annotated[str, Form(max_length=64)],
     units: Units = "",
     role: Annotated[tuple[PersonRole, ...], Form()] = (),
-    email: Annotated[str, Form(max_length=identities.MAX_EMAIL)] = "",
+    email: Annotated[str, Form(max_length=MAX_ADDRESS)] = "",
 ) -> Response:
     """Make a one-time link, shown once; for somebody who is known it is another way in."""
     try:
@@ -70,6 +72,7 @@ async def invite(
         token = PEOPLE.invite(conn, login, grants, now_ms=now_ms())
         if email:
             identities.set_email(conn, login, email)
+            MAILING.recipients.give_address(conn, login, email, now_ms=now_ms())
         _note(conn, viewer, Act.INVITED, units, f"{login} {', '.join(role)} {units}".strip())
         return token
 

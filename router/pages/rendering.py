@@ -1,7 +1,7 @@
 """Makes pages: a program's own templates over those that every page is made of, in a language and a zone."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,19 @@ STATIC = Path(__file__).with_name("static")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def environment_for(templates: Path, root: str, language: str, timezone: str, **known: Any) -> Environment:
+def environment_for(templates: Sequence[Path], root: str, language: str, timezone: str, **known: Any) -> Environment:
     """A program's templates in a language.
 
     Args:
-        templates: the program's own; they extend ``page.html``, which asks for ``visitor``, ``who``, ``preferences``
-            and ``here``.
+        templates: the program's own, and those of kits whose pages it serves; they extend ``page.html``, which asks
+            for ``visitor``, ``who``, ``preferences`` and ``here``.
         root: the path below which its pages lie.
         language: of the words.
         timezone: IANA name of the zone of the times.
         known: what else the templates know.
     """
     environment = Environment(
-        loader=FileSystemLoader([templates, _TEMPLATES]),
+        loader=FileSystemLoader([*templates, _TEMPLATES]),
         autoescape=True,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,

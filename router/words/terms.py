@@ -319,6 +319,8 @@ EFFECTS: dict[Effect, str] = {
     Effect.ADVANCE: N_("taken into account"),
     Effect.STALE: N_("too late"),
     Effect.REFUSED: N_("not allowed"),
+    Effect.CORRECT: N_("put right"),
+    Effect.BACK: N_("undone"),
 }
 ACTS: dict[Act, str] = {
     Act.LOGGED_IN: N_("logged in"),

@@ -36,6 +36,7 @@ def screens(console: Console) -> dict[str, str]:
     parked = story.deliveries[story.district, "LCA.02.12"]
     return {
         "overview": "/",
+        "notices": "/notices",
         "today": "/today",
         "log": "/log",
         "log-filtered": "/log?q=unit:LCA.02.%23+state:parked+colour:red",

@@ -78,6 +78,8 @@ PAGES = {
     "/tokens": ["/tokens"],
     "/people": ["/people"],
     "/sessions": ["/sessions"],
+    "/notices": ["/notices"],
+    "/notices/stop": ["/notices/stop?token=a.b.c"],
     "/redrives": ["/redrives"],
     "/redrives/new": ["/redrives/new?q=is:parked&cut=1"],
     "/statistics": ["/statistics", "/statistics?unit=LCA.02"],

@@ -8,7 +8,7 @@ from router.assembly import PREFETCH
 from router.broker.consumer import bounded_prefetch
 from router.broker.message import PROPERTIES_BYTES
 from router.broker.tuning import Tuning
-from router.console import send, unit_import, unit_rules
+from router.console import composing, unit_import, unit_rules
 from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
 from router.pages import brought, multipart, wire_guard
@@ -101,7 +101,11 @@ def _documents() -> list[tuple[str, object, str]]:
         ("an attachment, whatever the settings say", f"{MAX_ATTACHMENT_BYTES} bytes", "422"),
         ("an attachment (`CONGVAN_MAX_ATTACHMENT_BYTES`)", f"{_default('max_attachment_bytes')} bytes", "413"),
         ("fields of a page's form that sends, without its files", f"{brought.MAX_FIELDS_BYTES} bytes", "413"),
-        ("addressees of a page whose times are worked out by themselves", send.MOST_AT_ONCE, "only when asked for"),
+        (
+            "addressees of a page whose times are worked out by themselves",
+            composing.MOST_AT_ONCE,
+            "only when asked for",
+        ),
         ("headers of a form's part", f"{multipart.MAX_PART_HEADERS}, {multipart.MAX_PART_HEADER_BYTES} bytes", "400"),
         ("a file's name", f"{MAX_FILE_NAME_BYTES} bytes", "its middle is left out"),
         ("text that travels ahead (`flash_text`)", f"{MAX_FLASH_BYTES} bytes", "422"),

@@ -18,6 +18,8 @@ from schemas.model import Travelling
 from schemas.text import Name, Notation, OneLine, Paragraphs
 
 MAX_FLASH_BYTES = 2048
+MAX_SUBJECT = 500
+"""Characters."""
 MAX_ATTACHMENTS = 50
 MAX_RULES = 1000
 UNNUMBERED = "(không số)"
@@ -102,7 +104,7 @@ class Letter(Travelling):
     """The number as printed: ``123-CV/TU`` (Party) or ``123/UBND-VP`` (State)."""
     type: Name = "công văn"
     """Tên loại, in the words of the issuer: công văn, quyết định, giấy mời …"""
-    subject: Annotated[OneLine, Field(min_length=1, max_length=500)]
+    subject: Annotated[OneLine, Field(min_length=1, max_length=MAX_SUBJECT)]
     """Trích yếu."""
     issuer: UnitCode
     """The code of the unit that issues it."""
@@ -122,6 +124,12 @@ class Letter(Travelling):
     """The ids of the dispatches that it answers, recalls, updates or replaces."""
     flash_text: Annotated[Paragraphs, AfterValidator(_within_flash)] = ""
     """Up to 2,048 bytes that are readable before any attachment has arrived."""
+
+
+def subject_on(act: str, letter: Letter) -> str:
+    """The subject of a letter about another: ``Thu hồi văn bản số 123-CV/TU: Về việc họp``, cut to its length."""
+    number = "" if letter.notation == UNNUMBERED else f" số {letter.notation}"
+    return f"{act} văn bản{number}: {letter.subject}"[:MAX_SUBJECT]
 
 
 class Submission(Letter):

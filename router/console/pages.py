@@ -1,6 +1,6 @@
 """Makes the console's pages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from router.ledger.queries import REDRIVABLE
 from router.mail import choosing
 from router.pages import rendering
 from router.pages.access import Visitor
-from router.pages.language import ENGLISH
+from router.pages.language import ENGLISH, translations
 from router.pages.preferences import Preferences
 from router.pages.shown import Shown
 from router.words import terms
@@ -55,6 +55,11 @@ def page(
 def shown_to(request: Request) -> Shown:
     """How times and numbers are written for the person who asks."""
     return Shown(preferences_of(request).language, services_of(request).zone)
+
+
+def say_to(request: Request) -> Callable[[str], str]:
+    """Translates messages for the person who asks."""
+    return translations(preferences_of(request).language).gettext
 
 
 @cache

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from router.console.access import NO_REASON, Parts, Reason, Sending, Viewer
-from router.console.pages import link, page, preferences_of
+from router.console.composing import problems_of
+from router.console.pages import link, page, say_to
 from router.console.reads import look
-from router.console.send import DOOR, problems_of
+from router.console.send import DOOR
 from router.errors import ForbiddenError, NotFoundError, RouterError
 from router.faces import Services
 from router.ledger import queries
@@ -18,7 +19,6 @@ from router.ledger.people.persons import Right
 from router.ledger.people.senders import PersonSender, sender_of
 from router.ledger.queries import DispatchDetail
 from router.pages.faults import fault_of
-from router.pages.language import translations
 from router.planning import draft_in, plan_recall, recall_of
 from router.words import terms
 from schemas.dispatch import Submission
@@ -109,7 +109,7 @@ async def _page(
     problems: Sequence[FieldProblem] = (),
     typed: Mapping[str, str] | None = None,
 ) -> Response:
-    say = translations(preferences_of(request).language).gettext
+    say = say_to(request)
     async with draft_in(services.content) as draft:
         new = await services.intake.rehearse(case.recall("", ""), sender=case.sender, content=draft)
     plan = await plan_recall(services.engine, new)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData, UploadFile
 
 from router.console.access import NO_REASON, Bringing, Parts, Viewer
-from router.console.pages import page, preferences_of
+from router.console.pages import page, say_to
 from router.console.reads import change, look
 from router.console.unit_acts import NO_DAY, typed_day
 from router.directory import load_list
@@ -28,7 +28,7 @@ from router.ledger.people.persons import Right
 from router.ledger.units.unit_import import ListOutdatedError, NewList, foresee, import_list
 from router.ledger.units.unit_list import list_units
 from router.pages.faults import Fault, fault_of
-from router.pages.language import N_, translations
+from router.pages.language import N_
 from router.rules.schedule import is_reachable
 from schemas.errors import FieldProblem
 from schemas.text import OneLine, safe_file_name
@@ -217,7 +217,7 @@ def _page(
     typed: Mapping[str, str] | None = None,
     **shown: Any,
 ) -> Response:
-    say = translations(preferences_of(request).language).gettext
+    say = say_to(request)
     told: list[Fault] = [fault_of(item, say) for item in faults[:MOST_SHOWN]]
     return page(
         request,

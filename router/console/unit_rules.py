@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from router.console.access import Looking, Parts, Viewer
-from router.console.pages import page, preferences_of
+from router.console.pages import page, say_to
 from router.console.unit_acts import NO_DAY, typed_day
 from router.directory import Directory, LeftOut, Note, resolve
 from router.ledger.people.persons import Right
 from router.pages.faults import Fault, fault_of, said
-from router.pages.language import N_, translations
+from router.pages.language import N_
 from schemas.addressing import parse_rules, within
 from schemas.dispatch import MAX_RULES
 from schemas.errors import AddressingError, FieldProblem
@@ -60,8 +60,7 @@ async def try_rules(
     trial = Trial()
     if lines and not is_too_long:
         trial = await asyncio.to_thread(try_out, services.organisation.directory, lines, on, viewer)
-    language = preferences_of(request).language
-    say = translations(language).gettext
+    say = say_to(request)
     faults: list[Fault] = [fault_of(item, say) for item in trial.problems]
     return page(
         request,

@@ -132,6 +132,7 @@ class SendingForm:
         csrf: the session's own token.
         typed: what stands in the fields.
         issuers: the codes and names of the units that the person may send for.
+        has_more_issuers: there are more than these: the code is typed.
         tree: the topmost units, or those that were asked for without JavaScript.
         faults: what is wrong, by field: :func:`router.pages.letters.faults_by_field`.
         plan: what ``POST /api/v1/dispatches/plan`` answers for this letter, as an object or as its JSON; None: not yet.
@@ -155,7 +156,7 @@ class SendingForm:
     urgencies: Collection[int] = tuple(URGENCIES)
     secrecies: Collection[str] = (Secrecy.NONE.value,)
     is_new: bool = False
-
+    has_more_issuers: bool = False
     most_files: int = MAX_ATTACHMENTS
     most_flash: int = MAX_FLASH_BYTES
 

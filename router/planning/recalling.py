@@ -12,10 +12,8 @@ from router.ledger.way.acceptance import NewDispatch
 from router.ledger.way.recalls import Foreseen
 from router.storage.transactions import in_thread
 from schemas.clock import now_ms
-from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency
+from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency, subject_on
 from schemas.states import RecallEffect
-
-_MOST_SUBJECT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,11 @@ def recall_of(
         notation: of the recall itself; empty: it has none.
         max_urgency: the highest that its sender may use.
     """
-    number = "" if letter.notation == UNNUMBERED else f" số {letter.notation}"
     urgency = min(max(letter.urgency, Urgency.VERY_URGENT), Urgency.EXPRESS, Urgency(max_urgency))
     return Submission(
         kind=Kind.RECALL,
         notation=notation or UNNUMBERED,
-        subject=f"Thu hồi văn bản{number}: {letter.subject}"[:_MOST_SUBJECT],
+        subject=subject_on("Thu hồi", letter),
         issuer=letter.issuer,
         signer=letter.signer,
         urgency=urgency,

@@ -217,6 +217,7 @@ async def test_an_answer_begins_with_what_it_answers_and_a_replacement_with_what
         assert f"/console/send?answers={story.district}" in await admin.text(f"/console/documents/{story.district}")
         text = await admin.text(f"/console/send?answers={story.district}")
         assert f'name="refers_to" value="{story.district}"' in text
+        assert 'value="Trả lời văn bản số ' in text
         replacing = await admin.text(f"/console/send?changes={story.district}&kind=replace")
         assert '<option value="replace" selected>' in replacing
     async with console.as_("viewer") as viewer:

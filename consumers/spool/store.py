@@ -33,7 +33,7 @@ LOCK_NAME = "gateway.lock"
 """Held by the one gateway process of a data directory."""
 HEAD = "0008"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
-CACHE_KIB = 4 * 1024
+CACHE_KIB = 2 * 1024
 """Of each connection, of which a process has up to a dozen; the system keeps the rest of the file in its own cache."""
 STATUS_NAME = "status.json"
 """Written by :mod:`consumers.status` beside the spool."""
@@ -218,7 +218,8 @@ def open_to_read(data_dir: Path) -> Spool:
 
 
 def _engine(path: Path, *, writes: bool = True) -> Engine:
-    return open_sqlite(f"sqlite:///{path}", {"cache_size": -CACHE_KIB, "query_only": "OFF" if writes else "ON"})
+    pragmas = {"cache_size": -CACHE_KIB, "query_only": "OFF" if writes else "ON"}
+    return open_sqlite(f"sqlite:///{path}", pragmas, pool_use_lifo=True)  # the caches of few connections are filled
 
 
 def _revision(conn: Connection) -> str | None:

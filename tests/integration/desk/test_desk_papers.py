@@ -122,7 +122,7 @@ async def test_papers_have_the_size_of_paper_and_the_stamp_that_of_the_decree(
         assert sizes_of(await page.pdf(prefer_css_page_size=True)) == {size}, path
         await page.emulate_media(media="print")
         text = await page.inner_text("body")
-        await page.emulate_media(media="screen")
+        await page.emulate_media(media="null")
         assert [word for word in words if word not in text] == [], (path, text)
         assert "Nhật ký" not in text, "what is no part of the paper is not printed"
     await page.goto(f"{desk.url}/desk/incoming/{delivery}/stamp?file=1")

@@ -1,0 +1,57 @@
+"""A spool that an earlier version wrote gets what later revisions keep, from what it has."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Table, select
+
+from consumers.reading.handling import Acting, looked_at, register
+from consumers.spool import Spool, models, open_spool, store
+from consumers.spool.people import Card
+from consumers.spool.scope import Scope
+from schemas.dispatch import Secrecy
+from schemas.ids import new_id
+from schemas.register import RegisterFields
+from support.deliveries import UNIT, came
+
+
+def kept(spool: Spool, table: Table, *names: str) -> list[tuple[Any, ...]]:
+    with spool.reading() as conn:
+        return [tuple(row) for row in conn.execute(select(*(table.c[name] for name in names)))]
+
+
+def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    due = datetime(2026, 12, 15, 10, tzinfo=UTC)
+    came(spool, type="báo cáo", due=due, refers_to=(new_id(), new_id()))
+    delivery = came(spool, seq=2, secrecy=Secrecy.TOP_SECRET)
+    by = Acting(Card("hoa", "Hoa"), 1_000, Scope((UNIT,), frozenset({UNIT})))
+    with spool.reading() as conn:
+        _, looked, _ = looked_at(conn, delivery, by.units)
+    said = RegisterFields(day=date(2026, 11, 29), subject="Về việc", notation="7-KH/TU", secrecy=Secrecy.TOP_SECRET)
+    register(spool, looked, by, said)
+    columns: list[tuple[Table, tuple[str, ...]]] = [
+        (models.letter, ("type", "due")),
+        (models.letter_reference, ("letter_pos", "dispatch_id")),
+        (models.inbox, ("secret",)),
+        (models.book_entry, ("notation",)),
+    ]
+    before = [kept(spool, table, *names) for table, names in columns]
+    registered = kept(spool, models.inbox, "registered_at")
+    with spool.writing() as conn:
+        config = Config(attributes={"connection": conn})
+        config.set_main_option("script_location", str(Path(store.__file__).with_name("migrations")))
+        config.set_main_option("path_separator", "os")
+        command.downgrade(config, "0005")
+    spool.close()
+    spool = open_spool(tmp_path)
+    assert [kept(spool, table, *names) for table, names in columns] == before
+    assert before[0] == [("báo cáo", int(due.timestamp() * 1000)), ("công văn", None)]
+    assert before[2] == [(False,), (True,)]
+    (nothing,), (at,) = kept(spool, models.inbox, "registered_at")
+    assert nothing is None
+    assert at // 1000 == registered[1][0] // 1000
+    spool.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from consumers.cli import copies
 from consumers.cli.options import AsJson, DataDir, opened_spool, settings_with
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 people = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(people, name="people", help="Invite, list and revoke the people of the desk.")
+app.command("copy", epilog=copies.COPY_EPILOG)(copies.copy)
+app.command("recovery-key", epilog=copies.KEY_EPILOG)(copies.recovery_key)
+app.command("restore", epilog=copies.RESTORE_EPILOG)(copies.restore)
+app.command("next-number", epilog=copies.NEXT_EPILOG)(copies.next_number)
 _EXITS = (
     "Exit codes: 0 done, 2 wrong usage, 3 no such person, or no gateway has run here, 4 without that role, 5 the spool "
     "cannot be used now."
@@ -53,10 +58,10 @@ def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
 
     given: dict[str, Any] = {"host": host, "port": port}
     settings = DeskSettings(**{name: value for name, value in given.items() if value is not None})
-    directory = settings_with(data_dir=data_dir).data_dir
+    gateway = settings_with(data_dir=data_dir)
 
     async def run() -> None:
-        await Desk(settings, directory, office_calendar(), on_stop=end_within).run()
+        await Desk(settings, gateway, office_calendar(), on_stop=end_within).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
         runner.run(run())

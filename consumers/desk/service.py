@@ -7,21 +7,22 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from consumers.copies.daily import copy_daily
 from consumers.desk.app import create_desk
 from consumers.desk.pages import ROOT
 from consumers.desk.services import DeskServices
 from consumers.errors import GatewaySettingsError
-from consumers.settings import DeskSettings
+from consumers.settings import DeskSettings, GatewaySettings
 from consumers.spool import open_spool
 from router.pages.serving import QuietServer, listen, serving
-from router.process.parts import Tended
+from router.process.parts import Tended, end
 from router.process.signals import stopped_by_signals
 from schemas.encrypted import is_loopback
 from schemas.events import Event
@@ -35,7 +36,7 @@ class Desk:
 
     Args:
         settings: where it listens.
-        data_dir: of the gateway.
+        copies: the gateway's settings: whose spool, and where its daily copy goes.
         calendar: of the organisation's working days.
         on_stop: called when it begins to end.
     """
@@ -43,13 +44,13 @@ class Desk:
     def __init__(
         self,
         settings: DeskSettings,
-        data_dir: Path,
+        copies: GatewaySettings,
         calendar: WorkingCalendar,
         *,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
-        self._data_dir = data_dir
+        self._copies = copies
         self._calendar = calendar
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
@@ -75,16 +76,18 @@ class Desk:
         require_private(self._settings)
         with (
             stopped_by_signals(self.stop),
-            closing(open_spool(self._data_dir)) as spool,
+            closing(open_spool(self._copies.data_dir)) as spool,
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
             server = QuietServer(_web_config(create_desk(DeskServices(spool, self._calendar)), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
+            copying = self._tended.start("daily copy", partial(copy_daily, self._copies, spool))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()
             server.should_exit = True
             await running
+            await end([copying])
         self._tended.require_none_failed()
         log.info(Event.DESK_STOPPED)
 

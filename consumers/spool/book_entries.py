@@ -24,6 +24,8 @@ class EntryState(StrEnum):
     ENTERED = "entered"
     STRUCK = "struck"
     """Struck through: the entry was wrong, or the number was reserved and not used."""
+    LOST = "lost"
+    """Given, or reserved, before the books were lost; what it stands for is on paper alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Book:
     last: int
     closed_at: int | None = None
     closed_by: str = ""
+    unconfirmed: bool = False
+    """It was restored, and nobody has said yet which number comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class EntryAuthor:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an entry said from a time on; ``fields`` is None while its number is only reserved."""
+    """What an entry said from a time on; ``fields`` is None while its number is only reserved, or lost."""
 
     version: int
     state: EntryState
@@ -91,14 +95,15 @@ class Entry:
 
 
 class BookRow(NamedTuple):
-    """A book's row: its place, the last number given, when it was closed (UTC ms)."""
+    """A book's row: its place, the last number given, when it was closed (UTC ms), whether its next is to be said."""
 
     pos: int
     last: int
     closed_at: int | None
+    unconfirmed: bool = False
 
 
-BOOK = select(book.c.pos, book.c.last, book.c.closed_at).where(
+BOOK = select(book.c.pos, book.c.last, book.c.closed_at, book.c.unconfirmed).where(
     book.c.unit == bindparam("unit"),
     book.c.kind == bindparam("kind"),
     book.c.name == bindparam("name"),
@@ -134,7 +139,12 @@ def books(conn: Connection, unit: str) -> list[Book]:
     rows = conn.execute(select(book).where(book.c.unit == unit).order_by(book.c.year.desc(), book.c.kind, book.c.name))
     return [
         Book(
-            BookKey(row.unit, BookKind(row.kind), row.year, row.name), row.first, row.last, row.closed_at, row.closed_by
+            BookKey(row.unit, BookKind(row.kind), row.year, row.name),
+            row.first,
+            row.last,
+            row.closed_at,
+            row.closed_by,
+            row.unconfirmed,
         )
         for row in rows
     ]

@@ -42,6 +42,11 @@ class JournalAct(StrEnum):
     ENTRY_STRUCK = "entry_struck"
     BOOK_BEGUN = "book_begun"
     BOOK_CLOSED = "book_closed"
+    NEXT_NUMBER_SAID = "next_number_said"
+    """After a loss somebody looked at the paper and said which number comes next."""
+    RECOVERY_KEY_MADE = "recovery_key_made"
+    RESTORED = "restored"
+    """The books were put back after a loss."""
     EXPORTED = "exported"
 
 

@@ -74,9 +74,10 @@ def make_copy(database: Path, place: SecondPlace, now_ms: int) -> Path:
         for old in place.too_many():
             old.unlink()
     except (OSError, sqlite3.Error) as error:
+        raise CopyError(f"no copy could be written to {place.directory}: {error}") from error
+    finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise CopyError(f"no copy could be written to {place.directory}: {error}") from error
     return target
 
 
@@ -120,8 +121,9 @@ def _write(database: Path, part: Path) -> None:
         source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         source.backup(target, pages=_PAGES)
         target.execute("PRAGMA journal_mode=DELETE")  # one file: a log of its own would be left behind
-        found = [str(row[0]) for row in target.execute("PRAGMA quick_check(1)")]
-    if found != ["ok"]:
-        raise CopyError(f"what was copied is damaged: {' '.join(' '.join(found).split())}")
     with part.open("rb+") as written:
         os.fsync(written.fileno())
+    with closing(sqlite3.connect(part)) as copy:
+        found = [str(row[0]) for row in copy.execute("PRAGMA quick_check(1)")]
+    if found != ["ok"]:
+        raise CopyError(f"what was copied is damaged: {' '.join(' '.join(found).split())}")

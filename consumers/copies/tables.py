@@ -69,7 +69,7 @@ _WHICH: Mapping[str, Any] = {
 
 def read_tables(conn: Connection) -> Tables:
     """All that a copy holds, as it is in this transaction."""
-    return {table.name: dict(_rows(conn, table)) for table in COPIED}
+    return {str(table.name): dict(_rows(conn, table)) for table in COPIED}
 
 
 def key_of(table: Table, row: Mapping[str, Any]) -> Row:
@@ -96,8 +96,9 @@ def _rows(conn: Connection, table: Table) -> Iterator[tuple[Row, dict[str, Any]]
     statement: Select[Any] = select(table)
     if table.name in _WHICH:
         statement = statement.where(_WHICH[table.name])
-    for row in conn.execute(statement).mappings():
-        told = {name: _to_json(value) for name, value in row.items()}
+    names = [str(column.name) for column in table.c]
+    for row in conn.execute(statement):
+        told = dict(zip(names, map(_to_json, row), strict=True))
         yield key_of(table, told), told
 
 

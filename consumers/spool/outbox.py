@@ -182,7 +182,9 @@ def numbers_given(conn: Connection, codes: Sequence[str]) -> list[int]:
 
 def take_numbers(conn: Connection, units: Sequence[str]) -> list[int]:
     """The next receipt number of each of these units, in their order, as often as each stands there."""
-    taken = []
+    taken: list[int] = []
+    if not units:
+        return taken
     with _numbers(conn, set(units)) as last:
         for code in units:
             last[code] += 1

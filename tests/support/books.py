@@ -1,7 +1,10 @@
 """What a unit's people did, as tests of copies and restored books need it; and the ledger as it would tell of it."""
 
+import tempfile
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -11,10 +14,11 @@ from consumers.copies.tables import COPIED
 from consumers.reading import handling
 from consumers.reading.handling import Acting, looked_at
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import Spool, books
+from consumers.spool import Spool, books, open_spool
 from consumers.spool.book_entries import BookKey, Entry, EntryAuthor, entries
-from consumers.spool.models import inbox, receipt
+from consumers.spool.models import inbox
 from consumers.spool.people import Card
+from consumers.spool.store import FILE_NAME
 from schemas.clock import now_ms
 from schemas.register import BookKind, RegisterFields
 from schemas.states import Status
@@ -23,7 +27,16 @@ from support.deliveries import UNIT
 
 HOA = Card("hoa", "Nguyễn Thị Hoa", "Văn thư", "Văn phòng")
 NAM = Card("nam", "Trần Văn Nam", "Bí thư", "Thường trực")
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system without a disk behind it; the name is made by mkdtemp
 BY = EntryAuthor(HOA.full_name, 1, HOA.department, "vì")
+
+
+@cache
+def an_empty_spool() -> bytes:
+    """The file of a spool that was just made: its revisions take longer than all that is done to it here."""
+    with tempfile.TemporaryDirectory() as name:
+        open_spool(Path(name)).close()
+        return (Path(name) / FILE_NAME).read_bytes()
 
 
 def this_year() -> int:
@@ -81,8 +94,7 @@ def told_by(spool: Spool, *, unit: str = UNIT, without: Collection[str] = ()) ->
     """What a ledger tells that has every receipt of a spool but those of some ids."""
     with spool.reading() as conn:
         ids = conn.scalars(select(inbox.c.delivery_id).where(inbox.c.unit == unit).order_by(inbox.c.seq)).all()
-        numbers = dict(conn.execute(select(receipt.c.id, receipt.c.status)).tuples().all())
-    return [_told(spool, one, {key for key in numbers if key in without}) for one in ids]
+    return [_told(spool, one, without) for one in ids]
 
 
 def _told(spool: Spool, delivery: str, without: Collection[str]) -> ToldDelivery:

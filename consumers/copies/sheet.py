@@ -8,8 +8,8 @@ from consumers.copies.key import check_of, grouped
 
 _TITLE = "KHÓA KHÔI PHỤC SỔ ĐĂNG KÝ VĂN BẢN"
 _PARAGRAPHS = """\
-Tờ giấy này mở được bản sao các sổ đăng ký của đơn vị lưu tại máy chủ khi máy tính của văn thư hỏng, mất hoặc bị xóa ổ
-đĩa.
+Tờ giấy này mở được bản sao các sổ đăng ký của đơn vị lưu tại máy chủ khi máy tính của văn thư bị mất, không dùng được
+nữa hoặc bị xóa ổ đĩa.
 
 Hãy cất trong tủ có khóa hoặc két của đơn vị; không để cạnh máy tính, không chụp ảnh, không gửi qua mạng, không lưu
 vào máy.

@@ -77,7 +77,15 @@ async def show_register(
         begin = first if last else max(book.last - _AT_ONCE + 1, book.first)
         end = last or book.last
         found = book_entries.entries(conn, key, begin, end)
-        return {"book": book, "begin": begin, "end": end, "entries": found, "lines": rows(shown, found)}
+        to_be_said = book_entries.is_unconfirmed(conn, key) and book.closed_at is None
+        return {
+            "to_be_said": to_be_said,
+            "book": book,
+            "begin": begin,
+            "end": end,
+            "entries": found,
+            "lines": rows(shown, found),
+        }
 
     found = await services.look(read)
     found |= {"key": key, "form": shown, "headings": headings(shown), "today": services.today}

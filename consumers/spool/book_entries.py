@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from consumers.errors import UnknownEntryError
-from consumers.spool.models import book, book_entry, book_version
+from consumers.spool.models import book, book_entry, book_version, restored
 from schemas.model import parse
 from schemas.register import BookKind, RegisterFields
 
@@ -192,6 +192,13 @@ def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notati
     rows = select(book.c.year, book_entry.c.number).join(book_entry, book_entry.c.book_pos == book.c.pos)
     ordered = rows.join(book_version, newest).where(*same).order_by(book.c.year.desc(), book_entry.c.number.desc())
     return [(year, number) for year, number in conn.execute(ordered.limit(10))]
+
+
+def is_unconfirmed(conn: Connection, key: BookKey) -> bool:
+    """Whether it has to be said first which number comes next: the book was restored, or may have begun before."""
+    found = find_book(conn, key)
+    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit))
+    return year is not None and (found.unconfirmed if found else key.year <= year)
 
 
 def columns_of(key: BookKey) -> dict[str, Any]:

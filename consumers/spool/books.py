@@ -22,6 +22,7 @@ from consumers.spool.book_entries import (
     Version,
     columns_of,
     find_book,
+    is_unconfirmed,
     next_number,
     no_number,
     read_entries,
@@ -177,9 +178,7 @@ def _to_number(conn: Connection, key: BookKey) -> BookRow:
         UnconfirmedBookError: it was restored, or may have begun before the loss, and its next number was not said.
         BookError: it is closed.
     """
-    found = find_book(conn, key)
-    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit))
-    if year is not None and (found.unconfirmed if found else key.year <= year):
+    if is_unconfirmed(conn, key):
         raise UnconfirmedBookError(
             f"the {key} was restored after a loss, and numbers may have been given that are not in it; say first which "
             "number comes next, as the last stamp on paper shows it: `congvan desk next-number`, or the register's page"

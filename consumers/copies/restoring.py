@@ -134,7 +134,7 @@ def _put_back(conn: Connection, tables: Tables, told: Mapping[str, Sequence[Told
         if new:
             keep = upsert(table).on_conflict_do_nothing() if table in {people.person, people.role} else insert(table)
             conn.execute(keep, new)
-        counts[table.name] = len(rows)
+        counts[str(table.name)] = len(rows)
     return counts
 
 

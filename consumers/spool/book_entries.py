@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -9,9 +10,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from consumers.errors import UnknownEntryError
-from consumers.spool.models import book, book_entry, book_version, restored
+from consumers.spool.models import book, book_entry, book_version, meta, restored
+from schemas.ids import made_at
 from schemas.model import parse
 from schemas.register import BookKind, RegisterFields
+from schemas.zone import zone
 
 MAX_NUMBER = 10_000_000
 
@@ -195,10 +198,22 @@ def same_before(conn: Connection, unit: str, kind: BookKind, author: str, notati
 
 
 def is_unconfirmed(conn: Connection, key: BookKey) -> bool:
-    """Whether it has to be said first which number comes next: the book was restored, or may have begun before."""
+    """Whether it has to be said first which number comes next: the book was restored, or may have begun before.
+
+    A spool that lies in the place of one that was damaged knows nothing of the books that were in it.
+    """
     found = find_book(conn, key)
+    if found is not None:
+        return found.unconfirmed
     year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit))
-    return year is not None and (found.unconfirmed if found else key.year <= year)
+    return key.year <= (_begun_anew(conn) if year is None else year)
+
+
+def _begun_anew(conn: Connection) -> int:
+    """The year in which this spool took the place of another; 0: it did not."""
+    names = {row.key: row.value for row in conn.execute(select(meta))}
+    made = made_at(names.get("spool_id", "")) if names.get("replaces") else None
+    return 0 if made is None else datetime.fromtimestamp(made / 1000, zone()).year
 
 
 def columns_of(key: BookKey) -> dict[str, Any]:

@@ -5,7 +5,8 @@ somebody has looked at the last stamp and said which one comes next. What lies b
 and all that was only reserved, is *lost*: it stays given, its place in the book stays, and it is filled from the paper.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -14,6 +15,8 @@ from consumers.errors import BookError
 from consumers.spool import books
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, Version, find_book
 from consumers.spool.models import book, book_entry, restored
+from schemas.clock import now_ms
+from schemas.zone import zone
 
 REASON = "Số đã cấp trước khi mất dữ liệu; xem trên giấy"
 """Why a number is written down as lost."""
@@ -41,6 +44,21 @@ def mark_restored(conn: Connection, units: Iterable[str], by: EntryAuthor, year:
         )
         for row in conn.execute(reserved).all():
             books.write(conn, row.pos, Version(row.version + 1, EntryState.LOST, by, None))
+
+
+def note_held_before(conn: Connection, batches: Sequence[Collection[str]]) -> list[None]:
+    """Have the next number said first at units whose books are in another spool: lost, or another machine's.
+
+    Units that are known to be so, and those that have books here, are left as they are.
+    """
+    at = now_ms()
+    year = datetime.fromtimestamp(at / 1000, zone()).year
+    codes = {code for batch in batches for code in batch}
+    here = set(conn.scalars(select(book.c.unit).where(book.c.unit.in_(codes))))
+    rows = [{"unit": code, "at": at, "year": year} for code in sorted(codes - here)]
+    if rows:
+        conn.execute(upsert(restored).on_conflict_do_nothing(), rows)
+    return [None] * len(batches)
 
 
 def lose(conn: Connection, book_pos: int, numbers: Iterable[int], by: EntryAuthor) -> None:

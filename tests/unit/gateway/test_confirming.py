@@ -1,17 +1,22 @@
 """After a loss no number is given before somebody has said which comes next; what lies between is lost, not free."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import update
 
 from consumers.errors import BookError, UnconfirmedBookError
-from consumers.spool import Spool, books, confirming
+from consumers.spool import Spool, books, confirming, open_spool
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, get_entry, next_number
+from consumers.spool.damage import put_aside
 from consumers.spool.models import restored
+from consumers.status import GatewayState, write_status
 from schemas.ids import first_of, new_id
 from schemas.register import BookKind
 from support.books import BY, book, fields, key, on_paper, this_year
 from support.deliveries import UNIT
 
+OTHER = "LCA.02.06"
 LATER = EntryAuthor("quan (command)", 5_000, reason="mất máy")
 
 
@@ -114,7 +119,33 @@ def test_nothing_is_said_of_a_book_that_was_not_lost_or_is_closed(spool: Spool) 
 
 def test_another_units_books_go_on(spool: Spool) -> None:
     restore(spool)
-    assert on_paper(spool, unit="LCA.02.06") == 1
+    assert on_paper(spool, unit=OTHER) == 1
     with spool.writing() as conn:
         conn.execute(update(restored).values(year=this_year() - 1))
     assert on_paper(spool) == 1
+
+
+def test_a_spool_in_the_place_of_a_damaged_one_gives_no_number_that_was_given_in_it(tmp_path: Path) -> None:
+    lost = open_spool(tmp_path)
+    on_paper(lost)
+    write_status(lost, GatewayState(1, "up", "", 0, 0, "up", "working", ""))
+    lost.close()
+    put_aside(lost.path)
+    anew = open_spool(tmp_path)
+    assert anew.replaces == lost.id
+    with pytest.raises(UnconfirmedBookError):
+        on_paper(anew)
+    assert say(anew, 2) == []
+    assert on_paper(anew) == 2
+    anew.close()
+
+
+def test_books_that_are_in_another_spool_wait_for_a_word_and_those_of_here_do_not(spool: Spool) -> None:
+    on_paper(spool)
+    with spool.writing() as conn:
+        confirming.note_held_before(conn, [[UNIT], [OTHER, UNIT]])
+    assert on_paper(spool) == 2
+    with pytest.raises(UnconfirmedBookError):
+        on_paper(spool, unit=OTHER)
+    say(spool, 58, key(OTHER))
+    assert on_paper(spool, unit=OTHER) == 58

@@ -170,7 +170,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             side=precedence.side(),
             openings=way.openings,
             units=lambda: way.hosting.codes,
-            rests=lambda: bool(way.hosting.elsewhere),
+            rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
     )
 

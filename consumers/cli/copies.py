@@ -232,6 +232,10 @@ def _show(spool: Spool, gathered: Gathered, found: RestoredBooks, *, as_json: bo
             f"{unit}: {made.entries} entries written anew from receipts ({made.elsewhere} in a register beside), "
             f"{made.unreadable} receipts whose number is none"
         )
+    if found.missing:
+        print(
+            f"{found.missing} documents that the unit had are not here: an operator of the router has them sent again"
+        )
     for book in kept:
         print(f"{book.key}: the last number known is {book.last}{'; say the next one' if book.unconfirmed else ''}")
     print("look at the last stamp on paper, then say which number comes next: `congvan desk next-number UNIT --next N`")

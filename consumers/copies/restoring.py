@@ -20,7 +20,7 @@ from consumers.spool import handling, journal, outbox
 from consumers.spool.book_entries import EntryAuthor
 from consumers.spool.confirming import mark_restored
 from consumers.spool.journal import JournalAct, JournalEntry
-from consumers.spool.models import book, book_entry, book_version, inbox, people, receipt
+from consumers.spool.models import book, book_entry, book_version, inbox, people, receipt, step, task
 from schemas.clock import now_ms, to_ms
 from schemas.codes import covers
 from schemas.states import Status
@@ -39,8 +39,14 @@ _BY_PEOPLE = frozenset(
 )
 """States that say that somebody has dealt with a document."""
 _OVER = frozenset({Status.REFUSED, Status.COMPLETED, Status.RECALLED})
-_NATURAL: Mapping[str, str] = {"letter": "dispatch_id", "inbox": "delivery_id"}
-"""What a row is that may be here already, because it was sent again."""
+_NATURAL: Mapping[str, tuple[str, ...]] = {
+    "letter": ("dispatch_id",),
+    "inbox": ("delivery_id",),
+    "receipt": ("id",),
+    "journal": ("at", "person", "act", "unit", "subject", "detail"),
+}
+"""What a row is that may be here already: a document was sent again, or another copy was put back before."""
+_OPEN = frozenset({Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,14 @@ class Restoring:
 
 @dataclass(frozen=True, slots=True)
 class RestoredBooks:
-    """What came back: rows by table, what was written anew from receipts by unit."""
+    """What came back: rows by table, what was written anew from receipts by unit.
+
+    ``missing`` counts documents that the unit had and that are not here: an operator has them sent again.
+    """
 
     rows: Mapping[str, int]
     rewritten: Mapping[str, Rewritten] = field(default_factory=dict)
+    missing: int = 0
 
 
 def restore(conn: Connection, wanted: Restoring, *, replace: bool = False) -> RestoredBooks:
@@ -80,7 +90,7 @@ def restore(conn: Connection, wanted: Restoring, *, replace: bool = False) -> Re
     Args:
         conn: the transaction.
         wanted: what is put back.
-        replace: give up the entries that are here.
+        replace: give up the entries that are here, with the steps and tasks of their documents.
 
     Raises:
         CopyError: there are entries here, or the copy is another gateway's.
@@ -96,7 +106,12 @@ def restore(conn: Connection, wanted: Restoring, *, replace: bool = False) -> Re
     for unit in wanted.units:
         told_of = JournalEntry(wanted.by.at, wanted.by.person, JournalAct.RESTORED, unit, wanted.source)
         journal.record(conn, told_of)
-    return RestoredBooks(rows, rewritten)
+    return RestoredBooks(rows, rewritten, _missing(conn, wanted.told or {}))
+
+
+def _missing(conn: Connection, told: Mapping[str, Sequence[ToldDelivery]]) -> int:
+    here = set(conn.scalars(select(inbox.c.delivery_id)))
+    return sum(one.state in _OPEN and one.id not in here for some in told.values() for one in some)
 
 
 def _units_of_books(tables: Tables) -> set[str]:
@@ -119,7 +134,7 @@ def _require_empty(conn: Connection, *, replace: bool) -> None:
             f"the registers of this machine hold {entries} entries already; `--replace` gives them up for those of the "
             "copy. Nothing was changed"
         )
-    for table in (book_version, book_entry, book):
+    for table in (book_version, book_entry, book, *((step, task) if replace else ())):
         conn.execute(table.delete())
 
 
@@ -157,12 +172,13 @@ class _Placed:
         moved = [self._pointing(to_column(self._table, row)) for row in rows.values()]
         if "pos" not in self._table.c:
             return moved
-        here = self._here()
+        named = _NATURAL.get(self._table.name, ())
+        here = self._here(named)
         highest = self._conn.scalar(select(func.max(self._table.c.pos))) or 0
         places = self._places[self._table.name] = {}
         new = []
         for row in moved:
-            known = here.get(row[_NATURAL[self._table.name]]) if here else None
+            known = here.get(tuple(row[name] for name in named)) if here else None
             places[row["pos"]] = highest + row["pos"] if known is None else known
             if known is None:
                 new.append(row | {"pos": highest + row["pos"]})
@@ -174,11 +190,11 @@ class _Placed:
         there = {name: self._places[REFERENCES[name]][row[name]] for name in row if name in REFERENCES}
         return row | there
 
-    def _here(self) -> dict[str, int]:
-        name = _NATURAL.get(self._table.name)
-        if name is None:
+    def _here(self, named: Sequence[str]) -> dict[tuple[Any, ...], int]:
+        if not named:
             return {}
-        return {row[0]: row[1] for row in self._conn.execute(select(self._table.c[name], self._table.c.pos))}
+        columns = (self._table.c.pos, *(self._table.c[name] for name in named))
+        return {tuple(row[1:]): row[0] for row in self._conn.execute(select(*columns))}
 
     def _catch_up(self, pos: int, row: Mapping[str, Any]) -> None:
         """A document that was sent again, and that people had dealt with, is where they had brought it."""

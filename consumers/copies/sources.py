@@ -14,7 +14,7 @@ from consumers.copies.piece import PieceHead, decode, put_together
 from consumers.copies.tables import Tables, read_tables
 from consumers.errors import CopyError, SpoolDamagedError, SpoolRevisionError
 from consumers.spool.damage import require_sound
-from consumers.spool.store import FILE_NAME, open_spool
+from consumers.spool.store import FILE_NAME, HEAD, open_spool
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -88,6 +88,8 @@ async def _read_chain(origin: CopyOrigin, chain: KeptChain, identity: Identity) 
 def _require_chain(head: PieceHead, chain: KeptChain) -> None:
     if head.chain != chain.chain:
         raise CopyError(f"what the router gives as the copy {chain.chain} is another copy")
+    if head.revision > HEAD:
+        raise CopyError(f"the copy was made by a newer program (revision {head.revision}); restore with that")
 
 
 def _require_spool(path: Path) -> None:

@@ -101,6 +101,7 @@ class CopyCourier:
         return piece
 
     async def _bring(self, piece: SentPiece) -> None:
+        self._reports = bool(await asyncio.to_thread(self._unsent))
         with self._offered(piece):
             bringing = asyncio.create_task(self._traffic.bring(Content(piece.sha256, piece.size), Want(LOWEST, 0)))
             try:

@@ -129,6 +129,8 @@ async def copies(settings: GatewaySettings) -> CheckAnswer:
             told.append(f"{where}: {iso(one.made_at)}")
     if settings.backup_dir is not None and is_on_the_same_disk(settings.backup_dir, settings.data_dir):
         advice = f"{settings.backup_dir} is on the same disk: copies there are lost with it"
+    if not told and settings.sink != "none":
+        return ok("its sink takes the documents; no desk keeps books here")
     if not told:
         return note("no copy of the books is made", "CONGVAN_GATEWAY_BACKUP_DIR, `congvan desk recovery-key`")
     return note("; ".join(told), advice) if advice else ok("; ".join(told))

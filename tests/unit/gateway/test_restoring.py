@@ -261,3 +261,24 @@ def test_what_is_still_to_be_said_of_other_documents_is_said(lost: Spool, spool:
         unsent = [row for lane in Lane for row in outbox.unsent(conn, lane, after=0, limit=100)]
         assert conn.scalar(select(inbox.c.state).where(inbox.c.delivery_id == third)) == Status.REGISTERED
     assert [(row.status, row.register_number, row.seq) for row in unsent] == [("registered", "4", 1)]
+
+
+def test_another_copy_put_back_afterwards_doubles_nothing(lost: Spool, spool: Spool) -> None:
+    older = copy_of(lost)
+    third = rows_of(lost)["inbox"][2]["delivery_id"]
+    register(lost, third)
+    put(spool, older)
+    put(spool, copy_of(lost), replace=True)
+    same = ("letter", "inbox", "book_entry", "step", "task", "person", "person_role")
+    assert {name: len(rows_of(spool)[name]) for name in same} == {name: len(rows_of(lost)[name]) for name in same}
+    assert sorted(row["id"] for row in rows_of(spool)["receipt"]) == sorted(
+        row["id"] for row in rows_of(lost)["receipt"]
+    )
+    assert len(rows_of(spool)["journal"]) == len(rows_of(lost)["journal"]) + 2
+    assert get_entry(spool, third).state is Status.REGISTERED
+
+
+def test_documents_that_came_after_the_copy_are_counted(lost: Spool, spool: Spool) -> None:
+    older = copy_of(lost)
+    came(lost, seq=9)
+    assert put(spool, older, list(told_by(lost))).missing == 1

@@ -169,7 +169,7 @@ class _Placed:
 
     def place(self, rows: Mapping[Row, Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The rows to insert; those that are here already are brought up to what the copy says."""
-        moved = [self._pointing(to_column(self._table, row)) for row in rows.values()]
+        moved = [self._pointing(to_column(self._table, row)) for row in rows.values() if self._has_place(row)]
         if "pos" not in self._table.c:
             return moved
         named = _NATURAL.get(self._table.name, ())
@@ -185,6 +185,10 @@ class _Placed:
             elif self._table is inbox:
                 self._catch_up(known, row)
         return new
+
+    def _has_place(self, row: Mapping[str, Any]) -> bool:
+        """Whether what it points to came with it: of a document that was on its way the copy holds no letter."""
+        return all(row[name] in self._places[REFERENCES[name]] for name in row if name in REFERENCES)
 
     def _pointing(self, row: dict[str, Any]) -> dict[str, Any]:
         there = {name: self._places[REFERENCES[name]][row[name]] for name in row if name in REFERENCES}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from consumers.copies.registrations import OTHER_BOOK, Rewritten, ToldDelivery
 from consumers.copies.restoring import RestoredBooks, Restoring, restore
@@ -282,3 +282,12 @@ def test_documents_that_came_after_the_copy_are_counted(lost: Spool, spool: Spoo
     older = copy_of(lost)
     came(lost, seq=9)
     assert put(spool, older, list(told_by(lost))).missing == 1
+
+
+def test_a_step_of_a_document_that_the_copy_does_not_hold_is_passed_over(lost: Spool, spool: Spool) -> None:
+    second = rows_of(lost)["inbox"][1]["delivery_id"]
+    with lost.writing() as conn:
+        conn.execute(update(inbox).where(inbox.c.delivery_id == second).values(state="taken"))
+    put(spool, copy_of(lost))
+    assert (len(rows_of(spool)["step"]), len(rows_of(spool)["task"])) == (1, 0)
+    assert len(book(spool)) == 3

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from consumers.copies.assembly import assemble_copies
+from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
 from consumers.delivering.errand import Errands
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
@@ -66,6 +68,7 @@ class Parts:
     outages: Outages
     openings: Openings
     upward: Upward
+    copies: CopyCourier
 
     def standing(self) -> GatewayState:
         """How the parts stand, for the status file."""
@@ -143,6 +146,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
     taking = Taking(way.session, intake.handle, prefetch=prefetch, room=way.room, hosting=way.hosting)
     way.hosting.on_elsewhere.append(courier.wake)
     up = precedence.side()
+    upward = assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings)
     return Parts(
         spool=spool,
         writer=writer,
@@ -161,7 +165,18 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         recounting=recounting,
         outages=way.outages,
         openings=way.openings,
-        upward=assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings),
+        upward=upward,
+        copies=assemble_copies(
+            settings,
+            spool,
+            way.clients,
+            line=way.line,
+            pace=upward.pace,
+            side=precedence.side(),
+            openings=way.openings,
+            units=lambda: way.hosting.codes,
+            rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
+        ),
     )
 
 

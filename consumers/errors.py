@@ -13,6 +13,8 @@
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
+    │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
+    │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
     │   ├── UnknownEntryError         a register has no such number
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
@@ -101,6 +103,16 @@ class UnknownDeliveryError(SpoolError):
 
 class BookError(SpoolError):
     """A register of the unit does not allow it: it is closed, another number is next, or the entry has moved on."""
+
+    exit_code = 4
+
+
+class UnconfirmedBookError(BookError):
+    """A register was restored after a loss: numbers may have been given that it does not know."""
+
+
+class CopyError(SpoolError):
+    """A copy of the books cannot be made, read or put back; the message says which, and what else there is."""
 
     exit_code = 4
 

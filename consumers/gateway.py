@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from consumers.assembly import Parts, assemble
+from consumers.copies.daily import copy_daily
 from consumers.errors import (
     GatewaySettingsError,
     ReceiptsHeldError,
@@ -174,6 +175,8 @@ class Gateway:
             "gaps": parts.presence.run_gaps,
             "recounting": parts.recounting.run,
             "upward": parts.upward.run,
+            "copies": parts.copies.run,
+            "daily copy": partial(copy_daily, self._settings, parts.spool),
             "room": parts.room.run,
             "damage": partial(self._watch_damage, parts),
             "pruning": partial(self._prune, parts),

@@ -116,6 +116,11 @@ class GatewaySettings(ProgramSettings):
         default=180 * 24 * 3600.0,
         description="How long the spool remembers what has ended; and keeps the files, where it does.",
     )
+    backup_dir: Path | None = Field(
+        default=None,
+        description="Where a copy of the whole database is made every day, as a stick; never made itself; empty: none.",
+    )
+    backups_kept: Count = Field(default=7, description="Copies that stay in backup_dir.")
     disk_reserve_bytes: int = Field(default=16 * 1024**2, ge=0, description="Free bytes that stay on the disk.")
 
     @property

@@ -9,6 +9,7 @@
     │   └── RightsError          403  it may not send to these units, so urgently, or so much
     ├── NotFoundError            404  not there, or not for this account to see
     ├── ConflictError            409  the same idempotency key with other content
+    ├── CopyChainError           409  a piece of a copy of books that does not go on with its chain
     ├── OffsetConflictError      409  an upload has come another way than its sender thinks
     ├── UploadExpiredError       410  an upload for which nothing has come for too long
     ├── VersionError             412  a version of the upload protocol that is not spoken here
@@ -107,6 +108,13 @@ class ConflictError(RouterError):
 
     status, slug, title = 409, "idempotency-conflict", "The idempotency key was used for another submission"
     default_hint = "use a new key for a new submission, and the same key only to repeat the same one"
+
+
+class CopyChainError(RouterError):
+    """A piece of a copy of books that is not the next of its chain, or whose bytes its account did not bring."""
+
+    status, slug, title = 409, "copy-chain", "The piece does not go on with the copy"
+    default_hint = "begin a new copy with everything: a new chain, from piece 0 on"
 
 
 class OffsetConflictError(RouterError):

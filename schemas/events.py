@@ -282,6 +282,12 @@ class Event(StrEnum):
     """The spool's file is damaged: it was put aside, and the router sends again what had not arrived."""
     SPOOL_PRUNED = "spool_pruned"
     """Deliveries that ended long ago were forgotten."""
+    COPY_BEGUN_ANEW = "copy_begun_anew"
+    """The router does not have the pieces of a copy that came before: everything is copied once more."""
+    COPY_FAILED = "copy_failed"
+    """No copy of the books could be made, or brought to the router; it is tried again."""
+    COPY_MADE = "copy_made"
+    """A copy of the books is whole: in the second place, or at the router."""
     STATUS_NOT_WRITTEN = "status_not_written"
     """The status file could not be replaced; tried again in a few seconds."""
 

@@ -23,6 +23,8 @@ HEADER_REPLACED = "replaces"
 """The same in the headers of a hello."""
 HEADER_ELSEWHERE = "Congvan-Held-Elsewhere"
 """The answer names the units, with commas between, for which another living spool works; or says :data:`EVERYWHERE`."""
+HEADER_BEFORE = "Congvan-Held-Before"
+"""The answer names, in the same way, the units for which another spool worked before: this one lacks their books."""
 EVERYWHERE = "*"
 MAX_TROUBLES = 20
 MAX_UNITS = 200

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from consumers.cli import desk_mail
+from consumers.cli import copies, desk_mail
 from consumers.cli.options import AsJson, DataDir, opened_spool, settings_with
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 people = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(people, name="people", help="Invite, list and revoke the people of the desk.")
 app.add_typer(desk_mail.app, name="mail", help="List the e-mails to them, have one tried again, try the mail server.")
+app.command("copy", epilog=copies.COPY_EPILOG)(copies.copy)
+app.command("recovery-key", epilog=copies.KEY_EPILOG)(copies.recovery_key)
+app.command("restore", epilog=copies.RESTORE_EPILOG)(copies.restore)
+app.command("next-number", epilog=copies.NEXT_EPILOG)(copies.next_number)
 _EXITS = (
     "Exit codes: 0 done, 2 wrong usage, 3 no such person, or no gateway has run here, 4 without that role, 5 the spool "
     "cannot be used now."
@@ -60,11 +64,11 @@ def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
 
     given: dict[str, Any] = {"host": host, "port": port}
     settings = DeskSettings(**{name: value for name, value in given.items() if value is not None})
-    directory, mail = settings_with(data_dir=data_dir).data_dir, MailSettings()
+    gateway, mail = settings_with(data_dir=data_dir), MailSettings()
     forget_secrets([name for name in os.environ if name.upper() == "CONGVAN_MAIL_PASSWORD"])
 
     async def run() -> None:
-        await Desk(settings, directory, office_calendar(), mail=mail, on_stop=end_within).run()
+        await Desk(settings, gateway, office_calendar(), mail=mail, on_stop=end_within).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
         runner.run(run())

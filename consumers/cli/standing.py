@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.cli.options import settings_with
+from consumers.copies.standing import Place, standing_of
 from consumers.errors import GatewayStoppedError, SecondGatewayError, SpoolMissingError
 from consumers.reading.coming import STALE_SECONDS
 from consumers.status import status_path
-from schemas.clock import to_ms
+from schemas.clock import iso, to_ms
 from schemas.zone import local_time
 
-_TIMES = ("at", "oldest_waiting")
+_TIMES = ("at", "oldest_waiting", *(f"copy_{place.value}" for place in Place))
 
 
 def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
@@ -30,7 +31,7 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
     path = status_path(directory)
     if not path.exists():
         raise SpoolMissingError(f"no gateway has run with {directory}; name its directory by CONGVAN_GATEWAY_DATA_DIR")
-    standing = orjson.loads(path.read_bytes())
+    standing = orjson.loads(path.read_bytes()) | _copies(directory)
     if as_json:
         print(orjson.dumps(standing).decode())
     else:
@@ -44,6 +45,17 @@ def show_standing(data_dir: Path | None, *, as_json: bool) -> None:
         raise SecondGatewayError(
             f"another gateway works for {', '.join(elsewhere)}; this one stands by and takes nothing for them"
         )
+
+
+def _copies(directory: Path) -> dict[str, object]:
+    """When the books were copied last, and why they are not."""
+    told: dict[str, object] = {}
+    for place in Place:
+        one = standing_of(directory, place)
+        told[f"copy_{place.value}"] = iso(one.made_at) if one.made_at else ""
+        if one.failing_since:
+            told[f"copy_{place.value}_fails"] = f"since {iso(one.failing_since)}: {one.reason}"
+    return told
 
 
 def _print_table(standing: dict[str, object]) -> None:

@@ -16,7 +16,7 @@ from consumers.desk.services import DeskServices
 from consumers.errors import BookError, UnknownDeliveryError
 from consumers.reading import undoing
 from consumers.reading.handling import Looked, looked_at
-from consumers.spool import book_entries, books
+from consumers.spool import book_entries, books, confirming
 from consumers.spool.book_entries import BookKey, Entry, EntryAuthor, EntryState
 from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRight
@@ -141,6 +141,20 @@ async def begin(
     def act(conn: Connection) -> None:
         books.begin(conn, key, first)
         note(conn, viewer, key, JournalAct.BOOK_BEGUN, first)
+
+    await services.change(act)
+    return _back(key)
+
+
+@router.post("/next-number")
+async def say_next(
+    services: Parts, viewer: Looking, key: OwnKey, following: Annotated[int, Form(ge=1, le=book_entries.MAX_NUMBER)]
+) -> Response:
+    """Say after a loss which number comes next, as the last stamp on paper shows it."""
+
+    def act(conn: Connection) -> None:
+        confirming.confirm(conn, key, following, _author(viewer, confirming.REASON))
+        note(conn, viewer, key, JournalAct.NEXT_NUMBER_SAID, following)
 
     await services.change(act)
     return _back(key)

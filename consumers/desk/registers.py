@@ -85,8 +85,14 @@ async def show_register(
         begin = first if last else max(book.last - _AT_ONCE + 1, book.first)
         end = last or book.last
         found = book_entries.entries(conn, key, begin, min(end, begin + _AT_ONCE - 1))
-        lines = rows(shown, found, progress_of(conn, shown, found))
-        return {"book": book, "begin": begin, "end": min(end, begin + _AT_ONCE - 1), "entries": found, "lines": lines}
+        return {
+            "to_be_said": book_entries.is_unconfirmed(conn, key) and book.closed_at is None,
+            "book": book,
+            "begin": begin,
+            "end": min(end, begin + _AT_ONCE - 1),
+            "entries": found,
+            "lines": rows(shown, found, progress_of(conn, shown, found)),
+        }
 
     found = await services.look(read)
     found |= {"key": key, "form": shown, "headings": headings(shown), "today": services.today, "at_once": _AT_ONCE}

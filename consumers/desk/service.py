@@ -8,13 +8,13 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from consumers.copies.daily import copy_daily
 from consumers.desk.app import create_desk
 from consumers.desk.form_head import FormHead, HeadStyle
 from consumers.desk.mailing import MAILING
@@ -22,7 +22,7 @@ from consumers.desk.noticing import DeskNotices
 from consumers.desk.pages import ROOT
 from consumers.desk.services import DeskServices
 from consumers.errors import GatewaySettingsError
-from consumers.settings import DeskSettings
+from consumers.settings import DeskSettings, GatewaySettings
 from consumers.spool import Spool, open_spool
 from router.mail.sender import MailSender
 from router.mail.settings import MailSettings
@@ -43,7 +43,7 @@ class Desk:
 
     Args:
         settings: where it listens.
-        data_dir: of the gateway.
+        copies: the gateway's settings: whose spool, and where its daily copy goes.
         calendar: of the organisation's working days.
         mail: how notices are sent.
         on_stop: called when it begins to end.
@@ -52,14 +52,14 @@ class Desk:
     def __init__(
         self,
         settings: DeskSettings,
-        data_dir: Path,
+        copies: GatewaySettings,
         calendar: WorkingCalendar,
         *,
         mail: MailSettings | None = None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
-        self._data_dir = data_dir
+        self._copies = copies
         self._calendar = calendar
         self._mail = mail or MailSettings()
         self._on_stop = on_stop
@@ -86,19 +86,20 @@ class Desk:
         require_private(self._settings)
         with (
             stopped_by_signals(self.stop),
-            closing(open_spool(self._data_dir)) as spool,
+            closing(open_spool(self._copies.data_dir)) as spool,
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
             services = DeskServices(spool, self._calendar, _head(self._settings), sends_mail=self._mail.is_on)
             server = QuietServer(_web_config(create_desk(services), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
-            sending = [self._tended.start("notices", start) for start in self._senders(spool)]
+            beside = [self._tended.start("notices", start) for start in self._senders(spool)]
+            beside.append(self._tended.start("daily copy", partial(copy_daily, self._copies, spool)))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()
             server.should_exit = True
             await running
-            await end(sending)
+            await end(beside)
         self._tended.require_none_failed()
         log.info(Event.DESK_STOPPED)
 

@@ -112,6 +112,9 @@ ACTS: dict[JournalAct, str] = {
     JournalAct.ENTRY_STRUCK: N_("Entry struck through"),
     JournalAct.BOOK_BEGUN: N_("Register begun"),
     JournalAct.BOOK_CLOSED: N_("Register closed"),
+    JournalAct.NEXT_NUMBER_SAID: N_("Next number said after a loss"),
+    JournalAct.RECOVERY_KEY_MADE: N_("Recovery key made"),
+    JournalAct.RESTORED: N_("Registers restored"),
     JournalAct.EXPORTED: N_("Exported"),
     JournalAct.NUMBERS_ASKED: N_("Missing numbers asked for"),
 }

@@ -75,6 +75,9 @@ def headings(form: Form) -> list[str]:
     return [*named[:-1], *following, named[-1]]
 
 
+_WITHOUT_FIELDS = {EntryState.RESERVED: "Lấy số trước", EntryState.STRUCK: "Hủy", EntryState.LOST: "Chờ ghi lại"}
+
+
 def day_words(day: date | None) -> str:
     """``29/11/2026``; empty without a day."""
     return "" if day is None else f"{day:%d/%m/%Y}"
@@ -83,9 +86,8 @@ def day_words(day: date | None) -> str:
 def _row(form: Form, entry: Entry, progress: Progress) -> list[str]:
     said = entry.fields
     if said is None:
-        reason = f"Lấy số trước: {entry.versions[-1].by.reason}"
-        if entry.state is EntryState.STRUCK:
-            reason = f"Hủy: {entry.versions[-1].by.reason}"
+        told = entry.versions[-1].by.reason
+        reason = f"{_WITHOUT_FIELDS[entry.state]}: {told}"
         cells = [str(entry.number) if column.is_number else "" for column in _COLUMNS[form]]
         cells[-1] = reason
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from consumers.errors import UnknownEntryError
-from consumers.spool.models import book, book_entry, book_version
+from consumers.spool.models import book, book_entry, book_version, meta, restored
 from consumers.spool.scope import Scope
+from schemas.ids import made_at
 from schemas.model import parse
 from schemas.register import SECRET_BOOK, BookKind, RegisterFields
+from schemas.zone import zone
 
 MAX_NUMBER = 10_000_000
 _AT_ONCE = 500
@@ -27,6 +29,8 @@ class EntryState(StrEnum):
     ENTERED = "entered"
     STRUCK = "struck"
     """Struck through: the entry was wrong, or the number was reserved and not used."""
+    LOST = "lost"
+    """Given, or reserved, before the books were lost; what it stands for is on paper alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Book:
     last: int
     closed_at: int | None = None
     closed_by: str = ""
+    unconfirmed: bool = False
+    """It was restored, and nobody has said yet which number comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class EntryAuthor:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an entry said from a time on; ``fields`` is None while its number is only reserved."""
+    """What an entry said from a time on; ``fields`` is None while its number is only reserved, or lost."""
 
     version: int
     state: EntryState
@@ -99,14 +105,15 @@ class Entry:
 
 
 class BookRow(NamedTuple):
-    """A book's row: its place, the last number given, when it was closed (UTC ms)."""
+    """A book's row: its place, the last number given, when it was closed (UTC ms), whether its next is to be said."""
 
     pos: int
     last: int
     closed_at: int | None
+    unconfirmed: bool = False
 
 
-BOOK = select(book.c.pos, book.c.last, book.c.closed_at).where(
+BOOK = select(book.c.pos, book.c.last, book.c.closed_at, book.c.unconfirmed).where(
     book.c.unit == bindparam("unit"),
     book.c.kind == bindparam("kind"),
     book.c.name == bindparam("name"),
@@ -144,7 +151,12 @@ def books(conn: Connection, units: Collection[str]) -> list[Book]:
     )
     return [
         Book(
-            BookKey(row.unit, BookKind(row.kind), row.year, row.name), row.first, row.last, row.closed_at, row.closed_by
+            BookKey(row.unit, BookKind(row.kind), row.year, row.name),
+            row.first,
+            row.last,
+            row.closed_at,
+            row.closed_by,
+            row.unconfirmed,
         )
         for row in rows
     ]
@@ -213,6 +225,25 @@ def outgoing_types(conn: Connection, units: Collection[str], begin: date, end: d
     went = book_entry.c.state == EntryState.ENTERED.value, day >= begin.isoformat(), day < end.isoformat()
     grouped = rows.join(book_version, newest).where(*here, *went).group_by(kind).order_by(func.count().desc())
     return {row[0]: row[1] for row in conn.execute(grouped)}
+
+
+def is_unconfirmed(conn: Connection, key: BookKey) -> bool:
+    """Whether it has to be said first which number comes next: the book was restored, or may have begun before.
+
+    A spool that lies in the place of one that was damaged knows nothing of the books that were in it.
+    """
+    found = find_book(conn, key)
+    if found is not None:
+        return found.unconfirmed
+    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit))
+    return key.year <= (_begun_anew(conn) if year is None else year)
+
+
+def _begun_anew(conn: Connection) -> int:
+    """The year in which this spool took the place of another; 0: it did not."""
+    names = {row.key: row.value for row in conn.execute(select(meta))}
+    made = made_at(names.get("spool_id", "")) if names.get("replaces") else None
+    return 0 if made is None else datetime.fromtimestamp(made / 1000, zone()).year
 
 
 def columns_of(key: BookKey) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from consumers.errors import BookError
+from consumers.errors import BookError, UnconfirmedBookError
 from consumers.spool.book_entries import (
     BOOK,
     MAX_NUMBER,
@@ -22,11 +22,13 @@ from consumers.spool.book_entries import (
     Version,
     columns_of,
     find_book,
+    is_unconfirmed,
     next_number,
     no_number,
     read_entries,
 )
-from consumers.spool.models import book, book_entry, book_version
+from consumers.spool.models import book, book_entry, book_version, restored
+from schemas.ids import made_at
 from schemas.register import SECRET_BOOK, RegisterFields
 
 MAX_RESERVED = 100
@@ -66,22 +68,23 @@ def enter(
         number: that the person was shown; None: whichever is next.
 
     Raises:
+        UnconfirmedBookError: the books were restored and nobody has said yet which number comes next.
         BookError: the book is closed or for other documents, the document has an entry already, or the number is
-            neither the next one nor reserved: somebody was faster.
+            neither the next one nor reserved: somebody was faster. A number that was lost is open to a document from
+            before the loss alone.
     """
     _require_belongs(key, fields)
-    found = _open(conn, key)
+    found = _to_number(conn, key)
     _require_no_entry(conn, delivery_id)
     expected = found.last + 1
     if number is not None and number != expected:
         entry = _entry_row(conn, found.pos, number)
-        if entry is None or entry.state != EntryState.RESERVED:
+        if entry is None or not _may_fill(conn, key, entry, delivery_id):
             taken = "has been given meanwhile" if entry is not None else "is not the next one"
             raise BookError(f"number {number} of the {key} {taken}; the next number is {expected}")
-        _write(conn, entry.pos, Version(entry.version + 1, EntryState.ENTERED, by, fields))
-        conn.execute(update(book_entry).where(book_entry.c.pos == entry.pos).values(delivery_id=delivery_id))
+        fill(conn, entry.pos, Version(entry.version + 1, EntryState.ENTERED, by, fields), delivery_id)
         return number
-    _give(conn, found.pos, expected, Version(1, EntryState.ENTERED, by, fields), delivery_id)
+    give(conn, found.pos, expected, Version(1, EntryState.ENTERED, by, fields), delivery_id)
     return expected
 
 
@@ -89,22 +92,23 @@ def reserve(conn: Connection, key: BookKey, count: int, by: EntryAuthor) -> list
     """Take the next numbers for documents that are still to come; the numbers.
 
     Raises:
+        UnconfirmedBookError: as above.
         BookError: the book is closed, there is no reason, or too many are wanted at once.
     """
     _require_reason(by, "a number is reserved")
     if not 1 <= count <= MAX_RESERVED:
         raise BookError(f"{count} numbers cannot be reserved at once; at most {MAX_RESERVED}")
-    found = _open(conn, key)
+    found = _to_number(conn, key)
     numbers = list(range(found.last + 1, found.last + 1 + count))
     for number in numbers:
-        _give(conn, found.pos, number, Version(1, EntryState.RESERVED, by, None))
+        give(conn, found.pos, number, Version(1, EntryState.RESERVED, by, None))
     return numbers
 
 
 def correct(
     conn: Connection, key: BookKey, number: int, fields: RegisterFields, by: EntryAuthor, *, version: int
 ) -> None:
-    """Put an entry right; what it said before stays readable.
+    """Put an entry right, or write under a lost number what it stands for; what was said before stays readable.
 
     Args:
         conn: a transaction that writes.
@@ -121,9 +125,9 @@ def correct(
     """
     entry = _to_change(conn, key, number, by, version)
     _require_belongs(key, fields)
-    if entry.state != EntryState.ENTERED:
+    if entry.state not in {EntryState.ENTERED, EntryState.LOST}:
         raise BookError(f"number {number} of the {key} is {entry.state}: there is nothing to put right")
-    _write(conn, entry.pos, Version(version + 1, EntryState.ENTERED, by, fields))
+    write(conn, entry.pos, Version(version + 1, EntryState.ENTERED, by, fields))
 
 
 def strike(conn: Connection, key: BookKey, number: int, by: EntryAuthor, *, version: int) -> None:
@@ -137,7 +141,7 @@ def strike(conn: Connection, key: BookKey, number: int, by: EntryAuthor, *, vers
     if entry.state == EntryState.STRUCK:
         raise BookError(f"number {number} of the {key} is struck through already")
     (before,) = read_entries(conn, key, entry.book_pos, number, number)
-    _write(conn, entry.pos, Version(version + 1, EntryState.STRUCK, by, before.fields))
+    write(conn, entry.pos, Version(version + 1, EntryState.STRUCK, by, before.fields))
 
 
 def close(conn: Connection, key: BookKey, by: EntryAuthor) -> None:
@@ -177,11 +181,36 @@ def _require_belongs(key: BookKey, fields: RegisterFields) -> None:
         raise BookError(f"a document of secrecy {fields.secrecy.value!r} belongs into {wanted}, not into the {key}")
 
 
-def _give(conn: Connection, book_pos: int, number: int, first: Version, delivery_id: str | None = None) -> None:
+def _to_number(conn: Connection, key: BookKey) -> BookRow:
+    """The book, begun when it is new, that a number is to be given in.
+
+    Raises:
+        UnconfirmedBookError: it was restored, or may have begun before the loss, and its next number was not said.
+        BookError: it is closed.
+    """
+    if is_unconfirmed(conn, key):
+        raise UnconfirmedBookError(
+            f"the {key} was restored after a loss, and numbers may have been given that are not in it; say first which "
+            "number comes next, as the last stamp on paper shows it: `congvan desk next-number`, or the register's page"
+        )
+    return _open(conn, key)
+
+
+def _may_fill(conn: Connection, key: BookKey, entry: Row[Any], delivery_id: str | None) -> bool:
+    """Whether a document may be entered under a number that was given: reserved, or lost and it was here before."""
+    if entry.state != EntryState.LOST:
+        return bool(entry.state == EntryState.RESERVED)
+    at = conn.scalar(select(restored.c.at).where(restored.c.unit == key.unit))
+    made = None if delivery_id is None else made_at(delivery_id)
+    return at is not None and made is not None and made <= at
+
+
+def give(conn: Connection, book_pos: int, number: int, first: Version, delivery_id: str | None = None) -> None:
+    """Write the first version under a number of the book at a place, which is its last from then on."""
     conn.execute(update(book).where(book.c.pos == book_pos).values(last=number))
     values = {"book_pos": book_pos, "number": number, "delivery_id": delivery_id}
     new = insert(book_entry).values(**values, state=first.state.value, version=first.version)
-    _write(conn, conn.execute(new.returning(book_entry.c.pos)).scalar_one(), first)
+    write(conn, conn.execute(new.returning(book_entry.c.pos)).scalar_one(), first)
 
 
 def _entry_row(conn: Connection, book_pos: int, number: int) -> Row[Any] | None:
@@ -212,7 +241,14 @@ def _require_reason(by: EntryAuthor, what: str) -> None:
         raise BookError(f"{what} for a reason, which stays readable; say why")
 
 
-def _write(conn: Connection, pos: int, new: Version) -> None:
+def fill(conn: Connection, pos: int, new: Version, delivery_id: str | None) -> None:
+    """Write under a number that was given what it stands for, and which document."""
+    write(conn, pos, new)
+    conn.execute(update(book_entry).where(book_entry.c.pos == pos).values(delivery_id=delivery_id))
+
+
+def write(conn: Connection, pos: int, new: Version) -> None:
+    """Add a version to the entry at a place."""
     conn.execute(
         insert(book_version).values(
             entry_pos=pos,

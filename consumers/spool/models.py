@@ -254,9 +254,20 @@ book = Table(
     Column("last", Integer, nullable=False),  # the last number given or reserved; first - 1: none
     Column("closed_at", Integer),
     Column("closed_by", Text, nullable=False, server_default=""),
+    Column("unconfirmed", Boolean, nullable=False, server_default="0"),  # restored: see consumers.spool.confirming
     UniqueConstraint("unit", "kind", "name", "year"),
 )
 """The registers (sổ): one series of numbers for each unit, kind, name and year."""
+
+restored = Table(
+    "restored",
+    metadata,
+    Column("unit", String, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("year", Integer, nullable=False),  # of that day: books up to it may have begun without our knowing
+    sqlite_with_rowid=False,
+)
+"""Units whose books came back after a loss: numbers may have been given that nobody here knows of."""
 
 book_entry = Table(
     "book_entry",
@@ -265,7 +276,7 @@ book_entry = Table(
     Column("book_pos", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("delivery_id", String),  # what came by the line; NULL: it came on paper, goes out, or is reserved
-    Column("state", String, nullable=False),  # reserved, entered, struck
+    Column("state", String, nullable=False),  # reserved, entered, struck, lost
     Column("version", Integer, nullable=False),  # the newest of its versions
     Column("notation", String, nullable=False, server_default=""),  # in that version
     UniqueConstraint("book_pos", "number"),
@@ -284,7 +295,9 @@ book_version = Table(
     Column("department", Text, nullable=False),
     Column("reason", Text, nullable=False),  # why it was put right, struck, or its number reserved
     Column("state", String, nullable=False),
-    Column("fields", Text, nullable=False),  # schemas.register.RegisterFields as JSON; empty while it is reserved
+    Column(
+        "fields", Text, nullable=False
+    ),  # schemas.register.RegisterFields as JSON; empty while it is reserved or lost
     sqlite_with_rowid=False,
 )
 """What an entry said from when on: what was put right stays readable."""

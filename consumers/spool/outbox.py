@@ -136,11 +136,8 @@ def say(conn: Connection, statements: Sequence[Statement]) -> None:
     if not statements:
         return
     at = datetime.now(zone()).isoformat(timespec="milliseconds")
-    with _numbers(conn, {item.unit for item in statements}) as last:
-        rows = []
-        for item in statements:
-            last[item.unit] = number = last[item.unit] + 1
-            rows.append(_row(item, number, at))
+    numbers = take_numbers(conn, [item.unit for item in statements])
+    rows = [_row(item, number, at) for item, number in zip(statements, numbers, strict=True)]
     insert_rows(conn, receipt, _COLUMNS, rows)
 
 
@@ -189,6 +186,18 @@ def numbers_given(conn: Connection, codes: Sequence[str]) -> list[int]:
     """The last receipt number given for each of these units, 0 for none."""
     found = {row[0]: row[1] for row in conn.execute(_NUMBERS, {"codes": as_list(codes)})}
     return [found.get(code, 0) for code in codes]
+
+
+def take_numbers(conn: Connection, units: Sequence[str]) -> list[int]:
+    """The next receipt number of each of these units, in their order, as often as each stands there."""
+    taken: list[int] = []
+    if not units:
+        return taken
+    with _numbers(conn, set(units)) as last:
+        for code in units:
+            last[code] += 1
+            taken.append(last[code])
+    return taken
 
 
 @contextmanager

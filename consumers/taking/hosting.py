@@ -17,11 +17,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from consumers.errors import UnitsUnknownError
 from consumers.line.openings import Openings, UnitHours
 from consumers.spool import Spool, Writer
+from consumers.spool.confirming import note_held_before
 from consumers.spool.units import Hosted, hosted, keep_hosted, keep_names, unnamed
 from schemas.codes import UnitCode, covers
 from schemas.dispatch import Lane
 from schemas.events import Event
-from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
+from schemas.health import EVERYWHERE, HEADER_BEFORE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.opening import Opening
 from schemas.unit import Link
 
@@ -191,7 +192,7 @@ class Hosting:
             async with request as response:
                 response.raise_for_status()
                 listed = _LIST.validate_json(await response.read())
-                elsewhere = response.headers.get(HEADER_ELSEWHERE, "")
+                elsewhere, before = (response.headers.get(name, "") for name in (HEADER_ELSEWHERE, HEADER_BEFORE))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnitsUnknownError(f"{self._url} gave no list of units: {type(error).__name__}: {error}") from error
         except ValidationError as error:
@@ -199,7 +200,10 @@ class Hosting:
         found = sorted(unit.hosted() for unit in listed if unit.link in _REACHED)
         if not found:
             raise UnitsUnknownError(f"the router knows no unit with a line within {self._pattern}")
-        self._stand_by({item.code for item in found} if elsewhere == EVERYWHERE else set(elsewhere.split(",")) - {""})
+        codes = {item.code for item in found}
+        self._stand_by(_named(elsewhere, codes))
+        if others := _named(before, codes):
+            await self._writer.run(note_held_before, others)  # before anybody registers anything
         return found
 
     def _stand_by(self, codes: Collection[str]) -> None:
@@ -212,6 +216,11 @@ class Hosting:
         if before != self.elsewhere:
             for callback in self.on_elsewhere:
                 callback()
+
+
+def _named(header: str, codes: set[str]) -> set[str]:
+    """The units that a header names."""
+    return codes if header == EVERYWHERE else set(header.split(",")) & codes
 
 
 def units_url(origin_url: str) -> str:

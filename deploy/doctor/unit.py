@@ -16,6 +16,8 @@ import aiohttp
 import orjson
 from sqlalchemy import text
 
+from consumers.copies.directory import is_on_the_same_disk
+from consumers.copies.standing import Place, standing_of
 from consumers.reading.coming import STALE_SECONDS
 from consumers.sending.assembly import outbox_of
 from consumers.settings import GatewaySettings
@@ -27,6 +29,7 @@ from deploy.doctor.findings import Check, CheckAnswer, Finding, failed, nearest_
 from deploy.doctor.mail import mail_server
 from deploy.exits import ExitCode
 from router.broker import Session
+from schemas.clock import iso
 from schemas.zone import zone
 
 _ANSWERS_WITHIN = 60.0
@@ -114,6 +117,24 @@ def _writable(path: Path) -> CheckAnswer:
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return failed(f"{place} cannot be written by this user", "run it as the gateway's user, or change the rights")
     return ok(f"{path} can be written" if place == path else f"{path} can be made")
+
+
+async def copies(settings: GatewaySettings) -> CheckAnswer:
+    """Whether the books would outlive this machine."""
+    told, advice = [], ""
+    stick, there = (standing_of(settings.data_dir, place) for place in (Place.DIRECTORY, Place.ROUTER))
+    for where, one in (("second place", stick), ("router", there)):
+        if one.failing_since:
+            return failed(f"{where}: no copy since {iso(one.failing_since)}: {one.reason}", "mend that")
+        if one.made_at:
+            told.append(f"{where}: {iso(one.made_at)}")
+    if settings.backup_dir is not None and is_on_the_same_disk(settings.backup_dir, settings.data_dir):
+        advice = f"{settings.backup_dir} is on the same disk: copies there are lost with it"
+    if not told and settings.sink != "none":
+        return ok("its sink takes the documents; no desk keeps books here")
+    if not told:
+        return note("no copy of the books is made", "CONGVAN_GATEWAY_BACKUP_DIR, `congvan desk recovery-key`")
+    return note("; ".join(told), advice) if advice else ok("; ".join(told))
 
 
 async def names(settings: GatewaySettings) -> CheckAnswer:
@@ -220,6 +241,7 @@ CHECKS: dict[str, Check[GatewaySettings]] = {
     "gateway": process,
     "sink": sink,
     "outbox": outbox,
+    "copies": copies,
     "names": names,
     "certificates": certificates,
     "broker": broker,

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from router.api import (
     content,
+    copies,
     dispatches,
     health,
     organisation,
@@ -27,6 +28,7 @@ from router.api.guard import Guard
 from router.api.tus import Tus
 from router.faces import Services
 from router.problem import Problem
+from schemas.copies import NewPiece
 from schemas.dispatch import Submission
 
 _DESCRIPTION = """\
@@ -45,10 +47,11 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
     organisation.ResolveRequest,
     redrives.DryRunRequest,
     redrives.RedriveRequest,
+    NewPiece,
     Problem,
 )
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
-_PARTS = (submissions, planning, dispatches, recalls, redrives, organisation, content, uploads, health)
+_PARTS = (submissions, planning, dispatches, recalls, redrives, organisation, content, uploads, copies, health)
 OPENAPI = "/api/v1/openapi.json"
 
 

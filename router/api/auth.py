@@ -132,5 +132,6 @@ Parts = Annotated[Services, Depends(services_of)]
 Caller = Annotated[Account, Depends(caller_of)]
 Operator = Annotated[Account, Depends(one_of(Role.OPERATOR))]
 Sender = Annotated[Account, Depends(one_of(Role.ISSUER, Role.OPERATOR))]
+Gateway = Annotated[Account, Depends(one_of(Role.GATEWAY))]
 Author = Annotated[Account, Depends(one_of(Role.ISSUER, Role.OPERATOR, Role.GATEWAY))]
 """Who may write for a unit: upstream systems, operators, and gateways for the units that they host."""

@@ -151,7 +151,7 @@ async def get_content(sha256: Hash, request: Request, services: Parts, account: 
         try:
             chosen = ranges.wanted(request.headers, etag=etag, size=found.size)
         except UnsatisfiableError:
-            return _unsatisfiable(request.url.path, found.size)
+            return unsatisfiable(request.url.path, found.size)
     return ContentResponse(found, chosen, request)
 
 
@@ -194,7 +194,8 @@ def _sound_size(services: Services, sha256: str, *, doubted: bool) -> int:
     return size
 
 
-def _unsatisfiable(path: str, size: int) -> Response:
+def unsatisfiable(path: str, size: int) -> Response:
+    """The answer to ranges of which no byte is there."""
     detail = f"the content has {size} bytes"
     told = problem(416, "range-not-satisfiable", "No byte of the ranges is there", detail=detail, path=path)
     return answer(told, {"content-range": f"bytes */{size}"})

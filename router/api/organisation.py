@@ -19,7 +19,7 @@ from schemas.accounts import Role
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, UnitPattern, covers, is_code
 from schemas.dispatch import MAX_RULES
-from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
+from schemas.health import EVERYWHERE, HEADER_BEFORE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.ids import Id
 from schemas.model import Travelling, parse
 from schemas.rights import out_of_reach
@@ -68,7 +68,8 @@ async def list_units(  # noqa: PLR0917 - headers and query are parameters to the
 ) -> list[ListedUnitView]:
     """The units of today that the account stands for, in tree order; a gateway's are those it hosts.
 
-    To a gateway that names its spool the header `Congvan-Held-Elsewhere` says for which of them another one works.
+    To a gateway that names its spool the header `Congvan-Held-Elsewhere` says for which of them another one works,
+    and `Congvan-Held-Before` for which another one worked last, whose books it lacks.
     """
     today = services.organisation.today
     head = account.pattern.removesuffix(".#")
@@ -79,17 +80,24 @@ async def list_units(  # noqa: PLR0917 - headers and query are parameters to the
     ]
     if spool is not None and account.role is Role.GATEWAY:
         codes = [unit.code for unit in units]
-        elsewhere = await asyncio.to_thread(_held_elsewhere, services, codes, (spool, replaces or spool))
-        if elsewhere:
-            named = ",".join(elsewhere)
-            whole = len(elsewhere) == len(codes) or len(named) > _MOST_NAMED
-            response.headers[HEADER_ELSEWHERE] = EVERYWHERE if whole else named
+        elsewhere, before = await asyncio.to_thread(_held_by_others, services, codes, (spool, replaces or spool))
+        for header, found in ((HEADER_ELSEWHERE, elsewhere), (HEADER_BEFORE, before)):
+            if found:
+                response.headers[header] = _named(found, codes)
     return [ListedUnitView.listed(unit, services.timezone) for unit in units]
 
 
-def _held_elsewhere(services: Services, codes: list[str], own: tuple[str, str]) -> list[str]:
+def _held_by_others(services: Services, codes: list[str], own: tuple[str, str]) -> tuple[list[str], list[str]]:
+    """The units for which another spool works now, and those for which another one worked last."""
     with reading(services.engine) as conn:
-        return sorted(gateways.held_elsewhere(conn, codes, own, now_ms=now_ms(), since_ms=services.hearing.since_ms))
+        elsewhere = gateways.held_elsewhere(conn, codes, own, now_ms=now_ms(), since_ms=services.hearing.since_ms)
+        return sorted(elsewhere), gateways.held_before(conn, codes, own[:1])
+
+
+def _named(found: list[str], codes: list[str]) -> str:
+    """Units in a header, or that it is all of them, or too many to be named."""
+    named = ",".join(found)
+    return EVERYWHERE if len(found) == len(codes) or len(named) > _MOST_NAMED else named
 
 
 @router.get("/units/{code}", summary="Show a unit and its line")

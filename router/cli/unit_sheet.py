@@ -97,6 +97,9 @@ def _of_unit(sheet: "UnitSheet", now: int) -> Iterator[tuple[str, str]]:
     if unit.valid_to is not None:
         yield "until", f"{unit.valid_to}{f', then {unit.successor}' if unit.successor else ''}"
     yield from _of_gateways(sheet)
+    if sheet.copy is not None:
+        pieces = len(sheet.copy.pieces)
+        yield "books", f"copied {local_time(sheet.copy.at)}, encrypted, {sheet.copy.size} B in {pieces} pieces"
     expires = sheet.account and sheet.account.expires_at
     yield "token", "none" if sheet.account is None else f"until {local_time(expires)}" if expires else "does not end"
 

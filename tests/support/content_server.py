@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from schemas.encoding import as_available_dictionary
-from schemas.health import HEADER_ELSEWHERE, HEADER_SPOOL
+from schemas.health import HEADER_BEFORE, HEADER_ELSEWHERE, HEADER_SPOOL
 
 CHUNK = 16 * 1024
 
@@ -62,6 +62,7 @@ class ContentServer:
         ranges: whether Range is understood.
         names: what units are called; None: a router of before.
         named: the codes that were asked for, by request.
+        before: the units for which another spool worked last, as the header tells.
         elsewhere: by the spool that asks for the units, those for which another gateway works, as the header tells.
         spools: that have asked for the units.
         open: cleared to hold every answer back, but for the bytes before ``held_from``.
@@ -74,6 +75,7 @@ class ContentServer:
     names: dict[str, str] | None = field(default_factory=dict)
     named: list[list[str]] = field(default_factory=list)
     elsewhere: dict[str, str] = field(default_factory=dict)
+    before: str = ""
     spools: list[str] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
     foreign: deque[Callable[[], web.Response]] = field(default_factory=deque)
@@ -114,7 +116,8 @@ class ContentServer:
         spool = request.headers.get(HEADER_SPOOL, "")
         self.spools.append(spool)
         named = self.elsewhere.get(spool, self.elsewhere.get("", ""))
-        return web.json_response(self.units, headers={HEADER_ELSEWHERE: named} if named else None)
+        headers = {HEADER_ELSEWHERE: named, HEADER_BEFORE: self.before}
+        return web.json_response(self.units, headers={name: text for name, text in headers.items() if text})
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """``GET /content/<sha256>``."""

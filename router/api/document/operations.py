@@ -105,6 +105,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("delete", "/api/v1/uploads/{sha256}"): Operation(
         "endUpload", (*_TUS, e.NotFoundError), {"Tus-Resumable": _UPLOAD["Tus-Resumable"]}
     ),
+    ("put", "/api/v1/copies/{chain}/{number}"): Operation(
+        "addCopyPiece", (*_BODY, e.CopyChainError, e.UnknownAttachmentError)
+    ),
+    ("get", "/api/v1/copies"): Operation("listCopies"),
+    ("get", "/api/v1/copies/{chain}/{number}"): Operation(
+        "getCopyPiece", (*_PARAMETERS, e.NotFoundError, e.ContentDamagedError), _ETAG
+    ),
+    ("get", "/api/v1/units/{code}/deliveries"): Operation("listUnitDeliveries", (*_PARAMETERS, e.NotFoundError)),
     ("get", "/livez"): Operation("getLiveness", (e.MalformedError,)),
     ("get", "/readyz"): Operation("getReadiness", _PARAMETERS),
     ("get", "/metrics"): Operation("getMetrics", (e.MalformedError, e.UnauthorizedError, e.ForbiddenError)),

@@ -8,6 +8,7 @@ gives its claim back by itself.
 
 from router.ledger.models._base import metadata
 from router.ledger.models.contents import content_holder, content_removed
+from router.ledger.models.copies import book_copy
 from router.ledger.models.people import (
     account,
     account_rights,
@@ -40,6 +41,7 @@ __all__ = [
     "account_use",
     "attempt",
     "audit",
+    "book_copy",
     "content_holder",
     "content_removed",
     "delivery",

@@ -15,7 +15,8 @@ from router.ledger.queries.line_board import Band, Span, bands
 from router.ledger.queries.lines import Downtime, LineRow, OutageRow, downtimes, find_line, outages
 from router.ledger.queries.organisation import UnitRow, add_loads, children, find_unit, not_registered
 from router.ledger.scope import Scope
-from router.ledger.units import gateways
+from router.ledger.units import copies, gateways
+from router.ledger.units.copies import CopyChain
 from router.ledger.units.gateways import SpoolRow, TroubleRow
 
 _SHOWN = 25
@@ -39,6 +40,8 @@ class UnitSheet:
     """Why its gateway cannot hand documents over; None: it can, or never said."""
     gateways: Sequence[SpoolRow]
     """The gateway that works for it, then those that stand by because it does."""
+    copy: CopyChain | None = None
+    """The newest copy of its books that a gateway left here; nobody here can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def unit_sheet(conn: Connection, scope: Scope, code: str, *, now_ms: int, today:
     undelivered = Filter(units=(code,), flags=frozenset({Flag.UNDELIVERED}))
     waiting = find_deliveries(conn, scope, undelivered, now_ms=now_ms, limit=_SHOWN)
     count, oldest = not_registered(conn, scope, code)
-    below = children(conn, scope, code)
+    below, of_gateways = children(conn, scope, code), accounts.gateways_of(conn, code)
     add_loads(conn, scope, [unit, *below], since=today)
     return UnitSheet(
         unit=unit,
@@ -77,9 +80,10 @@ def unit_sheet(conn: Connection, scope: Scope, code: str, *, now_ms: int, today:
         below=below,
         not_registered=count,
         not_registered_since=oldest,
-        account=next(iter(accounts.gateways_of(conn, code)), None),
+        account=next(iter(of_gateways), None),
         trouble=gateways.trouble_of(conn, code),
         gateways=gateways.spools_of(conn, code, now_ms=now_ms),
+        copy=copies.newest_of(conn, [row.name for row in of_gateways]),
     )
 
 

@@ -94,6 +94,21 @@ def held_elsewhere(
     return found
 
 
+def held_before(conn: Connection, codes: Sequence[str], own: Collection[str]) -> list[str]:
+    """The units for which another spool worked last, alive or not.
+
+    Args:
+        conn: a transaction.
+        codes: the units that are asked for.
+        own: the spool that asks.
+    """
+    found: list[str] = []
+    for some in chunks(codes):
+        statement = select(unit.c.code).where(unit.c.code.in_(some), unit.c.spool_id.not_in(own))
+        found += conn.scalars(statement.order_by(unit.c.code))
+    return found
+
+
 def note_said(conn: Connection, said: GatewayHello, *, contested: bool | None) -> None:
     """Note a hello of a spool.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists, func, or_, select, update
 
-from router.ledger.models import attempt, content_removed, delivery, dispatch_attachment, receipt
+from router.ledger.models import attempt, book_copy, content_removed, delivery, dispatch_attachment, receipt
 from router.storage.statements import chunks, insert_of
 from schemas.clock import now_ms
 from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR, Status
@@ -144,7 +144,9 @@ def _free(conn: Connection, names: Sequence[str], may_go: Collection[str]) -> li
         select(dispatch_attachment.c.sha256).where(dispatch_attachment.c.sha256.in_(some)) for some in chunks(names)
     )
     named = {sha256 for statement in naming for sha256 in conn.scalars(statement)}
-    return [name for name in names if name not in named or name in may_go]
+    copies = (select(book_copy.c.sha256).where(book_copy.c.sha256.in_(some)) for some in chunks(names))
+    kept = {sha256 for statement in copies for sha256 in conn.scalars(statement)}
+    return [name for name in names if name not in kept and (name not in named or name in may_go)]
 
 
 def _may_go(names: Sequence[str]) -> ColumnElement[bool]:

@@ -18,7 +18,7 @@ from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import iso, now_ms
-from schemas.health import EVERYWHERE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
+from schemas.health import EVERYWHERE, HEADER_BEFORE, HEADER_ELSEWHERE, HEADER_REPLACES, HEADER_SPOOL
 from schemas.ids import new_id
 from schemas.line import Held, LineReport
 from schemas.receipt import Hello
@@ -260,6 +260,23 @@ async def test_a_gateway_that_names_its_spool_learns_for_which_units_another_one
     assert await elsewhere({HEADER_SPOOL: mine}, within="LCA.02.01") == EVERYWHERE
     works(other, "LCA.02", "LCA.02.02")
     assert await elsewhere({HEADER_SPOOL: mine}) == EVERYWHERE
+
+
+async def test_a_gateway_learns_whose_books_lie_in_another_spool_alive_or_lost(api: Api) -> None:
+    mine, lost = new_id(), new_id()
+
+    async def before(spool_id: str, replaces: str = "") -> str | None:
+        said = {HEADER_SPOOL: spool_id} | ({HEADER_REPLACES: replaces} if replaces else {})
+        async with api.http.get("/api/v1/units?within=LCA.02.%23", headers={**api.as_(GATEWAY), **said}) as answer:
+            return answer.headers.get(HEADER_BEFORE)
+
+    assert await before(mine) is None
+    said = {"units": ["LCA.02.01"], "spool_id": lost, "at": iso(now_ms())}  # it never said how often it comes
+    with writing(api.engine) as conn:
+        note(0, conn, [Greeting(Hello.model_validate(said), parse_account("gateway:LCA.02.#"), None, 0)])
+    assert await before(mine) == "LCA.02.01"
+    assert await before(mine, replaces=lost) == "LCA.02.01", "the books that lay in its place are lost, too"
+    assert await before(lost) is None
 
 
 @pytest.mark.parametrize("name", ["Congvan-Spool", "Congvan-Replaces"])

@@ -17,7 +17,7 @@ from consumers.desk.pages import ROOT
 from consumers.desk.service import Desk
 from consumers.reading import handling as acts
 from consumers.reading.handling import Acting, Direction, looked_at
-from consumers.settings import DeskSettings
+from consumers.settings import DeskSettings, GatewaySettings
 from consumers.spool import Spool
 from consumers.spool.people import PEOPLE, DeskRole, cards
 from router.mail.links import stop_token
@@ -289,7 +289,7 @@ def _look(spool: Spool, delivery: str) -> acts.Looked:
 
 async def test_a_running_desk_sends_within_seconds(desk: RunningDesk, server: MailServer, tmp_path: Path) -> None:
     addressed(desk.spool, "hoa")
-    running = Desk(DeskSettings(port=0), tmp_path, CALENDAR, mail=server.settings())
+    running = Desk(DeskSettings(port=0), GatewaySettings(data_dir=tmp_path), CALENDAR, mail=server.settings())
     serving = asyncio.create_task(running.run())
     try:
         await holds(lambda: bool(running.url))

@@ -30,6 +30,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"useradd|usermod|install -d .*(/etc|/srv)/congvan|install -m 0600 /dev/null": "changes the machine's users",
     r"CONGVAN_(GATEWAY|DESK|MAIL|PUBLIC)_\w+=\S+$": "settings, not commands; tests/unit/deploy/test_settings_origin.py",
     r"congvan( desk)? mail test ": "tests/integration/mail/test_mail_commands.py has a mail server",
+    r"congvan desk (restore|next-number) ": "of a PC that was lost; tests/faults/books loses one",
     r"export CONGVAN_OIDC_": "tests/integration/console/test_console_provider_login.py has a provider",
 }
 """Printed commands that are run or checked at another place, and where."""

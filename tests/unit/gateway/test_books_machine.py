@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,12 @@ from consumers.spool import book_entries, books, open_spool
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.store import FILE_NAME
 from schemas.register import BookKind, RegisterFields
+from support.books import IN_MEMORY, an_empty_spool
 from support.deliveries import UNIT
 
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system without a disk behind it; the name is made by mkdtemp
 KEYS = [BookKey(UNIT, kind, year) for kind in BookKind for year in (2026, 2027)]
 BY = EntryAuthor("Hoa", 1, reason="vì")
 NUMBERS = st.integers(1, 12)
-
-
-@cache
-def an_empty_spool() -> bytes:
-    """The file of a spool that was just made: its revisions take longer than all that is done to it here."""
-    with tempfile.TemporaryDirectory() as name:
-        open_spool(Path(name)).close()
-        return (Path(name) / FILE_NAME).read_bytes()
 
 
 def says(text: str) -> RegisterFields:

@@ -11,10 +11,12 @@ from consumers.errors import UnitsUnknownError
 from consumers.fetching.origin import open_http
 from consumers.line.openings import Openings
 from consumers.spool import Spool, Writer
+from consumers.spool.book_entries import is_unconfirmed
 from consumers.spool.units import hosted, names_of
 from consumers.status import GatewayState, backlog, status_path, write_status
 from consumers.taking import hosting as hosting_module
 from consumers.taking.hosting import Hosting, queues_of
+from support.books import key
 from support.content_server import ContentServer, content_server
 from support.deliveries import came
 
@@ -185,3 +187,15 @@ async def test_units_that_sent_something_are_asked_for_their_names_once(spool: S
         await hosting.refresh()
         with spool.reading() as conn:
             assert names_of(conn, ["LCA.01"]) == {"LCA.01": "Ban Dân vận"}, "a router that cannot say is asked again"
+
+
+@pytest.mark.parametrize(("before", "waits"), [("LCA.02.05", True), ("*", True), ("LCA.02", False), ("LCA.99", False)])
+async def test_a_unit_whose_books_lie_in_another_spool_gives_no_number_before_the_next_is_said(
+    spool: Spool, writer: Writer, before: str, *, waits: bool
+) -> None:
+    async with content_server() as server:
+        server.units = [unit("LCA.02"), unit("LCA.02.05")]
+        server.before = before
+        await begun(server, spool, writer)
+    with spool.reading() as conn:
+        assert is_unconfirmed(conn, key("LCA.02.05")) is waits

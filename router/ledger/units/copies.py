@@ -1,0 +1,120 @@
+"""The copies of units' books in the ledger: chains of pieces, each of the account that brought it.
+
+The newest chain of a spool stays and the one before it; of an account's lost spools the newest few. What no chain names
+any more is removed with the contents that nobody names.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, exists, select
+
+from router.errors import CopyChainError
+from router.ledger.models import book_copy as table
+from router.ledger.models import content_holder
+from router.ledger.way import holders
+from router.storage.statements import insert_of
+from schemas.copies import CHAINS_OF_SPOOL, MAX_ACCOUNT_BYTES, MAX_CHAINS, NewPiece
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPiece:
+    """A piece; ``at`` UTC ms."""
+
+    number: int
+    sha256: str
+    size: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyChain:
+    """A chain, its pieces from the first on."""
+
+    chain: str
+    account: str
+    spool_id: str
+    pieces: tuple[CopyPiece, ...]
+
+    @property
+    def at(self) -> int:
+        """When its last piece came, UTC ms."""
+        return self.pieces[-1].at
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its pieces."""
+        return sum(piece.size for piece in self.pieces)
+
+
+def add_piece(conn: Connection, account: str, place: tuple[str, int], new: NewPiece, *, now_ms: int) -> bool:
+    """Name a content that an account has brought as the next piece of a chain; whether that is new.
+
+    Args:
+        conn: a transaction that writes.
+        account: its name.
+        place: the chain, and the piece's number in it.
+        new: the piece.
+        now_ms: the present, UTC ms.
+
+    Raises:
+        CopyChainError: the account has not brought it, the chain is another's, or another piece is the next.
+    """
+    chain, number = place
+    known = chain_of(conn, account, chain)
+    before = known.pieces if known else ()
+    if number < len(before) and before[number].sha256 == new.sha256:
+        return False
+    if number != len(before) or conn.scalar(select(exists().where(table.c.chain == chain, table.c.account != account))):
+        raise CopyChainError(f"piece {number} of the copy {chain} is not the next: {len(before)} pieces are here")
+    if not conn.scalar(
+        select(exists().where(content_holder.c.account == account, content_holder.c.sha256 == new.sha256))
+    ):
+        raise CopyChainError(f"{new.sha256} was not uploaded by {account}")
+    values = {"chain": chain, "number": number, "account": account, "spool_id": new.spool_id, "at": now_ms}
+    statement = insert_of(conn, table).values(values | {"sha256": new.sha256, "size": new.size})
+    if not conn.execute(statement.on_conflict_do_nothing()).rowcount:
+        raise CopyChainError(f"another piece {number} of the copy {chain} came at the same moment")
+    holders.mark_named(conn, [new.sha256])
+    _forget(conn, account)
+    return True
+
+
+def chains(conn: Connection, accounts: Collection[str]) -> list[CopyChain]:
+    """The chains of accounts, the one that was added to last first."""
+    rows = conn.execute(select(table).where(table.c.account.in_(accounts)).order_by(table.c.chain, table.c.number))
+    found: dict[str, CopyChain] = {}
+    for row in rows:
+        pieces = found[row.chain].pieces if row.chain in found else ()
+        piece = CopyPiece(row.number, row.sha256, row.size, row.at)
+        found[row.chain] = CopyChain(row.chain, row.account, row.spool_id, (*pieces, piece))
+    return sorted(found.values(), key=lambda one: (one.at, one.chain), reverse=True)
+
+
+def chain_of(conn: Connection, account: str, chain: str) -> CopyChain | None:
+    """A chain of an account; None: it has no such one."""
+    return next((one for one in chains(conn, [account]) if one.chain == chain), None)
+
+
+def newest_of(conn: Connection, accounts: Collection[str]) -> CopyChain | None:
+    """The chain that was added to last; None: there is no copy."""
+    return next(iter(chains(conn, accounts)), None)
+
+
+def _forget(conn: Connection, account: str) -> None:
+    gone = [chain.chain for chain in _too_many(chains(conn, [account]))]
+    if gone:
+        conn.execute(delete(table).where(table.c.chain.in_(gone)))
+
+
+def _too_many(newest_first: Sequence[CopyChain]) -> Iterator[CopyChain]:
+    """The chains to be forgotten: never the newest of all."""
+    of_spool: dict[str, int] = {}
+    kept = size = 0
+    for chain in newest_first:
+        of_spool[chain.spool_id] = of_spool.get(chain.spool_id, 0) + 1
+        is_old = of_spool[chain.spool_id] > CHAINS_OF_SPOOL
+        if is_old or kept >= MAX_CHAINS or (kept and size + chain.size > MAX_ACCOUNT_BYTES):
+            yield chain
+        else:
+            kept, size = kept + 1, size + chain.size

@@ -12,7 +12,7 @@ from consumers.reading.handling import Acting
 from consumers.spool import journal
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import Card, DeskRight, cards
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import hosted
 from router.pages import access
 from router.pages.access import DoorEntry, Visitor
@@ -28,10 +28,10 @@ class DeskViewer(Visitor):
     card: Card
     hosted: tuple[str, ...]
 
-    def units(self, right: DeskRight = DeskRight.SEE) -> Scope:
+    def units(self, right: DeskRight = DeskRight.SEE) -> UnitScope:
         """The hosted units at which the person has a right, and those where they see state secrets, too."""
         units = tuple(unit for unit in self.hosted if self.person.may(right, unit))
-        return Scope(units, frozenset(unit for unit in units if self.person.may(DeskRight.SEE_SECRETS, unit)))
+        return UnitScope(units, frozenset(unit for unit in units if self.person.may(DeskRight.SEE_SECRETS, unit)))
 
     def may(self, right: DeskRight, unit: str = "") -> bool:
         """Whether the person has a right at a unit, or at any when none is named."""

@@ -14,7 +14,7 @@ from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
@@ -59,7 +59,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
     )
 
 
-def _tasks(conn: Connection, viewer: DeskViewer, units: Scope) -> list[tuple[InboxEntry, Task]]:
+def _tasks(conn: Connection, viewer: DeskViewer, units: UnitScope) -> list[tuple[InboxEntry, Task]]:
     mine = handling.tasks_of(conn, viewer.person.name, units, limit=_MOST_TASKS)
     known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
     return [(known[delivery], task) for delivery, task in mine if delivery in known]

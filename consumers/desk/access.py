@@ -12,7 +12,7 @@ from consumers.reading.handling import Acting
 from consumers.spool import journal
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import Card, DeskRight, cards, seen_by
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import hosted
 from router.pages import access
 from router.pages.access import DoorEntry, Visitor
@@ -28,7 +28,7 @@ class DeskViewer(Visitor):
     card: Card
     hosted: tuple[str, ...]
 
-    def units(self, right: DeskRight = DeskRight.SEE) -> Scope:
+    def units(self, right: DeskRight = DeskRight.SEE) -> UnitScope:
         """The hosted units at which the person has a right, and those where they see state secrets, too."""
         return seen_by(self.person, self.hosted, right)
 

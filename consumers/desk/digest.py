@@ -13,7 +13,7 @@ from consumers.reading.desk_lists import DeskRow
 from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.people import DeskRight, seen_by
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import hosted
 from router.mail.notices import MAX_TITLE, NoticeText, Passage, plain
 from router.mail.recipients import Recipient
@@ -67,7 +67,7 @@ def _item(row: DeskRow, terms: Terms) -> Item:
     return row.entry, owed.latest if owed else None, ""
 
 
-def _tasks(conn: Connection, one: Recipient, units: Scope, say: Say) -> list[Item]:
+def _tasks(conn: Connection, one: Recipient, units: UnitScope, say: Say) -> list[Item]:
     mine = handling.tasks_of(conn, one.person.name, units, limit=desk_lists.MOST)
     known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
     return [(known[delivery], task.until, say(words.PARTS[task.part])) for delivery, task in mine if delivery in known]

@@ -16,7 +16,7 @@ from consumers.reading import urgent
 from consumers.reading.inbox import InboxEntry
 from consumers.reading.urgent import UrgentTask
 from consumers.spool.people import seen_by
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import hosted, names_of
 from router.mail.digests import digest_day
 from router.mail.notices import MAX_TITLE, Notice, NoticeText, Passage, plain
@@ -56,7 +56,7 @@ class DeskNotices:
     def _arrived(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
         wanting = [one for one in recipients if one.wants(ARRIVED.name)]
         codes = tuple(item.code for item in hosted(conn))
-        units = Scope(codes, frozenset(codes))  # each is told what they see of it
+        units = UnitScope(codes, frozenset(codes))  # each is told what they see of it
         found = urgent.unregistered(conn, units, since=now_ms - _LOOKS_BACK, limit=_AT_ONCE) if wanting else []
         for one in wanting:
             mine = {

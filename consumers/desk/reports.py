@@ -51,7 +51,7 @@ _LEADS = (
 router = APIRouter(prefix="/reports")
 
 
-class Asked:
+class ReportPeriod:
     """What an address asks for: whose, of which year, of which month; 0: of all of it."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Asked:
         return begin, end
 
 
-Period = Annotated[Asked, Depends()]
+Period = Annotated[ReportPeriod, Depends()]
 
 
 @router.get("")
@@ -127,7 +127,7 @@ async def export(request: Request, services: Parts, viewer: Looking, asked: Peri
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _figures(services: DeskServices, asked: Asked) -> tuple[DeskReport, dict[str, int], dict[str, str]]:
+async def _figures(services: DeskServices, asked: ReportPeriod) -> tuple[DeskReport, dict[str, int], dict[str, str]]:
     since, until = asked.span
 
     def read(conn: Connection) -> tuple[DeskReport, dict[str, int], dict[str, str]]:
@@ -157,7 +157,7 @@ def _rows(found: DeskReport, out: dict[str, int], names: dict[str, str]) -> Iter
         yield N_("Went out"), kind, count, False
 
 
-def _note(conn: Connection, viewer: DeskViewer, asked: Asked) -> None:
+def _note(conn: Connection, viewer: DeskViewer, asked: ReportPeriod) -> None:
     told = f"{asked.month}/{asked.year}" if asked.month else str(asked.year)
     for unit in asked.scope:
         entry = JournalEntry(now_ms(), viewer.person.name, JournalAct.EXPORTED, unit, told, "", viewer.address)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from consumers.desk.services import DeskServices
 from consumers.reading import desk_lists
 from consumers.reading.inbox import InboxEntry
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import names_of
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Urgency
@@ -15,7 +15,7 @@ from schemas.register import RegisterFields, from_letter
 
 
 def suggested(
-    conn: Connection, services: DeskServices, scope: Scope, entry: InboxEntry, letter: Descriptor
+    conn: Connection, services: DeskServices, scope: UnitScope, entry: InboxEntry, letter: Descriptor
 ) -> RegisterFields:
     """The fields of an entry.
 

@@ -15,7 +15,6 @@ from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
-from consumers.spool.scope import Scope
 from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
@@ -74,7 +73,7 @@ async def tell_attention(
     return JSONResponse({"urgent": waiting}, headers=kept)
 
 
-def _tasks(conn: Connection, viewer: DeskViewer, units: Scope) -> list[tuple[InboxEntry, Task]]:
+def _tasks(conn: Connection, viewer: DeskViewer, units: UnitScope) -> list[tuple[InboxEntry, Task]]:
     mine = handling.tasks_of(conn, viewer.person.name, units, limit=_MOST_TASKS)
     known = desk_lists.of_ids(conn, units, [delivery for delivery, _ in mine])
     return [(known[delivery], task) for delivery, task in mine if delivery in known]

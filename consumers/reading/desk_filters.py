@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, or_, select, text
 from consumers.reading.handling import IN_WORK
 from consumers.spool.handling import TaskPart
 from consumers.spool.models import book, book_entry, inbox, letter, task
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.dispatch import Urgency
 from schemas.register import BookKind
 from schemas.states import ENDED, Status
@@ -50,7 +50,7 @@ class WantedDocuments:
     """Which documents, of those at ``units`` that are seen there; what is empty or None says nothing.
 
     Args:
-        units: where, see ``Scope``.
+        units: where, see ``UnitScope``.
         need: what they need.
         words: all of them stand in issuer, notation or subject, accents or not.
         state: in which they are.
@@ -85,7 +85,7 @@ class WantedDocuments:
 
 def of_inbox(wanted: WantedDocuments, *, by_index: bool) -> list[ColumnElement[bool]]:
     """What holds for a row of the inbox that is wanted, beside :func:`of_letter`; ``by_index``: of unit and state."""
-    scope = Scope.of(wanted.units)
+    scope = UnitScope.of(wanted.units)
     found = [scope.documents if by_index else scope.documents_beside, *_standing(wanted)]
     if wanted.book:
         found.append(inbox.c.delivery_id.in_(_entered_in(wanted.units, wanted.book)))
@@ -121,7 +121,7 @@ def _standing(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
 
 
 def _entered_in(units: Collection[str], name: str) -> Select[tuple[str | None]]:
-    here = Scope.of(units).books, book.c.kind == BookKind.INCOMING.value
+    here = UnitScope.of(units).books, book.c.kind == BookKind.INCOMING.value
     places = select(book.c.pos).where(*here, book.c.name == ("" if name == GENERAL else name))
     entered = book_entry.c.book_pos.in_(places), text("book_entry.state = 'entered'")
     return select(book_entry.c.delivery_id).where(*entered, book_entry.c.delivery_id.is_not(None))

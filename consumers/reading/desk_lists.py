@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, func, select, text
 from consumers.reading.desk_filters import STATES, Need, WantedDocuments, of_inbox, of_letter
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.models import book, book_entry, book_version, inbox, letter, task
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.dispatch import Urgency
 from schemas.duties import Course, Owed, Terms, owed
 from schemas.states import Status
@@ -71,7 +71,7 @@ def find(conn: Connection, wanted: WantedDocuments, *, before: int = 0, limit: i
 
 def of_these(conn: Connection, units: Collection[str], ids: Sequence[str]) -> list[DeskRow]:
     """Documents by their ids and in their order, as far as they are of the units and seen."""
-    found = conn.execute(_ROWS.where(inbox.c.delivery_id.in_(ids), Scope.of(units).documents_beside))
+    found = conn.execute(_ROWS.where(inbox.c.delivery_id.in_(ids), UnitScope.of(units).documents_beside))
     rows = {row.entry.delivery_id: row for row in map(_read, found)}
     return [rows[one] for one in ids if one in rows]
 
@@ -109,13 +109,13 @@ def _behind_urgent(conn: Connection, rows: Select[int], before: int) -> Select[i
 def of_ids(conn: Connection, units: Collection[str], ids: Sequence[str]) -> dict[str, InboxEntry]:
     """Documents by their ids, as far as they are of the units and seen."""
     rows = select(*entry_columns()).join(letter, letter.c.pos == inbox.c.letter_pos)
-    found = conn.execute(rows.where(inbox.c.delivery_id.in_(ids), Scope.of(units).documents))
+    found = conn.execute(rows.where(inbox.c.delivery_id.in_(ids), UnitScope.of(units).documents))
     return {entry.delivery_id: entry for entry in map(read_entry, found)}
 
 
 def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
     """How many documents of units need what."""
-    rows = select(inbox.c.state, func.count()).where(Scope.of(units).documents).group_by(inbox.c.state)
+    rows = select(inbox.c.state, func.count()).where(UnitScope.of(units).documents).group_by(inbox.c.state)
     by_state = {Status(row[0]): row[1] for row in conn.execute(rows)}
     return {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
 
@@ -127,7 +127,7 @@ def issuers_words(conn: Connection, units: Collection[str], issuer: str) -> str:
     rows = (
         select(func.json_extract(book_version.c.fields, "$.author"))
         .select_from(inbox.join(book_entry, _ENTERED).join(book_version, newest))
-        .where(inbox.c.letter_pos.in_(letters), Scope.of(units).documents_beside)
+        .where(inbox.c.letter_pos.in_(letters), UnitScope.of(units).documents_beside)
         .order_by(inbox.c.pos.desc())
         .limit(1)
     )

@@ -19,7 +19,7 @@ from consumers.spool.handling import HandlingStep, StepDetail, StepKind, Task, T
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.models import inbox
 from consumers.spool.people import Card
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.errors import TransitionError
 from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.states import Status, require
@@ -31,7 +31,7 @@ IN_WORK = frozenset({Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Stat
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Who acts: their card, when (UTC ms), from which address, and at which units they may: see ``Scope``."""
+    """Who acts: their card, when (UTC ms), from which address, and at which units they may: see ``UnitScope``."""
 
     card: Card
     at: int
@@ -278,7 +278,7 @@ def looked_at(conn: Connection, delivery_id: str, units: Collection[str]) -> tup
         UnknownDeliveryError: there is none.
     """
     entry = entry_of(conn, delivery_id)
-    if not Scope.of(units).sees(entry.unit, secret=entry.secret):
+    if not UnitScope.of(units).sees(entry.unit, secret=entry.secret):
         raise UnknownDeliveryError(f"the inbox has no delivery {delivery_id}")
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == delivery_id)).one()
     return entry, Looked(delivery_id, handling.seen(conn, pos)), pos

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.models import inbox, letter, letter_reference
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.dispatch import Kind
 
 _MOST = 50
@@ -20,7 +20,7 @@ class DocumentReference:
     entry: InboxEntry | None
 
 
-def refers_to(conn: Connection, scope: Scope, entry: InboxEntry) -> list[DocumentReference]:
+def refers_to(conn: Connection, scope: UnitScope, entry: InboxEntry) -> list[DocumentReference]:
     """The documents that a document answers, recalls, updates or replaces."""
     own = select(letter.c.pos).where(letter.c.dispatch_id == entry.dispatch_id).scalar_subquery()
     named = select(letter_reference.c.dispatch_id).where(letter_reference.c.letter_pos == own).limit(_MOST)
@@ -29,7 +29,7 @@ def refers_to(conn: Connection, scope: Scope, entry: InboxEntry) -> list[Documen
     return [DocumentReference(entry.kind, found.get(dispatch_id)) for dispatch_id in wanted]
 
 
-def referred_by(conn: Connection, scope: Scope, entry: InboxEntry) -> list[DocumentReference]:
+def referred_by(conn: Connection, scope: UnitScope, entry: InboxEntry) -> list[DocumentReference]:
     """The documents here that answer, recall, update or replace a document."""
     letters = select(letter_reference.c.letter_pos).where(letter_reference.c.dispatch_id == entry.dispatch_id)
     return [
@@ -37,7 +37,7 @@ def referred_by(conn: Connection, scope: Scope, entry: InboxEntry) -> list[Docum
     ]
 
 
-def _here(conn: Connection, scope: Scope, entry: InboxEntry, wanted: ColumnElement[bool]) -> list[InboxEntry]:
+def _here(conn: Connection, scope: UnitScope, entry: InboxEntry, wanted: ColumnElement[bool]) -> list[InboxEntry]:
     """Documents of the same unit, the newest first."""
     rows = select(*entry_columns()).join(letter, letter.c.pos == inbox.c.letter_pos)
     rows = rows.where(wanted, scope.only(entry.unit).documents_beside).order_by(inbox.c.pos.desc()).limit(_MOST)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from sqlalchemy import ColumnElement, Connection, Integer, and_, cast, func, select
 
 from consumers.spool.models import inbox, letter
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 
 MOST_SERIES, MOST_NUMBERS = 100, 20_000
 _NUMBER = cast(letter.c.notation, Integer)
@@ -66,6 +66,6 @@ def holes(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _came(units: Collection[str], since: int, until: int, *, by_issuer: bool = False) -> ColumnElement[bool]:
-    scope = Scope.of(units)
+    scope = UnitScope.of(units)
     seen = scope.documents_beside if by_issuer else scope.documents
     return and_(seen, inbox.c.taken_at >= since, inbox.c.taken_at < until, _NUMBER > 0)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, text
 from consumers.reading.inbox import InboxEntry, entry_columns, read_entry
 from consumers.spool.handling import TaskPart
 from consumers.spool.models import inbox, letter, task
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.states import Status
 
 _UNREGISTERED = (Status.TAKEN, Status.ARRIVED)
@@ -31,7 +31,7 @@ class UrgentTask:
 def unregistered(conn: Connection, units: Collection[str], *, since: int, limit: int) -> list[InboxEntry]:
     """Urgent documents of a scope that came since a time (UTC ms) and are not registered, of many the newest."""
     waiting = inbox.c.state.in_([state.value for state in _UNREGISTERED])
-    wanted = Scope.of(units).documents, waiting, _URGENT, inbox.c.taken_at >= since
+    wanted = UnitScope.of(units).documents, waiting, _URGENT, inbox.c.taken_at >= since
     rows = select(*entry_columns()).join(letter, letter.c.pos == inbox.c.letter_pos)
     return [read_entry(row) for row in conn.execute(rows.where(*wanted).order_by(inbox.c.pos.desc()).limit(limit))]
 
@@ -50,7 +50,7 @@ def tasks(conn: Connection, people: Collection[str], *, since: int, limit: int) 
 
 def count_waiting(conn: Connection, person: str, units: Collection[str]) -> int:
     """How many urgent documents wait for a person: not registered at these units, or given to the person to do."""
-    unregistered = Scope.of(units).documents, inbox.c.state.in_([state.value for state in _UNREGISTERED]), _URGENT
+    unregistered = UnitScope.of(units).documents, inbox.c.state.in_([state.value for state in _UNREGISTERED]), _URGENT
     given = select(func.count(inbox.c.pos.distinct())).join(task, task.c.inbox_pos == inbox.c.pos)
     mine = conn.scalar(given.where(task.c.person == person, task.c.ended_at.is_(None), _URGENT))
     return (conn.scalar(select(func.count()).select_from(inbox).where(*unregistered)) or 0) + (mine or 0)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from consumers.errors import UnknownEntryError
 from consumers.spool.models import book, book_entry, book_version, meta, restored
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.ids import made_at
 from schemas.model import parse
 from schemas.register import SECRET_BOOK, BookKind, RegisterFields
@@ -147,7 +147,7 @@ def next_number(conn: Connection, key: BookKey) -> int:
 def books(conn: Connection, units: Collection[str]) -> list[Book]:
     """The books of units, the latest year first; those of secrets where the scope has them."""
     rows = conn.execute(
-        select(book).where(Scope.of(units).books).order_by(book.c.year.desc(), book.c.kind, book.c.name)
+        select(book).where(UnitScope.of(units).books).order_by(book.c.year.desc(), book.c.kind, book.c.name)
     )
     return [
         Book(
@@ -204,7 +204,7 @@ def same_before(
     """Year and number of entries of the same author and notation, newest first: it may have been registered already."""
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
     same = (
-        Scope.of(units).books,
+        UnitScope.of(units).books,
         book.c.kind == kind.value,
         text("book_entry.state = 'entered'"),
         book_entry.c.notation == notation,
@@ -221,7 +221,7 @@ def outgoing_types(conn: Connection, units: Collection[str], begin: date, end: d
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
     day, kind = func.json_extract(said, "$.day"), func.coalesce(func.json_extract(said, "$.type"), "công văn")
     rows = select(kind, func.count()).select_from(book.join(book_entry, book_entry.c.book_pos == book.c.pos))
-    here = Scope.of(units).books, book.c.kind == BookKind.OUTGOING.value, book.c.year == begin.year
+    here = UnitScope.of(units).books, book.c.kind == BookKind.OUTGOING.value, book.c.year == begin.year
     went = book_entry.c.state == EntryState.ENTERED.value, day >= begin.isoformat(), day < end.isoformat()
     grouped = rows.join(book_version, newest).where(*here, *went).group_by(kind).order_by(func.count().desc())
     return {row[0]: row[1] for row in conn.execute(grouped)}

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, delete, exists, func
 
 from consumers.spool.handling import StepKind
 from consumers.spool.models import inbox, letter, past, step, task
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from consumers.spool.sets import among
 
 _KEPT_MS = 3 * 366 * 86_400_000
@@ -57,7 +57,7 @@ def keep(conn: Connection, values: dict[str, str], before: int) -> None:
 
 def between(units: Collection[str], since: int, until: int) -> Subquery:
     """The rows, as of ``past``, of what came in a time (UTC ms), as far as it is seen."""
-    scope = Scope.of(units)
+    scope = UnitScope.of(units)
     here = _CURRENT.where(scope.documents, inbox.c.taken_at >= since, inbox.c.taken_at < until)
     again = exists().where(inbox.c.delivery_id == past.c.delivery_id)
     gone = select(past).where(~again, scope.of_past, past.c.taken_at >= since, past.c.taken_at < until)

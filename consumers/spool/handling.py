@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from consumers.spool.models import inbox, receipt, step, task
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.clock import Day
 from schemas.model import Travelling, parse
 from schemas.text import OneLine
@@ -182,7 +182,7 @@ def tasks(conn: Connection, inbox_pos: int) -> list[Task]:
 def tasks_of(conn: Connection, person: str, units: Collection[str], *, limit: int) -> list[tuple[str, Task]]:
     """What a person has to do at units now, the earliest day first, each with the delivery's id."""
     columns = inbox.c.delivery_id, task.c.person, task.c.part, task.c.since, task.c.until, task.c.ended_at
-    mine = task.c.person == person, text("task.ended_at IS NULL"), Scope.of(units).documents
+    mine = task.c.person == person, text("task.ended_at IS NULL"), UnitScope.of(units).documents
     rows = select(*columns).join(inbox, inbox.c.pos == task.c.inbox_pos).where(*mine)
     ordered = rows.order_by(task.c.until.is_(None), task.c.until, task.c.pos).limit(limit)
     return [(row[0], Task(row[1], TaskPart(row[2]), *row[3:])) for row in conn.execute(ordered)]

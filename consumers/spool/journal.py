@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, or_, select
 
 from consumers.spool.models import journal as table
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 
 MOST_ROWS = 200
 _MAX_TEXT, _MAX_ADDRESS = 500, 64
@@ -103,7 +103,7 @@ def entries(
         before: only those before this position; 0: from the newest.
         limit: at most so many.
     """
-    wanted = Scope.of(units).acts
+    wanted = UnitScope.of(units).acts
     rows = select(table).where(or_(wanted, table.c.unit == "") if also_of_none else wanted).order_by(table.c.pos.desc())
     if before:
         rows = rows.where(table.c.pos < before)

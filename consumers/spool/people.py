@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, select, update
 
 from consumers.spool.models import people as tables
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from router.pages import people
 from router.pages.people import People, Person, Sessions, Throttle
 from schemas.codes import covers
@@ -89,10 +89,10 @@ def write_card(conn: Connection, card: Card) -> None:
         raise PEOPLE.unknown(card.login)
 
 
-def seen_by(person: Person, hosted: Iterable[str], right: DeskRight = DeskRight.SEE) -> Scope:
+def seen_by(person: Person, hosted: Iterable[str], right: DeskRight = DeskRight.SEE) -> UnitScope:
     """The hosted units at which somebody has a right, and those where they see state secrets, too."""
     units = tuple(unit for unit in hosted if person.may(right, unit))
-    return Scope(units, frozenset(unit for unit in units if person.may(DeskRight.SEE_SECRETS, unit)))
+    return UnitScope(units, frozenset(unit for unit in units if person.may(DeskRight.SEE_SECRETS, unit)))
 
 
 def holders(conn: Connection, unit: str, right: DeskRight, *, secret: bool = False) -> list[Card]:

@@ -16,16 +16,16 @@ _UNIT: ColumnElement[str] = literal_column("+inbox.unit", String)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope(Collection[str]):
+class UnitScope(Collection[str]):
     """Units, as a collection of their codes; ``secret``: those of them whose secrets are seen, too."""
 
     units: tuple[str, ...] = ()
     secret: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, units: Collection[str]) -> "Scope":
+    def of(cls, units: Collection[str]) -> "UnitScope":
         """A scope as it is; of other collections one that sees no secret."""
-        return units if isinstance(units, Scope) else cls(tuple(units))
+        return units if isinstance(units, UnitScope) else cls(tuple(units))
 
     def __contains__(self, unit: object) -> bool:
         """Whether a unit is among them."""
@@ -39,9 +39,9 @@ class Scope(Collection[str]):
         """How many there are."""
         return len(self.units)
 
-    def only(self, unit: str) -> "Scope":
+    def only(self, unit: str) -> "UnitScope":
         """One unit of them; nothing when it is none of them."""
-        return Scope(tuple(code for code in self.units if code == unit), self.secret & {unit})
+        return UnitScope(tuple(code for code in self.units if code == unit), self.secret & {unit})
 
     def sees(self, unit: str, *, secret: bool) -> bool:
         """Whether something of a unit is seen, which may be secret."""

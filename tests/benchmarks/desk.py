@@ -30,7 +30,7 @@ from consumers.reading import desk_lists  # noqa: E402
 from consumers.reading.desk_filters import Need, WantedDocuments  # noqa: E402
 from consumers.spool import open_spool  # noqa: E402
 from consumers.spool.people import PEOPLE, DeskRole  # noqa: E402
-from consumers.spool.scope import Scope  # noqa: E402
+from consumers.spool.scope import UnitScope  # noqa: E402
 from router.pages.people import RoleGrant  # noqa: E402
 from schemas.clock import now_ms  # noqa: E402
 from schemas.unit import Link, Unit  # noqa: E402
@@ -120,7 +120,7 @@ def _spool(directory: Path, size: SpoolSize, seed: int) -> tuple[dict[str, int],
         rows = desk_spool.fill(spool, size, seed, now_ms())
         with spool.writing() as conn:
             PEOPLE.invite(conn, "hoa", [RoleGrant(role, UNIT) for role in DeskRole], now_ms=now_ms())
-            everything = Scope((UNIT,), frozenset({UNIT}))
+            everything = UnitScope((UNIT,), frozenset({UNIT}))
             found = desk_lists.find(conn, WantedDocuments(everything, Need.REGISTER), limit=1)
         return rows, found[0].entry.delivery_id
 

@@ -16,7 +16,7 @@ from consumers.spool import Spool, book_entries, books, open_spool, outbox, rete
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.models import inbox
 from consumers.spool.people import Card
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.clock import now_ms
 from schemas.dispatch import Lane, Secrecy, Urgency
 from schemas.errors import InvalidError, TransitionError
@@ -51,7 +51,7 @@ def test_each_book_has_a_series_of_its_own_and_begins_with_one(spool: Spool) -> 
         for key in (INCOMING, INCOMING, OUTGOING, SECRET, BookKey(UNIT, BookKind.INCOMING, YEAR + 1), INCOMING):
             entered = fields(secrecy=Secrecy.SECRET if key == SECRET else Secrecy.NONE)
             books.enter(conn, key, entered, HOA)
-        found = {str(item.key): item.last for item in book_entries.books(conn, Scope((UNIT,), frozenset({UNIT})))}
+        found = {str(item.key): item.last for item in book_entries.books(conn, UnitScope((UNIT,), frozenset({UNIT})))}
         open_ones = [item.key for item in book_entries.books(conn, {UNIT})]
     assert SECRET not in open_ones
     assert found == {

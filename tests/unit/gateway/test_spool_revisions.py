@@ -11,7 +11,7 @@ from sqlalchemy import Table, select
 from consumers.reading.handling import Acting, looked_at, register
 from consumers.spool import Spool, models, open_spool, store
 from consumers.spool.people import Card
-from consumers.spool.scope import Scope
+from consumers.spool.scope import UnitScope
 from schemas.dispatch import Secrecy
 from schemas.ids import new_id
 from schemas.register import RegisterFields
@@ -28,7 +28,7 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
     due = datetime(2026, 12, 15, 10, tzinfo=UTC)
     came(spool, type="báo cáo", due=due, refers_to=(new_id(), new_id()))
     delivery = came(spool, seq=2, secrecy=Secrecy.TOP_SECRET)
-    by = Acting(Card("hoa", "Hoa"), 1_000, Scope((UNIT,), frozenset({UNIT})))
+    by = Acting(Card("hoa", "Hoa"), 1_000, UnitScope((UNIT,), frozenset({UNIT})))
     with spool.reading() as conn:
         _, looked, _ = looked_at(conn, delivery, by.units)
     said = RegisterFields(day=date(2026, 11, 29), subject="Về việc", notation="7-KH/TU", secrecy=Secrecy.TOP_SECRET)

@@ -21,6 +21,15 @@ from router.ledger.queries.finding import (
     find_deliveries,
     redrivable,
 )
+from router.ledger.queries.late_board import (
+    LateFor,
+    LateTotals,
+    LateUnit,
+    WantedLate,
+    count_late,
+    late_totals,
+    late_units,
+)
 from router.ledger.queries.line_board import Band, BoardRow, LineBoard, Span, bands, line_board
 from router.ledger.queries.lines import (
     Downtime,
@@ -89,6 +98,9 @@ __all__ = [
     "Flag",
     "Follower",
     "Group",
+    "LateFor",
+    "LateTotals",
+    "LateUnit",
     "LineBoard",
     "LineRow",
     "LineSheet",
@@ -113,6 +125,7 @@ __all__ = [
     "Undelivered",
     "UnitRow",
     "UnitSheet",
+    "WantedLate",
     "add_loads",
     "addressees",
     "attention",
@@ -120,6 +133,7 @@ __all__ = [
     "children",
     "count_by_state",
     "count_deliveries",
+    "count_late",
     "count_lines",
     "documents_of",
     "downtimes",
@@ -134,6 +148,8 @@ __all__ = [
     "is_incident",
     "issuer_of",
     "keys_of_unit",
+    "late_totals",
+    "late_units",
     "line_board",
     "line_sheet",
     "list_deliveries",

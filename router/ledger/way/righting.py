@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from router.ledger.models import delivery, receipt
+from router.ledger.way import counting
 from router.rules.schedule import LONGEST_RETRY_MS, Silence
 from schemas.deadlines import is_misset
 from schemas.dispatch import Urgency
@@ -55,7 +56,8 @@ def put_right(conn: Connection, now_ms: int, waits: Waits) -> int:
         due += conn.execute(update(delivery).where(condition).values(next_due_at=now_ms)).rowcount
     if due or _was_ahead(conn, now_ms):
         ahead = row.state.in_(_MAY_STILL_GO), is_misset(row.state_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
-        conn.execute(update(delivery).where(*ahead).values(state_at=now_ms))
+        moved = update(delivery).where(*ahead).values(state_at=now_ms).returning(row.id)
+        counting.recount(conn, conn.scalars(moved).all())
     return due
 
 

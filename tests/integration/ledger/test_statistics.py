@@ -67,6 +67,8 @@ def test_a_month_is_counted_by_unit_urgency_and_month(ledger: Engine) -> None:
         },
         due=5,
         in_time=1,
+        to_register=4,
+        registered_in_time=0,
     )
     assert found.breakdown.by_urgency == {3: whole}
     assert {step: item.accepted for step, item in found.breakdown.by_step.items()} == {"A": 4, "B": 1}

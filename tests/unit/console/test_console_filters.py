@@ -81,7 +81,7 @@ def test_the_same_day_begins_at_another_moment_in_another_zone() -> None:
         "urgency:3..1",
         "urgency:>1..3",
         "since:lately",
-        "is:late",
+        "is:slow",
         "document:12",
         'reason:""',
     ],

@@ -16,8 +16,9 @@ from router.console.reads import look
 from router.directory import Directory, LeftOut, resolve
 from router.errors import AddressingError, NotFoundError
 from router.ledger import queries
-from router.ledger.queries import Addressee, DispatchDetail
+from router.ledger.queries import Addressee, DispatchDetail, Filter, Flag
 from router.words.filters import token
+from schemas.clock import now_ms
 from schemas.codes import UnitCode, covers, is_within, parent_of
 from schemas.dispatch import Submission
 from schemas.ids import Id
@@ -54,16 +55,16 @@ async def show_document(
 ) -> Response:
     """The document with a page of its recipients, all or those below one head."""
 
-    def query(conn: Connection) -> tuple[DispatchDetail | None, Mapping[str, Status], list[Addressee]]:
-        scope = viewer.scope
+    def query(conn: Connection) -> tuple[DispatchDetail | None, Mapping[str, Status], list[Addressee], int]:
+        scope, late = viewer.scope, Filter(dispatch_id=dispatch_id, flags=frozenset({Flag.LATE}))
         found = queries.find_dispatch(conn, scope, dispatch_id)
         states = queries.states_of_units(conn, scope, dispatch_id)
         rows = queries.addressees(
             conn, scope, dispatch_id, states=state, units=_tree(below), after=after or "", limit=PAGE + 1
         )
-        return found, states, rows
+        return found, states, rows, queries.count_deliveries(conn, scope, late, now_ms=now_ms())
 
-    found, states, rows = await look(services, query)
+    found, states, rows, late = await look(services, query)
     if found is None:
         raise NotFoundError(f"there is no document {dispatch_id} that you may see")
     following = rows[PAGE - 1].delivery.unit if len(rows) > PAGE else None
@@ -77,6 +78,8 @@ async def show_document(
         counts={status: found.row.roll_up.counts[status] for status in Status if status in found.row.roll_up.counts},
         stages=STAGES,
         heads=heads_of(states),
+        late=late,
+        q_late=f"{filter_of(dispatch_id, (), None)} {token('is', Flag.LATE.value)}",
         listed=sum(
             (not state or status in state) and (below is None or is_within(code, below))
             for code, status in states.items()

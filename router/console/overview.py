@@ -27,13 +27,14 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
     """The figures of now, and the causes of what does not get there."""
     now = now_ms()
 
-    def query(conn: Connection) -> tuple[Overview, list[Group], dict[LineState, int], list[UnitRow], Forgotten]:
+    def query(conn: Connection) -> tuple[Overview, list[Group], dict[LineState, int], list[UnitRow], Forgotten, int]:
         scope = viewer.scope
         figures, groups = queries.overview(conn, scope, now_ms=now), queries.attention(conn, scope, now_ms=now)
         counts, muted = queries.count_lines(conn, scope), queries.muted_units(conn, scope, now_ms=now)
-        return figures, groups, counts, muted, forgotten.summary(conn, scope)
+        late = queries.count_late(conn, scope, now_ms=now)
+        return figures, groups, counts, muted, forgotten.summary(conn, scope), late
 
-    figures, groups, counts, muted, lost = await look(services, query)
+    figures, groups, counts, muted, lost, late = await look(services, query)
     return page(
         request,
         viewer,
@@ -46,6 +47,7 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
         lines_down=counts[LineState.DOWN],
         incident=queries.is_incident(counts),
         forgotten=lost,
+        late=late,
         now=now,
     )
 

@@ -3,7 +3,7 @@
 from router.ledger.queries import LateFor
 from router.pages.language import N_
 from router.words.terms import Word
-from schemas.duties import Duty, Party
+from schemas.duties import WHOSE, Duty, Party
 
 DUTIES: dict[Duty, Word] = {
     Duty.DELIVER: Word(N_("bring it to the unit"), N_("On its way; late when a set time has passed.")),
@@ -32,3 +32,8 @@ LATE_FOR: dict[LateFor, str] = {
     LateFor.MONTH: N_("7 to 30 days"),
     LateFor.LONGER: N_("30 days and more"),
 }
+
+WHO: dict[Duty, str] = {duty: PARTIES[party] for duty, party in WHOSE.items()} | {
+    Duty.ANSWER: N_("whoever has the letter")
+}
+"""Whose turn it is while something is owed."""

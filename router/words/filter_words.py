@@ -60,6 +60,7 @@ FLAG_WORDS: Mapping[Flag, str] = MappingProxyType(
     | {
         Flag.UNDELIVERED: N_("Undelivered"),
         Flag.RETRYING: N_("Retrying"),
+        Flag.LATE: N_("Late"),
         Flag.MUTED: N_("Alerts off"),
         Flag.UNMUTED: N_("Alerts on"),
     }

@@ -179,13 +179,6 @@ FLAGS: dict[Flag, Word] = {
         "overdue",
         "warn",
     ),
-    Flag.LATE: Word(
-        N_("Late"),
-        N_("What has to be done next, or the answer, is past its term: the decree's, or the letter's own."),
-        N_("Ask whose turn it is; when a unit is silent, the unit above it asks."),
-        "overdue",
-        "warn",
-    ),
     Flag.NO_LINE: Word(
         N_("No line"),
         N_("No line leads to the unit; the documents wait and go by themselves as soon as it has one."),

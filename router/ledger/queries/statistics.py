@@ -82,6 +82,16 @@ class Measured:
     to_register: int = 0
     registered_in_time: int = 0
 
+    @property
+    def registered_late(self) -> int:
+        """Registered or refused too late, or not yet though its term has passed."""
+        return self.to_register - self.registered_in_time
+
+    @property
+    def overdue(self) -> int:
+        """Completed after its deadline, or not yet though that has passed."""
+        return self.due - self.in_time
+
 
 NOTHING = Measured(0, dict.fromkeys(MeasuredStage, Spread()), 0, 0)
 

@@ -27,14 +27,13 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
     """The figures of now, and the causes of what does not get there."""
     now = now_ms()
 
-    def query(conn: Connection) -> tuple[Overview, list[Group], dict[LineState, int], list[UnitRow], Forgotten, int]:
+    def query(conn: Connection) -> tuple[Overview, list[Group], dict[LineState, int], list[UnitRow], Forgotten]:
         scope = viewer.scope
         figures, groups = queries.overview(conn, scope, now_ms=now), queries.attention(conn, scope, now_ms=now)
         counts, muted = queries.count_lines(conn, scope), queries.muted_units(conn, scope, now_ms=now)
-        late = queries.count_late(conn, scope, now_ms=now)
-        return figures, groups, counts, muted, forgotten.summary(conn, scope), late
+        return figures, groups, counts, muted, forgotten.summary(conn, scope)
 
-    figures, groups, counts, muted, lost, late = await look(services, query)
+    figures, groups, counts, muted, lost = await look(services, query)
     return page(
         request,
         viewer,
@@ -47,7 +46,6 @@ async def show_overview(request: Request, services: Parts, viewer: Looking) -> R
         lines_down=counts[LineState.DOWN],
         incident=queries.is_incident(counts),
         forgotten=lost,
-        late=late,
         now=now,
     )
 

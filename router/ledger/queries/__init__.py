@@ -26,7 +26,6 @@ from router.ledger.queries.late_board import (
     LateTotals,
     LateUnit,
     WantedLate,
-    count_late,
     late_totals,
     late_units,
 )
@@ -133,7 +132,6 @@ __all__ = [
     "children",
     "count_by_state",
     "count_deliveries",
-    "count_late",
     "count_lines",
     "documents_of",
     "downtimes",

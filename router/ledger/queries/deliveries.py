@@ -165,6 +165,7 @@ def addressees(
     *,
     states: Iterable[Status] = (),
     units: str = "",
+    late_by: int | None = None,
     after: str = "",
     limit: int = MAX_ROWS,
 ) -> list[Addressee]:
@@ -176,12 +177,15 @@ def addressees(
         dispatch_id: the dispatch.
         states: only those in one of these; none: all.
         units: only units of this pattern.
+        late_by: only those of which something that is owed is late by then, UTC ms.
         after: only units whose code follows this one, the last of the page before.
         limit: the length of a page.
     """
     statement = rows_of(scope).where(delivery.c.dispatch_id == dispatch_id, delivery.c.unit > after)
     if units:
         statement = statement.where(within(delivery.c.unit, [units]))
+    if late_by is not None:
+        statement = statement.where(delivery.c.late_at < late_by)
     statement = _in_states(statement, states).order_by(delivery.c.unit).limit(limit)
     rows = [read_row(*row) for row in conn.execute(statement)]
     told = _told(conn, dispatch_id, rows)

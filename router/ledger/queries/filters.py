@@ -146,13 +146,13 @@ def in_patterns(column: ColumnElement[str], patterns: Iterable[str]) -> ColumnEl
 
 def owing(wanted: Filter, now_ms: int) -> list[ColumnElement[bool]]:
     """The filter's conditions on what is owed for a ``delivery``."""
-    found = [] if wanted.late_by is None else [delivery.c.late_at <= wanted.late_by]
+    found = [] if wanted.late_by is None else [delivery.c.late_at < wanted.late_by]
     return [*found, flagged(Flag.LATE, now_ms), late_with(now_ms).in_(sorted(wanted.late))] if wanted.late else found
 
 
 def late_with(now_ms: int) -> ColumnElement[str]:
     """What a ``delivery`` that is late is late with: what is to be done next, or else the answer alone."""
-    return case((delivery.c.latest_at <= now_ms, delivery.c.duty), else_=Duty.ANSWER.value)
+    return case((delivery.c.latest_at < now_ms, delivery.c.duty), else_=Duty.ANSWER.value)
 
 
 def flagged(flag: Flag, now_ms: int) -> ColumnElement[bool]:
@@ -177,7 +177,7 @@ _FLAGS: dict[Flag, Callable[[int], ColumnElement[bool]]] = {
     Flag.NOT_CONFIRMED: lambda _: and_(_row.state.in_(NOT_SENT), _row.failures > 0),
     Flag.NOT_HANDED_OVER: lambda _: and_(_row.state == Status.TAKEN.value, _row.unit.in_(select(unit_trouble.c.unit))),
     Flag.OVERDUE: lambda now: and_(_row.due_at.between(now - _OVERDUE_FOR_MS, now), _row.state.not_in(_ENDED)),
-    Flag.LATE: lambda now: _row.late_at <= now,
+    Flag.LATE: lambda now: _row.late_at < now,
     Flag.NO_LINE: lambda _: and_(_on_the_way, _row.next_due_at.is_(None), _row.paused == 0),
     Flag.PAUSED: lambda _: and_(_row.state.in_(NOT_SENT), _row.paused == 1),
     Flag.MUTED: lambda now: _row.unit.in_(_muted(now)),

@@ -186,12 +186,12 @@ def _late(statement: Rows, scope: Scope, wanted: WantedLate, now_ms: int) -> Row
         conditions.append(late_with(now_ms) == wanted.duty.value)
     if wanted.age is not None:
         least, most = wanted.age.bounds
-        conditions.append(row.late_at <= now_ms - least)
-        conditions += [] if most is None else [row.late_at > now_ms - most]
+        conditions.append(row.late_at < now_ms - least)
+        conditions += [] if most is None else [row.late_at >= now_ms - most]
     return statement.where(*conditions)
 
 
 def _age(now_ms: int) -> ColumnElement[str]:
     bands = ((age, age.bounds[1]) for age in LateFor)
-    younger = [(delivery.c.late_at > now_ms - most, age.value) for age, most in bands if most is not None]
+    younger = [(delivery.c.late_at >= now_ms - most, age.value) for age, most in bands if most is not None]
     return case(*younger, else_=LateFor.LONGER.value)

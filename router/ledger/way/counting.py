@@ -34,7 +34,7 @@ _SELECT = select(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CountedSome:
     """What a step did: how many deliveries changed, and whether everything is counted now."""
 
     changed: int
@@ -57,7 +57,7 @@ def is_counting(conn: Connection, terms: Terms) -> bool:
     return conn.scalar(counted) != mark_of(terms)
 
 
-def step(conn: Connection, wishes: Sequence[Terms]) -> list[Step]:
+def step(conn: Connection, wishes: Sequence[Terms]) -> list[CountedSome]:
     """Go a step for each wish; nothing is done once everything stands by its terms."""
     return [_step(conn, terms) for terms in wishes]
 
@@ -69,12 +69,12 @@ def recount(conn: Connection, delivery_ids: Iterable[str]) -> None:
         _count(conn, by, conn.execute(_SELECT.where(_row.id.in_(some))).all())
 
 
-def _step(conn: Connection, terms: Terms) -> Step:
+def _step(conn: Connection, terms: Terms) -> CountedSome:
     mark, kept = mark_of(terms), counted_terms.c
     found = select(kept.counted, kept.coming, kept.after).where(kept.name == _DELIVERIES).with_for_update()
     counted, coming, after = conn.execute(found).one_or_none() or ("", "", "")
     if counted == mark and not coming:
-        return Step(0, is_done=True)
+        return CountedSome(0, is_done=True)
     statement = _SELECT.where(_row.id > (after if coming == mark else "")).order_by(_row.id).limit(AT_ONCE)
     rows = conn.execute(statement.with_for_update()).all()
     changed = _count(conn, owing.by_terms(terms), rows)
@@ -84,7 +84,7 @@ def _step(conn: Connection, terms: Terms) -> Step:
         values = {"coming": mark, "after": rows[-1].id}
     entered = insert_of(conn, counted_terms).values(name=_DELIVERIES, **values)
     conn.execute(entered.on_conflict_do_update(index_elements=["name"], set_=values))
-    return Step(changed, is_done=len(rows) < AT_ONCE)
+    return CountedSome(changed, is_done=len(rows) < AT_ONCE)
 
 
 def _count(conn: Connection, by: Owing, rows: Sequence[Row[Any]]) -> int:

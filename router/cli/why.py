@@ -85,7 +85,7 @@ def explain(conn: "Connection", key: str, unit: str) -> dict[str, Any] | None:
         "next": verdict.next,
         "next_at": verdict.at,
         "advice": verdict.advice,
-        "owed": [asdict(item) | {"late_ms": item.late(now)} for item in row.owed],
+        "owed": [asdict(item) for item in row.owed],
         "published": row.published,
         "chain": _chain(detail, list(links_of(row.id, detail.receipts))),
     }
@@ -178,7 +178,8 @@ def _owed(item: Mapping[str, Any]) -> str:
     told = f"{item['duty']} by the {item['by']}".replace("_", " ")
     if item["latest"] is None:
         return f"{told}; no day is set"
-    late = f", late by {took(item['late_ms'])}" if item["late_ms"] else ""
+    late_ms = now_ms() - item["latest"]
+    late = f", late by {took(late_ms)}" if late_ms > 0 else ""
     return f"{told}, at the latest {local_time(item['latest'])}{late}"
 
 

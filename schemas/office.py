@@ -60,22 +60,13 @@ class OfficeSettings(ProgramSettings):
 _VARIABLES = (*OfficeSettings.variables(), *ZoneSettings.variables(), CONFIG_VARIABLE, SECRETS_VARIABLE)
 
 
-def office_calendar() -> WorkingCalendar:
-    """The working calendar, as the settings say.
+def office_terms() -> Terms:
+    """By which deadlines are counted, as the settings say: read once for what the environment says.
 
     Raises:
         ValidationError: a setting is wrong.
         InvalidError: the file of days has lines that cannot be read, or is no text.
         OSError: it cannot be opened.
-    """
-    return _calendar(OfficeSettings())
-
-
-def office_terms() -> Terms:
-    """By which deadlines are counted, as the settings say: read once for what the environment says.
-
-    Raises:
-        Exception: as :func:`office_calendar`.
     """
     return _terms(*(os.environ.get(name) for name in _VARIABLES))
 
@@ -83,12 +74,9 @@ def office_terms() -> Terms:
 @lru_cache(maxsize=4)
 def _terms(*_environment: str | None) -> Terms:
     settings = OfficeSettings()
-    return Terms(_calendar(settings), settings.office_at_once, Urgency(settings.office_any_hour_from))
-
-
-def _calendar(settings: OfficeSettings) -> WorkingCalendar:
-    hours = parse_office_hours(settings.office_hours)
-    return WorkingCalendar(zone().key, hours, settings.office_country, _exceptions(settings.office_days))
+    hours, exceptions = parse_office_hours(settings.office_hours), _exceptions(settings.office_days)
+    calendar = WorkingCalendar(zone().key, hours, settings.office_country, exceptions)
+    return Terms(calendar, settings.office_at_once, Urgency(settings.office_any_hour_from))
 
 
 def _exceptions(path: Path | None) -> Exceptions:

@@ -49,14 +49,14 @@ def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
     from consumers.desk.service import Desk
     from consumers.settings import DeskSettings
     from router.process.ending import end_within, ending
-    from schemas.office import office_calendar
+    from schemas.office import office_terms
 
     given: dict[str, Any] = {"host": host, "port": port}
     settings = DeskSettings(**{name: value for name, value in given.items() if value is not None})
     directory = settings_with(data_dir=data_dir).data_dir
 
     async def run() -> None:
-        await Desk(settings, directory, office_calendar(), on_stop=end_within).run()
+        await Desk(settings, directory, office_terms(), on_stop=end_within).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
         runner.run(run())

@@ -23,9 +23,9 @@ from consumers.spool import open_spool
 from router.pages.serving import QuietServer, listen, serving
 from router.process.parts import Tended
 from router.process.signals import stopped_by_signals
+from schemas.duties import Terms
 from schemas.encrypted import is_loopback
 from schemas.events import Event
-from schemas.working_calendar import WorkingCalendar
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Desk:
     Args:
         settings: where it listens.
         data_dir: of the gateway.
-        calendar: of the organisation's working days.
+        terms: of the organisation, by which deadlines are counted.
         on_stop: called when it begins to end.
     """
 
@@ -44,13 +44,13 @@ class Desk:
         self,
         settings: DeskSettings,
         data_dir: Path,
-        calendar: WorkingCalendar,
+        terms: Terms,
         *,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._data_dir = data_dir
-        self._calendar = calendar
+        self._terms = terms
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._tended = Tended(self.stop)
@@ -79,7 +79,7 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            server = QuietServer(_web_config(create_desk(DeskServices(spool, self._calendar)), self._settings))
+            server = QuietServer(_web_config(create_desk(DeskServices(spool, self._terms)), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()

@@ -1,6 +1,6 @@
 """Who is late: with what and for how long, whose turn it is, and who can be asked for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,6 +13,7 @@ from router.console.reads import look
 from router.faces import Services
 from router.ledger import queries
 from router.ledger.queries import LateFor, LateTotals, LateUnit, WantedLate
+from router.ledger.scope import Scope
 from router.ledger.way import counting
 from router.pages.language import N_
 from router.words.duties import DUTIES
@@ -53,13 +54,13 @@ async def show_late(
     """What is late by duty and age; of what is chosen there the units below one, and a page of them all."""
     now, wanted = now_ms(), WantedLate(unit, duty, age)
 
-    def query(conn: Connection) -> tuple[LateTotals, list[LateUnit], bool]:
-        totals = queries.late_totals(conn, viewer.scope, wanted, now_ms=now)
+    def query(conn: Connection) -> tuple[LateTotals, list[LateStep], list[LateUnit], bool]:
+        totals = queries.late_totals(conn, viewer.scope, unit, now_ms=now)
+        steps = _steps(conn, services, viewer.scope, wanted, now)
         found = queries.late_units(conn, viewer.scope, wanted, now_ms=now, after=after, limit=PAGE + 1)
-        return totals, found, counting.is_counting(conn, office_terms())
+        return totals, steps, found, counting.is_counting(conn, office_terms())
 
-    totals, found, is_counting = await look(services, query)
-    steps = _steps(services, wanted, totals)
+    totals, steps, found, is_counting = await look(services, query)
     return page(
         request,
         viewer,
@@ -69,7 +70,6 @@ async def show_late(
         name=_name(services, unit),
         ages=tuple(LateFor),
         late_duties=[item for item in Duty if totals.of([item])],
-        chosen=sum(step.count for step in steps),
         steps=steps[:MOST_STEPS],
         left_out=len(steps) - len(steps[:MOST_STEPS]),
         rows=found[:PAGE],
@@ -117,11 +117,15 @@ async def export_late(
     return await send(write, viewer, Sheet("late", columns, cells), asked)
 
 
-def _steps(services: Services, wanted: WantedLate, totals: LateTotals) -> list[LateStep]:
-    """Those at which most is late first."""
+def _steps(conn: Connection, services: Services, scope: Scope, wanted: WantedLate, now: int) -> list[LateStep]:
+    """Those at which most is late first; where all of it is below one topmost unit, the steps below that one."""
+    steps = queries.late_steps(conn, scope, wanted, now_ms=now)
+    if not wanted.head and len(steps) == 1:
+        wanted = replace(wanted, head=next(iter(steps)))
+        steps = queries.late_steps(conn, scope, wanted, now_ms=now)
     found = [
         LateStep(code, _name(services, code), bool(step), count, oldest)
-        for step, (count, oldest) in totals.steps.items()
+        for step, (count, oldest) in steps.items()
         for code in (".".join(filter(None, (wanted.head, step))),)
     ]
     return sorted(found, key=lambda it: (-it.count, it.code))

@@ -26,6 +26,7 @@ from router.ledger.queries.late_board import (
     LateTotals,
     LateUnit,
     WantedLate,
+    late_steps,
     late_totals,
     late_units,
 )
@@ -146,6 +147,7 @@ __all__ = [
     "is_incident",
     "issuer_of",
     "keys_of_unit",
+    "late_steps",
     "late_totals",
     "late_units",
     "line_board",

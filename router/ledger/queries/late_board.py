@@ -97,11 +97,9 @@ class LateUnit:
 
 @dataclass(frozen=True, slots=True)
 class LateTotals:
-    """What is late below a unit: by duty and age, whatever of it is wanted; and of what is wanted by step."""
+    """How much is late with what and for how long."""
 
     cells: Mapping[tuple[Duty, LateFor], int]
-    steps: Mapping[str, tuple[int, int]]
-    """What follows the head in the codes of its units → how many, and since when the oldest is late (UTC ms)."""
 
     @property
     def total(self) -> int:
@@ -119,16 +117,22 @@ def count_late(conn: Connection, scope: Scope, *, now_ms: int) -> int:
     return conn.scalar(_late(select(func.count()), scope, WantedLate(), now_ms)) or 0
 
 
-def late_totals(conn: Connection, scope: Scope, wanted: WantedLate, *, now_ms: int) -> LateTotals:
-    """Count what is late; the steps are those of :class:`router.ledger.queries.Breakdown`."""
+def late_totals(conn: Connection, scope: Scope, head: str, *, now_ms: int) -> LateTotals:
+    """Count what is late at a unit and below it; empty: all that the scope sees."""
     duty, age = late_with(now_ms).label("late_with"), _age(now_ms).label("age")
-    cells = _late(select(duty, age, func.count()), scope, WantedLate(wanted.head), now_ms)
+    cells = _late(select(duty, age, func.count()), scope, WantedLate(head), now_ms)
+    return LateTotals({(Duty(row[0]), LateFor(row[1])): row[2] for row in conn.execute(cells.group_by(duty, age))})
+
+
+def late_steps(conn: Connection, scope: Scope, wanted: WantedLate, *, now_ms: int) -> Mapping[str, tuple[int, int]]:
+    """What is late below a unit by the steps of :class:`router.ledger.queries.Breakdown`.
+
+    Returns:
+        What follows the head in the codes of its units → how many, and since when the oldest is late (UTC ms).
+    """
     step = step_of(conn, wanted.head).label("step")
     steps = _late(select(step, func.count(), func.min(delivery.c.late_at)), scope, wanted, now_ms)
-    return LateTotals(
-        {(Duty(row[0]), LateFor(row[1])): row[2] for row in conn.execute(cells.group_by(duty, age))},
-        {row[0]: (row[1], row[2]) for row in conn.execute(steps.group_by(step))},
-    )
+    return {row[0]: (row[1], row[2]) for row in conn.execute(steps.group_by(step))}
 
 
 def late_units(

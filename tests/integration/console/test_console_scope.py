@@ -103,7 +103,7 @@ def late_stays_within(conn: Connection, scope: Scope, seen: set[str], own: set[s
     assert {item.code: item.total for item in found} == dict.fromkeys(seen, 1)
     assert {item.parent for item in found} - {""} == own & {code.rpartition(".")[0] for code in seen}
     head = min(seen, default="")
-    totals = queries.late_totals(conn, scope, WantedLate(head), now_ms=now)
+    totals = queries.late_totals(conn, scope, head, now_ms=now)
     assert totals.total == sum(not head or is_within(code, head) for code in seen)
 
 

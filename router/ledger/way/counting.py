@@ -6,6 +6,7 @@ that is killed goes on where it was. What is recorded meanwhile is counted by th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -41,6 +42,7 @@ class CountedSome:
     is_done: bool
 
 
+@lru_cache(maxsize=4)
 def mark_of(terms: Terms) -> str:
     """By what terms are known again: all that a deadline hangs on."""
     calendar, days = terms.calendar, terms.calendar.exceptions

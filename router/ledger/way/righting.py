@@ -56,8 +56,9 @@ def put_right(conn: Connection, now_ms: int, waits: Waits) -> int:
         due += conn.execute(update(delivery).where(condition).values(next_due_at=now_ms)).rowcount
     if due or _was_ahead(conn, now_ms):
         ahead = row.state.in_(_MAY_STILL_GO), is_misset(row.state_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
-        moved = update(delivery).where(*ahead).values(state_at=now_ms).returning(row.id)
-        counting.recount(conn, conn.scalars(moved).all())
+        parked = conn.scalars(select(row.id).where(*ahead, row.state == Status.PARKED.value)).all()
+        conn.execute(update(delivery).where(*ahead).values(state_at=now_ms))
+        counting.recount(conn, parked)  # of the others no term hangs on since when
     return due
 
 

@@ -47,6 +47,7 @@ MOUNTS = (
     Mount("overview", "router.cli.overview", "Show what is undelivered now and what needs attention.", SEE),
     Mount("watch", "router.cli.watch", "Watch the numbers and the delivery log live, on the whole screen.", SEE),
     Mount("stuck", "router.cli.stuck", "Show what will not go by itself, by reason.", SEE),
+    Mount("late", "router.cli.late", "Show who is late, with what, and who can be asked.", SEE),
     Mount("lines", "router.cli.lines", "Show which lines are down and which were.", SEE),
     Mount(
         "search", "router.cli.search", "Find documents and units by what people type, the latest documents first.", SEE

@@ -22,6 +22,7 @@ from router.content.uploads import UploadLimits, UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
 from router.delivery.care import CareWatch
+from router.delivery.deadlines import Deadlines
 from router.delivery.expiry import Expiry
 from router.delivery.hearing import Hearing
 from router.delivery.line_watch import LineWatch
@@ -60,6 +61,7 @@ from router.words.mailing import sender_of, troubles_of
 from schemas.clock import now_ms
 from schemas.dispatch import Secrecy
 from schemas.events import Event
+from schemas.office import office_terms
 from schemas.receipt import MAX_SAID_BYTES
 from schemas.recount import Kept as KeptPage
 
@@ -70,6 +72,7 @@ _LOOK_FOR_SILENCE = 5.0
 _PRUNE_EVERY = 3600.0
 _EXPIRE_EVERY = 60.0
 _LOOK_FOR_EMPTY = 60.0
+_COUNT_DEADLINES_EVERY = 60.0
 _SWEEP_UPLOADS_EVERY = 600.0
 _LOOK_ASIDE_EVERY = 10.0
 _LOOK_AFTER_LEDGER = 1.0
@@ -145,6 +148,7 @@ class Parts:
         """What runs beside the API until the end, each by its name."""
         uploads = UploadExpiry(self._uploads)
         outages = OutageRetention(self._writer, kept=self._settings.outages_kept)
+        deadlines = Deadlines(self._writer, office_terms())
         cares = CareWatch(self._engine, self._writer, self._settings.timezone)
         ask_every = min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)
         sweep_every = min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)
@@ -161,6 +165,7 @@ class Parts:
             "line watch": partial(periodically, self._line_watch.look, _LOOK_FOR_SILENCE),
             "outage retention": partial(periodically, outages.prune, _PRUNE_EVERY),
             "expiry": partial(periodically, self._expiry.expire, _EXPIRE_EVERY),
+            "deadlines": partial(periodically, deadlines.look, _COUNT_DEADLINES_EVERY),
             "care": partial(periodically, cares.look, _LOOK_FOR_EMPTY),
             "upload expiry": partial(periodically, uploads.sweep, sweep_every),
             "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),

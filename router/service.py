@@ -30,7 +30,9 @@ from router.process.threads import widen
 from router.settings import RouterSettings
 from router.storage.lock import alone
 from router.web import waiting
+from schemas.clock import today
 from schemas.events import Event
+from schemas.office import office_terms
 
 log = structlog.get_logger()
 _CLOSE_WITHIN = 10.0
@@ -69,8 +71,12 @@ class RouterService:
         Raises:
             RouterError: the ledger or the data directory cannot be used.
             PartFailedError: a part failed; everything is closed as after a stop.
-            OSError: the API's address is taken.
+            OSError: the API's address is taken, or the file of days cannot be opened.
+            InvalidError: the file of days cannot be read.
+            ValidationError: a setting of the office's is wrong.
         """
+        calendar = office_terms().calendar
+        calendar.works_on(today(calendar.zone))  # so the holidays are loaded before anything waits for them
         with stopped_by_signals(self.stop), self._own_ledger():
             widen()
             engine = open_engine(self._settings.database_url, answers_within=self._settings.ledger_timeout)

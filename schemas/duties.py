@@ -5,8 +5,10 @@ The terms are those of Decree 30/2020 (registered the day it comes, at the lates
 too; urgent ones at once); what the decree leaves open is in :class:`Terms`. An instant is UTC milliseconds.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from schemas.dispatch import Urgency
 from schemas.states import ENDED, UNDELIVERED, Status
@@ -103,10 +105,21 @@ class Owed:
         return 0 if self.latest is None else max(now - self.latest, 0)
 
 
+WHOSE: Mapping[Duty, Party] = MappingProxyType(
+    {
+        Duty.DELIVER: Party.SERVICE,
+        Duty.SEND_AGAIN: Party.OPERATOR,
+        Duty.REGISTER: Party.CLERK,
+        Duty.ASSIGN: Party.LEADER,
+        Duty.PROCESS: Party.STAFF,
+        Duty.GIVE_BACK: Party.CLERK,
+    }
+)
+"""Who owes what is to be done next; an answer is owed by whoever has the letter then."""
 _AT_THE_UNIT = {
-    Status.ARRIVED: (Duty.REGISTER, Party.CLERK),
-    Status.REGISTERED: (Duty.ASSIGN, Party.LEADER),
-    Status.TAKE_BACK_REQUESTED: (Duty.GIVE_BACK, Party.CLERK),
+    Status.ARRIVED: Duty.REGISTER,
+    Status.REGISTERED: Duty.ASSIGN,
+    Status.TAKE_BACK_REQUESTED: Duty.GIVE_BACK,
 }
 _IN_WORK = frozenset({Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED})
 
@@ -116,22 +129,34 @@ def owed(course: Course, terms: Terms) -> tuple[Owed, ...]:
     if course.state in ENDED:
         return ()
     turn = _turn(course, terms)
+    return (turn, *beside(course, turn))
+
+
+def beside(course: Course, turn: Owed) -> tuple[Owed, ...]:
+    """What is owed beside whose turn it is: the answer, where a letter asks for one."""
     if turn.duty is Duty.PROCESS or course.urgency is Urgency.EXPRESS_TIMED or course.due is None:
-        return (turn,)
+        return ()
     by = turn.by if course.state in _AT_THE_UNIT else Party.CLERK
-    return turn, Owed(Duty.ANSWER, by, course.since, course.due, course.due)
+    return (Owed(Duty.ANSWER, by, course.since, course.due, course.due),)
+
+
+def late_from(items: Iterable[Owed]) -> int | None:
+    """From when on something of it is late; None: no day is set for any."""
+    return min((item.latest for item in items if item.latest is not None), default=None)
 
 
 def _turn(course: Course, terms: Terms) -> Owed:
     if course.state in UNDELIVERED:
         until = course.due if course.urgency is Urgency.EXPRESS_TIMED else None
-        return Owed(Duty.DELIVER, Party.SERVICE, course.since, until, until)
+        return _owed(Duty.DELIVER, course, until, until)
     if course.state in _IN_WORK:
         until = _done_by(course)
-        return Owed(Duty.PROCESS, Party.STAFF, course.since, until, until)
-    duty, by = _AT_THE_UNIT.get(course.state, (Duty.SEND_AGAIN, Party.OPERATOR))
-    soon, latest = _soon(course, terms)
-    return Owed(duty, by, course.since, soon, latest)
+        return _owed(Duty.PROCESS, course, until, until)
+    return _owed(_AT_THE_UNIT.get(course.state, Duty.SEND_AGAIN), course, *_soon(course, terms))
+
+
+def _owed(duty: Duty, course: Course, soon: int | None, latest: int | None) -> Owed:
+    return Owed(duty, WHOSE[duty], course.since, soon, latest)
 
 
 def _done_by(course: Course) -> int | None:

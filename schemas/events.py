@@ -188,6 +188,8 @@ class Event(StrEnum):
     # router.ledger
     LEDGER_PRUNED = "ledger_pruned"
     """Receipts, attempts and contents of dispatches that ended long ago were forgotten, as the settings say."""
+    DEADLINES_COUNTED = "deadlines_counted"
+    """The terms have changed (office hours, days off, a rule), and what is owed was counted anew; of how many."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     """The database does not answer, or takes no changes; they wait for it. The code says why."""
     LEDGER_BACK = "ledger_back"

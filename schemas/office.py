@@ -1,12 +1,16 @@
-"""When the organisation's offices work: one setting of routers, gateways and desks, read into a working calendar."""
+"""When the organisation's offices work, and how long is at once: the settings of routers, gateways and desks."""
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from schemas.dispatch import Urgency
+from schemas.duties import Terms
 from schemas.errors import FieldProblem, InvalidError
-from schemas.settings import ProgramSettings
+from schemas.settings import CONFIG_VARIABLE, SECRETS_VARIABLE, ProgramSettings
 from schemas.working_calendar import (
     OFFICE_HOURS,
     Exceptions,
@@ -15,10 +19,13 @@ from schemas.working_calendar import (
     parse_exceptions,
     parse_office_hours,
 )
-from schemas.zone import zone
+from schemas.zone import ZoneSettings, zone
 
 MAX_FILE_BYTES = 256 * 1024
 """Of a file of days that differ: two thousand of them with remarks."""
+
+MOST_AT_ONCE = 7 * 86400.0
+"""Seconds that "at once" may last: what takes longer is not urgent."""
 
 
 def _written_hours(text: str) -> str:
@@ -40,19 +47,36 @@ class OfficeSettings(ProgramSettings):
         description="A file of days that differ, as the government moves them each year: a line is `2027-02-13 work` "
         "or `2027-02-03 off` and a remark.",
     )
+    office_at_once: Annotated[float, Field(gt=0, le=MOST_AT_ONCE)] = Field(
+        default=1800.0, description="Seconds of office hours in which an urgent document is dealt with: at once."
+    )
+    office_any_hour_from: Annotated[int, Field(ge=Urgency.URGENT, le=Urgency.EXPRESS_TIMED)] = Field(
+        default=Urgency.EXPRESS.value,
+        description="The urgency from which nights and days off count, too: 1 khẩn, 2 thượng khẩn, 3 hỏa tốc, "
+        "4 hỏa tốc hẹn giờ.",
+    )
 
 
-def office_calendar() -> WorkingCalendar:
-    """The working calendar, as the settings say.
+_VARIABLES = (*OfficeSettings.variables(), *ZoneSettings.variables(), CONFIG_VARIABLE, SECRETS_VARIABLE)
+
+
+def office_terms() -> Terms:
+    """By which deadlines are counted, as the settings say: read once for what the environment says.
 
     Raises:
         ValidationError: a setting is wrong.
         InvalidError: the file of days has lines that cannot be read, or is no text.
         OSError: it cannot be opened.
     """
+    return _terms(*(os.environ.get(name) for name in _VARIABLES))
+
+
+@lru_cache(maxsize=4)
+def _terms(*_environment: str | None) -> Terms:
     settings = OfficeSettings()
-    hours = parse_office_hours(settings.office_hours)
-    return WorkingCalendar(zone().key, hours, settings.office_country, _exceptions(settings.office_days))
+    hours, exceptions = parse_office_hours(settings.office_hours), _exceptions(settings.office_days)
+    calendar = WorkingCalendar(zone().key, hours, settings.office_country, exceptions)
+    return Terms(calendar, settings.office_at_once, Urgency(settings.office_any_hour_from))
 
 
 def _exceptions(path: Path | None) -> Exceptions:

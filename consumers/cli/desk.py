@@ -60,7 +60,7 @@ def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
     from router.mail.settings import MailSettings
     from router.process.ending import end_within, ending
     from router.process.secrets import forget_secrets
-    from schemas.office import office_calendar
+    from schemas.office import office_terms
 
     given: dict[str, Any] = {"host": host, "port": port}
     settings = DeskSettings(**{name: value for name, value in given.items() if value is not None})
@@ -68,7 +68,7 @@ def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
     forget_secrets([name for name in os.environ if name.upper() == "CONGVAN_MAIL_PASSWORD"])
 
     async def run() -> None:
-        await Desk(settings, gateway, office_calendar(), mail=mail, on_stop=end_within).run()
+        await Desk(settings, gateway, office_terms(), mail=mail, on_stop=end_within).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
         runner.run(run())

@@ -24,7 +24,6 @@ from router.mail.recipients import Recipient
 from router.pages.language import N_, translations
 from schemas.dispatch import Urgency
 from schemas.duties import Terms
-from schemas.working_calendar import WorkingCalendar
 
 _LOOKS_BACK = timedelta(days=7) // timedelta(milliseconds=1)
 """What came before is no news; a notice is remembered for longer, so nothing is told twice."""
@@ -36,12 +35,12 @@ class DeskNotices:
     """The desk's :class:`router.mail.sender.NoticeSource`.
 
     Args:
-        calendar: of the organisation's working days.
+        terms: by which deadlines are counted.
         digest_minute: when a day's digest is made, minutes after midnight by the office's clock.
         pages: where the desk's pages are found by browsers; empty: not known.
     """
 
-    calendar: WorkingCalendar
+    terms: Terms
     digest_minute: int
     pages: str = ""
 
@@ -109,10 +108,10 @@ class DeskNotices:
         return NoticeText(title=plain(head, MAX_TITLE), passages=(passage,))
 
     def _digests(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
-        day = digest_day(self.calendar, self.digest_minute, now_ms)
+        day = digest_day(self.terms.calendar, self.digest_minute, now_ms)
         if day is None:
             return
-        make: Any = partial(digest_of, conn, Terms(self.calendar), now_ms=now_ms, pages=self.pages)
+        make: Any = partial(digest_of, conn, self.terms, now_ms=now_ms, pages=self.pages)
         for one in recipients:
             if one.wants(DIGEST.name) and MAILING.may(one.person, DIGEST.name, ""):
                 told = {"day": day.isoformat()}
@@ -120,7 +119,7 @@ class DeskNotices:
                     yield Notice(one.person.name, DIGEST.name, subject, "", make(one, day), **told)
 
     def _time(self, ms: int) -> str:
-        return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(self.calendar.zone)):%H:%M %d/%m/%Y}"
+        return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(self.terms.calendar.zone)):%H:%M %d/%m/%Y}"
 
 
 def _untold(conn: Connection, one: Recipient, kind: str, subjects: Sequence[str]) -> list[str]:

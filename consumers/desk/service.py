@@ -29,9 +29,9 @@ from router.mail.settings import MailSettings
 from router.pages.serving import QuietServer, listen, serving
 from router.process.parts import Start, Tended, end
 from router.process.signals import stopped_by_signals
+from schemas.duties import Terms
 from schemas.encrypted import is_loopback
 from schemas.events import Event
-from schemas.working_calendar import WorkingCalendar
 
 log = structlog.get_logger()
 _LOOK_FOR_NOTICES = 2.0
@@ -44,7 +44,7 @@ class Desk:
     Args:
         settings: where it listens.
         copies: the gateway's settings: whose spool, and where its daily copy goes.
-        calendar: of the organisation's working days.
+        terms: of the organisation, by which deadlines are counted.
         mail: how notices are sent.
         on_stop: called when it begins to end.
     """
@@ -53,14 +53,14 @@ class Desk:
         self,
         settings: DeskSettings,
         copies: GatewaySettings,
-        calendar: WorkingCalendar,
+        terms: Terms,
         *,
         mail: MailSettings | None = None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._copies = copies
-        self._calendar = calendar
+        self._terms = terms
         self._mail = mail or MailSettings()
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
@@ -90,7 +90,7 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            services = DeskServices(spool, self._calendar, _head(self._settings), sends_mail=self._mail.is_on)
+            services = DeskServices(spool, self._terms, _head(self._settings), sends_mail=self._mail.is_on)
             server = QuietServer(_web_config(create_desk(services), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             beside = [self._tended.start("notices", start) for start in self._senders(spool)]
@@ -108,7 +108,7 @@ class Desk:
         if not self._mail.is_on:
             return []
         pages = f"{self._settings.public_url}{ROOT}" if self._settings.public_url else ""
-        source = DeskNotices(self._calendar, self._mail.digest_minute, pages)
+        source = DeskNotices(self._terms, self._mail.digest_minute, pages)
         sender = MailSender(self._mail, MAILING, source, reading=spool.reading, writing=spool.writing, pages=pages)
         return [partial(sender.run, _LOOK_FOR_NOTICES)]
 

@@ -25,20 +25,20 @@ class DeskServices:
 
     Args:
         spool: of the gateway whose units are served; it runs in a process of its own, or not at all.
-        calendar: of the organisation's working days.
+        terms: by which deadlines are counted.
         head: of printed forms.
         sends_mail: whether there is a mail server for notices.
     """
 
     spool: Spool
-    calendar: WorkingCalendar
+    terms: Terms
     head: FormHead = _PLAIN
     sends_mail: bool = False
 
     @property
-    def terms(self) -> Terms:
-        """By which deadlines are counted."""
-        return Terms(self.calendar)
+    def calendar(self) -> WorkingCalendar:
+        """Of the organisation's working days."""
+        return self.terms.calendar
 
     @property
     def zone(self) -> ZoneInfo:

@@ -15,6 +15,7 @@ from consumers.reading.inbox import InboxEntry
 from consumers.spool import handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
+from consumers.spool.scope import UnitScope
 from consumers.spool.units import names_of
 from schemas.clock import now_ms
 

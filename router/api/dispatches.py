@@ -16,7 +16,7 @@ from router.ledger import queries
 from router.ledger.engine import reading
 from router.ledger.queries import Filter
 from router.ledger.scope import Scope, scope_of_sender
-from schemas.clock import Moment, to_ms
+from schemas.clock import Moment, now_ms, to_ms
 from schemas.codes import UnitCode, UnitPattern
 from schemas.ids import Id
 from schemas.states import Status
@@ -35,6 +35,7 @@ class ListQuery(BaseModel):
     since: Moment | None = Field(None, description="Only accepted at or after this time.")
     until: Moment | None = Field(None, description="Only accepted before this time.")
     state: list[Status] = Field([], description="Only with a delivery in one of these states.")
+    late: bool = Field(default=False, description="Only with a delivery of which something that is owed is late.")
     q: str = Field("", max_length=200, description="Only with this in notation or subject, accents and case aside.")
     cursor: str | None = Field(None, max_length=200, description="From the page before; take it from its `next`.")
     limit: int = Field(50, ge=1, le=200, description="The length of a page.")
@@ -46,6 +47,7 @@ class AddresseeQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: list[Status] = Field([], description="Only addressees in one of these states.")
+    late: bool = Field(default=False, description="Only addressees at which something that is owed is late.")
     after: UnitCode | None = Field(None, description="The last unit of the page before; take it from its `next`.")
     limit: int = Field(1000, ge=1, le=1000, description="The length of a page.")
 
@@ -74,6 +76,7 @@ async def list_dispatches(
             until=to_ms(wanted.until) if wanted.until else None,
             text=wanted.q,
             states=wanted.state,
+            late_by=now_ms() if wanted.late else None,
             cursor=wanted.cursor,
             limit=wanted.limit,
         )
@@ -98,7 +101,13 @@ async def show_dispatch(
     def look(conn: Connection, scope: Scope) -> tuple[queries.DispatchDetail, list[queries.Addressee]]:
         detail = _require(queries.find_dispatch(conn, scope, dispatch_id), dispatch_id)
         page = queries.addressees(
-            conn, scope, dispatch_id, states=wanted.state, after=wanted.after or "", limit=wanted.limit + 1
+            conn,
+            scope,
+            dispatch_id,
+            states=wanted.state,
+            late_by=now_ms() if wanted.late else None,
+            after=wanted.after or "",
+            limit=wanted.limit + 1,
         )
         return detail, page
 

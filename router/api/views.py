@@ -6,8 +6,9 @@ from typing import Any
 
 from router.ledger.queries import Addressee, DispatchDetail, DispatchRow, LogEntry
 from router.words.view import Identifier, Instant, View
-from schemas.clock import iso
+from schemas.clock import iso, now_ms
 from schemas.dispatch import Kind, Lane, Submission, Urgency
+from schemas.duties import Duty, Owed, Party
 from schemas.states import Effect, Status
 from schemas.unit import Link
 
@@ -46,6 +47,35 @@ class DispatchSummary(View):
         return cls(**_summary(row))
 
 
+class OwedView(View):
+    """One thing that is owed for a delivery."""
+
+    duty: Duty
+    """What has to be done."""
+    by: Party
+    """Whose turn it is."""
+    since: Instant
+    """Since when."""
+    soon: Instant | None
+    """By when it should be done; null: no day is set."""
+    latest: Instant | None
+    """When it is late; null: no day is set."""
+    late_seconds: int
+    """For how long it is late now; 0: it is not."""
+
+    @classmethod
+    def of(cls, item: Owed, now: int) -> "OwedView":
+        """From what was counted, at a time (UTC ms)."""
+        return cls(
+            duty=item.duty,
+            by=item.by,
+            since=iso(item.since),
+            soon=_iso_or_none(item.soon),
+            latest=_iso_or_none(item.latest),
+            late_seconds=item.late(now) // 1000,
+        )
+
+
 class AddresseeView(View):
     """One addressee of a dispatch: where its delivery stands, and since when."""
 
@@ -81,11 +111,13 @@ class AddresseeView(View):
     """Of how many; null: the gateway has not said."""
     line_down_since: Instant | None
     """While it is on its way and waits for the unit's line to come up."""
+    owed: list[OwedView]
+    """What is owed now: whose turn it is first, then the answer beside it; empty: nothing more is."""
 
     @classmethod
     def of(cls, item: Addressee) -> "AddresseeView":
         """From the ledger's row."""
-        row = item.delivery
+        row, now = item.delivery, now_ms()
         return cls(
             delivery_id=row.id,
             unit=row.unit,
@@ -103,6 +135,7 @@ class AddresseeView(View):
             bytes_held=row.bytes_held if row.is_coming else None,
             bytes_total=row.bytes_total if row.is_coming else None,
             line_down_since=_iso_or_none(row.line_down_since if row.waits_for_line else None),
+            owed=[OwedView.of(owed, now) for owed in row.owed],
         )
 
 

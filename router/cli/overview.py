@@ -54,7 +54,7 @@ class Snapshot:
         return told | {"forgotten": asdict(self.forgotten)}
 
     def numbers(self) -> list[tuple[str, str]]:
-        """The six numbers of the console's first page, with their names."""
+        """The numbers of the console's first page, with their names."""
         figures, down = self.figures, self.lines_down
         oldest = "-" if figures.oldest_at is None else took(self.at - figures.oldest_at)
         return [
@@ -64,6 +64,7 @@ class Snapshot:
             ("parked", str(figures.parked)),
             ("lines down", f"{down} of {sum(self.lines.values())}"),
             ("overdue", str(figures.overdue)),
+            ("late", str(figures.late)),
         ]
 
     @property

@@ -27,7 +27,8 @@ _EPILOG = f"""Examples:
 `congvan stats --json`: everything, for another program; lengths are milliseconds, heat is by weekday and hour
 
 The month is that of the acceptance, in the zone CONGVAN_TIMEZONE; a length is the time from the acceptance to the
-first receipt of the stage. `50% within`: half took no longer. The times are exact.
+first receipt of the stage. `50% within`: half took no longer. The times are exact. `registered in time`: of what was to
+be registered or refused, by the working calendar; `in time`: of what was to be completed by its due date.
 
 {EXIT_CODES} Here 3: there is no such unit."""
 
@@ -61,7 +62,17 @@ def stats(
     if as_json:
         print_json([as_object(found)])
         return
-    columns = by.value, "accepted", stage.value, "share", "50% within", "95% within", "99% within", "in time"
+    columns = (
+        by.value,
+        "accepted",
+        stage.value,
+        "share",
+        "50% within",
+        "95% within",
+        "99% within",
+        "registered in time",
+        "in time",
+    )
     rows = list(_rows(found, by))
     print_table(columns, [(name, *_cells(measured, stage)) for name, measured in (*rows, ("all", found.whole))])
 
@@ -126,6 +137,7 @@ def _cells(measured: "Measured", stage: ShownStage) -> tuple[str, ...]:
         str(spread.count),
         _percent(spread.count, measured.accepted),
         *lengths,
+        _percent(measured.registered_in_time, measured.to_register),
         _percent(measured.in_time, measured.due),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli.console_output import JsonOption, local_time, print_json, print_table
+from router.cli.stats import took
 from schemas.clock import now_ms
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ app = typer.Typer(add_completion=False)
 
 _NOT_ALL_ARRIVED = 1
 _EVERY = 1.0
-_COLUMNS = ("unit", "name", "state", "since", "progress", "register", "reason")
+_COLUMNS = ("unit", "name", "state", "since", "progress", "register", "owed", "reason")
 _EPILOG = """Examples:
 
 `congvan track 019b0c5e-7d3a-7c3e-9f6b-2f1d3c4b5a69` · `congvan track ID --watch` · `congvan track ID --json`
@@ -77,6 +78,20 @@ def progress(addressee: Mapping[str, Any]) -> str:
     if since := addressee["line_down_since"]:
         parts.append(f"line down since {_clock(since)}")
     return ", ".join(parts)
+
+
+def owed(addressee: Mapping[str, Any]) -> str:
+    """``register by 17:00 (late 2.5 h)``: what has to be done next; empty: nothing more."""
+    return "; ".join(
+        " ".join(
+            (
+                item["duty"].replace("_", " "),
+                *((f"by {_clock(item['latest'])}",) if item["latest"] else ()),
+                *((f"(late {took(item['late_seconds'] * 1000)})",) if item["late_seconds"] else ()),
+            )
+        )
+        for item in addressee.get("owed", ())  # an older router tells none
+    )
 
 
 async def _track(dispatch_id: str, *, watch: bool, seconds: float | None, as_json: bool) -> Dispatch:
@@ -150,6 +165,7 @@ def _rows(seen: Dispatch) -> list[tuple[str, ...]]:
             _local(item["state_at"]),
             progress(item),
             item["register_number"],
+            owed(item),
             item["reason"],
         )
         for item in seen["deliveries"]

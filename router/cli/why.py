@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -84,6 +85,7 @@ def explain(conn: "Connection", key: str, unit: str) -> dict[str, Any] | None:
         "next": verdict.next,
         "next_at": verdict.at,
         "advice": verdict.advice,
+        "owed": [asdict(item) for item in row.owed],
         "published": row.published,
         "chain": _chain(detail, list(links_of(row.id, detail.receipts))),
     }
@@ -165,10 +167,21 @@ def _print(found: Mapping[str, Any]) -> None:
     print("\nWhat comes next:")
     at = "" if found["next_at"] is None else f" {local_time(found['next_at'])}"
     print(f"  {found['next']}{at}")
+    for item in found["owed"]:
+        print(f"  Owed: {_owed(item)}")
     print("\nWhat to do:")
     print(f"  {found['advice']}")
     if found["chain"]:
         print(f"\nChain of receipts: {found['chain'][-1]['link']}")
+
+
+def _owed(item: Mapping[str, Any]) -> str:
+    told = f"{item['duty']} by the {item['by']}".replace("_", " ")
+    if item["latest"] is None:
+        return f"{told}; no day is set"
+    late_ms = now_ms() - item["latest"]
+    late = f", late by {took(late_ms)}" if late_ms > 0 else ""
+    return f"{told}, at the latest {local_time(item['latest'])}{late}"
 
 
 def _words(step: Mapping[str, Any]) -> str:

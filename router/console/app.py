@@ -11,6 +11,7 @@ from router.console import (
     deliveries,
     documents,
     help,  # noqa: A004 - a page is called so
+    late,
     lines,
     live,
     log,
@@ -74,7 +75,7 @@ PARTS = (
         unit,
         lines,
     ),
-    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, send, recall, help),
+    *(stuck, care, late, views, redrives, statistics, search, audit, tokens, people, sheets, send, recall, help),
 )
 LABELS = {
     "reason": N_("Why?"),

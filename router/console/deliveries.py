@@ -1,5 +1,6 @@
 """Deliveries: a list by filter, and the journey of one to its addressee."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -19,9 +20,12 @@ from router.words.filters import FilterError, Parsed, parse
 from router.words.journey import drops_of, journey_of
 from router.words.verdict import verdict_of
 from schemas.clock import now_ms
+from schemas.codes import parent_of
 from schemas.ids import Id
 
 PAGE = 100
+_Names = Mapping[str, str]
+"""Of units, by their codes."""
 router = APIRouter()
 
 
@@ -68,19 +72,20 @@ async def show_delivery(
 ) -> Response:
     """Everything that happened to one delivery, what comes next, and what can be done."""
 
-    def query(conn: Connection) -> tuple[DeliveryDetail | None, DispatchDetail | None, list[OutageRow], bool]:
+    def query(conn: Connection) -> tuple[DeliveryDetail | None, DispatchDetail | None, list[OutageRow], bool, _Names]:
         found = queries.find_delivery(conn, viewer.scope, delivery_id)
         if found is None:
-            return None, None, [], False
+            return None, None, [], False, {}
         dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id)
         needed = needed_by(conn, found.delivery.dispatch_id)
         damaged = any(services.content.size(file.sha256) is None for file in needed)
-        return found, dispatch, drops_of(conn, found, now_ms()), damaged
+        above = queries.names_of(conn, viewer.scope, [parent_of(found.delivery.unit) or ""])
+        return found, dispatch, drops_of(conn, found, now_ms()), damaged, above
 
-    found, dispatch, drops, damaged = await look(services, query)
+    found, dispatch, drops, damaged, above = await look(services, query)
     if found is None or dispatch is None:
         raise NotFoundError(f"there is no delivery {delivery_id} that you may see")
-    row = found.delivery
+    row, now = found.delivery, now_ms()
     return page(
         request,
         viewer,
@@ -89,5 +94,7 @@ async def show_delivery(
         dispatch=dispatch,
         steps=journey_of(found, drops),
         verdict=verdict_of(row, damaged=damaged),
+        is_late=any(item.late(now) for item in row.owed),
+        above=above,
         may_redrive=row.state in queries.REDRIVABLE and viewer.person.may(Right.ACT, row.unit),
     )

@@ -17,8 +17,9 @@ from router.directory import Directory, LeftOut, resolve
 from router.errors import AddressingError, NotFoundError
 from router.ledger import queries
 from router.ledger.people.persons import Right
-from router.ledger.queries import Addressee, DispatchDetail, RecallStanding
+from router.ledger.queries import Addressee, DispatchDetail, Filter, Flag, RecallStanding
 from router.words.filters import token
+from schemas.clock import now_ms
 from schemas.codes import UnitCode, covers, is_within, parent_of
 from schemas.dispatch import Submission
 from schemas.ids import Id
@@ -42,7 +43,7 @@ class Branch:
     total: int
 
 
-_Read = tuple[DispatchDetail | None, Mapping[str, Status], list[Addressee], list[RecallStanding]]
+_Read = tuple[DispatchDetail | None, Mapping[str, Status], list[Addressee], list[RecallStanding], int]
 
 
 @router.get("/documents/{dispatch_id}")
@@ -57,6 +58,7 @@ async def show_document(
     below: Annotated[UnitCode | None, Query()] = None,
 ) -> Response:
     """The document with a page of its recipients, all or those below one head."""
+    late = Filter(dispatch_id=dispatch_id, flags=frozenset({Flag.LATE}))
 
     def query(conn: Connection) -> _Read:
         scope = viewer.scope
@@ -65,9 +67,10 @@ async def show_document(
         rows = queries.addressees(
             conn, scope, dispatch_id, states=state, units=_tree(below), after=after or "", limit=PAGE + 1
         )
-        return found, states, rows, queries.recalls_of(conn, scope, dispatch_id)
+        overdue = queries.count_deliveries(conn, scope, late, now_ms=now_ms())
+        return found, states, rows, queries.recalls_of(conn, scope, dispatch_id), overdue
 
-    found, states, rows, recalls = await look(services, query)
+    found, states, rows, recalls, overdue = await look(services, query)
     if found is None:
         raise NotFoundError(f"there is no document {dispatch_id} that you may see")
     following = rows[PAGE - 1].delivery.unit if len(rows) > PAGE else None
@@ -81,6 +84,8 @@ async def show_document(
         counts={status: found.row.roll_up.counts[status] for status in Status if status in found.row.roll_up.counts},
         stages=STAGES,
         heads=heads_of(states),
+        late=overdue,
+        q_late=f"{filter_of(dispatch_id, (), None)} {token('is', Flag.LATE.value)}",
         listed=sum(
             (not state or status in state) and (below is None or is_within(code, below))
             for code, status in states.items()

@@ -18,7 +18,7 @@ from router.pages.access import Visitor
 from router.pages.language import ENGLISH, translations
 from router.pages.preferences import Preferences
 from router.pages.shown import Shown
-from router.words import terms
+from router.words import duties, terms
 from router.words.filter_words import FLAG_WORDS
 from router.words.filters import token
 from schemas.reasons import WORDS, known_code
@@ -72,6 +72,7 @@ def environment_of(language: str, timezone: str) -> Environment:
         timezone,
         asked_in=asked_in,
         coded=partial(coded, language),
+        duties=duties,
         flag_words=FLAG_WORDS,
         link=link,
         redrivable=REDRIVABLE,

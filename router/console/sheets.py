@@ -19,6 +19,7 @@ from router.ledger.redrives.decisions import Outcome
 from router.ledger.redrives.reading import find_job, list_items, list_jobs
 from router.pages.language import N_
 from router.words import terms
+from router.words.duties import DUTIES
 from router.words.filters import FilterError, parse
 from schemas.clock import now_ms
 from schemas.codes import UnitPattern
@@ -43,12 +44,14 @@ async def export_deliveries(request: Request, services: Parts, viewer: Looking, 
     columns = [
         *(write.say(name) for name in ("State", "Unit", "Unit's name", "Number", "Subject", "Issuer", "Urgency")),
         *(write.timed(name) for name in ("Accepted", "In this state since")),
+        *(write.say("What is owed"), write.timed(N_("Late from"))),
         *(write.say(name) for name in ("Reason", "Document's id", "Delivery's id")),
     ]
     cells = (
         (
             *(write.state(row.state), row.unit, row.unit_name, row.notation, row.subject),
             *(row.issuer, write.urgency(row.urgency), write.at(row.created_at), write.at(row.state_at)),
+            *(write.say(DUTIES[row.duty].label) if row.duty else "", write.at(row.late_at)),
             *(write.reason(row.reason, row.reason_code), row.dispatch_id, row.id),
         )
         for row in rows

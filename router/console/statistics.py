@@ -8,15 +8,19 @@ from sqlalchemy import Connection
 
 from router.console.access import Looking, Parts, Viewer
 from router.console.charts import bars, level
+from router.console.exports import Sheet, send, writer_for
 from router.console.pages import ROOT, link, page, shown_to
 from router.console.reads import look
 from router.faces import Services
 from router.ledger import queries
 from router.ledger.queries import Measured, MeasuredStage, MonthlyStatistics
+from router.pages.language import N_
 from router.pages.shown import Shown
+from router.words import terms
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.months import MONTH_REGEX, Month
+from schemas.states import Status
 
 router = APIRouter()
 MonthText = Annotated[str, Query(pattern=MONTH_REGEX)]
@@ -64,6 +68,33 @@ async def show_report(
 
     found, documents = await look(services, query)
     return _page(request, services, viewer, "report.html", found, most=MOST_PRINTED, documents=documents)
+
+
+@router.get("/statistics.csv")
+async def export_statistics(
+    request: Request, services: Parts, viewer: Looking, month: MonthText | None = None, unit: Head = None
+) -> Response:
+    """A month's figures by unit, the whole last."""
+    write = writer_for(request, services)
+    found = await look(services, lambda conn: _monthly(conn, services, viewer, month, unit))
+    columns = [
+        *(write.say(name) for name in ("Unit", "Unit's name", N_("With all below it"), "Accepted")),
+        *(write.say(terms.STATES[Status(stage.value)].label) for stage in MeasuredStage),
+        *(write.say(name) for name in (N_("Registered in time"), N_("Registered late"))),
+        *(write.say(name) for name in (N_("Completed in time"), N_("Completed late"))),
+    ]
+    whole = UnitFigures(found.head, _name(services, found.head), below=True, measured=found.whole)
+    cells = (
+        (
+            *(part.code, part.name, write.say(N_("yes") if part.below else N_("no")), part.measured.accepted),
+            *(part.measured.stages[stage].count for stage in MeasuredStage),
+            *(part.measured.registered_in_time, part.measured.registered_late),
+            *(part.measured.in_time, part.measured.overdue),
+        )
+        for part in (*_parts(found, services), whole)
+    )
+    asked = f"{found.month} {found.head}".strip()
+    return await send(write, viewer, Sheet("statistics", columns, cells), asked)
 
 
 def _monthly(

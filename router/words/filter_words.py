@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from router.ledger.queries import Flag
 from router.pages.language import N_, VIETNAMESE, translations
+from router.words.duties import DUTIES
 from router.words.terms import FLAGS, STATES, URGENCIES
 from schemas.dispatch import Urgency
+from schemas.duties import Duty
 from schemas.reasons import WORDS, ReasonCode
 from schemas.states import Effect, Status
 from schemas.text import fold
@@ -43,6 +45,10 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "luot": "delivery",
         "la": "is",
         "tinhtrang": "is",
+        "cham": "late",
+        "tre": "late",
+        "han": "due",
+        "thoihan": "due",
         "nguyennhan": "why",
         "cause": "why",
         "ketqua": "effect",
@@ -54,6 +60,7 @@ FLAG_WORDS: Mapping[Flag, str] = MappingProxyType(
     | {
         Flag.UNDELIVERED: N_("Undelivered"),
         Flag.RETRYING: N_("Retrying"),
+        Flag.LATE: N_("Late"),
         Flag.MUTED: N_("Alerts off"),
         Flag.UNMUTED: N_("Alerts on"),
     }
@@ -78,6 +85,11 @@ def state_of(word: str) -> Status | None:
 def flag_of(word: str) -> Flag | None:
     """A way of standing by its code or its word."""
     return _FLAGS.get(bare(word))
+
+
+def duty_of(word: str) -> Duty | None:
+    """What is owed, by its code or its word."""
+    return _DUTIES.get(bare(word))
 
 
 def urgency_of(word: str) -> int | None:
@@ -126,9 +138,11 @@ _STATES = {bare(status.value): status for status in Status} | _said(
     {status: word.label for status, word in STATES.items()}
 )
 _FLAGS = {bare(flag.value): flag for flag in Flag} | _said(FLAG_WORDS)
+_DUTIES = {bare(duty.value): duty for duty in Duty} | _said({duty: word.label for duty, word in DUTIES.items()})
 _URGENCIES = _said({int(degree): URGENCIES[degree].label for degree in Urgency})
 _REASONS = {bare(text): code for code in reversed(ReasonCode) for text in (WORDS[code].vi, WORDS[code].en, code.value)}
 _EFFECTS = {bare(effect.value): effect for effect in Effect}
 STATE_OPTIONS = tuple({**{status.value: None for status in Status}, **dict.fromkeys(_STATES)})
 REASON_OPTIONS = tuple({**{code.value: None for code in ReasonCode}, **dict.fromkeys(_REASONS)})
+DUTY_OPTIONS = tuple({**{duty.value: None for duty in Duty}, **dict.fromkeys(_DUTIES)})
 FLAG_OPTIONS = tuple({**{flag.value: None for flag in Flag}, **dict.fromkeys(_FLAGS)})

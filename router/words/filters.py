@@ -3,16 +3,18 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from router.ledger.queries import Filter, Flag
 from router.pages.language import N_
 from router.words.filter_words import (
+    DUTY_OPTIONS,
     FLAG_OPTIONS,
     REASON_OPTIONS,
     STATE_OPTIONS,
     bare,
     code_of_word,
+    duty_of,
     effect_of,
     flag_of,
     key_of,
@@ -22,8 +24,10 @@ from router.words.filter_words import (
     urgency_of,
 )
 from router.words.filter_words import KEYS as WORDS_OF_KEYS
+from schemas.clock import to_ms
 from schemas.codes import CODE_REGEX
 from schemas.dispatch import Urgency
+from schemas.duties import Duty
 from schemas.reasons import ReasonCode
 from schemas.states import Effect, Status
 from schemas.text import fold
@@ -40,10 +44,13 @@ _UNITS = {
     **dict.fromkeys(("w", "tuan", "t"), "weeks"),
 }
 _DAYS_BACK = {"homnay": 0, "today": 0, "homqua": 1, "yesterday": 1}
+_DAYS_AHEAD = {"homnay": 0, "today": 0, "ngaymai": 1, "tomorrow": 1}
 _URGENCY = re.compile(r"(>=|<=|>|<)?([0-9])(?:\.\.([0-9]))?")
 _NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOT_IN_LOG = N_("works in the list of deliveries, not in the log")
+_STANDING = {"is", "late", "due"}
+"""Keys of how a delivery stands now, of which the log knows nothing."""
 _LOG_ONLY = N_("works in the log, not in the list of deliveries")
 
 
@@ -162,7 +169,7 @@ def _with(wanted: Filter, key: str, value: str, present: _Present, *, of_log: bo
         raise _TokenError(
             N_("is no key; there is %(example)s"), ", ".join(_KEYS), token(known, value) if known in _KEYS else ""
         )
-    if key in {"is", "effect"} and of_log is not (key == "effect"):
+    if key in {*_STANDING, "effect"} and of_log is not (key == "effect"):
         raise _TokenError(_LOG_ONLY if key == "effect" else _NOT_IN_LOG)
     if not value:
         raise _TokenError(N_("has no value"))
@@ -225,18 +232,26 @@ def _until(wanted: Filter, value: str, present: _Present) -> Filter:
 def _moment(value: str, present: _Present) -> int:
     span = _SPAN.fullmatch(value.lower())
     if span:
-        return present.now_ms - round(timedelta(**{_UNITS[fold(span[2])]: int(span[1])}) / timedelta(milliseconds=1))
+        return present.now_ms - _length(span)
     if bare(value) in _DAYS_BACK:
         today = datetime.fromtimestamp(present.now_ms / 1000, present.zone).date()
         value = (today - timedelta(days=_DAYS_BACK[bare(value)])).isoformat()
     try:
-        moment = datetime.fromisoformat(_DAY.sub(lambda day: f"{day[3]}-{day[2]:>02}-{day[1]:>02}", value))
+        moment = datetime.fromisoformat(_DAY.sub(_as_iso, value))
         moment = moment if moment.tzinfo else moment.replace(tzinfo=present.zone)
         return max(round(moment.timestamp() * 1000), 0)
     except (ValueError, OverflowError):
         raise _TokenError(
             N_("is no time; write it as %(example)s"), "30m, 2h, 7d, 22/11/2026, 2026-11-22T08:00"
         ) from None
+
+
+def _length(span: re.Match[str]) -> int:
+    return round(timedelta(**{_UNITS[fold(span[2])]: int(span[1])}) / timedelta(milliseconds=1))
+
+
+def _as_iso(day: re.Match[str]) -> str:
+    return f"{day[3]}-{day[2]:>02}-{day[1]:>02}"
 
 
 def _text(wanted: Filter, value: str, _present: _Present) -> Filter:
@@ -278,6 +293,33 @@ def _is(wanted: Filter, value: str, _present: _Present) -> Filter:
     return replace(wanted, flags=wanted.flags | {flag})
 
 
+def _late(wanted: Filter, value: str, _present: _Present) -> Filter:
+    duty = duty_of(value)
+    if duty is None:
+        near = duty_of(nearest(value, DUTY_OPTIONS))
+        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Duty), f"late:{near}" if near else "")
+    return replace(wanted, late=wanted.late | {duty})
+
+
+def _due(wanted: Filter, value: str, present: _Present) -> Filter:
+    moment = _ahead(value, present)
+    return replace(wanted, late_by=moment if wanted.late_by is None else min(moment, wanted.late_by))
+
+
+def _ahead(value: str, present: _Present) -> int:
+    """The end of a span from now on, or of a day; or a moment as it is written."""
+    if span := _SPAN.fullmatch(value.lower()):
+        return present.now_ms + _length(span)
+    today = datetime.fromtimestamp(present.now_ms / 1000, present.zone).date()
+    try:
+        day = date.fromisoformat(_DAY.sub(_as_iso, value))
+    except ValueError:
+        if bare(value) not in _DAYS_AHEAD:
+            return _moment(value, present)
+        day = today + timedelta(days=_DAYS_AHEAD[bare(value)])
+    return to_ms(datetime.combine(day, time.max, present.zone))
+
+
 def _effect(wanted: Filter, value: str, _present: _Present) -> Filter:
     effect = effect_of(value)
     if effect is None:
@@ -298,5 +340,7 @@ _KEYS: dict[str, Callable[[Filter, str, _Present], Filter]] = {
     "document": _document,
     "delivery": _delivery,
     "is": _is,
+    "late": _late,
+    "due": _due,
     "effect": _effect,
 }

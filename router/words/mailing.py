@@ -15,7 +15,7 @@ from router.metrics import Metrics
 from router.settings import RouterSettings
 from router.words.incidents import IncidentCause, broker_away, contents_damaged
 from router.words.notices import MAILING, RouterNotices
-from schemas.office import office_calendar
+from schemas.office import office_terms
 
 _MACHINE_CHARS = 60
 
@@ -38,7 +38,7 @@ def sender_of(
     return MailSender(
         mail,
         MAILING,
-        RouterNotices(office_calendar(), mail.digest_minute, pages, troubles),
+        RouterNotices(office_terms().calendar, mail.digest_minute, pages, troubles),
         reading=partial(reading, engine),
         writing=partial(writing, engine),
         pages=pages,

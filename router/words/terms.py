@@ -392,5 +392,6 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (N_("stuck"), N_("It will not get there unless somebody acts: parked or expired, or its unit exists no more.")),
     (N_("redrive"), N_("Have a stuck delivery sent again: same content, same id, with a reason.")),
     (N_("overdue"), N_("The deadline for the answer has passed and the unit has not completed it.")),
+    (N_("late"), N_("What has to be done next, or the answer, is past its term: the decree's, or the letter's own.")),
     (N_("no line"), N_("No line leads to the unit; the documents wait and go by themselves as soon as it has one.")),
 )

@@ -17,6 +17,7 @@ from consumers.spool.people import PEOPLE, Card, DeskRole, write_card
 from consumers.spool.units import Hosted, keep_hosted
 from router.pages.people import RoleGrant, passwords
 from schemas.clock import now_ms
+from schemas.duties import Terms
 from schemas.working_calendar import WorkingCalendar
 from support.api_server import served
 from support.consoles import Browser
@@ -96,7 +97,7 @@ def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER)) -> None:
 @contextlib.asynccontextmanager
 async def running_desk(spool: Spool) -> AsyncIterator[RunningDesk]:
     """Serve until the block ends."""
-    services = DeskServices(spool, WorkingCalendar(HERE))
+    services = DeskServices(spool, Terms(WorkingCalendar(HERE)))
     with patch.object(passwords, "_hasher", LIGHT):
         async with served(create_desk(services)) as url:
             yield RunningDesk(url, spool)

@@ -26,6 +26,7 @@ from router.ledger.models.redrives import redrive, redrive_item
 from router.ledger.models.units import line, outage, spool, unit, unit_code, unit_sequence, unit_trouble
 from router.ledger.models.way import (
     attempt,
+    counted_terms,
     delivery,
     dispatch,
     dispatch_attachment,
@@ -44,6 +45,7 @@ __all__ = [
     "book_copy",
     "content_holder",
     "content_removed",
+    "counted_terms",
     "delivery",
     "dispatch",
     "dispatch_attachment",

@@ -111,6 +111,13 @@ delivery = Table(
     # The newest receipt that undid a step: its number and its teller's time. What was said before it comes too late.
     Column("undone_seq", BigInteger),
     Column("undone_at", String(40)),
+    # What is owed now, see router.ledger.way.owing: what is to be done next (NULL: nothing more), by when it should be,
+    # when that is late, and from when on anything that is owed is late. Since when: state_at.
+    Column("duty", String(12)),
+    Column("soon_at", BigInteger),
+    Column("latest_at", BigInteger),
+    Column("late_at", BigInteger),
+    Column("register_by", BigInteger),  # when its registration was late, by the terms of then
     UniqueConstraint("unit", "seq"),
     UniqueConstraint("dispatch_id", "unit"),
     Index(
@@ -129,7 +136,26 @@ delivery = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+    Index(
+        "ix_delivery_late",
+        "unit",
+        "late_at",
+        "latest_at",
+        "duty",
+        sqlite_where=text("late_at IS NOT NULL"),
+        postgresql_where=text("late_at IS NOT NULL"),
+    ),
 )
+
+counted_terms = Table(
+    "counted_terms",
+    metadata,
+    Column("name", String(40), primary_key=True),  # what is counted by them
+    Column("counted", String(64), nullable=False, server_default=""),  # the terms by which everything stands
+    Column("coming", String(64), nullable=False, server_default=""),  # those by which it is counted anew; empty: none
+    Column("after", String(36), nullable=False, server_default=""),  # the delivery up to which that is done
+)
+"""By which terms (:class:`schemas.duties.Terms`) what is owed for the deliveries was counted."""
 
 receipt = Table(
     "receipt",

@@ -21,6 +21,15 @@ from router.ledger.queries.finding import (
     find_deliveries,
     redrivable,
 )
+from router.ledger.queries.late_board import (
+    LateFor,
+    LateTotals,
+    LateUnit,
+    WantedLate,
+    late_steps,
+    late_totals,
+    late_units,
+)
 from router.ledger.queries.line_board import Band, BoardRow, LineBoard, Span, bands, line_board
 from router.ledger.queries.lines import (
     Downtime,
@@ -90,6 +99,9 @@ __all__ = [
     "Flag",
     "Follower",
     "Group",
+    "LateFor",
+    "LateTotals",
+    "LateUnit",
     "LineBoard",
     "LineRow",
     "LineSheet",
@@ -115,6 +127,7 @@ __all__ = [
     "Undelivered",
     "UnitRow",
     "UnitSheet",
+    "WantedLate",
     "add_loads",
     "addressees",
     "attention",
@@ -136,6 +149,9 @@ __all__ = [
     "is_incident",
     "issuer_of",
     "keys_of_unit",
+    "late_steps",
+    "late_totals",
+    "late_units",
     "line_board",
     "line_sheet",
     "list_deliveries",

@@ -11,6 +11,8 @@ from router.ledger.queries.filters import EVERYTHING_WANTED, NOT_SENT, Filter
 from router.ledger.scope import Scope, within
 from router.rules.outages import LineState
 from schemas.clock import iso
+from schemas.dispatch import Urgency
+from schemas.duties import WHOSE, Course, Duty, Owed, beside
 from schemas.reasons import ReasonCode
 from schemas.standing import standing
 from schemas.states import Effect, Status
@@ -54,6 +56,24 @@ class DeliveryRow:
     """Why its unit's gateway hands nothing over, since when and in what words; None: it does, or never said."""
     trouble_since: int | None
     trouble: str | None
+    due_at: int | None = None
+    """The letter's due date."""
+    soon_at: int | None = None
+    """By when ``duty`` should be done, and when it is late; None: no day is set."""
+    latest_at: int | None = None
+    late_at: int | None = None
+    """From when on anything that is owed is late."""
+    duty: Duty | None = None
+    """What has to be done next; None: nothing more."""
+
+    @property
+    def owed(self) -> tuple[Owed, ...]:
+        """What is owed as it was counted: whose turn it is first, then what is owed beside it."""
+        if self.duty is None:
+            return ()
+        turn = Owed(self.duty, WHOSE[self.duty], self.state_at, self.soon_at, self.latest_at)
+        course = Course(self.state, self.state_at, Urgency(self.urgency), self.due_at)
+        return (turn, *beside(course, turn))
 
     @property
     def is_coming(self) -> bool:
@@ -106,6 +126,11 @@ _ROW = (
     unit_trouble.c.code,
     unit_trouble.c.since,
     unit_trouble.c.why,
+    delivery.c.due_at,
+    delivery.c.soon_at,
+    delivery.c.latest_at,
+    delivery.c.late_at,
+    delivery.c.duty,
     case((and_(delivery.c.paused == 1, delivery.c.state.in_(NOT_SENT)), unit.c.paused_at)),
     unit.c.paused_by,
     unit.c.paused_why,
@@ -138,8 +163,8 @@ def rows_of(scope: Scope, wanted: Filter = EVERYTHING_WANTED) -> Rows:
 
 def read_row(key: str, state: str, *rest: Any) -> DeliveryRow:
     """A row of :func:`rows_of`; one that waits for its paused unit has that as its reason."""
-    *fields, paused_at, by, why = rest
-    row = DeliveryRow(key, Status(state), *fields)
+    *fields, duty, paused_at, by, why = rest
+    row = DeliveryRow(key, Status(state), *[*fields, Duty(duty) if duty else None])
     if paused_at is None:
         return row
     return replace(row, reason=pause_reason(by, paused_at, why), reason_code=ReasonCode.PAUSED)
@@ -157,6 +182,7 @@ def addressees(
     *,
     states: Iterable[Status] = (),
     units: str = "",
+    late_by: int | None = None,
     after: str = "",
     limit: int = MAX_ROWS,
 ) -> list[Addressee]:
@@ -168,12 +194,15 @@ def addressees(
         dispatch_id: the dispatch.
         states: only those in one of these; none: all.
         units: only units of this pattern.
+        late_by: only those of which something that is owed is late by then, UTC ms.
         after: only units whose code follows this one, the last of the page before.
         limit: the length of a page.
     """
     statement = rows_of(scope).where(delivery.c.dispatch_id == dispatch_id, delivery.c.unit > after)
     if units:
         statement = statement.where(within(delivery.c.unit, [units]))
+    if late_by is not None:
+        statement = statement.where(delivery.c.late_at < late_by)
     statement = _in_states(statement, states).order_by(delivery.c.unit).limit(limit)
     rows = [read_row(*row) for row in conn.execute(statement)]
     told = _told(conn, dispatch_id, rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import orjson
-from sqlalchemy import Connection, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, exists, select, tuple_
 
 from router.errors import MalformedError
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference
@@ -95,6 +95,7 @@ def list_dispatches(
     until: int | None = None,
     text: str = "",
     states: Iterable[Status] = (),
+    late_by: int | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[DispatchRow]:
@@ -109,6 +110,7 @@ def list_dispatches(
         text: only with each of its words, or what they begin, in any order, accents aside: in notation, subject,
             signer, file names, hashes, and in the arrival numbers and names that units told.
         states: only with a delivery (of the scope) in one of these.
+        late_by: only with a delivery (of the scope) of which something that is owed is late by then, UTC ms.
         cursor: where the page before ended.
         limit: the length of a page, at most 200.
 
@@ -122,7 +124,9 @@ def list_dispatches(
         statement = statement.where(within(dispatch.c.issuer, [issuers]))
     if text:
         statement = statement.where(has_words(scope, text))
-    statement = _with_states(statement, scope, states)
+    wanted = [state.value for state in states]
+    statement = _with_delivery(statement, scope, [delivery.c.state.in_(wanted)] if wanted else [])
+    statement = _with_delivery(statement, scope, [] if late_by is None else [delivery.c.late_at < late_by])
     order = dispatch.c.accepted_at.desc(), dispatch.c.id.desc()
     rows = conn.execute(statement.order_by(*order).limit(limit + 1)).all()
     items = _rows(conn, scope, rows[:limit])
@@ -189,14 +193,12 @@ def _between(statement: Rows, since: int | None, until: int | None, cursor: str 
     return statement
 
 
-def _with_states(statement: Rows, scope: Scope, states: Iterable[Status]) -> Rows:
-    wanted = [state.value for state in states]
-    if not wanted:
+def _with_delivery(statement: Rows, scope: Scope, asked: Sequence[ColumnElement[bool]]) -> Rows:
+    """Only dispatches with a delivery of the scope of which this is so; asked nothing: all."""
+    if not asked:
         return statement
     of_dispatch = delivery.c.dispatch_id == dispatch.c.id
-    return statement.where(
-        exists().where(of_dispatch, delivery.c.state.in_(wanted), scope.sees_delivery()).correlate(dispatch)
-    )
+    return statement.where(exists().where(of_dispatch, *asked, scope.sees_delivery()).correlate(dispatch))
 
 
 def _rows(conn: Connection, scope: Scope, rows: Sequence[Sequence[Any]]) -> list[DispatchRow]:

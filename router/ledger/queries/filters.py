@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, or_, select
 
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.scope import within
 from router.rules.outages import LineState
 from schemas.dispatch import Urgency
+from schemas.duties import Duty
 from schemas.states import ENDED, UNDELIVERED, WAITING_FOR_OPERATOR, Effect, Status
 from schemas.text import fold, words_of
 from schemas.unit import Link
@@ -42,6 +43,8 @@ class Flag(StrEnum):
     """In the unit's gateway, which cannot hand it over."""
     OVERDUE = "overdue"
     """Its deadline has passed in the last 90 days, and the unit is not done with it."""
+    LATE = "late"
+    """Something that is owed for it is late, by the decree's terms or the letter's own."""
     NO_LINE = "no-line"
     """It waits for a line."""
     PAUSED = "paused"
@@ -69,6 +72,8 @@ class Filter:
         flags: all of these; only of deliveries.
         deliveries: one of these, by id.
         effects: what a receipt did to its delivery; only of the log.
+        late: late with one of these; only of deliveries.
+        late_by: late by this time (UTC ms); only of deliveries.
     """
 
     units: tuple[str, ...] = ()
@@ -84,6 +89,8 @@ class Filter:
     deliveries: frozenset[str] = frozenset()
     effects: frozenset[Effect] = frozenset()
     code: str = ""
+    late: frozenset[Duty] = frozenset()
+    late_by: int | None = None
 
 
 EVERYTHING_WANTED = Filter()
@@ -137,6 +144,17 @@ def in_patterns(column: ColumnElement[str], patterns: Iterable[str]) -> ColumnEl
     return or_(false(), *(_in_pattern(column, pattern) for pattern in patterns))
 
 
+def owing(wanted: Filter, now_ms: int) -> list[ColumnElement[bool]]:
+    """The filter's conditions on what is owed for a ``delivery``."""
+    found = [] if wanted.late_by is None else [delivery.c.late_at < wanted.late_by]
+    return [*found, flagged(Flag.LATE, now_ms), late_with(now_ms).in_(sorted(wanted.late))] if wanted.late else found
+
+
+def late_with(now_ms: int) -> ColumnElement[str]:
+    """What a ``delivery`` that is late is late with: what is to be done next, or else the answer alone."""
+    return case((delivery.c.latest_at < now_ms, delivery.c.duty), else_=Duty.ANSWER.value)
+
+
 def flagged(flag: Flag, now_ms: int) -> ColumnElement[bool]:
     """The condition of a flag on ``delivery`` joined with ``dispatch``."""
     return _FLAGS[flag](now_ms)
@@ -159,6 +177,7 @@ _FLAGS: dict[Flag, Callable[[int], ColumnElement[bool]]] = {
     Flag.NOT_CONFIRMED: lambda _: and_(_row.state.in_(NOT_SENT), _row.failures > 0),
     Flag.NOT_HANDED_OVER: lambda _: and_(_row.state == Status.TAKEN.value, _row.unit.in_(select(unit_trouble.c.unit))),
     Flag.OVERDUE: lambda now: and_(_row.due_at.between(now - _OVERDUE_FOR_MS, now), _row.state.not_in(_ENDED)),
+    Flag.LATE: lambda now: _row.late_at < now,
     Flag.NO_LINE: lambda _: and_(_on_the_way, _row.next_due_at.is_(None), _row.paused == 0),
     Flag.PAUSED: lambda _: and_(_row.state.in_(NOT_SENT), _row.paused == 1),
     Flag.MUTED: lambda now: _row.unit.in_(_muted(now)),

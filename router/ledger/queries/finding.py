@@ -4,7 +4,7 @@ from sqlalchemy import Connection, func, select
 
 from router.ledger.models import delivery, dispatch
 from router.ledger.queries.deliveries import DeliveryRow, Rows, read_row, rows_of
-from router.ledger.queries.filters import Filter, conditions, flagged
+from router.ledger.queries.filters import Filter, conditions, flagged, owing
 from router.ledger.scope import Scope
 from schemas.states import Status
 
@@ -60,4 +60,4 @@ def redrivable(scope: Scope, wanted: Filter, *, now_ms: int) -> Rows:
 def _fitting(statement: Rows, wanted: Filter, now_ms: int) -> Rows:
     row = delivery.c
     fields = conditions(wanted, state=row.state, at=row.state_at, reason=row.reason, code=row.reason_code)
-    return statement.where(*fields, *(flagged(flag, now_ms) for flag in wanted.flags))
+    return statement.where(*fields, *owing(wanted, now_ms), *(flagged(flag, now_ms) for flag in wanted.flags))

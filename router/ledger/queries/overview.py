@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, case, distinct, exists, func, 
 from router.ledger.models import delivery, dispatch, line, unit, unit_trouble
 from router.ledger.queries.counts import seen_from
 from router.ledger.queries.filters import OPEN, Flag, flagged
+from router.ledger.queries.late_board import count_late
 from router.ledger.scope import Scope, within
 from schemas.reasons import WORDS, ReasonCode
 from schemas.states import UNDELIVERED, Status
@@ -51,6 +52,8 @@ class Overview:
     overdue: int
     held: int
     """Of the undelivered, those that wait for a line; the oldest is none of them."""
+    late: int
+    """Those of which anything that is owed is late: what ``is:late`` finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ def overview(conn: Connection, scope: Scope, *, now_ms: int) -> Overview:
         parked=stopped or 0,
         overdue=_overdue(conn, scope, now_ms),
         held=held or 0,
+        late=count_late(conn, scope, now_ms=now_ms),
     )
 
 

@@ -71,13 +71,26 @@ class Spread:
 class Measured:
     """What is said of some deliveries.
 
-    ``due`` counts those whose deadline has passed or that were completed before it, ``in_time`` the latter.
+    ``due`` counts those whose deadline has passed or that were completed before it, ``in_time`` the latter; so do
+    ``to_register`` and ``registered_in_time`` those that had to be registered or refused by the terms of then.
     """
 
     accepted: int
     stages: Mapping[MeasuredStage, Spread]
     due: int
     in_time: int
+    to_register: int = 0
+    registered_in_time: int = 0
+
+    @property
+    def registered_late(self) -> int:
+        """Registered or refused too late, or not yet though its term has passed."""
+        return self.to_register - self.registered_in_time
+
+    @property
+    def overdue(self) -> int:
+        """Completed after its deadline, or not yet though that has passed."""
+        return self.due - self.in_time
 
 
 NOTHING = Measured(0, dict.fromkeys(MeasuredStage, Spread()), 0, 0)
@@ -96,6 +109,8 @@ class Breakdown:
 
 
 _Columns: TypeAlias = tuple[ColumnElement[Any], ...]
+_TAKEN_BACK = [state.value for state in (Status.TAKE_BACK_REQUESTED, Status.CHANGE_ACCEPTED, Status.RECALLED)]
+_SUMS = "due", "in_time", "to_register", "registered_in_time"
 _AT = {
     MeasuredStage.ARRIVED: delivery.c.arrived_at,
     MeasuredStage.REGISTERED: delivery.c.registered_at,
@@ -112,7 +127,7 @@ def measure(conn: Connection, scope: Scope, period: Period, *, now_ms: int) -> B
         period: when, and where.
         now_ms: the present (UTC ms), which decides what is late.
     """
-    columns = _step(conn, period.head).label("step"), delivery.c.urgency, *_values(now_ms)
+    columns = step_of(conn, period.head).label("step"), delivery.c.urgency, *_values(now_ms)
     base = _accepted(select(*columns), scope, period).cte("base")
     by_step, by_urgency = {}, {}
     for step, urgency, *values in conn.execute(_by_step_and_urgency(conn, base)):
@@ -166,20 +181,30 @@ def _accepted(statement: Select[Any], scope: Scope, period: Period) -> Select[An
 
 
 def _values(now_ms: int) -> _Columns:
-    """The lengths of the stages, and whether there was a deadline and it was kept; what was recalled has none."""
+    """The lengths of the stages, and whether there were deadlines and they were kept; what was recalled has none."""
     row = delivery.c
     lengths = (case((at >= row.created_at, at - row.created_at), (at.is_not(None), 0)) for at in _AT.values())
     kept = and_(row.completed_at.is_not(None), row.completed_at <= row.due_at)
     counts = and_(row.due_at.is_not(None), or_(row.due_at < now_ms, kept), row.state != Status.RECALLED.value)
     named = zip(MeasuredStage, lengths, strict=True)
     flags = case((counts, 1), else_=0).label("due"), case((and_(counts, kept), 1), else_=0).label("in_time")
-    return *(length.label(stage.value) for stage, length in named), *flags
+    return *(length.label(stage.value) for stage, length in named), *flags, *_registering(now_ms)
+
+
+def _registering(now_ms: int) -> _Columns:
+    """Whether it had to be registered by now, and was so, or refused, in time; what was given back before had not."""
+    row = delivery.c
+    dealt_with = func.coalesce(row.registered_at, case((row.state == Status.REFUSED.value, row.state_at)))
+    missed = and_(row.register_by < now_ms, row.state.not_in(_TAKEN_BACK))
+    counts = and_(row.register_by.is_not(None), or_(dealt_with.is_not(None), missed))
+    kept = and_(counts, dealt_with <= row.register_by)
+    return case((counts, 1), else_=0).label("to_register"), case((kept, 1), else_=0).label("registered_in_time")
 
 
 def _aggregates(conn: Connection, base: CTE) -> _Columns:
     stages = (base.c[stage.value] for stage in MeasuredStage)
     told = (item for column in stages for item in (func.count(column), percentiles_of(conn, column)))
-    return func.count(), *told, func.sum(base.c.due), func.sum(base.c.in_time)
+    return func.count(), *told, *(func.sum(base.c[name]) for name in _SUMS)
 
 
 def _by_step_and_urgency(conn: Connection, base: CTE) -> Any:
@@ -195,12 +220,13 @@ def _by_step_and_urgency(conn: Connection, base: CTE) -> Any:
 
 
 def _measured(values: Sequence[Any]) -> Measured:
-    accepted, *told, due, in_time = values
+    accepted, told, sums = values[0], values[1 : -len(_SUMS)], values[-len(_SUMS) :]
     pairs = zip(told[::2], told[1::2], strict=True)
     stages = {stage: Spread(count, *read(found)) for stage, (count, found) in zip(MeasuredStage, pairs, strict=True)}
-    return Measured(accepted, stages, due or 0, in_time or 0)
+    return Measured(accepted, stages, *(count or 0 for count in sums))
 
 
-def _step(conn: Connection, head: str) -> ColumnElement[str]:
+def step_of(conn: Connection, head: str) -> ColumnElement[str]:
+    """Which step below a head a delivery's unit is: see :class:`Breakdown`."""
     rest = func.substr(delivery.c.unit, len(head) + 2) if head else delivery.c.unit
     return func.substr(rest, 1, place_in(conn, rest.concat("."), ".") - 1)

@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, select, update
 
-from router.ledger.bulk import insert_rows
+from router.ledger.bulk import Row, insert_rows
 from router.ledger.models import delivery, dispatch, unit, unit_sequence
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.recovery.recovering import REBUILT, Recovery
 from router.ledger.units import receipt_numbers
-from router.ledger.way import acceptance, acts, new_receipt, recalls, receipts
+from router.ledger.way import acceptance, acts, new_receipt, owing, recalls, receipts
 from router.ledger.way.acceptance import NewDispatch
 from router.ledger.way.new_receipt import NewReceipt
+from router.ledger.way.owing import Owing
 from router.ledger.way.receipts import Recorded
 from router.rules.schedule import Silence
 from router.storage.statements import chunks
@@ -36,6 +37,7 @@ from schemas.states import Status
 _DELIVERY = (
     *("id", "dispatch_id", "unit", "seq", "link", "urgency", "state", "state_at", "reason", "created_at"),
     *("next_due_at", "due_at", "paused", "recalled_by"),
+    *owing.COLUMNS,
 )
 _FORGOTTEN_MEANWHILE = "the ledger had forgotten the document and was recovered"
 
@@ -196,24 +198,21 @@ def _insert_deliveries(conn: Connection, page: ReceivedPage, items: Sequence[Kep
         first = acceptance.reserve_sequences(conn, Counter({code: len(moved)}))[code]
         numbers |= {key: first + place for place, key in enumerate(moved)}
     paused = int(code in acceptance.paused_units(conn))
-    rows = [
-        (
-            *(
-                item.id,
-                item.dispatch_id,
-                code,
-                numbers[item.id],
-                link,
-                int(page.letters[item.dispatch_id].whole.urgency),
-            ),
-            *(Status.PENDING.value, page.at, "", made_at(item.dispatch_id) or page.at, None),
-            *(_due(page.letters[item.dispatch_id].whole), paused, item.recalled_by),
-        )
-        for item in items
-    ]
+    by = owing.by_office()
+    rows = [_row(page, item, numbers[item.id], link=link, paused=paused, by=by) for item in items]
     insert_rows(conn, delivery, _DELIVERY, rows, key="id")
     for key, count in Counter(item.dispatch_id for item in items).items():
         conn.execute(update(dispatch).where(dispatch.c.id == key).values(total=dispatch.c.total + count))
+
+
+def _row(page: ReceivedPage, item: KeptDelivery, seq: int, *, link: str, paused: int, by: Owing) -> Row:
+    letter = page.letters[item.dispatch_id].whole
+    urgency, due = int(letter.urgency), _due(letter)
+    return (
+        *(item.id, item.dispatch_id, page.kept.unit, seq, link, urgency, Status.PENDING.value, page.at, ""),
+        *(made_at(item.dispatch_id) or page.at, None, due, paused, item.recalled_by),
+        *by.of(Status.PENDING, page.at, urgency, due),
+    )
 
 
 def _due(letter: Descriptor) -> int | None:

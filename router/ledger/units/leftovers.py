@@ -18,7 +18,7 @@ from router.ledger.models import delivery, dispatch
 from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry, By
-from router.ledger.way import retention
+from router.ledger.way import owing, retention
 from router.ledger.way.acceptance import paused_units, reserve_sequences
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
@@ -35,6 +35,7 @@ WAITING = tuple(sorted(state.value for state in UNDELIVERED | {Status.PARKED, St
 _COLUMNS = (
     *("id", "dispatch_id", "unit", "seq", "link", "urgency", "state", "state_at", "reason"),
     *("reason_code", "created_at", "next_due_at", "due_at", "paused"),
+    *owing.COLUMNS,
 )
 _HANDED = update(delivery).where(delivery.c.id == bindparam("b_id")).values(handed_to=bindparam("b_heir"))
 
@@ -194,11 +195,12 @@ def _make(conn: Connection, to: Any, rows: Sequence[Any], by: By) -> dict[str, s
     paused, reachable = to.code in paused_units(conn), is_reachable(to.link)
     due = by.now_ms if reachable and not paused else None
     reason = "" if reachable else ReasonCode.NO_LINE.value
-    made = {row.id: new_id() for row in rows}
+    made, owed = {row.id: new_id() for row in rows}, owing.by_office()
     new = [
         (
             *(made[row.id], row.dispatch_id, to.code, seq + place, to.link, row.urgency, Status.PENDING.value),
             *(by.now_ms, reason, reason, by.now_ms, due, row.due_at, int(paused)),
+            *owed.of(Status.PENDING, by.now_ms, row.urgency, row.due_at),
         )
         for place, row in enumerate(rows)
     ]

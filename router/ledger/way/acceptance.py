@@ -14,7 +14,7 @@ from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.people.rights import Budget
-from router.ledger.way import holders, recalls, words
+from router.ledger.way import holders, owing, recalls, words
 from router.rules.schedule import is_reachable
 from router.storage.statements import chunks, insert_of
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
@@ -98,6 +98,7 @@ _DELIVERY = (
     "next_due_at",
     "due_at",
     "paused",
+    *owing.COLUMNS,
 )
 
 
@@ -315,8 +316,10 @@ def _collect(rows: _Rows, item: NewDispatch, sequences: dict[str, int], paused: 
         rows.files.append(_file_row(item.id, RECORD_POSITION, item.record, item.record.forms))
     for reference in dict.fromkeys(item.submission.refers_to):
         rows.references.append({"dispatch_id": item.id, "refers_to": reference})
+    owed = owing.by_office().of(Status.PENDING, item.accepted_at, int(item.submission.urgency), _due(item))
     for unit in item.units:
-        rows.deliveries.append(_delivery_row(item, unit, sequences[unit.code], paused=unit.code in paused))
+        row = _delivery_row(item, unit, sequences[unit.code], paused=unit.code in paused)
+        rows.deliveries.append((*row, *owed))
         sequences[unit.code] += 1
 
 

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, bindparam, literal, select
 from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.reasons import code_told
-from router.ledger.way import receipt_rows, words
+from router.ledger.way import owing, receipt_rows, words
 from router.ledger.way.new_receipt import NewReceipt, take_back
+from router.ledger.way.owing import Owing
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
 from router.storage.statements import chunks
@@ -49,6 +50,8 @@ class _DeliveryState:
     redriven_at: int | None
     undone_seq: int | None
     undone_at: str | None
+    due_at: int | None
+    register_by: int | None
     content: str
     changed: bool = False
 
@@ -96,6 +99,8 @@ _SELECT = select(
     delivery.c.redriven_at,
     delivery.c.undone_seq,
     delivery.c.undone_at,
+    delivery.c.due_at,
+    delivery.c.register_by,
 )
 _OF_DELIVERIES = delivery.c.id.in_(bindparam("ids", expanding=True))
 _TOLD_HERE = _SELECT.add_columns(literal("")).where(_OF_DELIVERIES)
@@ -103,7 +108,8 @@ _TOLD_BY_UNITS = _SELECT.add_columns(dispatch.c.content_sha256).join(dispatch).w
 
 _MOVED = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
-    *("arrived_at", "registered_at", "completed_at", "reason_code"),
+    *("arrived_at", "registered_at", "completed_at", "reason_code", "register_by"),
+    *owing.COLUMNS,
 )
 _BY_RECALL = {
     Status.ARRIVED: Status.TAKE_BACK_REQUESTED,
@@ -316,12 +322,15 @@ def _note_first(current: _DeliveryState, item: NewReceipt) -> None:
 
 
 def _changed(deliveries: dict[str, _DeliveryState]) -> list[Row]:
-    return [
-        (key, it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at, *_milestones(it), it.reason_code)
-        for key, it in deliveries.items()
-        if it.changed
-    ]
+    by = owing.by_office()
+    return [(key, *_moved(it, by)) for key, it in deliveries.items() if it.changed]
 
 
-def _milestones(current: _DeliveryState) -> tuple[int | None, ...]:
-    return current.arrived_at, current.registered_at, current.completed_at
+def _moved(it: _DeliveryState, by: Owing) -> Row:
+    if it.register_by is None and it.arrived_at is not None:
+        it.register_by = by.register_by(it.arrived_at, it.urgency)
+    return (
+        *(it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at),
+        *(it.arrived_at, it.registered_at, it.completed_at, it.reason_code, it.register_by),
+        *by.of(it.state, it.state_at, it.urgency, it.due_at),
+    )

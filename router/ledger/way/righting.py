@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from router.ledger.models import delivery, receipt
+from router.ledger.way import counting
 from router.rules.schedule import LONGEST_RETRY_MS, Silence
 from schemas.deadlines import is_misset
 from schemas.dispatch import Urgency
@@ -55,7 +56,9 @@ def put_right(conn: Connection, now_ms: int, waits: Waits) -> int:
         due += conn.execute(update(delivery).where(condition).values(next_due_at=now_ms)).rowcount
     if due or _was_ahead(conn, now_ms):
         ahead = row.state.in_(_MAY_STILL_GO), is_misset(row.state_at, now=now_ms, longest=ROUTERS_DIFFER_MS)
+        parked = conn.scalars(select(row.id).where(*ahead, row.state == Status.PARKED.value)).all()
         conn.execute(update(delivery).where(*ahead).values(state_at=now_ms))
+        counting.recount(conn, parked)  # of the others no term hangs on since when
     return due
 
 

@@ -99,6 +99,32 @@ async def test_a_dispatch_shows_how_far_it_has_come_and_whose_line_is_down(api: 
     }
 
 
+async def test_what_is_owed_is_told_and_what_is_late_is_found(api: Api) -> None:
+    """An express one is parked for two hours, which is seen to at once; the other has all its time."""
+    at, ahead = now_ms() - 7_200_000, iso(now_ms() + 10 * 86_400_000)
+    parked = await send(api, addressees=["LCA.02.01"], urgency=3)
+    other = await send(api, addressees=["LCA.02.#"], due=ahead)
+    tell(api, other, "LCA.02.01", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+    with writing(api.engine) as conn:
+        (key,) = [item.delivery.id for item in addressees(conn, EVERYTHING, parked)]
+        apply(conn, [NewReceipt(new_id(), key, Status.PARKED, iso(at), at, reason="x")], Silence())
+    _, seen, _ = await get(api, f"/api/v1/dispatches/{parked}")
+    (owed,) = seen["deliveries"][0]["owed"]
+    assert (owed["duty"], owed["by"], owed["since"]) == ("send_again", "operator", iso(at))
+    assert owed["latest"] == owed["soon"] == iso(at + 1_800_000)
+    assert owed["late_seconds"] >= 5_400
+    _, seen, _ = await get(api, f"/api/v1/dispatches/{other}")
+    by_unit = {item["unit"]: item["owed"] for item in seen["deliveries"]}
+    assert [(item["duty"], item["by"]) for item in by_unit["LCA.02.01"]] == [("register", "clerk"), ("answer", "clerk")]
+    assert [item["late_seconds"] for item in by_unit["LCA.02.01"]] == [0, 0]
+    assert by_unit["LCA.02.01"][1]["latest"] == ahead
+    _, page, _ = await get(api, "/api/v1/dispatches?late=true")
+    assert [item["id"] for item in page["items"]] == [parked]
+    _, late, _ = await get(api, f"/api/v1/dispatches/{parked}?late=true")
+    _, none, _ = await get(api, f"/api/v1/dispatches/{other}?late=true")
+    assert ([it["unit"] for it in late["deliveries"]], none["deliveries"]) == (["LCA.02.01"], [])
+
+
 async def test_addressees_come_in_pages_that_name_the_next(api: Api) -> None:
     dispatch_id = await send(api)
     path: str | None = f"/api/v1/dispatches/{dispatch_id}?limit=2"

@@ -59,6 +59,8 @@ def screens(console: Console) -> dict[str, str]:
         "unit-waiting": f"/units/{gone(console)}/waiting",
         "stuck": "/stuck?unit=LCA.%23",
         "stuck-group": f"/stuck/{take_care(console)}",
+        "late": "/late?unit=LCA&duty=register",
+        "late-nothing": "/late?unit=LCA.09.23&age=30-",
         "views": "/views",
         "log-kept": f"/log?{keep_views(console)}",
         "tokens": "/tokens",

@@ -44,6 +44,7 @@ PAGES = {
     "/deliveries": [
         *("/deliveries", "/deliveries?q=is:overdue", "/deliveries?q=is:parked", "/deliveries?q=unit:LCA.02.05"),
         *("/deliveries?q=is:retrying", "/deliveries?q=is:line-down", "/deliveries?q=is:uncollected"),
+        *("/deliveries?q=is:late", "/deliveries?q=late:register+unit:LCA.02.05", "/deliveries?q=due:today"),
     ],
     "/deliveries/{delivery_id}": ["/deliveries/{delivery_id}"],
     "/deliveries/{delivery_id}/certificate": ["/deliveries/{delivery_id}/certificate"],
@@ -84,6 +85,12 @@ PAGES = {
     "/redrives/new": ["/redrives/new?q=is:parked&cut=1"],
     "/statistics": ["/statistics", "/statistics?unit=LCA.02"],
     "/statistics/report": ["/statistics/report"],
+    "/statistics.csv": ["/statistics.csv", "/statistics.csv?unit=LCA.02"],
+    "/late": [
+        *("/late", "/late?unit=LCA.02", "/late?unit=LCA.02&duty=register&age=0-1", "/late?after=LCA.02"),
+        "/late?duty=answer",
+    ],
+    "/late.csv": ["/late.csv", "/late.csv?unit=LCA.02"],
     "/search": [
         "/search",
         "/search?q=mua",

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from router.ledger import queries
 from router.ledger.people.persons import PersonRole, Right, scope_of
-from router.ledger.queries import Filter, Flag, Follower, Span
+from router.ledger.queries import Filter, Flag, Follower, Span, WantedLate
+from router.ledger.scope import Scope
 from router.ledger.units import presence
 from router.ledger.units.presence import Listening, Report
 from router.ledger.units.unit_list import import_units
 from router.pages.people import Person, RoleGrant
 from schemas.clock import day_at, iso
-from schemas.codes import covers
+from schemas.codes import covers, is_within
 from schemas.line import LineReport
 from schemas.states import Status
 from support.consoles import Console
@@ -69,6 +70,8 @@ def test_every_query_of_the_console_stays_within_the_scope(
         assert (figures.parked, figures.undelivered) == (len(parked), len(seen))
         overdue = queries.count_by_state(conn, scope, Filter(flags=frozenset({Flag.OVERDUE})), now_ms=now)
         assert figures.overdue == sum(overdue.values()) == len(seen)
+        assert figures.late == len(seen)
+        late_stays_within(conn, scope, seen, own_units, now)
         groups = queries.attention(conn, scope, now_ms=now)
         assert {group.reason for group in groups if group.cause is Flag.PARKED} == parked
         assert all(group.units <= len(seen) for group in groups)
@@ -94,11 +97,22 @@ def test_every_query_of_the_console_stays_within_the_scope(
         conn.rollback()
 
 
+def late_stays_within(conn: Connection, scope: Scope, seen: set[str], own: set[str], now: int) -> None:
+    """All of what is seen is late, and who asks is told of the person's own units alone."""
+    found = queries.late_units(conn, scope, WantedLate(), now_ms=now)
+    assert {item.code: item.total for item in found} == dict.fromkeys(seen, 1)
+    assert {item.parent for item in found} - {""} == own & {code.rpartition(".")[0] for code in seen}
+    head = min(seen, default="")
+    totals = queries.late_totals(conn, scope, head, now_ms=now)
+    assert totals.total == sum(not head or is_within(code, head) for code in seen)
+
+
 async def test_no_screen_of_a_district_shows_another_one(console: Console) -> None:
     names = "LCA.03", "LCA.05", "LCA.06", "LCA.01"
     places = [
         *("/", "/log", "/deliveries", "/units", "/units/LCA.02", "/stuck", "/search?q=lca", "/search", "/log.csv"),
-        *("/lines", "/lines?span=30d", "/statistics", "/statistics/report"),
+        *("/lines", "/lines?span=30d", "/statistics", "/statistics/report", "/statistics.csv"),
+        *("/late", "/late.csv", "/late?duty=register"),
         *(
             "/log.ndjson",
             f"/documents/{console.story.province}",

@@ -42,7 +42,9 @@ async def test_each_number_of_the_overview_is_a_link_to_as_many_rows(console: Co
     async with console.as_("admin") as admin:
         text = await admin.text("/console/")
         numbers = {unescape(target): int(number.replace(".", "")) for target, number in NUMBER.findall(text)}
-        assert len(numbers) == 5
+        assert len(numbers) == 6
+        late = numbers.pop("/console/late")
+        assert f'data-count="{late}"' in await admin.text("/console/late")
         for target, number in numbers.items():
             found = await admin.text(target)
             rows = found.count("<tr data-line") if "/lines" in target else rows_of(found)

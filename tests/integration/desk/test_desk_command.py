@@ -25,6 +25,7 @@ from consumers.spool import journal, open_spool
 from consumers.spool.people import PEOPLE
 from router.pages.errors import GrantMissingError, UnknownPersonError
 from router.pages.people import passwords
+from schemas.duties import Terms
 from schemas.working_calendar import WorkingCalendar
 from support.certificates import certificates
 from support.conditions import holds
@@ -96,7 +97,7 @@ def test_what_cannot_be_done_says_so(run: Run, tmp_path: Path) -> None:
 @asynccontextmanager
 async def running(directory: Path, **settings: Any) -> AsyncIterator[Desk]:
     """A desk as the command runs it, on a free port."""
-    desk = Desk(DeskSettings(port=0, **settings), GatewaySettings(data_dir=directory), WorkingCalendar(HERE))
+    desk = Desk(DeskSettings(port=0, **settings), GatewaySettings(data_dir=directory), Terms(WorkingCalendar(HERE)))
     with patch.object(passwords, "_hasher", LIGHT):
         task = asyncio.create_task(desk.run())
         await holds(lambda: bool(desk.url) or task.done(), what="the desk listens")
@@ -140,8 +141,9 @@ async def test_over_tls_its_cookies_are_of_this_host_alone_and_go_over_nothing_e
     [{"host": "0.0.0.0"}, {"host": "::"}, {"host": "192.0.2.1"}, {"certificate": Path("server.pem")}],  # noqa: S104
 )
 async def test_beyond_its_machine_it_listens_with_a_certificate_alone(tmp_path: Path, settings: dict[str, Any]) -> None:
+    desk = Desk(DeskSettings(port=0, **settings), GatewaySettings(data_dir=tmp_path), Terms(WorkingCalendar(HERE)))
     with pytest.raises(GatewaySettingsError, match="CONGVAN_DESK_CERTIFICATE"):
-        await Desk(DeskSettings(port=0, **settings), GatewaySettings(data_dir=tmp_path), WorkingCalendar(HERE)).run()
+        await desk.run()
 
 
 async def test_where_the_way_is_protected_otherwise_it_may_be_told_so(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from router.mail.sender import MailSender
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from schemas.dispatch import Secrecy, Urgency
+from schemas.duties import Terms
 from schemas.register import RegisterFields
 from schemas.working_calendar import WorkingCalendar
 from support.conditions import holds
@@ -32,7 +33,7 @@ from support.deliveries import UNIT, came
 from support.desks import HERE, OTHER, RunningDesk
 from support.mail_server import MailServer, mail_server
 
-CALENDAR = WorkingCalendar(HERE)
+TERMS = Terms(WorkingCalendar(HERE))
 PAGES = "https://desk.test"
 SEVEN_THIRTY = 7 * 60 + 30
 
@@ -59,7 +60,7 @@ def addressed(spool: Spool, *names: str, since: int = 0) -> None:
 
 
 def sender(spool: Spool, server: MailServer, *, now: int | None = None) -> MailSender:
-    source = DeskNotices(CALENDAR, SEVEN_THIRTY, f"{PAGES}{ROOT}")
+    source = DeskNotices(TERMS, SEVEN_THIRTY, f"{PAGES}{ROOT}")
     clock = now_ms if now is None else lambda: now
     return MailSender(
         server.settings(),
@@ -289,7 +290,7 @@ def _look(spool: Spool, delivery: str) -> acts.Looked:
 
 async def test_a_running_desk_sends_within_seconds(desk: RunningDesk, server: MailServer, tmp_path: Path) -> None:
     addressed(desk.spool, "hoa")
-    running = Desk(DeskSettings(port=0), GatewaySettings(data_dir=tmp_path), CALENDAR, mail=server.settings())
+    running = Desk(DeskSettings(port=0), GatewaySettings(data_dir=tmp_path), TERMS, mail=server.settings())
     serving = asyncio.create_task(running.run())
     try:
         await holds(lambda: bool(running.url))

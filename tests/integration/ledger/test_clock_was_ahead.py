@@ -37,6 +37,7 @@ from schemas.line import LineReport
 from schemas.states import Status
 from support.conditions import holds
 from support.ledgers import START, Clerk, unit
+from support.owing import misjudged
 
 S = Status
 DAY = 24 * 3_600_000
@@ -96,6 +97,18 @@ def test_no_delivery_waits_for_a_clock_that_was_ahead(
     key = clerk.dispatch("LCA.VP", [UNIT])
     happened(clerk, key)
     assert due(conn) == [clerk.deliveries[key, "LCA.01"]]
+
+
+def test_what_was_parked_while_the_clock_was_ahead_is_an_operators_to_see_to_from_now_on(
+    conn: Connection, clerk: Clerk
+) -> None:
+    key = clerk.dispatch("LCA.VP", [UNIT])
+    clerk.tell(key, "LCA.01", S.QUEUED, S.PARKED, reason="x")
+    put_right(conn, START, WAITS)
+    row = conn.execute(select(delivery.c.state_at, delivery.c.latest_at)).one()
+    assert row.state_at == START
+    assert START < row.latest_at < START + 5 * DAY
+    assert misjudged(conn) == []
 
 
 @pytest.mark.parametrize("states", [[S.QUEUED], [S.QUEUED, S.TAKEN]])

@@ -28,6 +28,7 @@ from schemas.errors import AddressingError as RuleError
 from schemas.states import Status
 from schemas.unit import Link, Unit
 from support.ledgers import START, Clerk, new_dispatch, unit
+from support.owing import misjudged
 
 S = Status
 TODAY = day_at(START, "Asia/Ho_Chi_Minh")
@@ -131,6 +132,7 @@ def test_what_waits_is_handed_on_once_and_calls_for_nobody_any_more(clerk: Clerk
     assert isinstance(letter, Accepted)
     done = hand_on(clerk.conn, "LCA.01", "", WHY, day=TODAY)
     assert (done.heir, len(done.handed_on), len(done.ended)) == ("LCA.02", 3, 2)
+    assert misjudged(clerk.conn) == []
     assert [state(clerk, key, "LCA.02") for key in (first, second, letter.id)] == [S.PENDING] * 3
     assert [state(clerk, key, "LCA.01") for key in (first, second, had, both, taken)] == [
         *(S.EXPIRED, S.EXPIRED, S.RECALLED, S.EXPIRED, S.ARRIVED)

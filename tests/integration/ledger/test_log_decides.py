@@ -20,6 +20,7 @@ from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.states import BY_UNIT, Effect, Status, follow
 from support.ledgers import Clerk, attachment, unit
+from support.owing import misjudged
 
 S = Status
 SILENCE = Silence()
@@ -49,7 +50,9 @@ class World:
 
 def begin(conn: Connection) -> World:
     clerk = Clerk(conn)
-    ids = [clerk.dispatch("LCA.VP", UNITS, attachments=[attachment()]) for _ in range(2)]
+    due = iso(clerk.now + 2 * DAY)
+    letters: tuple[dict[str, object], ...] = ({"urgency": 2, "due": due}, {})
+    ids = [clerk.dispatch("LCA.VP", UNITS, attachments=[attachment()], **fields) for fields in letters]
     return World(conn, clerk, ids, [(clerk.deliveries[key, item.code], item.code) for key in ids for item in UNITS])
 
 
@@ -304,13 +307,16 @@ def histories(draw: st.DrawFn) -> list[Act]:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=histories())
-def test_any_history_has_its_states_from_the_log_alone(ledger: Engine, history: list[Act]) -> None:
+def test_any_history_has_its_states_from_the_log_alone_and_no_open_delivery_is_nobodys_turn(
+    ledger: Engine, history: list[Act]
+) -> None:
     with ledger.connect() as conn, conn.begin() as transaction:
         world = begin(conn)
         for act in history:
             act(world)
         keys = list(conn.scalars(select(delivery.c.id)))
         assert [replayed(conn, key) for key in keys] == [state_of(conn, key) for key in keys]
+        assert misjudged(conn) == []
         told = [item.entry for item in world.results if not isinstance(item, Unknown)]
         kept = {(status, key) for key in keys for status, _effect, _reason in rows_of(conn, key)}
         assert {(item.status, item.delivery_id) for item in told} <= kept

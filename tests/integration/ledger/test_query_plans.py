@@ -35,7 +35,7 @@ from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.units import presence
 from router.ledger.units.lines import align
 from router.ledger.units.presence import Listening, Report
-from router.ledger.way import outbox
+from router.ledger.way import counting, outbox
 from router.ledger.way.acceptance import paused_units
 from router.ledger.way.backlog import backlog, holders, lines_of
 from router.ledger.way.dictionaries import announced_forms, candidates
@@ -45,6 +45,7 @@ from schemas.clock import day_at
 from schemas.dispatch import Urgency
 from schemas.ids import new_id
 from schemas.line import LineReport
+from schemas.office import office_terms
 from schemas.states import Status
 from support.ledgers import POSTGRESQL, SQLITE, sqlite_ledger
 from support.postgres import fresh_database
@@ -245,6 +246,16 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the log of a dispatch": lambda conn: queries.read_log(conn, EVERYTHING, Filter(dispatch_id=_id(5))),
     "the overview": lambda conn: queries.overview(conn, EVERYTHING, now_ms=0),
     "the overview of a district": lambda conn: queries.overview(conn, DISTRICT, now_ms=0),
+    "who is late": lambda conn: queries.late_totals(conn, EVERYTHING, "", now_ms=0),
+    "who is late in a district": lambda conn: queries.late_units(
+        conn, DISTRICT, queries.WantedLate("LCA.02"), now_ms=0
+    ),
+    "by what is below a unit": lambda conn: queries.late_steps(
+        conn, EVERYTHING, queries.WantedLate("LCA.02"), now_ms=0
+    ),
+    "late deliveries": lambda conn: queries.find_deliveries(
+        conn, EVERYTHING, Filter(flags=frozenset({Flag.LATE})), now_ms=0
+    ),
     "what needs attention": lambda conn: queries.attention(conn, EVERYTHING, now_ms=0),
     "what is stuck": lambda conn: queries.stuck(conn, EVERYTHING, now_ms=0, day=day_at(0, "UTC")),
     "what is stuck below a unit": lambda conn: queries.stuck(
@@ -314,6 +325,7 @@ WRITES: dict[str, Callable[[Connection], object]] = {
         conn, ["LCA.02.005"], Report(LineReport(every=60), 100, 100)
     ),
     "outages of long ago": lambda conn: presence.forget_outages(conn, [1]),
+    "a step of counting the terms": lambda conn: counting.step(conn, [office_terms()]),
     "a sign of life": lambda conn: presence.note_alive(conn, ["LCA.02.005", "LCA.02.006"], 100),
 }
 

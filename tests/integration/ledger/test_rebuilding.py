@@ -26,6 +26,7 @@ from schemas.states import Effect, Status, follow
 from support.deliveries import a_descriptor, by_reference
 from support.forgetting import NOW, OPENING, Holder, forgotten_id, letters
 from support.ledgers import Clerk, unit
+from support.owing import misjudged
 
 S = Status
 A, B = "LCA.01", "LCA.02"
@@ -82,6 +83,7 @@ def test_a_forgotten_delivery_comes_to_the_state_that_its_receipts_tell(
         assert (rebuilt.dispatches, rebuilt.deliveries, rebuilt.refused) == (1, 1, 0)
         assert states(conn) == {key: state}
         assert replayed(conn, key) is state
+        assert misjudged(conn) == []
         row = conn.execute(select(delivery)).one()
         assert (row.dispatch_id, row.unit, row.seq) == (letter.id, A, 1)
         assert row.created_at == made_at(letter.id) or row.created_at == made_at(key)

@@ -15,7 +15,7 @@ from rich.console import Console
 from sqlalchemy import Engine, update
 from typer.testing import CliRunner, Result
 
-from router.cli import audit, content, lines, overview, search, stats, stuck, units, watch, why
+from router.cli import audit, content, late, lines, overview, search, stats, stuck, units, watch, why
 from router.content import ContentStore
 from router.errors import ActRefusedError, NotFoundError
 from router.ledger.engine import reading, writing
@@ -40,6 +40,7 @@ APPS = {
     "stats": stats.app,
     "overview": overview.app,
     "stuck": stuck.app,
+    "late": late.app,
     "lines": lines.app,
     "why": why.app,
     "watch": watch.app,
@@ -91,7 +92,7 @@ def test_stats_tell_a_month_by_unit_urgency_and_month(run: Run, clerk: Clerk) ->
     assert found["by_urgency"]["0"] == found["by_month"][found["month"]] == found["whole"]
     lines = run("stats", "--unit", "LCA.02").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["unit", "LCA.02", "LCA.02.05", "all"]
-    assert lines[-1].split("\t")[1:] == ["2", "2", "100%", "3 s", "6 s", "6 s", "-"]
+    assert lines[-1].split("\t")[1:] == ["2", "2", "100%", "3 s", "6 s", "6 s", "-", "-"]
     assert len(run("stats", "--by", "month", "--stage", "completed").stdout.splitlines()) == 1 + 12 + 1
 
 
@@ -103,7 +104,36 @@ def test_stats_of_no_month_or_no_unit_say_so(run: Run, clerk: Clerk, arguments: 
     assert result.stderr
 
 
-def test_the_overview_tells_its_six_numbers_and_what_needs_attention(run: Run, clerk: Clerk) -> None:
+def test_who_is_late_is_told_unit_by_unit_with_who_asks(run: Run, ledger: Engine) -> None:
+    assert run("late").stdout == "nothing is late\n"
+    with writing(ledger) as conn:
+        clerk = Clerk(conn, now=now_ms() - 20 * 86_400_000)
+        clerk.units(*UNITS)
+        key = clerk.dispatch("LCA", UNITS)
+        for code in ("LCA.02", "LCA.02.05"):
+            clerk.tell(key, code, Status.QUEUED, Status.TAKEN, Status.ARRIVED)
+        clerk.tell(key, "LCA.02", Status.REGISTERED)
+        clerk.tell(key, "LCA.01", Status.QUEUED, Status.PARKED, reason=FULL)
+    found = objects(run("late", "--json"))
+    assert [(item["unit"], item["duties"], item["asked_by"]) for item in found] == [
+        ("LCA.01", {"send_again": 1}, "LCA"),
+        ("LCA.02", {"assign": 1}, "LCA"),
+        ("LCA.02.05", {"register": 1}, "LCA.02"),
+    ]
+    head, row = run("late", "--unit", "LCA.02", "--duty", "register").stdout.splitlines()
+    assert dict(zip(head.split("\t"), row.split("\t"), strict=True))["register"] == "1"
+    rows = list(csv.DictReader(io.StringIO(run("late", "--csv", ",").stdout.removeprefix("\ufeff"))))
+    assert [item["unit"] for item in rows] == ["LCA.01", "LCA.02", "LCA.02.05"]
+    assert objects(run("overview", "--json"))[0]["late"] == 3
+    assert "Owed: register by the clerk, at the latest" in run("why", key, "LCA.02.05").stdout
+
+
+def test_a_unit_that_is_not_there_is_not_late(run: Run, clerk: Clerk) -> None:
+    del clerk
+    assert run("late", "--unit", "LCA.77").exit_code == 3
+
+
+def test_the_overview_tells_its_numbers_and_what_needs_attention(run: Run, clerk: Clerk) -> None:
     del clerk
     (found,) = objects(run("overview", "--json"))
     assert (found["undelivered"], found["parked"], found["lines"]) == (2, 1, {"up": 1, "down": 3})

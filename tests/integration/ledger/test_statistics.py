@@ -67,6 +67,8 @@ def test_a_month_is_counted_by_unit_urgency_and_month(ledger: Engine) -> None:
         },
         due=5,
         in_time=1,
+        to_register=4,
+        registered_in_time=0,
     )
     assert found.breakdown.by_urgency == {3: whole}
     assert {step: item.accepted for step, item in found.breakdown.by_step.items()} == {"A": 4, "B": 1}
@@ -93,6 +95,32 @@ def test_a_deadline_counts_when_it_has_passed_or_was_kept_and_not_after_a_recall
         clerk.tell(key, "B", Status.RECALLED)
         late = whole_of(conn, now_ms=clerk.now + 5 * DAY)
         assert (late.due, late.in_time) == (4, 1)
+
+
+def test_a_registration_counts_once_against_the_term_of_its_arrival(ledger: Engine) -> None:
+    """In time, or not; a refusal deals with it, too; what is given back unregistered had no need to be."""
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        key = clerk.dispatch("B", UNITS)
+        arrived = clerk.now
+        for item in UNITS:
+            tell(clerk, key, item.code, Status.ARRIVED, arrived)
+        term = conn.scalars(select(delivery.c.register_by).where(delivery.c.unit == "A")).one()
+        assert term is not None
+        tell(clerk, key, "A", Status.REGISTERED, term)
+        tell(clerk, key, "A", Status.COMPLETED, term + 1)
+        tell(clerk, key, "A.01", Status.REGISTERED, term + 1)
+        tell(clerk, key, "A.02", Status.REFUSED, term - 1)
+        before = whole_of(conn, now_ms=term)
+        assert (before.to_register, before.registered_in_time) == (3, 2)
+        tell(clerk, key, "B", Status.TAKE_BACK_REQUESTED, term + 1)
+        after = whole_of(conn, now_ms=term + 2)
+        assert (after.to_register, after.registered_in_time, after.registered_late) == (4, 2, 2)
+        tell(clerk, key, "B", Status.CHANGE_REFUSED, term + 3)
+        assert whole_of(conn, now_ms=term + 4).to_register == 5
+        for code in ("A", "A.01"):
+            tell(clerk, key, code, Status.REGISTERED, term + 5)  # again: the first one counts
+        assert whole_of(conn, now_ms=term + 6).registered_in_time == 2
 
 
 @pytest.mark.parametrize(("scope", "seen"), [(Scope(units=("A.01.#",)), 4), (Scope(issuers=("A",)), 4), (Scope(), 0)])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from router.ledger.queries import Filter, Flag
 from router.words.filters import FilterError, parse, token
 from schemas.clock import to_ms
+from schemas.duties import Duty
 from schemas.states import Status
 
 NOW = to_ms(datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
@@ -81,7 +82,9 @@ def test_the_same_day_begins_at_another_moment_in_another_zone() -> None:
         "urgency:3..1",
         "urgency:>1..3",
         "since:lately",
-        "is:late",
+        "is:slow",
+        "late:sleep",
+        "due:sometime",
         "document:12",
         'reason:""',
     ],
@@ -93,9 +96,38 @@ def test_each_token_that_cannot_be_read_is_named_with_what_is_wrong(bad: str) ->
     assert caught.value.problems[0].message
 
 
-def test_the_log_knows_no_ways_of_standing() -> None:
+@pytest.mark.parametrize("text", ["is:overdue", "late:register", "due:today"])
+def test_the_log_knows_no_ways_of_standing(text: str) -> None:
     with pytest.raises(FilterError):
-        parse("is:overdue", now_ms=NOW, zone=ZONE, of_log=True)
+        parse(text, now_ms=NOW, zone=ZONE, of_log=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "duties"),
+    [
+        ("late:register", {Duty.REGISTER}),
+        ("late:register late:send-again", {Duty.REGISTER, Duty.SEND_AGAIN}),
+        ('cham:"đăng ký vào sổ"', {Duty.REGISTER}),
+        ("tre:giai-quyet", {Duty.PROCESS}),
+    ],
+)
+def test_what_is_late_is_asked_for_by_what_it_is_late_with(text: str, duties: set[Duty]) -> None:
+    assert read(text).late == duties
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("due:2d", NOW + 2 * 86_400_000),
+        ("due:hôm-nay", to_ms(datetime(2026, 11, 22, 23, 59, 59, 999_999, ZONE))),
+        ("due:tomorrow", to_ms(datetime(2026, 11, 23, 23, 59, 59, 999_999, ZONE))),
+        ("han:30/11/2026", to_ms(datetime(2026, 11, 30, 23, 59, 59, 999_999, ZONE))),
+        ("due:2026-11-30T17:00", to_ms(datetime(2026, 11, 30, 17, tzinfo=ZONE))),
+        ("due:7d due:2d", NOW + 2 * 86_400_000),
+    ],
+)
+def test_a_term_lies_ahead_and_a_day_is_meant_to_its_end(text: str, moment: int) -> None:
+    assert read(text).late_by == moment
 
 
 def test_a_filter_without_end_is_refused() -> None:

@@ -9,12 +9,14 @@ from babel.messages.pofile import read_po
 
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
-from router.ledger.queries import CAUSES
+from router.ledger.queries import CAUSES, LateFor
 from router.pages.language import LANGUAGES, LOCALE, VIETNAMESE, translations
 from router.pages.shown import Shown
 from router.rules.outages import LineState, ToldBy
+from router.words.duties import DUTIES, LATE_FOR, PARTIES, WHO
 from router.words.terms import ACTS, FLAGS, KINDS, LINE_STATES, LINKS, ROLES, STATES, TOLD_BY, URGENCIES
 from schemas.dispatch import Kind, Urgency
+from schemas.duties import Duty, Party
 from schemas.states import Status
 from schemas.unit import Link
 from support.catalogues import extracted
@@ -50,6 +52,9 @@ def test_every_state_urgency_line_kind_act_role_and_cause_has_its_word() -> None
     assert set(ACTS) == set(Act)
     assert set(ROLES) == set(PersonRole)
     assert set(FLAGS) == set(CAUSES)
+    assert set(DUTIES) == set(WHO) == set(Duty)
+    assert set(PARTIES) == set(Party)
+    assert set(LATE_FOR) == set(LateFor)
 
 
 def test_states_are_told_apart_without_colour() -> None:

@@ -106,3 +106,12 @@ def test_a_problem_is_told_with_its_fields() -> None:
 )
 def test_a_files_type_is_known_by_its_ending(name: str, media_type: str) -> None:
     assert media_type_of(name) == media_type
+
+
+def test_what_is_owed_is_told_with_its_term_and_how_late_it_is() -> None:
+    at = datetime.now(zone()).replace(hour=17, minute=0, second=0)
+    late = {"duty": "send_again", "latest": at.isoformat(), "late_seconds": 9000}
+    assert track.owed({"owed": [late]}) == "send again by 17:00 (late 2.5 h)"
+    assert track.owed({"owed": [late | {"late_seconds": 0}]}) == "send again by 17:00"
+    assert track.owed({"owed": [{"duty": "process", "latest": None, "late_seconds": 0}]}) == "process"
+    assert track.owed({"owed": []}) == track.owed({}) == ""

@@ -34,7 +34,7 @@ _EPILOG = f"""Examples:
 
 `congvan late --json`: for another program; times are milliseconds since 1970
 
-`congvan log` and the console's page Who is late lead to the deliveries themselves.
+The console's page Who is late leads to the deliveries themselves; `congvan why` explains one.
 
 deliver: a set time has passed and it is still on its way; send_again: parked; register: not in the arrival book;
 assign: not submitted and directed; process: not completed by the letter's day; give_back: a recall not answered;

@@ -164,10 +164,10 @@ async def test_the_slip_has_the_stamp_and_what_was_said(desk: RunningDesk) -> No
 async def test_what_is_late_by_the_decree_is_marked(desk: RunningDesk) -> None:
     came(desk.spool)
     async with desk.as_("hoa") as hoa:
-        assert "quá hạn" not in await hoa.text("/desk/incoming")
+        assert '<span class="tag warn">quá hạn' not in await hoa.text("/desk/incoming")
         with desk.spool.writing() as conn:
             conn.exec_driver_sql("UPDATE inbox SET state_at = state_at - 30 * 86400000")
-        assert "quá hạn" in await hoa.text("/desk/incoming")
+        assert '<span class="tag warn">quá hạn' in await hoa.text("/desk/incoming")
 
 
 async def test_the_line_is_told_as_the_gateway_last_said(desk: RunningDesk) -> None:

@@ -111,8 +111,13 @@ class _Way:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether contents stay in the gateway, as no sink takes them over."""
+        """Whether documents end in the gateway, as no sink takes them over."""
         return self.settings.sink == "none"
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether contents stay in the gateway when a document has come."""
+        return self.keeps_all or self.settings.keep_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +279,8 @@ def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier
         files.dictionaries,
         traffic,
         sink,
-        keeps_all=way.keeps_all,
+        hands_over=not way.keeps_all,
+        keeps_files=way.keeps_files,
         hand_overs=way.settings.parallel_hand_overs,
         max_bytes=way.settings.max_document_bytes,
         on_said=lambda lane: way.reporters[lane].wake(),

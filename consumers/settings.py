@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from router.mail.settings import PageUrl
 from schemas.accounts import Account, Role
 from schemas.codes import UnitPattern
 from schemas.retry import RETRY_FIRST, RETRY_MAX, SINK_ATTEMPTS
@@ -39,6 +40,9 @@ class DeskSettings(ProgramSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses or networks of proxies before it.")
     connections_per_address: Count = Field(default=100, description="Connections at once from one address.")
+    public_url: PageUrl = Field(
+        default="", description="Where browsers find it, as https://desk.xa.vn, for links in e-mails; empty: no links."
+    )
 
 
 class GatewaySettings(ProgramSettings):
@@ -59,6 +63,10 @@ class GatewaySettings(ProgramSettings):
     )
     sink: Literal["none", "folder", "webhook", "command"] = Field(
         default="folder", description="Where documents are handed to."
+    )
+    keep_files: bool = Field(
+        default=False,
+        description="Keep files for the desk though a sink takes them, too; with sink none they always are.",
     )
     inbox_dir: Path | None = Field(default=None, description="The folder sink's root; empty: inbox under data_dir.")
     outbox_dir: Path | None = Field(
@@ -97,7 +105,7 @@ class GatewaySettings(ProgramSettings):
     units_refresh: Seconds = Field(default=300.0, description="How often the router is asked which units are hosted.")
     retention: Seconds = Field(
         default=180 * 24 * 3600.0,
-        description="How long the spool remembers what has ended; with sink none also how long it keeps documents.",
+        description="How long the spool remembers what has ended; and keeps the files, where it does.",
     )
     backup_dir: Path | None = Field(
         default=None,

@@ -2,17 +2,16 @@
 
 from consumers.sending.document import MAX_LETTER_BYTES
 from consumers.taking.queues import MESSAGE_BYTES
-from router.api import multipart
 from router.api.body import MAX_JSON_BYTES
 from router.api.submissions import OFF_THE_LOOP_BYTES
 from router.assembly import PREFETCH
 from router.broker.consumer import bounded_prefetch
 from router.broker.message import PROPERTIES_BYTES
 from router.broker.tuning import Tuning
-from router.console import unit_import, unit_rules
+from router.console import send, unit_import, unit_rules
 from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
-from router.pages import wire_guard
+from router.pages import brought, multipart, wire_guard
 from router.pages.people import passwords, throttle
 from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings
@@ -101,6 +100,8 @@ def _documents() -> list[tuple[str, object, str]]:
         ("attachments; files of a form", MAX_ATTACHMENTS, "422; 413"),
         ("an attachment, whatever the settings say", f"{MAX_ATTACHMENT_BYTES} bytes", "422"),
         ("an attachment (`CONGVAN_MAX_ATTACHMENT_BYTES`)", f"{_default('max_attachment_bytes')} bytes", "413"),
+        ("fields of a page's form that sends, without its files", f"{brought.MAX_FIELDS_BYTES} bytes", "413"),
+        ("addressees of a page whose times are worked out by themselves", send.MOST_AT_ONCE, "only when asked for"),
         ("headers of a form's part", f"{multipart.MAX_PART_HEADERS}, {multipart.MAX_PART_HEADER_BYTES} bytes", "400"),
         ("a file's name", f"{MAX_FILE_NAME_BYTES} bytes", "its middle is left out"),
         ("text that travels ahead (`flash_text`)", f"{MAX_FLASH_BYTES} bytes", "422"),

@@ -78,10 +78,18 @@ def ending_of(error: BaseException) -> Ending:
 def report(error: BaseException) -> ExitCode:
     """Write an error to standard error as one line and its hint; return the exit code."""
     ending = ending_of(error)
-    print(f"congvan: {ending.message}", file=sys.stderr)
+    print(f"congvan: {_in_vietnamese(error)}{ending.message}", file=sys.stderr)
     if ending.hint:
         print(f"  hint: {ending.hint}", file=sys.stderr)
     return ending.code
+
+
+def _in_vietnamese(error: BaseException) -> str:
+    """What went wrong for whoever reads Vietnamese at the terminal; the English sentence after it has the details."""
+    from consumers.cli.words import ERRORS, say, speaks_vietnamese
+
+    known = next((ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in ERRORS), "")
+    return f"{say(known)} " if known and speaks_vietnamese() else ""
 
 
 def _of_status(status: int) -> ExitCode:

@@ -28,6 +28,12 @@ MOUNTS = (
     Mount(
         "send", "router.cli.send", "Send a dispatch with its attachments, or see beforehand when it would arrive.", SEND
     ),
+    Mount(
+        "recall",
+        "router.cli.recall",
+        "Recall a dispatch from all its addressees, or see beforehand what that would do.",
+        SEND,
+    ),
     Mount("track", "router.cli.track", "Show what became of a dispatch at each addressee.", SEND),
     Mount("why", "router.cli.why", "Explain one delivery: what happened, what comes next, what to do.", SEND),
     Mount("log", "router.cli.log", "Show the delivery log, newest last.", SEND),
@@ -55,6 +61,9 @@ MOUNTS = (
     ),
     Mount("token", "router.cli.token", "Make, list and revoke the tokens of callers.", ORGANISATION),
     Mount("people", "router.cli.people", "Invite, list and revoke the people who use the console.", ORGANISATION),
+    Mount(
+        "mail", "router.cli.mail", "List the e-mails of notices, have one tried again, try the mail server.", SERVICE
+    ),
     Mount("topology", "router.cli.topology", "Plan, apply and export the broker's exchanges and queues.", SERVICE),
     Mount("ledger", "router.cli.ledger", "Recover the ledger after an older copy of it was restored.", SERVICE),
     Mount(

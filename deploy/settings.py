@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from consumers.settings import DeskSettings, GatewaySettings
+from router.mail.settings import MailSettings
 from router.settings import RouterSettings
 from schemas.hidden import blanked
 from schemas.office import OfficeSettings
@@ -39,6 +40,7 @@ PROGRAMS: tuple[type[ProgramSettings], ...] = (
     GatewaySettings,
     DeskSettings,
     OfficeSettings,
+    MailSettings,
     LogSettings,
 )
 

@@ -50,12 +50,15 @@ from router.ledger.way.holders import UnnamedLimits
 from router.ledger.way.receipts import Result
 from router.ledger.way.righting import Waits
 from router.ledger.writer import Writer
+from router.mail.settings import MailSettings
 from router.metrics import Metrics
 from router.process.parts import Start
 from router.rules.schedule import Silence
 from router.settings import RouterSettings
 from router.web.app import create_app
+from router.words.mailing import sender_of, troubles_of
 from schemas.clock import now_ms
+from schemas.dispatch import Secrecy
 from schemas.events import Event
 from schemas.receipt import MAX_SAID_BYTES
 from schemas.recount import Kept as KeptPage
@@ -71,6 +74,7 @@ _SWEEP_UPLOADS_EVERY = 600.0
 _LOOK_ASIDE_EVERY = 10.0
 _LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
+_LOOK_FOR_NOTICES = 5.0
 log = structlog.get_logger()
 
 
@@ -135,6 +139,7 @@ class Parts:
             RECEIPTS_QUEUE: self._consume(RECEIPTS_QUEUE, self._recorder.handle, MAX_SAID_BYTES),
         }
         self._yielding = Yielding(writer, self._consumers)
+        self._notices = sender_of(settings, engine, metrics, partial(troubles_of, session, content))
 
     def jobs(self) -> Mapping[str, Start]:
         """What runs beside the API until the end, each by its name."""
@@ -143,7 +148,8 @@ class Parts:
         cares = CareWatch(self._engine, self._writer, self._settings.timezone)
         ask_every = min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)
         sweep_every = min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)
-        return {
+        sending = {"notices": partial(self._notices.run, _LOOK_FOR_NOTICES)} if self._notices is not None else {}
+        return sending | {
             "relay": self._relay.run,
             "recorded": self._recorded.run,
             "keeper": self._keeper.run,
@@ -292,10 +298,12 @@ class Parts:
                 health=self.health,
                 metrics=self._metrics,
                 max_attachment_bytes=self._settings.max_attachment_bytes,
+                secrecies=tuple(Secrecy) if self._settings.allow_secrecy else (Secrecy.NONE,),
                 timezone=self._settings.timezone,
                 allowed_hosts=self._settings.allowed_hosts,
                 hearing=self._hearing,
                 provider=provider_of(self._settings),
+                sends_mail=MailSettings().is_on,
                 stopping=self._stopping,
             )
         )

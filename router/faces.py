@@ -1,4 +1,4 @@
-"""What the web API stands on: the parts of the router it calls, as the router's service hands them to it."""
+"""What the web API and the console stand on: the router's parts that they call, as its service hands them over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,10 +16,11 @@ from router.content.uploads import UploadStore
 from router.delivery.hearing import Hearing
 from router.directory import Directory, Resolution
 from router.identity import Provider
+from router.ledger.people.audit import By
 from router.ledger.way.acceptance import NewDispatch
 from router.metrics import Metrics
 from schemas.accounts import Account
-from schemas.dispatch import Accepted, Submission
+from schemas.dispatch import Accepted, Secrecy, Submission
 from schemas.rights import Rights
 
 
@@ -27,7 +28,13 @@ class Intake(Protocol):
     """The door's other side: see :class:`router.intake.Intake`."""
 
     async def accept(
-        self, submission: Submission, *, sender: Account, idempotency_key: str, traceparent: str = ""
+        self,
+        submission: Submission,
+        *,
+        sender: Account,
+        idempotency_key: str,
+        traceparent: str = "",
+        by: By | None = None,
     ) -> Accepted:
         """Accept a submission, once."""
         ...
@@ -73,7 +80,7 @@ HealthCheck = Callable[[], Awaitable[Mapping[str, PartHealth]]]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts the API calls.
+    """The parts that they call.
 
     Args:
         intake: accepts submissions.
@@ -86,11 +93,13 @@ class Services:
         health: looks at broker and database.
         metrics: what the router counts.
         max_attachment_bytes: the largest file that is accepted.
+        secrecies: the degrees of secrecy that are taken.
         timezone: IANA name of the zone whose times people are shown.
         idle_timeout: seconds without a byte after which an upload is given up.
         allowed_hosts: names that are answered to; none: any.
         hearing: since when a gateway that was not heard of is taken to be gone.
         provider: where people may log in other than by the console's own accounts; None: nowhere.
+        sends_mail: whether there is a mail server for notices.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
 
@@ -104,11 +113,13 @@ class Services:
     health: HealthCheck
     metrics: Metrics
     max_attachment_bytes: int
+    secrecies: tuple[Secrecy, ...] = (Secrecy.NONE,)
     timezone: str = "Asia/Ho_Chi_Minh"
     idle_timeout: float = 60.0
     allowed_hosts: tuple[str, ...] = ()
     hearing: Hearing = field(default_factory=Hearing)
     provider: Provider | None = None
+    sends_mail: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -182,10 +182,17 @@ CONTENT_DAMAGED = Metric(
     "contents",
     "Stored contents that are not what they were, or are gone, and whose bytes have to come again.",
 )
+MAILS = Metric(
+    "congvan_mails_total",
+    MetricKind.COUNTER,
+    "tries",
+    "Tries to send an e-mail, by what became of it: sent, waiting (put off), refused, given_up, dropped.",
+    ("state",),
+)
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP, TOPOLOGY_STANDS, TOPOLOGY_FITS),
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, DEAD, SET_APART, SET_APART_NOW, CONTENT_DAMAGED),
-    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS),
+    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS, MAILS),
 )
 """Everything that is exported, apart from the process's own CPU, memory and file figures."""
 
@@ -218,6 +225,7 @@ class Metrics:
         self._commit_rows = self._histogram(COMMIT_ROWS)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
         self._ledger_failures = self._counter(LEDGER_FAILURES)
+        self._mails = self._counter(MAILS)
         self._http = self._histogram(HTTP_SECONDS)
         self._stands = self._gauge(TOPOLOGY_STANDS)
         self._fits = self._gauge(TOPOLOGY_FITS)
@@ -258,6 +266,10 @@ class Metrics:
     def ledger_failed(self, code: str) -> None:
         """The database failed a transaction, which is tried again."""
         self._ledger_failures.labels(code).inc()
+
+    def mailed(self, state: str) -> None:
+        """An e-mail was tried, and is in a state of :class:`router.mail.states.MailState` now."""
+        self._mails.labels(state).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """The web API answered a request; ``route`` is the path's template, so that its values stay few."""

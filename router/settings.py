@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from router.mail.settings import PageUrl
 from schemas.encrypted import is_loopback
 from schemas.settings import state_home
 from schemas.zone import ZoneSettings
@@ -114,6 +115,10 @@ class RouterSettings(ZoneSettings):
     oidc_client_id: str = Field(default="", description="The console's client id at that provider.")
     oidc_client_secret: SecretStr = Field(
         default=SecretStr(""), description="The client's secret; empty: a public client, which PKCE alone protects."
+    )
+    public_url: PageUrl = Field(
+        default="",
+        description="Where browsers find the console, as https://congvan.tinh.vn, for links in e-mails; empty: none.",
     )
     allow_secrecy: bool = Field(
         default=False, description="Accept classified dispatches; only for deployments that encrypt end to end."

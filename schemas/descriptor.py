@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
+import orjson
 from pydantic import Field
 
 from schemas.attachment import PLAIN, Attachment, Forms, TravellingAttachment
 from schemas.codes import UnitCode
-from schemas.dispatch import Kind, Letter, Submission
+from schemas.dispatch import Kind, Letter, Secrecy, Submission
 from schemas.ids import Id, SequenceNumber
 from schemas.model import Travelling
 
@@ -74,6 +75,14 @@ def encode(descriptor: Descriptor) -> bytes:
 def fits(body: bytes) -> bool:
     """Whether a body may travel in a message."""
     return len(body) <= MAX_DESCRIPTOR_BYTES
+
+
+def is_classified(body: bytes) -> bool:
+    """Whether an encoded descriptor is of a classified letter; one that cannot be read is taken to be."""
+    try:
+        return bool(orjson.loads(body).get("secrecy", Secrecy.NONE.value) != Secrecy.NONE.value)
+    except (ValueError, AttributeError):
+        return True
 
 
 def travelling(item: Attachment, forms: Forms) -> TravellingAttachment:

@@ -179,6 +179,12 @@ class Event(StrEnum):
     DESK_STOPPED = "desk_stopped"
     """The desk has finished what was in work and ends."""
 
+    # router.mail
+    MAIL_ENDED = "mail_ended"
+    """An e-mail was tried: sent, put off (waiting), refused, given up, or dropped because nobody may have it."""
+    MAIL_WAITS = "mail_waits"
+    """The mail server, or the database, is away: notices wait, it is tried again after a pause."""
+
     # router.ledger
     LEDGER_PRUNED = "ledger_pruned"
     """Receipts, attempts and contents of dispatches that ended long ago were forgotten, as the settings say."""

@@ -10,7 +10,7 @@ from schemas.codes import UnitCode
 from schemas.ids import Id, SequenceNumber
 from schemas.line import MAX_HELD, Held, LineReport
 from schemas.model import Travelling
-from schemas.states import BY_UNIT, Status
+from schemas.states import BY_PEOPLE, BY_UNIT, Status
 from schemas.text import OneLine
 
 TYPE_RECEIPTS = "receipts"
@@ -24,6 +24,8 @@ MAX_BURST_BYTES = 64 * 1024
 MAX_SAID_BYTES = MAX_BURST_BYTES + 1024
 """Bytes of a message from a unit's gateway, of any type: a full burst and what is around it."""
 MAX_RUNS = 200
+_BEFORE_A_STEP = frozenset({Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING})
+"""States in which a document may be again when a step was undone."""
 
 
 class Receipt(Travelling):
@@ -63,6 +65,10 @@ class Receipt(Travelling):
     """Of the program that wrote it."""
     traceparent: Annotated[str, Field(max_length=55)] = ""
     """The trace the dispatch was submitted under, see :mod:`schemas.trace`."""
+    corrects: Id | None = None
+    """The receipt of the same delivery and status whose fields it puts right; both stay readable."""
+    undoes: Id | None = None
+    """The receipt of the same delivery that was given by mistake: ``status`` is what the delivery is in again."""
 
     @field_validator("status")
     @classmethod
@@ -77,6 +83,20 @@ class Receipt(Travelling):
             raise ValueError(f"a receipt {self.status.value!r} needs a reason")
         if self.status is Status.REGISTERED and not self.register_number:
             raise ValueError("a receipt 'registered' needs register_number, the unit's arrival number")
+        return self
+
+    @model_validator(mode="after")
+    def _rights_one_other(self) -> "Receipt":
+        if self.corrects is None and self.undoes is None:
+            return self
+        if self.corrects is not None and self.undoes is not None:
+            raise ValueError("a receipt either corrects another or undoes it")
+        if self.id in {self.corrects, self.undoes} or not self.reason:
+            raise ValueError("a receipt that corrects or undoes another names it and needs a reason")
+        allowed = BY_PEOPLE if self.undoes is None else _BEFORE_A_STEP
+        if self.status not in allowed:
+            what = "corrects" if self.undoes is None else "undoes"
+            raise ValueError(f"a receipt that {what} another says one of {', '.join(sorted(allowed))}")
         return self
 
 

@@ -95,6 +95,10 @@ class Effect(StrEnum):
     """Kept, but the delivery is further already: a late or repeated machine receipt."""
     REFUSED = "refused"
     """Not allowed from this state: kept as refused, the state stays."""
+    CORRECT = "correct"
+    """Puts the fields of an earlier receipt right; the state stays."""
+    BACK = "back"
+    """Undoes an earlier receipt: the state is again the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,9 @@ class Step:
     reason: str = ""
 
 
-_ADVANCE, _STALE = Step(Effect.ADVANCE), Step(Effect.STALE)
+_ADVANCE, _STALE, _BACK = Step(Effect.ADVANCE), Step(Effect.STALE), Step(Effect.BACK)
+_IN_ORDER = (S.ARRIVED, S.REGISTERED, S.ASSIGNED, S.PROCESSING, S.COMPLETED)
+"""How far a unit's people have come with a document."""
 
 
 def follow(current: Status, status: Status) -> Step:
@@ -124,6 +130,21 @@ def follow(current: Status, status: Status) -> Step:
     return Step(Effect.REFUSED, f"{status} cannot follow {current}; allowed: {allowed}")
 
 
+def steps_back(current: Status) -> frozenset[Status]:
+    """The states to which a person's step by mistake may be undone; none from where nothing is to be had back."""
+    if current is S.REFUSED:
+        return frozenset({S.ARRIVED})
+    return frozenset(_IN_ORDER[: _IN_ORDER.index(current)]) if current in _IN_ORDER else frozenset()
+
+
+def go_back(current: Status, status: Status) -> Step:
+    """Decide what a receipt does that undoes an earlier one, after which the delivery is in ``status`` again.
+
+    Whoever has not heard of the step that is undone is where it leads already, or not yet that far.
+    """
+    return _BACK if status in steps_back(current) else follow(current, status)
+
+
 def on_recall(current: Status, *, gone: bool) -> Status | None:
     """Decide what a recall of its dispatch makes of a delivery at once; None: nothing, or whoever has it will say.
 
@@ -136,6 +157,27 @@ def on_recall(current: Status, *, gone: bool) -> Status | None:
     if current in _NOT_AT_THE_UNIT:
         return None if gone else S.RECALLED
     return S.TAKE_BACK_REQUESTED if follow(current, S.TAKE_BACK_REQUESTED).effect is Effect.ADVANCE else None
+
+
+class RecallEffect(StrEnum):
+    """What a recall does to a delivery, as the ledger knows it at that moment."""
+
+    ENDS = "ends"
+    """It ends at once: nobody has it yet, or it lies parked."""
+    FOLLOWS = "follows"
+    """It is on its way: the recall follows it, and it ends at the unit's gateway, or is asked back once it arrives."""
+    ASKED = "asked"
+    """The unit has it and is asked to give it back."""
+    NOTHING = "nothing"
+    """It was given back, has ended, or is asked for already."""
+
+
+def recall_effect(current: Status, *, gone: bool) -> RecallEffect:
+    """What :func:`on_recall` comes to, for whoever wants to know before; the arguments are the same."""
+    outcome = on_recall(current, gone=gone)
+    if outcome is not None:
+        return RecallEffect.ENDS if outcome is S.RECALLED else RecallEffect.ASKED
+    return RecallEffect.FOLLOWS if current in _NOT_AT_THE_UNIT else RecallEffect.NOTHING
 
 
 def require(current: Status, status: Status) -> None:

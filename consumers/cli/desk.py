@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from consumers.cli import copies
+from consumers.cli import copies, desk_mail
 from consumers.cli.options import AsJson, DataDir, opened_spool, settings_with
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ app.command("copy", epilog=copies.COPY_EPILOG)(copies.copy)
 app.command("recovery-key", epilog=copies.KEY_EPILOG)(copies.recovery_key)
 app.command("restore", epilog=copies.RESTORE_EPILOG)(copies.restore)
 app.command("next-number", epilog=copies.NEXT_EPILOG)(copies.next_number)
+app.add_typer(desk_mail.app, name="mail", help="List the e-mails to them, have one tried again, try the mail server.")
 _EXITS = (
     "Exit codes: 0 done, 2 wrong usage, 3 no such person, or no gateway has run here, 4 without that role, 5 the spool "
     "cannot be used now."
@@ -48,20 +49,24 @@ Port = Annotated[int | None, typer.Option(help="The port; 0: any that is free.")
 def serve(*, host: str | None, port: int | None, data_dir: Path | None) -> None:
     """Run the desk; options that are None are as the settings say."""
     import asyncio
+    import os
 
     import uvloop
 
     from consumers.desk.service import Desk
     from consumers.settings import DeskSettings
+    from router.mail.settings import MailSettings
     from router.process.ending import end_within, ending
+    from router.process.secrets import forget_secrets
     from schemas.office import office_calendar
 
     given: dict[str, Any] = {"host": host, "port": port}
     settings = DeskSettings(**{name: value for name, value in given.items() if value is not None})
-    gateway = settings_with(data_dir=data_dir)
+    gateway, mail = settings_with(data_dir=data_dir), MailSettings()
+    forget_secrets([name for name in os.environ if name.upper() == "CONGVAN_MAIL_PASSWORD"])
 
     async def run() -> None:
-        await Desk(settings, gateway, office_calendar(), on_stop=end_within).run()
+        await Desk(settings, gateway, office_calendar(), mail=mail, on_stop=end_within).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending():
         runner.run(run())
@@ -78,6 +83,7 @@ def invite(
     full_name: Annotated[str, typer.Option(help="As registers and receipts name the person.")] = "",
     title: Annotated[str, typer.Option(help="Of the person (chức vụ).")] = "",
     department: Annotated[str, typer.Option(help="Where the person works.")] = "",
+    email: Annotated[str, typer.Option(metavar="ADDRESS", help="Where notices to the person go, if none is set.")] = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,6 +103,8 @@ def invite(
         token = PEOPLE.invite(conn, _checked(name), grants, now_ms=now)
         was = cards(conn, [name])[name]
         write_card(conn, Card(name, full_name or was.full_name, title or was.title, department or was.department))
+        if email:
+            _give_address(conn, name, email, now)
         _note(conn, JournalAct.INVITED, on, name, ", ".join(role or []), now)
     scheme = "http" if settings.certificate is None else "https"
     link = f"{scheme}://{settings.host}:{settings.port}/desk/welcome?token={token}"
@@ -151,6 +159,15 @@ def _grants(roles: list[str], on: str) -> list[RoleGrant]:
         raise typer.BadParameter("--role and --on belong together")
     try:
         return [PEOPLE.check_grant(role, on) for role in roles]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _give_address(conn: Connection, name: str, email: str, now: int) -> None:
+    from consumers.desk.mailing import MAILING
+
+    try:
+        MAILING.recipients.give_address(conn, name, email, now_ms=now)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 

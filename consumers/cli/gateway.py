@@ -104,6 +104,7 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command(
     epilog='Examples: congvan gateway receipt 123-CV/TU registered --number 57 --person "Nguyễn Thị Hoa" · '
     'congvan gateway receipt 2f1d3c4b5a69 refused --reason "Sent to the wrong unit". '
+    'congvan gateway receipt 123-CV/TU registered --number 58 --correct --reason "Ghi nhầm số". '
     "Exit codes: 0 written, 2 wrong usage or several documents fit, 3 no such document, 4 the document's state does "
     "not allow it, 5 the spool cannot be written now."
 )
@@ -116,6 +117,9 @@ def receipt(
     reason: Annotated[str, typer.Option(help="Needed with refused.")] = "",
     person: Annotated[str, typer.Option(help="Who says it.")] = "",
     department: Annotated[str, typer.Option(help="That person's department.")] = "",
+    correct: Annotated[
+        bool, typer.Option("--correct", help="Put right what was said with this word before; needs a reason.")
+    ] = False,
     unit: OfUnit = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -123,21 +127,49 @@ def receipt(
     """Report what became of a document: registered, refused, assigned, processing, completed.
 
     change_accepted and change_refused answer a request to take a document back, or an update; recalled says that the
-    copies of a document whose issuer has recalled it are destroyed. The receipt goes out with the gateway's next burst,
-    whenever the line allows.
+    copies of a document whose issuer has recalled it are destroyed. With --correct the document stays as it is: number
+    and person of the receipt before are replaced, and both stay readable. The receipt goes out with the gateway's next
+    burst, whenever the line allows.
     """
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.showing import say_written
     from consumers.reading.inbox import add_person_receipt
+    from consumers.reading.righting import correct_receipt
+
+    said = {"reason": reason, "person": person, "department": department, "register_number": number}
+    with opened_spool(data_dir) as spool:
+        key = the_one(spool, document, unit=unit).delivery_id
+        if correct:
+            entry = correct_receipt(spool, key, Status(status.value), said)
+        else:
+            entry = add_person_receipt(spool, key, Status(status.value), **said)
+    say_written(entry, as_json=as_json)
+
+
+@app.command(
+    epilog='Examples: congvan gateway undo 123-CV/TU --reason "Chuyển nhầm". Exit codes: 0 written, 2 wrong usage or '
+    "several documents fit, 3 no such document, 4 nothing can be undone, 5 the spool cannot be written now."
+)
+def undo(
+    document: Annotated[
+        str, typer.Argument(metavar="ID", help="Delivery id, 6 characters of its beginning or end, or the notation.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; the issuer reads it.")],
+    person: Annotated[str, typer.Option(help="Who says it.")] = "",
+    department: Annotated[str, typer.Option(help="That person's department.")] = "",
+    unit: OfUnit = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Undo the last step of a person: the document is again as it was before, and both stay readable.
+
+    Where people work in the desk, they undo there: it strikes the number in the register through as well.
+    """
+    from consumers.cli.options import opened_spool, the_one
+    from consumers.cli.showing import say_written
+    from consumers.reading.righting import undo_last
 
     with opened_spool(data_dir) as spool:
-        entry = add_person_receipt(
-            spool,
-            the_one(spool, document, unit=unit).delivery_id,
-            Status(status.value),
-            reason=reason,
-            person=person,
-            department=department,
-            register_number=number,
-        )
+        key = the_one(spool, document, unit=unit).delivery_id
+        entry = undo_last(spool, key, reason=reason, person=person, department=department)
     say_written(entry, as_json=as_json)

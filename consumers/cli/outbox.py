@@ -13,6 +13,10 @@ if TYPE_CHECKING:  # for names alone: the help must not wait for the database's 
     from consumers.spool.sending import SentDocument
 
 _HEADINGS = ("id", "taken", "issuer", "state", "urgency", "number", "subject", "up", "of", "dispatch", "why")
+_WIDE = 160
+"""Characters of a terminal on which every column has room."""
+_ON_A_SMALL_SCREEN = tuple(map(_HEADINGS.index, ("number", "subject", "state", "taken")))
+_NEVER_WRAPPED = frozenset({"number", "state", "taken"})
 EPILOG = (
     "Examples: congvan gateway outbox · congvan gateway outbox --state rejected --json. Exit codes: 0 shown "
     "(also when it is empty), 3 no gateway has run here, 5 the spool cannot be read now."
@@ -68,13 +72,28 @@ def _print_table(found: list[SentDocument]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from consumers.cli.words import URGENCIES, moment_words, say
+
     if not found:
-        print("Nothing was sent from here.")
+        print(say("Nothing was sent from here."))
         return
-    table = Table(*_HEADINGS, box=None, pad_edge=False)
+    console = Console()
+    is_wide = console.width >= _WIDE
+    table = Table(box=None, pad_edge=False)
+    shown = range(len(_HEADINGS)) if is_wide else _ON_A_SMALL_SCREEN
+    for name in (_HEADINGS[place] for place in shown):
+        table.add_column(say(name), no_wrap=name in _NEVER_WRAPPED)
     for item in found:
-        table.add_row(*map(Text, _words(item)))
-    Console().print(table)
+        cells = [Text(word) for word in _words(item)]
+        cells[1] = Text(moment_words(item.taken_at, with_year=is_wide))
+        cells[3] = Text(say(item.state))
+        cells[4] = Text(say(URGENCIES[item.urgency]))
+        if not is_wide:
+            cells[6].append(f" ({cells[4].plain}; {cells[7].plain}/{cells[8].plain})", style="dim")
+            if item.reason:
+                cells[6].append(f"\n{cells[10].plain}", style="dim")
+        table.add_row(*(cells[place] for place in shown))
+    console.print(table)
 
 
 def _words(item: SentDocument) -> tuple[str, ...]:

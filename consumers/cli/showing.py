@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumers.cli.words import URGENCIES, moment_words, plainly, say, state_words
 from consumers.line.openings import local_clock
 from consumers.reading.coming import Coming
 from consumers.reading.inbox import InboxEntry, InboxReceipt
@@ -65,7 +66,7 @@ def show_document(
     console = Console(soft_wrap=True)
     table = Table.grid(padding=(0, 2))
     for name, value in _lines(entry, descriptor, coming):
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(Text(say(name), style="bold"), Text(value))
     console.print(table)
     for item in told:
         console.print(Text(_sentence(item)))
@@ -76,7 +77,12 @@ def say_written(entry: InboxEntry, *, as_json: bool) -> None:
     if as_json:
         print_json(entry_fields(entry))
         return
-    sentence = f"{entry.notation} at {entry.unit} is {entry.state.value} now; the receipt goes out with the next burst."
+    sentence = say(
+        "%(notation)s at %(unit)s is now: %(state)s. The receipt goes out with the next burst.",
+        notation=entry.notation,
+        unit=entry.unit,
+        state=state_words(entry.state),
+    )
     Console(soft_wrap=True).print(Text(sentence))
 
 
@@ -90,30 +96,33 @@ def size_words(size: int) -> str:
     return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
-def how_far(coming: Coming) -> str:
-    """``3.0 of 5.0 MiB, about 8 min``; empty when nothing is fetched for it."""
+def how_far(coming: Coming, said: Callable[..., str] = say) -> str:
+    """``3.0 of 5.0 MiB, about 8 min``; empty when nothing is fetched for it. ``said`` puts it into words."""
     if not coming.total:
         return ""
-    from_when = f", from {local_clock(coming.opens_at)}" if coming.opens_at else ""
+    from_when = said(", from %(time)s", time=local_clock(coming.opens_at)) if coming.opens_at else ""
     if not coming.listed:
-        return f"its list of files is on its way{from_when}"
-    share = f"{_amount(coming.held, coming.total)} of {size_words(coming.total)}{from_when}"
-    return share if coming.seconds is None else f"{share}, {time_words(coming.seconds)}"
+        return said("its list of files is on its way%(when)s", when=from_when)
+    held, total = _amount(coming.held, coming.total), size_words(coming.total)
+    share = said("%(held)s of %(total)s%(when)s", held=held, total=total, when=from_when)
+    return share if coming.seconds is None else f"{share}, {time_words(coming.seconds, said)}"
 
 
-def time_words(seconds: float) -> str:
+def time_words(seconds: float, said: Callable[..., str] = say) -> str:
     """``about 40 s``, ``about 8 min``, ``about 3 h 20 min``: no more exact than such a thing can be known.
 
     >>> time_words(3), time_words(100), time_words(12_000)
     ('about 10 s', 'about 2 min', 'about 3 h 20 min')
     """
     if seconds <= _SHORT_SECONDS:
-        return f"about {max(1, math.ceil(seconds / 10)) * 10} s"
+        return said("about %(count)s s", count=max(1, math.ceil(seconds / 10)) * 10)
     minutes = math.ceil(seconds / 60)
     if minutes < _LONG_MINUTES:
-        return f"about {minutes} min"
+        return said("about %(count)s min", count=minutes)
     hours, minutes = divmod(math.ceil(minutes / 10) * 10, 60)
-    return f"about {hours} h {minutes} min" if minutes else f"about {hours} h"
+    if minutes:
+        return said("about %(hours)s h %(count)s min", hours=hours, count=minutes)
+    return said("about %(count)s h", count=hours)
 
 
 def _amount(size: int, whole: int) -> str:
@@ -124,21 +133,23 @@ def _amount(size: int, whole: int) -> str:
 
 def _print_table(entries: Sequence[InboxEntry], coming: Mapping[str, Coming]) -> None:
     if not entries:
-        print("No documents.")
+        print(say("No documents."))
         return
     console = Console()
     is_wide = console.width >= _WIDE
     shown = range(len(_HEADINGS)) if is_wide else _ON_A_SMALL_SCREEN
-    table = Table(*(_HEADINGS[place] for place in shown), box=None, pad_edge=False)
-    for column in table.columns:
-        column.no_wrap = column.header in (_NARROW if is_wide else _NEVER_WRAPPED)
+    table = Table(box=None, pad_edge=False)
+    for name in (_HEADINGS[place] for place in shown):
+        table.add_column(say(name), no_wrap=name in (_NARROW if is_wide else _NEVER_WRAPPED))
     for entry in entries:
         here = coming.get(entry.delivery_id)
         cells = [Text(word) for word in _words(entry, here)]
         cells[0] = cells[0][-_SHORT_ID:]  # its end is enough for the other commands
-        cells[3].stylize(_STYLES.get(entry.state, ""))
+        cells[1] = Text(moment_words(entry.taken_at, with_year=is_wide))
+        cells[3] = Text(state_words(entry.state), _STYLES.get(entry.state, ""))
+        cells[4] = Text(say(URGENCIES[entry.urgency]))
+        cells[7] = Text((here and how_far(here)) or size_words(entry.fetch_bytes))
         if not is_wide:
-            cells[1] = cells[1][5:]  # without the year
             cells[6].append(f" ({entry.unit}; {cells[4].plain}; {cells[7].plain})", style="dim")
             if entry.reason:
                 cells[6].append(f"\n{entry.reason}", style="dim")
@@ -157,7 +168,7 @@ def _words(entry: InboxEntry, coming: Coming | None) -> tuple[str, ...]:
         URGENCY_WORDS[entry.urgency],
         entry.notation,
         entry.subject,
-        (coming and how_far(coming)) or size_words(entry.fetch_bytes),
+        (coming and how_far(coming, plainly)) or size_words(entry.fetch_bytes),
         entry.reason,
     )
 
@@ -165,34 +176,37 @@ def _words(entry: InboxEntry, coming: Coming | None) -> tuple[str, ...]:
 def _lines(entry: InboxEntry, descriptor: Descriptor, coming: Coming | None) -> Iterator[tuple[str, str]]:
     yield "delivery", entry.delivery_id
     yield "dispatch", entry.dispatch_id
-    yield "unit", f"{entry.unit}, its document {entry.seq}"
+    yield "unit", say("%(unit)s, its document %(seq)s", unit=entry.unit, seq=entry.seq)
     yield "number", f"{entry.notation} ({descriptor.type}, {entry.kind.value})"
     yield "subject", entry.subject
     yield "issuer", ", ".join(filter(None, (entry.issuer, descriptor.signer, descriptor.place)))
-    yield "urgency", URGENCY_WORDS[entry.urgency]
+    yield "urgency", say(URGENCIES[entry.urgency])
     reason = f": {entry.reason}" if entry.reason else ""
-    yield "state", f"{entry.state.value} since {local_time(entry.state_at)}{reason}"
+    since = say("%(state)s since %(time)s", state=state_words(entry.state), time=moment_words(entry.state_at))
+    yield "state", f"{since}{reason}"
     if coming is not None and coming.total:
         yield "here", how_far(coming)
     if entry.attempts:
-        yield "tries", f"{entry.attempts} of the sink"
+        yield "tries", str(entry.attempts)
     if descriptor.due:
-        yield "due", local_time(to_ms(descriptor.due))
+        yield "due", moment_words(to_ms(descriptor.due))
     for file in descriptor.attachments:
         yield "file", f"{file.name} ({file.media_type}, {size_words(file.size)}, SHA-256 {file.sha256})"
     if descriptor.record is not None:
-        yield "file", "the list of files is on its way"
+        yield "file", say("the list of files is on its way")
     if descriptor.flash_text:
         yield "text", descriptor.flash_text
 
 
 def _sentence(told: InboxReceipt) -> str:
     who = ", ".join(filter(None, (told.person, told.department)))
-    number = f" under number {told.register_number}" if told.register_number else ""
-    sent = "" if told.sent_at else " (not sent yet)"
-    by = f" by {who}" if who else ""
+    number = say("under number %(number)s", number=told.register_number) if told.register_number else ""
+    sent = "" if told.sent_at else f" ({say('not sent yet')})"
+    by = say("by %(who)s", who=who) if who else ""
     reason = f": {told.reason}" if told.reason else ""
-    return f"{written(to_ms(datetime.fromisoformat(told.at)))}  {told.status.value}{number}{by}{reason}{sent}"
+    what = f"{say('undone')}: " if told.undoes else f"{say('put right')}: " if told.corrects else ""
+    said = " ".join(filter(None, (f"{what}{state_words(told.status)}", number, by)))
+    return f"{moment_words(to_ms(datetime.fromisoformat(told.at)))}  {said}{reason}{sent}"
 
 
 def entry_fields(entry: InboxEntry, coming: Coming | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from consumers.cli.showing import URGENCY_WORDS, entry_fields, how_far, print_json, size_words
+from consumers.cli.showing import entry_fields, how_far, print_json, size_words
+from consumers.cli.words import URGENCIES, plainly, say, state_words
 from consumers.errors import UnknownDeliveryError
 from consumers.reading.coming import Coming, LineNow, coming, line_now
 from consumers.reading.inbox import InboxEntry, get_entry
@@ -89,7 +90,8 @@ def _print_changes(looks: Iterator[Look], *, as_json: bool) -> None:
 
 
 def _values(entry: InboxEntry, here: Coming | None) -> tuple[str, ...]:
-    return entry.delivery_id, entry.unit, entry.state.value, entry.notation, _standing(entry, here)
+    standing = _standing(entry, here, plainly)
+    return entry.delivery_id, entry.unit, entry.state.value, entry.notation, standing or entry.state.value
 
 
 def picture(look: Look) -> RenderableType:
@@ -101,26 +103,32 @@ def picture(look: Look) -> RenderableType:
             table.add_row("", "", Text(item.flash_text, style="italic"))
     for entry in look.ended:
         table.add_row(*_row(entry, ProgressBar(1, 1, width=_BAR), None))
-    nothing = [] if look.coming or look.ended else [Text("Nothing is on its way.")]
+    nothing = [] if look.coming or look.ended else [Text(say("Nothing is on its way."))]
     return Group(Text(_of_line(look.line), style="bold"), *nothing, table)
 
 
 def _row(entry: InboxEntry, bar: ProgressBar, here: Coming | None) -> tuple[RenderableType, ...]:
     style = "bold red" if lane_of(entry.urgency) is Lane.EXPRESS else ""
-    urgency = Text(URGENCY_WORDS[entry.urgency], style=style)
-    return urgency, Text(entry.notation, no_wrap=True), Text(entry.subject), bar, Text(_standing(entry, here))
+    urgency = Text(say(URGENCIES[entry.urgency]), style=style)
+    return (
+        urgency,
+        Text(entry.notation, no_wrap=True),
+        Text(entry.subject),
+        bar,
+        Text(_standing(entry, here, say) or state_words(entry.state)),
+    )
 
 
-def _standing(entry: InboxEntry, here: Coming | None) -> str:
-    """How far it is, and why it waits."""
+def _standing(entry: InboxEntry, here: Coming | None, said: Callable[..., str]) -> str:
+    """How far it is, and why it waits; empty: it is not on its way any more."""
     if here is None:
-        return entry.state.value
-    words = how_far(here) or size_words(here.total)
+        return ""
+    words = how_far(here, said) or size_words(here.total)
     return f"{words}: {entry.reason}" if entry.reason else words
 
 
 def _of_line(line: LineNow) -> str:
     if not line.state:
-        return _NO_GATEWAY
+        return say(_NO_GATEWAY)
     rate = f", {size_words(round(line.rate))}/s" if line.rate else ""
-    return f"Line {line.state.replace('_', ' ')}{rate}"
+    return say("Line %(state)s", state=say(f"line {line.state.replace('_', ' ')}").removeprefix("line ")) + rate

@@ -107,7 +107,8 @@ class Errands:
         dictionaries: keeps what came for what is like it.
         traffic: brings contents.
         sink: takes documents, one try at a time.
-        keeps_all: the sink is none: contents stay in the spool.
+        hands_over: there is a sink; else documents end in the spool.
+        keeps_files: contents stay in the spool when a document has come.
         hand_overs: documents of one lane handed over at once.
         max_bytes: a larger attachment parks its delivery.
         on_said: told that receipts of a lane were written.
@@ -121,7 +122,8 @@ class Errands:
         traffic: Traffic,
         sink: GuardedSink,
         *,
-        keeps_all: bool,
+        hands_over: bool,
+        keeps_files: bool,
         hand_overs: int,
         max_bytes: int,
         on_said: Callable[[Lane], None],
@@ -131,7 +133,8 @@ class Errands:
         self._dictionaries = dictionaries
         self._traffic = traffic
         self._sink = sink
-        self._keeps_all = keeps_all
+        self._hands_over = hands_over
+        self._keeps_files = keeps_files
         self._places = {lane: asyncio.Semaphore(hand_overs) for lane in Lane}
         self._max_bytes = max_bytes
         self._on_said = on_said
@@ -205,17 +208,17 @@ class Errands:
         await self._fetch(contents, errand.want)
         await self._remember(descriptor, contents)
         attempts = item.attempts
-        if not self._keeps_all:
+        if self._hands_over:
             async with self._places[errand.lane]:
                 errand.handing_over = True
                 await self._hand_over(item, descriptor)
             attempts += 1
         errand.handing_over = True
-        _require(await self._writer.run(work.arrive, Arrived(item, attempts, keep=self._keeps_all)))
+        _require(await self._writer.run(work.arrive, Arrived(item, attempts, keep=self._keeps_files)))
         errand.ended = True
         self._on_said(errand.lane)
         log.info(Event.DELIVERY_ARRIVED, dispatch_id=descriptor.id, attempts=attempts, age_ms=now_ms() - item.taken_at)
-        if contents and not self._keeps_all:
+        if contents and not self._keeps_files:
             await self.release([content.sha256 for content in contents])
 
     async def _expand(self, errand: Errand, stub: Descriptor) -> None:

@@ -10,12 +10,13 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from consumers.desk.access import DeskViewer, Looking, Parts
-from consumers.desk.document import document_page, read_document
+from consumers.desk.document import RIGHT_TO_UNDO, document_page, read_document
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.errors import DocumentMovedError
 from consumers.reading import handling as acts
+from consumers.reading import undoing
 from consumers.reading.handling import Acting, Direction, Looked
 from consumers.spool import book_entries, handling
 from consumers.spool.people import DeskRight, cards, holders
@@ -178,6 +179,16 @@ async def complete(
     """Say that it is done, and which document answers it."""
     by = form.by(DeskRight.PROCESS)
     return await form.do(lambda: acts.complete(form.services.spool, form.looked, by, words, answer=answer))
+
+
+@router.post("/undo")
+async def undo(*, form: ThisForm, reason: Long = "") -> Response:
+    """Undo the step that the document's state comes from."""
+    if not reason:
+        return await form.again(_NO_REASON)
+    entry, _ = await read_document(form.services, form.viewer, form.looked.delivery_id)
+    by = form.by(RIGHT_TO_UNDO.get(entry.state, DeskRight.REGISTER))
+    return await form.do(lambda: undoing.step_back(form.services.spool, form.looked, by, reason))
 
 
 @router.post("/recall")

@@ -5,6 +5,7 @@ from fastapi.responses import RedirectResponse
 
 from consumers.desk import acting, document, entering, files, help, incoming, journal, line, people, registers, today  # noqa: A004 - pages
 from consumers.desk.access import note_at_door
+from consumers.desk.mailing import MAILING
 from consumers.desk.pages import ROOT, page
 from consumers.desk.services import DeskServices
 from consumers.desk.words import ERRORS
@@ -19,6 +20,8 @@ from consumers.errors import (
     UnknownEntryError,
 )
 from consumers.spool.people import PEOPLE, SESSIONS, THROTTLE
+from router.mail import choosing
+from router.mail.choosing import NoticePages
 from router.pages import door
 from router.pages.access import Door
 from router.pages.compression import Compression
@@ -29,13 +32,14 @@ from router.pages.telling import Told, tell_errors
 from schemas.errors import InvalidError, TransitionError
 
 _SEE_OTHER = 303
-PARTS = (door, today, incoming, document, acting, files, registers, entering, line, journal, people, help)
+PARTS = (door, choosing, today, incoming, document, acting, files, registers, entering, line, journal, people, help)
 LABELS = {
     "reason": N_("Why?"),
     "words": N_("Note"),
     "instruction": N_("Instruction"),
     "subject": N_("Subject"),
     "note": N_("Note"),
+    "email": N_("Your e-mail address (empty: no e-mail)"),
 }
 """Fields of forms that a person fills, with what they are called."""
 _STATUSES: dict[type[Exception], tuple[int, str]] = {
@@ -67,6 +71,7 @@ def create_desk(services: DeskServices) -> FastAPI:
         labels=LABELS,
         cookies="congvan-desk",
     )
+    app.state.notices = NoticePages(MAILING, is_on=services.sends_mail)
     for part in PARTS:
         app.include_router(part.router, prefix=ROOT)
     app.mount(f"{ROOT}/static", Static(), name="static")

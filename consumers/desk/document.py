@@ -14,15 +14,25 @@ from consumers.desk.words import REASONS
 from consumers.reading import desk_lists
 from consumers.reading.handling import IN_WORK, looked_at
 from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
+from consumers.reading.righting import last_step
 from consumers.spool import book_entries, handling
 from consumers.spool.book_entries import BookKey
 from consumers.spool.people import DeskRight, holders
 from consumers.spool.units import names_of
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Urgency
+from schemas.errors import TransitionError
 from schemas.register import BookKind, from_letter
 from schemas.states import Status
 
+RIGHT_TO_UNDO = {
+    Status.REFUSED: DeskRight.REGISTER,
+    Status.REGISTERED: DeskRight.REGISTER,
+    Status.ASSIGNED: DeskRight.DIRECT,
+    Status.PROCESSING: DeskRight.PROCESS,
+    Status.COMPLETED: DeskRight.PROCESS,
+}
+"""Whoever may take a step may undo it."""
 router = APIRouter()
 
 
@@ -72,7 +82,7 @@ async def document_page(
     _, letter = await read_document(services, viewer, delivery_id)
     told = await asyncio.to_thread(receipts_of, services.spool, delivery_id)
     found = await services.look(lambda conn: _look(conn, services, viewer, delivery_id, letter))
-    may = _allowed(viewer, found["entry"])
+    may = _allowed(viewer, found["entry"]) - ({"undo"} if found["before_step"] is None else set())
     context = {"problem": problem, "letter": letter, "receipts": told, "reasons": REASONS, "may": may, **found}
     return page(request, viewer, "document.html", status=status, **context)
 
@@ -93,8 +103,17 @@ def _look(
         "before": book_entries.same_before(conn, entry.unit, BookKind.INCOMING, author, entry.notation),
         "fields": from_letter(letter, day=today, author=author, timezone=zone, hour=_hour(services, entry)),
         "leaders": holders(conn, entry.unit, DeskRight.DIRECT),
+        "before_step": _before_step(conn, entry),
         "workers": holders(conn, entry.unit, DeskRight.PROCESS),
     }
+
+
+def _before_step(conn: Connection, entry: InboxEntry) -> Status | None:
+    """What the document would be if its last step were undone; None: nothing can be."""
+    try:
+        return last_step(conn, entry).before
+    except TransitionError:
+        return None
 
 
 def _allowed(viewer: DeskViewer, entry: InboxEntry) -> frozenset[str]:
@@ -110,6 +129,7 @@ def _allowed(viewer: DeskViewer, entry: InboxEntry) -> frozenset[str]:
         (("direct",), in_work, DeskRight.DIRECT),
         (("process", "complete"), in_work, DeskRight.PROCESS),
         (("recall",), recalled, DeskRight.REGISTER),
+        (("undo",), entry.state in RIGHT_TO_UNDO, RIGHT_TO_UNDO.get(entry.state, DeskRight.REGISTER)),
     )
     return frozenset(
         name for names, allowed, right in forms for name in names if allowed and viewer.may(right, entry.unit)

@@ -1,5 +1,7 @@
 """What a clerk writes into the registers by hand: paper, reserved numbers, corrections, strikes, begin and end."""
 
+import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Response
@@ -10,8 +12,12 @@ from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.registers import PLACE, Key, Number, note
+from consumers.desk.services import DeskServices
+from consumers.errors import BookError, UnknownDeliveryError
+from consumers.reading import undoing
+from consumers.reading.handling import Looked, looked_at
 from consumers.spool import book_entries, books, confirming
-from consumers.spool.book_entries import BookKey, EntryAuthor
+from consumers.spool.book_entries import BookKey, Entry, EntryAuthor, EntryState
 from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRight
 from schemas.clock import Day, now_ms
@@ -27,6 +33,7 @@ Text = Annotated[OneLine, Form(max_length=500)]
 Short = Annotated[OneLine, Form(max_length=200)]
 Notation = Annotated[OneLine, Form(max_length=100)]
 OptionalDay = Annotated[Day | None, Form()]
+AnotherNumber = Annotated[int | None, Form(ge=1, le=book_entries.MAX_NUMBER)]
 
 
 async def own_key(viewer: Looking, key: Key) -> BookKey:
@@ -169,10 +176,14 @@ async def correct(
     """Put an entry right; what it said before stays readable."""
     said = {"day": day, "subject": subject, "author": author, "notation": notation, "issued_on": issued_on}
     said |= {"type": type, "signer": signer, "recipients": recipients, "due": due, "note": note_}
+    entry, document = await _entry(services, viewer, key, number)
+    fields = fields_of(**((entry.fields.model_dump() if entry.fields else {}) | said))
+    if document is not None:
+        by = viewer.by(DeskRight.REGISTER)
+        await asyncio.to_thread(undoing.correct_entry, services.spool, document, by, fields, reason, version=version)
+        return _back(key, number)
 
     def act(conn: Connection) -> None:
-        before = book_entries.get_entry(conn, key, number).fields
-        fields = fields_of(**((before.model_dump() if before else {}) | said))
         books.correct(conn, key, number, fields, _author(viewer, reason), version=version)
         note(conn, viewer, key, JournalAct.ENTRY_CORRECTED, number, reason=reason)
 
@@ -180,11 +191,29 @@ async def correct(
     return _back(key, number)
 
 
+@router.post("/{number}/renumber")
+async def renumber(
+    *, services: Parts, viewer: Looking, key: OwnKey, number: Number, reason: Text = "", another: AnotherNumber = None
+) -> Response:
+    """Give the document of an entry another number; this one is struck through, and its issuer is told."""
+    _, document = await _entry(services, viewer, key, number)
+    if document is None:
+        raise BookError(f"the document of number {number} is not here any more; strike the entry through instead")
+    by = viewer.by(DeskRight.REGISTER)
+    given = await asyncio.to_thread(undoing.renumber, services.spool, document, by, reason, number=another)
+    return _back(key, given)
+
+
 @router.post("/{number}/strike")
 async def strike(
     *, services: Parts, viewer: Looking, key: OwnKey, number: Number, version: Version, reason: Text = ""
 ) -> Response:
-    """Strike an entry through; its number is never given again."""
+    """Strike an entry through; its number is never given again. A registered document is unregistered by that."""
+    entry, document = await _entry(services, viewer, key, number)
+    if document is not None and entry.versions[-1].version == version:
+        by = viewer.by(DeskRight.REGISTER)
+        await asyncio.to_thread(undoing.unregister, services.spool, document, by, reason)
+        return _back(key, number)
 
     def act(conn: Connection) -> None:
         books.strike(conn, key, number, _author(viewer, reason), version=version)
@@ -192,6 +221,20 @@ async def strike(
 
     await services.change(act)
     return _back(key, number)
+
+
+async def _entry(services: DeskServices, viewer: DeskViewer, key: BookKey, number: int) -> tuple[Entry, Looked | None]:
+    """An entry, and the document that it is of, when that is here."""
+
+    def read(conn: Connection) -> tuple[Entry, Looked | None]:
+        found = book_entries.get_entry(conn, key, number)
+        if found.delivery_id is None or found.state is not EntryState.ENTERED:
+            return found, None
+        with suppress(UnknownDeliveryError):
+            return found, looked_at(conn, found.delivery_id, viewer.units())[1]
+        return found, None
+
+    return await services.look(read)
 
 
 def _author(viewer: DeskViewer, reason: str = "") -> EntryAuthor:

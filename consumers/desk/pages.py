@@ -12,6 +12,7 @@ from jinja2 import Environment
 from consumers.desk import words
 from consumers.desk.access import DeskViewer, services_of
 from consumers.spool.people import DeskRight
+from router.mail import choosing
 from router.pages import rendering
 from router.pages.access import Visitor
 from router.pages.preferences import Preferences
@@ -45,7 +46,7 @@ def page(
 def environment_of(language: str, timezone: str) -> Environment:
     """The templates in a language, with the times of a zone (its IANA name)."""
     known = {"link": link, "words": words, "RIGHTS": DeskRight}
-    return rendering.environment_for(_TEMPLATES, ROOT, language, timezone, **known)
+    return rendering.environment_for([_TEMPLATES, choosing.TEMPLATES], ROOT, language, timezone, **known)
 
 
 def link(path: str, query: Mapping[str, object] | None = None, **more: object) -> str:

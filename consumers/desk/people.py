@@ -7,12 +7,14 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Looking, Parts
+from consumers.desk.mailing import MAILING
 from consumers.desk.pages import ROOT, link, page
 from consumers.desk.services import DeskServices
 from consumers.errors import DeskForbiddenError
 from consumers.spool import journal
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import PEOPLE, Card, DeskRight, DeskRole, cards, write_card
+from router.mail.addresses import MAX_ADDRESS
 from router.pages.language import N_
 from router.pages.people import PersonRow, RoleGrant
 from router.pages.people.persons import INVITED_FOR_MS, check_name
@@ -22,6 +24,7 @@ from schemas.text import OneLine
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _NO_NAME = N_("Write the login as nguyen.van.a: a-z, 0-9, dot, dash, underscore.")
 _NO_UNIT = N_("Choose a unit whose people you administer, and at least one role.")
+_NO_EMAIL = N_("That is no e-mail address.")
 router = APIRouter()
 Login = Annotated[str, Path(max_length=64)]
 Text = Annotated[OneLine, Form(max_length=200)]
@@ -45,6 +48,7 @@ async def invite(
     full_name: Text = "",
     title: Text = "",
     department: Text = "",
+    email: Annotated[str, Form(max_length=MAX_ADDRESS)] = "",
 ) -> Response:
     """Make a one-time link; shown once."""
     try:
@@ -59,10 +63,15 @@ async def invite(
         token = PEOPLE.invite(conn, login, [RoleGrant(one, unit) for one in role], now_ms=now_ms())
         was = cards(conn, [login])[login]
         write_card(conn, Card(login, full_name or was.full_name, title or was.title, department or was.department))
+        if email:
+            MAILING.recipients.give_address(conn, login, email, now_ms=now_ms())
         _note(conn, viewer, JournalAct.INVITED, unit, login, detail=", ".join(role))
         return token
 
-    token = await services.change(act)
+    try:
+        token = await services.change(act)
+    except ValueError:
+        return await _page(request, services, viewer, problem=_NO_EMAIL)
     way = f"{request.url.scheme}://{request.url.netloc}{ROOT}/welcome?token={token}"
     return await _page(request, services, viewer, way=way, invited=login)
 

@@ -16,19 +16,25 @@ from starlette.types import ASGIApp
 
 from consumers.copies.daily import copy_daily
 from consumers.desk.app import create_desk
+from consumers.desk.mailing import MAILING
+from consumers.desk.noticing import DeskNotices
 from consumers.desk.pages import ROOT
 from consumers.desk.services import DeskServices
 from consumers.errors import GatewaySettingsError
 from consumers.settings import DeskSettings, GatewaySettings
-from consumers.spool import open_spool
+from consumers.spool import Spool, open_spool
+from router.mail.sender import MailSender
+from router.mail.settings import MailSettings
 from router.pages.serving import QuietServer, listen, serving
-from router.process.parts import Tended, end
+from router.process.parts import Start, Tended, end
 from router.process.signals import stopped_by_signals
 from schemas.encrypted import is_loopback
 from schemas.events import Event
 from schemas.working_calendar import WorkingCalendar
 
 log = structlog.get_logger()
+_LOOK_FOR_NOTICES = 2.0
+"""Seconds between two looks for what is to be told by e-mail."""
 
 
 class Desk:
@@ -38,6 +44,7 @@ class Desk:
         settings: where it listens.
         copies: the gateway's settings: whose spool, and where its daily copy goes.
         calendar: of the organisation's working days.
+        mail: how notices are sent.
         on_stop: called when it begins to end.
     """
 
@@ -47,11 +54,13 @@ class Desk:
         copies: GatewaySettings,
         calendar: WorkingCalendar,
         *,
+        mail: MailSettings | None = None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._copies = copies
         self._calendar = calendar
+        self._mail = mail or MailSettings()
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._tended = Tended(self.stop)
@@ -80,16 +89,27 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            server = QuietServer(_web_config(create_desk(DeskServices(spool, self._calendar)), self._settings))
+            app = create_desk(DeskServices(spool, self._calendar, sends_mail=self._mail.is_on))
+            server = QuietServer(_web_config(app, self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
-            copying = self._tended.start("daily copy", partial(copy_daily, self._copies, spool))
+            sending = [self._tended.start("notices", start) for start in self._senders(spool)]
+            sending.append(self._tended.start("daily copy", partial(copy_daily, self._copies, spool)))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()
             server.should_exit = True
             await running
-            await end([copying])
+            await end(sending)
         self._tended.require_none_failed()
         log.info(Event.DESK_STOPPED)
+
+    def _senders(self, spool: Spool) -> list[Start]:
+        """What sends notices, where there is a mail server."""
+        if not self._mail.is_on:
+            return []
+        pages = f"{self._settings.public_url}{ROOT}" if self._settings.public_url else ""
+        source = DeskNotices(self._calendar, self._mail.digest_minute, pages)
+        sender = MailSender(self._mail, MAILING, source, reading=spool.reading, writing=spool.writing, pages=pages)
+        return [partial(sender.run, _LOOK_FOR_NOTICES)]
 
 
 def require_private(settings: DeskSettings) -> None:

@@ -24,10 +24,12 @@ class DeskServices:
     Args:
         spool: of the gateway whose units are served; it runs in a process of its own, or not at all.
         calendar: of the organisation's working days.
+        sends_mail: whether there is a mail server for notices.
     """
 
     spool: Spool
     calendar: WorkingCalendar
+    sends_mail: bool = False
 
     @property
     def terms(self) -> Terms:

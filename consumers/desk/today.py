@@ -1,13 +1,14 @@
 """Hôm nay: what there is to do for the person who looks."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
-from consumers.reading import desk_lists
+from consumers.reading import desk_lists, urgent
 from consumers.reading.coming import coming, line_now
 from consumers.reading.desk_lists import Need, WantedDocuments
 from consumers.reading.inbox import InboxEntry
@@ -18,6 +19,7 @@ from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
 _MOST_TASKS, _MOST_ROWS = 100, 10
+_NOT_MODIFIED = 304
 router = APIRouter()
 
 
@@ -33,7 +35,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
         shown = [row.entry for row in (*to_register, *to_answer)]
         return {
             "counts": desk_lists.count(conn, units),
-            "urgent": desk_lists.count_urgent(conn, clerks),
+            "urgent": urgent.count_waiting(conn, viewer.person.name, clerks),
             "to_register": to_register,
             "to_answer": to_answer,
             "names": names_of(conn, {code for entry in shown for code in (entry.unit, entry.issuer)}),
@@ -54,6 +56,19 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
         needs=Need,
         **found,
     )
+
+
+@router.get("/attention")
+async def tell_attention(
+    services: Parts, viewer: Looking, if_none_match: Annotated[str, Header(max_length=100)] = ""
+) -> Response:
+    """How many urgent documents wait for the person; pages ask by themselves, and are told when nothing is new."""
+    name, clerks = viewer.person.name, viewer.units(DeskRight.REGISTER)
+    waiting = await services.look(lambda conn: urgent.count_waiting(conn, name, clerks))
+    kept = {"etag": f'"{waiting}"', "cache-control": "private, no-cache", "vary": "cookie"}
+    if if_none_match.removeprefix("W/") == kept["etag"]:
+        return Response(status_code=_NOT_MODIFIED, headers=kept)
+    return JSONResponse({"urgent": waiting}, headers=kept)
 
 
 def _tasks(conn: Connection, viewer: DeskViewer, units: tuple[str, ...]) -> list[tuple[InboxEntry, Task]]:

@@ -58,6 +58,8 @@ STEPS: dict[StepKind, str] = {
     StepKind.COMPLETED: N_("Done"),
     StepKind.CHANGE_REFUSED: N_("Kept after a recall"),
     StepKind.GIVEN_BACK: N_("Given back, every copy destroyed"),
+    StepKind.CORRECTED: N_("Entry put right"),
+    StepKind.UNDONE: N_("Undone"),
 }
 PARTS: dict[TaskPart, str] = {
     TaskPart.DIRECT: N_("to direct"),
@@ -84,6 +86,7 @@ ACTS: dict[JournalAct, str] = {
     JournalAct.COMPLETED: N_("Done"),
     JournalAct.CHANGE_REFUSED: N_("Kept after a recall"),
     JournalAct.GIVEN_BACK: N_("Given back, every copy destroyed"),
+    JournalAct.UNDONE: N_("Undone"),
     JournalAct.NUMBERS_RESERVED: N_("Numbers reserved"),
     JournalAct.ENTRY_WRITTEN: N_("Paper entered in the register"),
     JournalAct.ENTRY_CORRECTED: N_("Entry put right"),
@@ -110,3 +113,5 @@ ERRORS: dict[str, str] = {
     "busy": N_("The disk is full or busy; try again in a moment."),
 }
 """What pages say of the gateway's errors."""
+ATTENTION = N_("Urgent documents that wait for you: {n}")
+"""What a message on the screen says."""

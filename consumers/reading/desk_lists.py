@@ -103,13 +103,6 @@ def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
     return {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
 
 
-def count_urgent(conn: Connection, units: Collection[str]) -> int:
-    """How many urgent documents of units are not registered, those on their way among them."""
-    waiting = inbox.c.state.in_([Status.TAKEN.value, Status.ARRIVED.value])
-    urgent = inbox.c.urgency > Urgency.NORMAL.value
-    return conn.scalar(select(func.count()).where(inbox.c.unit.in_(units), waiting, urgent)) or 0
-
-
 def issuers_words(conn: Connection, unit: str, issuer: str) -> str:
     """What the last entry of a document of an issuer called it; empty: there is none."""
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)

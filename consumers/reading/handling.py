@@ -68,8 +68,8 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """An act in its transaction."""
+class OpenDocument:
+    """A document in the transaction of an act: as it is now, its place in the inbox, who acts."""
 
     conn: Connection
     entry: InboxEntry
@@ -116,39 +116,39 @@ def register(
         SpoolUnavailableError: the disk is full or the file is locked.
     """
 
-    def act(it: _Open) -> int:
+    def act(it: OpenDocument) -> int:
         require(it.entry.state, Status.REGISTERED)
         key = BookKey(it.entry.unit, BookKind.INCOMING, fields.day.year, book)
         author = EntryAuthor(by.card.full_name, by.at, by.card.department)
         given = books.enter(it.conn, key, fields, author, delivery_id=it.entry.delivery_id, number=number)
         it.say(Status.REGISTERED, register_number=str(given))
-        it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=f"{given}/{key.year}" + (f" {book}" if book else ""))
+        it.step(StepKind.REGISTERED, JournalAct.REGISTERED, number=number_of(key, given))
         return given
 
-    return _do(spool, looked, by, act)
+    return act_on(spool, looked, by, act)
 
 
 def refuse(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
     """Say that the unit does not accept a document. Raises as :func:`register`, without the book's."""
 
-    def act(it: _Open) -> None:
+    def act(it: OpenDocument) -> None:
         it.say(Status.REFUSED, reason=reason)
         it.step(StepKind.REFUSED, JournalAct.REFUSED, words=reason)
         handling.end_tasks(it.conn, it.pos, by.at)
 
-    _do(spool, looked, by, act)
+    act_on(spool, looked, by, act)
 
 
 def submit(spool: Spool, looked: Looked, by: Acting, leader: Card, words: str) -> None:
     """Put a registered document before a leader. Raises as :func:`refuse`."""
 
-    def act(it: _Open) -> None:
+    def act(it: OpenDocument) -> None:
         _require_in_work(it.entry)
         handling.end_tasks(it.conn, it.pos, by.at, [TaskPart.DIRECT])
         handling.give_tasks(it.conn, it.pos, [Task(leader.login, TaskPart.DIRECT, by.at)])
         it.step(StepKind.SUBMITTED, JournalAct.SUBMITTED, leader=leader.full_name, words=words)
 
-    _do(spool, looked, by, act)
+    act_on(spool, looked, by, act)
 
 
 def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known: dict[str, Card]) -> None:
@@ -162,7 +162,7 @@ def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known
         known: the cards of the logins that it names.
     """
 
-    def act(it: _Open) -> None:
+    def act(it: OpenDocument) -> None:
         _require_in_work(it.entry)
         lead = _named(direction.lead, known)
         if it.entry.state in {Status.REGISTERED, Status.CHANGE_REFUSED}:
@@ -179,13 +179,13 @@ def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known
             until=direction.until,
         )
 
-    _do(spool, looked, by, act)
+    act_on(spool, looked, by, act)
 
 
 def process(spool: Spool, looked: Looked, by: Acting, words: str) -> None:
     """Say that somebody is at it, or note how far it is. Raises as :func:`refuse`."""
 
-    def act(it: _Open) -> None:
+    def act(it: OpenDocument) -> None:
         _require_in_work(it.entry)
         if it.entry.state is Status.PROCESSING:
             it.step(StepKind.NOTED, JournalAct.NOTED, words=words)
@@ -193,18 +193,18 @@ def process(spool: Spool, looked: Looked, by: Acting, words: str) -> None:
         it.say(Status.PROCESSING)
         it.step(StepKind.PROCESSED, JournalAct.PROCESSED, words=words)
 
-    _do(spool, looked, by, act)
+    act_on(spool, looked, by, act)
 
 
 def complete(spool: Spool, looked: Looked, by: Acting, words: str, *, answer: str = "") -> None:
     """Say that a document is done, and which document of the unit answers it. Raises as :func:`refuse`."""
 
-    def act(it: _Open) -> None:
+    def act(it: OpenDocument) -> None:
         it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
         it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
         handling.end_tasks(it.conn, it.pos, by.at)
 
-    _do(spool, looked, by, act)
+    act_on(spool, looked, by, act)
 
 
 def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, reason: str = "") -> None:
@@ -216,7 +216,7 @@ def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, rea
     """
     free: frozenset[str] = frozenset()
 
-    def act(it: _Open) -> frozenset[str]:
+    def act(it: OpenDocument) -> frozenset[str]:
         if not recalls.called_back(it.conn, {(it.entry.unit, it.entry.dispatch_id)}):
             raise TransitionError(f"nobody has recalled {it.entry.notation}; a document goes back when its issuer asks")
         if not accept:
@@ -228,7 +228,7 @@ def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, rea
         handling.end_tasks(it.conn, it.pos, by.at)
         return freed
 
-    if free := _do(spool, looked, by, act):
+    if free := act_on(spool, looked, by, act):
         files = files_of(spool.path.parent / DIRECTORY_NAME, free)
         with spool.writing() as conn:
             remove_unused(conn, files)
@@ -247,14 +247,25 @@ def looked_at(conn: Connection, delivery_id: str, units: Collection[str]) -> tup
     return entry, Looked(delivery_id, handling.seen(conn, pos)), pos
 
 
-def _do(spool: Spool, looked: Looked, by: Acting, act: Callable[[_Open], T]) -> T:
+def act_on(spool: Spool, looked: Looked, by: Acting, act: Callable[[OpenDocument], T]) -> T:
+    """Act on a document in one transaction, unless somebody did since its person looked.
+
+    Raises:
+        UnknownDeliveryError: there is none at a unit of the person.
+        DocumentMovedError: somebody was faster.
+    """
     with spool.writing() as conn:
         entry, now, pos = looked_at(conn, looked.delivery_id, by.units)
         if now.seen != looked.seen:
             last = handling.steps(conn, pos)[-1:]
             told = f"{last[0].full_name}: {last[0].kind.value}" if last else entry.state.value
             raise DocumentMovedError(f"{entry.notation} was dealt with meanwhile ({told}); look at it again")
-        return act(_Open(conn, entry, pos, by))
+        return act(OpenDocument(conn, entry, pos, by))
+
+
+def number_of(key: BookKey, number: int) -> str:
+    """A number of a book as steps have it."""
+    return f"{number}/{key.year}" + (f" {key.name}" if key.name else "")
 
 
 def _require_in_work(entry: InboxEntry) -> None:

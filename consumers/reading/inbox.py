@@ -60,6 +60,10 @@ class InboxReceipt:
     department: str
     register_number: str
     sent_at: int | None
+    corrects: str | None = None
+    """The receipt whose fields it puts right."""
+    undoes: str | None = None
+    """The receipt that was given by mistake."""
 
 
 PERSONS_WORDS = BY_PEOPLE | {Status.RECALLED}
@@ -100,6 +104,8 @@ _TOLD = (
         receipt.c.department,
         receipt.c.register_number,
         receipt.c.sent_at,
+        receipt.c.corrects,
+        receipt.c.undoes,
     )
     .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     .where(inbox.c.delivery_id == bindparam("delivery_id"))
@@ -198,6 +204,8 @@ def receipts_of(spool: Spool, delivery_id: str) -> list[InboxReceipt]:
             row.department or "",
             row.register_number or "",
             row.sent_at,
+            row.corrects,
+            row.undoes,
         )
         for row in rows
     ]
@@ -262,15 +270,15 @@ def add_person_receipt(
 
 
 def write_receipt(conn: Connection, entry: InboxEntry, said: Receipt) -> frozenset[str]:
-    """Write a checked receipt and the state that it gives.
+    """Write a checked receipt and the state that it gives; one that corrects another leaves it.
 
     Returns:
         The contents that nobody needs for this delivery any more, to be removed when this is committed.
     """
     pos = conn.scalars(select(inbox.c.pos).where(inbox.c.delivery_id == entry.delivery_id)).one()
-    conn.execute(
-        update(inbox).where(inbox.c.pos == pos).values(state=said.status.value, state_at=now_ms(), reason=said.reason)
-    )
+    if said.corrects is None:
+        state = {"state": said.status.value, "state_at": now_ms(), "reason": said.reason}
+        conn.execute(update(inbox).where(inbox.c.pos == pos).values(state))
     statement = Statement(
         inbox_pos=pos,
         unit=entry.unit,
@@ -280,6 +288,8 @@ def write_receipt(conn: Connection, entry: InboxEntry, said: Receipt) -> frozens
         person=said.person or None,
         department=said.department or None,
         register_number=said.register_number or None,
+        corrects=said.corrects,
+        undoes=said.undoes,
     )
     outbox.say(conn, [statement])
     return recalls.release(conn, [pos]) if said.status is Status.RECALLED else frozenset()

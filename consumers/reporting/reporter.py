@@ -39,7 +39,7 @@ SMOOTHING = 0.3
 RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
 WATCH_SECONDS = 1.0
 _WITHOUT_CONTENT = {Status.TAKEN, Status.PARKED}
-_OPTIONAL = ("traceparent", "reason", "attempts", "person", "department", "register_number")
+_OPTIONAL = ("traceparent", "reason", "attempts", "person", "department", "register_number", "corrects", "undoes")
 
 
 @dataclass(frozen=True, slots=True)

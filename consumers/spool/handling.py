@@ -34,6 +34,10 @@ class StepKind(StrEnum):
     CHANGE_REFUSED = "change_refused"
     GIVEN_BACK = "given_back"
     """Every copy was destroyed, as its issuer had asked."""
+    CORRECTED = "corrected"
+    """Its entry in the register was put right."""
+    UNDONE = "undone"
+    """Phục hồi: the step before was a mistake."""
 
 
 class TaskPart(StrEnum):
@@ -69,6 +73,8 @@ class StepDetail(Travelling):
     """The notation of the document that answers it."""
     number: Annotated[OneLine, Field(max_length=100)] = ""
     """The arrival number and its book."""
+    undone: StepKind | None = None
+    """The step that was a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,23 @@ def end_tasks(conn: Connection, inbox_pos: int, at: int, parts: Collection[TaskP
         task.c.part.in_([part.value for part in parts]),
     )
     conn.execute(update(task).where(*open_ones).values(ended_at=at))
+
+
+def undo_tasks(conn: Connection, inbox_pos: int, kind: StepKind, at: int) -> None:
+    """Have the tasks as they were before a step of a kind: what it and later ones gave ends, what they ended is open.
+
+    Call it before the step that undoes it is kept.
+    """
+    of_it = step.c.inbox_pos == inbox_pos
+    before = func.json_extract(step.c.detail, "$.undone") == kind.value
+    undone = select(func.coalesce(func.max(step.c.pos), 0)).where(of_it, before).scalar_subquery()
+    first = select(func.min(step.c.at)).where(of_it, step.c.kind == kind.value, step.c.pos > undone)
+    moment = conn.scalar(first)
+    if moment is None:  # a command took it, which gives no tasks
+        return
+    here = task.c.inbox_pos == inbox_pos
+    conn.execute(update(task).where(here, task.c.ended_at.is_(None), task.c.since >= moment).values(ended_at=at))
+    conn.execute(update(task).where(here, task.c.since < moment, task.c.ended_at >= moment).values(ended_at=None))
 
 
 def give_tasks(conn: Connection, inbox_pos: int, new: Iterable[Task]) -> None:

@@ -35,6 +35,8 @@ class JournalAct(StrEnum):
     COMPLETED = "completed"
     CHANGE_REFUSED = "change_refused"
     GIVEN_BACK = "given_back"
+    UNDONE = "undone"
+    """A step was a mistake."""
     NUMBERS_RESERVED = "numbers_reserved"
     ENTRY_WRITTEN = "entry_written"
     """A document that did not come by the line was entered."""

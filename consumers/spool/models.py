@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 
+from router.mail.tables import mail_tables
 from router.pages.people import people_tables
 
 metadata = MetaData()
@@ -96,6 +97,7 @@ inbox = Table(
     # What the courier has to do, in its order; small, because all else leaves it.
     Index("ix_inbox_waiting", "urgency", "fetch_bytes", "retry_at", sqlite_where=text("state = 'taken'")),
     Index("ix_inbox_parked", "state_at", sqlite_where=text("state = 'parked'")),
+    Index("ix_inbox_urgent", "state", "unit", sqlite_where=text("urgency > 0")),
     Index("ix_inbox_letter", "letter_pos"),
 )
 
@@ -128,6 +130,8 @@ receipt = Table(
     Column("department", Text),
     Column("register_number", Text),
     Column("code", String),  # of the reason: see schemas.reasons
+    Column("corrects", String),  # the receipt of the same delivery whose fields it puts right
+    Column("undoes", String),  # the one that was given by mistake
     Index("ix_receipt_inbox", "inbox_pos"),
     Index("ix_receipt_unsent", "express", "pos", sqlite_where=text("sent_at IS NULL")),
 )
@@ -261,6 +265,9 @@ people = people_tables(
     Column("department", Text, nullable=False, server_default=""),
 )
 """Who uses the desk: see :mod:`consumers.spool.people`."""
+
+mail = mail_tables(metadata)
+"""What its people are told by e-mail: see :mod:`router.mail`."""
 
 step = Table(
     "step",

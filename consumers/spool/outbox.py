@@ -34,6 +34,8 @@ class Statement(NamedTuple):
     department: str | None = None
     register_number: str | None = None
     code: str | None = None
+    corrects: str | None = None
+    undoes: str | None = None
 
 
 class Unsent(NamedTuple):
@@ -57,6 +59,8 @@ class Unsent(NamedTuple):
     department: str | None
     register_number: str | None
     code: str | None = None
+    corrects: str | None = None
+    undoes: str | None = None
 
 
 _NUMBERS = select(unit.c.code, unit.c.receipt_seq).where(among(unit.c.code, "codes"))
@@ -78,6 +82,8 @@ _COLUMNS = (
     "department",
     "register_number",
     "code",
+    "corrects",
+    "undoes",
 )
 RECEIPTS: Select[tuple[Any, ...]] = (
     select(
@@ -99,6 +105,8 @@ RECEIPTS: Select[tuple[Any, ...]] = (
         receipt.c.department,
         receipt.c.register_number,
         receipt.c.code,
+        receipt.c.corrects,
+        receipt.c.undoes,
     )
     .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     .join(letter, letter.c.pos == inbox.c.letter_pos)
@@ -216,6 +224,8 @@ def _row(item: Statement, number: int, at: str) -> tuple[object, ...]:
         item.department,
         item.register_number,
         item.code,
+        item.corrects,
+        item.undoes,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deploy.doctor import local, messages, services
+from deploy.doctor import local, mail, messages, services
 from deploy.doctor.findings import Check, Finding, run
 from router.settings import RouterSettings
 
@@ -23,6 +23,7 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "token": services.token,
     "gateways": services.gateways,
     "identity provider": services.identity_provider,
+    "mail server": mail.mail_server,
     "clock": services.clock,
 }
 

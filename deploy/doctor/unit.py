@@ -26,6 +26,7 @@ from consumers.spool.store import FILE_NAME, open_to_read
 from consumers.status import backlog, status_path
 from consumers.taking.hosting import units_url
 from deploy.doctor.findings import Check, CheckAnswer, Finding, failed, nearest_existing, note, ok, room, run
+from deploy.doctor.mail import mail_server
 from deploy.exits import ExitCode
 from router.broker import Session
 from schemas.clock import iso
@@ -245,6 +246,7 @@ CHECKS: dict[str, Check[GatewaySettings]] = {
     "certificates": certificates,
     "broker": broker,
     "web API": web_api,
+    "mail server": mail_server,
 }
 
 

@@ -167,6 +167,8 @@ class ReceiptView(View):
 
     pos: int
     """Its place in the ledger's log."""
+    id: Identifier
+    """Its id, made by whoever said it."""
     unit: str
     """Whose delivery."""
     delivery_id: Identifier
@@ -174,7 +176,8 @@ class ReceiptView(View):
     status: Status
     """What it says."""
     effect: Effect
-    """advance: it moved the delivery; stale: kept, the delivery was further already; refused: kept, not allowed."""
+    """advance: it moved the delivery; stale: kept, the delivery was further already; refused: kept, not allowed;
+    correct: it puts the fields of another right; back: it undoes another, and the delivery is in `status` again."""
     recorded_at: Instant
     """By the clock of the router."""
     at: Instant
@@ -187,12 +190,17 @@ class ReceiptView(View):
     """The unit's own arrival number (số đến)."""
     attempts: int
     """How often the unit's own system was tried."""
+    corrects: Identifier | None
+    """The receipt whose fields it puts right."""
+    undoes: Identifier | None
+    """The receipt that was given by mistake."""
 
     @classmethod
     def of(cls, entry: LogEntry) -> "ReceiptView":
         """From the ledger's row."""
         return cls(
             pos=entry.pos,
+            id=entry.id,
             unit=entry.unit,
             delivery_id=entry.delivery_id,
             status=entry.status,
@@ -203,6 +211,8 @@ class ReceiptView(View):
             person=entry.person,
             register_number=entry.register_number,
             attempts=entry.attempts,
+            corrects=entry.corrects,
+            undoes=entry.undoes,
         )
 
 

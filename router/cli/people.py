@@ -38,10 +38,13 @@ _REVOKE_EPILOG = f"""Examples:
 {EXIT_CODES} Here 3: there is no such person; 4: without that role."""
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The login: a-z, 0-9, dot, dash, underscore.")]
-RoleOption = Annotated[str, typer.Option(help="viewer, operator, auditor or admin; needs --on.")]
+RoleOption = Annotated[str, typer.Option(help="viewer, operator, issuer, auditor or admin; needs --on.")]
 EmailOption = Annotated[
     str,
-    typer.Option(metavar="ADDRESS", help="Let the identity provider's account with this verified address in, too."),
+    typer.Option(
+        metavar="ADDRESS",
+        help="Let the identity provider's account with this verified address in, too; notices go there as well.",
+    ),
 ]
 OnOption = Annotated[
     str, typer.Option("--on", metavar="PATTERN", help="The units: one, or a subtree as LCA.02.#; needs --role.")
@@ -63,6 +66,7 @@ def invite(
     from router.ledger.people.audit import Act
     from router.ledger.people.persons import PEOPLE
     from router.pages.people.persons import INVITED_FOR_MS
+    from router.words.notices import MAILING
 
     grant = _grant(role, on)
     with open_ledger(begin=True) as engine, writing(engine) as conn:
@@ -71,6 +75,7 @@ def invite(
         if email:
             with _as_parameter():
                 identities.set_email(conn, name, email)
+                MAILING.recipients.give_address(conn, name, email, now_ms=now)
         audit.record(conn, _entry(Act.INVITED, name, grant, now))
     link = link_of(token)
     if as_json:

@@ -135,7 +135,8 @@ def _step(step: "JourneyStep") -> dict[str, Any]:
     if step.receipt is not None:
         told = step.receipt
         said |= {"status": told.status.value, "effect": told.effect.value, "reason": told.reason}
-        said |= {"person": told.person, "register_number": told.register_number}
+        said |= {"person": told.person, "register_number": told.register_number, "id": told.id}
+        said |= {name: key for name in ("corrects", "undoes") if (key := getattr(told, name)) is not None}
     if step.attempt is not None:
         said |= {"outcome": step.attempt.outcome, "reason": step.attempt.detail}
     if step.outages:

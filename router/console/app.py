@@ -17,8 +17,10 @@ from router.console import (
     overview,
     people,
     provider_login,
+    recall,
     redrives,
     search,
+    send,
     sheets,
     statistics,
     stuck,
@@ -39,6 +41,8 @@ from router.errors import RouterError
 from router.faces import Services
 from router.ledger.engine import reading, writing
 from router.ledger.people.persons import PEOPLE, SESSIONS, THROTTLE
+from router.mail import choosing
+from router.mail.choosing import NoticePages
 from router.pages import door
 from router.pages.access import Door
 from router.pages.compression import Compression
@@ -47,11 +51,13 @@ from router.pages.rendering import Static
 from router.pages.safety import Safety
 from router.pages.telling import Told, tell_errors
 from router.words.errors import ERRORS
+from router.words.notices import MAILING
 
 __all__ = ["PARTS", "ROOT", "create_console"]
 PARTS = (
     *(
         door,
+        choosing,
         provider_login,
         overview,
         log,
@@ -68,7 +74,7 @@ PARTS = (
         unit,
         lines,
     ),
-    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, help),
+    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, send, recall, help),
 )
 LABELS = {
     "reason": N_("Why?"),
@@ -77,6 +83,7 @@ LABELS = {
     "q": N_("Filter"),
     "text": N_("Note"),
     "name": N_("What it is called"),
+    "email": N_("Your e-mail address (empty: no e-mail)"),
 }
 """Fields of forms that a person fills, with what they are called."""
 
@@ -98,6 +105,7 @@ def create_console(services: Services) -> FastAPI:
         has_provider=services.provider is not None,
         labels=LABELS,
     )
+    app.state.notices = NoticePages(MAILING, is_on=services.sends_mail)
     for part in PARTS:
         app.include_router(part.router)
     app.mount("/static", Static(), name="static")

@@ -17,7 +17,8 @@ from schemas.clock import now_ms
 from schemas.codes import UnitCode
 from schemas.dispatch import Submission
 from schemas.ids import Id
-from schemas.states import Effect, Status
+from schemas.standing import standing
+from schemas.states import Status
 from schemas.trace import trace_id
 
 MOST = 500
@@ -36,13 +37,13 @@ async def certify_delivery(
         dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id) if found else None
         if found is None or dispatch is None:
             raise NotFoundError(f"there is no delivery {delivery_id} that you may see")
-        number = next((row.register_number for row in found.receipts if row.status is Status.REGISTERED), "")
-        numbers = {found.delivery.unit: number}
+        registered = standing(found.receipts).told.get(Status.REGISTERED)
+        numbers = {found.delivery.unit: registered.register_number if registered else ""}
         return found, dispatch, bool(queries.repeated_numbers(conn, viewer.scope, numbers, services.zone))
 
     found, dispatch, is_repeated = await look(services, query)
-    advanced = [row for row in found.receipts if row.effect is Effect.ADVANCE]
-    arrived = next((row for row in advanced if row.status is Status.ARRIVED), None)
+    stands = standing(found.receipts)
+    arrived = stands.told.get(Status.ARRIVED)
     return page(
         request,
         viewer,
@@ -53,7 +54,8 @@ async def certify_delivery(
         chain=list(zip(found.receipts, links_of(found.delivery.id, found.receipts), strict=True)),
         arrived=arrived,
         compared=arrived is not None and arrived.content_sha256 == dispatch.content_sha256,
-        registered=next((row for row in advanced if row.status is Status.REGISTERED), None),
+        registered=stands.told.get(Status.REGISTERED),
+        registered_at=stands.times.get(Status.REGISTERED),
         trace=trace_id(dispatch.traceparent),
         is_repeated=is_repeated,
         body=body_of(viewer, services),

@@ -12,6 +12,7 @@ from jinja2 import Environment
 
 from router.console.access import services_of, viewer_for
 from router.ledger.queries import REDRIVABLE
+from router.mail import choosing
 from router.pages import rendering
 from router.pages.access import Visitor
 from router.pages.language import ENGLISH
@@ -60,7 +61,7 @@ def shown_to(request: Request) -> Shown:
 def environment_of(language: str, timezone: str) -> Environment:
     """The templates in a language, with the times of a zone (its IANA name)."""
     return rendering.environment_for(
-        _TEMPLATES,
+        [_TEMPLATES, choosing.TEMPLATES],
         ROOT,
         language,
         timezone,

@@ -15,15 +15,20 @@ from router.faces import Services
 from router.ledger.people import audit, identities
 from router.ledger.people.audit import Act, AuditEntry
 from router.ledger.people.persons import PEOPLE, PersonRole, Right
+from router.mail.addresses import MAX_ADDRESS
 from router.pages.language import N_
 from router.pages.people import PersonRow, RoleGrant
 from router.pages.people.persons import INVITED_FOR_MS, check_name
+from router.words.notices import MAILING
 from schemas.clock import now_ms
 
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
 _NO_NAME = N_("Write the login as nguyen.van.a: a-z, 0-9, dot, dash, underscore.")
 _NO_UNITS = N_(
     "Write units that you administer, as LCA.02.05, or LCA.02.# for a subtree, and choose at least one role."
+)
+_NOT_WHOLE = N_(
+    "Only who administers the whole organisation makes somebody an issuer: an issuer may write to all units."
 )
 _NO_EMAIL = N_("That is no e-mail address.")
 router = APIRouter()
@@ -46,7 +51,7 @@ async def invite(
     login: Annotated[str, Form(max_length=64)],
     units: Units = "",
     role: Annotated[tuple[PersonRole, ...], Form()] = (),
-    email: Annotated[str, Form(max_length=identities.MAX_EMAIL)] = "",
+    email: Annotated[str, Form(max_length=MAX_ADDRESS)] = "",
 ) -> Response:
     """Make a one-time link, shown once; for somebody who is known it is another way in."""
     try:
@@ -59,12 +64,15 @@ async def invite(
         return await _page(request, services, viewer, problem=_NO_UNITS)
     if bool(units) is not bool(role) or not viewer.person.may_all(Right.ADMINISTER, grants):
         return await _page(request, services, viewer, problem=_NO_UNITS)
+    if PersonRole.ISSUER in role and not viewer.administers_whole:
+        return await _page(request, services, viewer, problem=_NOT_WHOLE)
 
     def act(conn: Connection) -> str:
         _require_administered(conn, viewer, login, is_new=bool(grants))
         token = PEOPLE.invite(conn, login, grants, now_ms=now_ms())
         if email:
             identities.set_email(conn, login, email)
+            MAILING.recipients.give_address(conn, login, email, now_ms=now_ms())
         _note(conn, viewer, Act.INVITED, units, f"{login} {', '.join(role)} {units}".strip())
         return token
 

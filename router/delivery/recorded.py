@@ -45,7 +45,7 @@ _SOLE = "router"
 _PAUSE_FIRST, _PAUSE_LONGEST = 0.2, 5.0
 _OPTIONAL = (
     *("content_sha256", "reason", "person", "department", "register_number"),
-    *("attempts", "gateway_version", "traceparent"),
+    *("attempts", "gateway_version", "traceparent", "corrects", "undoes"),
 )
 
 

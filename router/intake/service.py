@@ -24,6 +24,7 @@ from router.errors import (
     UnknownAttachmentError,
 )
 from router.intake.rights import ByRole, RightsOf, judge
+from router.ledger.people.audit import By
 from router.ledger.way import acceptance, recalls
 from router.ledger.way.acceptance import NewDispatch, RepeatCheck
 from router.ledger.writer import Writer
@@ -67,11 +68,12 @@ class Directories(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Who submits, under which of their keys, in which trace."""
+    """Who submits, under which of their keys, in which trace; of a person, who it is and why."""
 
     sender: Account
     key: str
     traceparent: str = ""
+    by: By | None = None
 
 
 class Intake:
@@ -111,18 +113,25 @@ class Intake:
         self._resolutions: dict[tuple[str, ...], tuple[Directory, date, Resolution]] = {}
 
     async def accept(
-        self, submission: Submission, *, sender: Account, idempotency_key: str, traceparent: str = ""
+        self,
+        submission: Submission,
+        *,
+        sender: Account,
+        idempotency_key: str,
+        traceparent: str = "",
+        by: By | None = None,
     ) -> Accepted:
         """Accept a submission, once: the same key with the same content gives the same id.
 
         Returns after the commit. The attachments' bytes have to be in the content store before. What was accepted once
         is answered as it was then, whatever has changed since: units, contents, rules. The key is looked for when all
-        is in order, which costs a submission nothing, and before it is refused.
+        is in order, which costs a submission nothing, and before it is refused. What a person sends (``by``) is in the
+        audit log, in the same commit.
 
         Raises:
             RouterError: what is wrong, where, and how to mend it; nothing was kept then.
         """
-        request = _Request(sender, _key_of(idempotency_key), traceparent)
+        request = _Request(sender, _key_of(idempotency_key), traceparent, by)
         try:
             new = await self._made_ready(submission, request, self._content)
         except RouterError as error:
@@ -269,6 +278,7 @@ class Intake:
             called_back=reached.called_back,
             gone=reached.gone,
             rights=rights,
+            by=request.by,
         )
 
     async def _forms_of(

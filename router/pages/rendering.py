@@ -1,7 +1,7 @@
 """Makes pages: a program's own templates over those that every page is made of, in a language and a zone."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,25 +16,26 @@ from starlette.types import Scope
 
 from router.pages.language import ENGLISH, LANGUAGES, translations
 from router.pages.preferences import THEMES, Preferences
+from router.pages.sending import MOST_PLANNED, WORDS
 from router.pages.shown import Shown
 
 STATIC = Path(__file__).with_name("static")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def environment_for(templates: Path, root: str, language: str, timezone: str, **known: Any) -> Environment:
+def environment_for(templates: Sequence[Path], root: str, language: str, timezone: str, **known: Any) -> Environment:
     """A program's templates in a language.
 
     Args:
-        templates: the program's own; they extend ``page.html``, which asks for ``visitor``, ``who``, ``preferences``
-            and ``here``.
+        templates: the program's own, and those of kits whose pages it serves; they extend ``page.html``, which asks
+            for ``visitor``, ``who``, ``preferences`` and ``here``.
         root: the path below which its pages lie.
         language: of the words.
         timezone: IANA name of the zone of the times.
         known: what else the templates know.
     """
     environment = Environment(
-        loader=FileSystemLoader([templates, _TEMPLATES]),
+        loader=FileSystemLoader([*templates, _TEMPLATES]),
         autoescape=True,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
@@ -45,6 +46,8 @@ def environment_for(templates: Path, root: str, language: str, timezone: str, **
     environment.globals |= {
         "english": translations(ENGLISH).gettext,
         "languages": LANGUAGES,
+        "letter_words": WORDS,
+        "most_planned": MOST_PLANNED,
         "root": root,
         "shown": Shown(language, ZoneInfo(timezone)),
         "themes": THEMES,
@@ -70,6 +73,13 @@ def answer(request: Request, environment: Environment, template: str, *, status:
     common = {"preferences": preferences, "here": here, "path": request.url.path}
     text = environment.get_template(template).render(common | context)
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
+
+
+def part(request: Request, environment: Environment, template: str, macro: str, *values: Any) -> HTMLResponse:
+    """A part of a page that a script asked for: what a macro of a template draws of some values."""
+    text = getattr(environment.get_template(template).module, macro)(*values)
+    language = Preferences.of(request.cookies).language
+    return HTMLResponse(text, headers={"vary": "cookie", "content-language": language})
 
 
 def link(root: str, path: str, query: Mapping[str, object] | None = None, **more: object) -> str:

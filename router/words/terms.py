@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.directory import NoteCode, Reason
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
 from router.ledger.people.views import Screen
@@ -18,7 +17,7 @@ from router.rules.outages import LineState, ToldBy
 from schemas.accounts import Role
 from schemas.clock import to_ms
 from schemas.dispatch import Kind
-from schemas.states import Effect, Status
+from schemas.states import Effect, RecallEffect, Status
 from schemas.unit import Link
 
 
@@ -128,6 +127,27 @@ KINDS: dict[Kind, Word] = {
     Kind.UPDATE: Word(N_("update")),
     Kind.REPLACE: Word(N_("replacement")),
 }
+
+RECALL_EFFECTS: dict[RecallEffect, Word] = {
+    RecallEffect.ENDS: Word(N_("End at once"), N_("nobody has it yet, or it is parked"), icon="recalled", tone="ok"),
+    RecallEffect.FOLLOWS: Word(
+        N_("End on the way"),
+        N_("the recall follows it: it ends at the unit's gateway, or is asked back once it arrives"),
+        icon="queue",
+        tone="move",
+    ),
+    RecallEffect.ASKED: Word(
+        N_("Asked back"), N_("the unit has it, and its people answer"), icon="arrived", tone="warn"
+    ),
+    RecallEffect.NOTHING: Word(N_("Nothing any more"), N_("there is nothing to recall"), icon="completed", tone="wait"),
+}
+NOTHING_TO_RECALL: dict[Status, str] = {
+    Status.REFUSED: N_("the unit did not accept it and has sent it back"),
+    Status.RECALLED: N_("it was recalled before"),
+    Status.CHANGE_ACCEPTED: N_("it was recalled before, and the unit agreed"),
+    Status.TAKE_BACK_REQUESTED: N_("the unit is asked already and has not answered yet"),
+}
+"""Why a recall changes nothing at a delivery, by its state."""
 
 FLAGS: dict[Flag, Word] = {
     Flag.PARKED: Word(
@@ -282,18 +302,6 @@ def import_of(detail: str) -> Imported | None:
 
 PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
 """What papers say in both languages, Vietnamese first, that show a part only."""
-LEFT_OUT: dict[Reason, str] = {
-    Reason.EXCLUDED_BY_RULE: N_("a rule of the document leaves it out"),
-    Reason.NOT_YET: N_("it did not exist yet on that day"),
-    Reason.ABOLISHED: N_("its last day was past; its successor, if there is one, was looked at instead"),
-    Reason.OWN_NETWORK: N_("it is on a network of its own"),
-}
-NOTES: dict[NoteCode, str] = {
-    NoteCode.NO_LINE: N_("it has no line: the document waits until it gets one, or is carried"),
-    NoteCode.SUCCESSOR_USED: N_("it takes the place of a unit that exists no more"),
-    NoteCode.SUCCESSOR_NOT_EXCLUDED: N_("the unit that it succeeded is left out by a rule, it is not"),
-    NoteCode.EXCLUSION_UNUSED: N_("a rule that leaves out takes nobody out"),
-}
 UNIT_FIELDS: dict[str, str] = {
     "parent": N_("unit above"),
     "name": N_("name"),
@@ -311,6 +319,8 @@ EFFECTS: dict[Effect, str] = {
     Effect.ADVANCE: N_("taken into account"),
     Effect.STALE: N_("too late"),
     Effect.REFUSED: N_("not allowed"),
+    Effect.CORRECT: N_("put right"),
+    Effect.BACK: N_("undone"),
 }
 ACTS: dict[Act, str] = {
     Act.LOGGED_IN: N_("logged in"),
@@ -346,6 +356,8 @@ ACTS: dict[Act, str] = {
     Act.TOKEN_REPLACED: N_("replaced a token"),
     Act.TOKEN_ENDS: N_("set the end of a token"),
     Act.TOKEN_REVOKED: N_("withdrew a token"),
+    Act.DISPATCH_SENT: N_("sent a document"),
+    Act.DISPATCH_RECALLED: N_("recalled a document"),
     Act.SESSIONS_ENDED: N_("ended the other sessions"),
 }
 
@@ -365,6 +377,7 @@ ACCOUNT_ROLES: dict[Role, Word] = {
 ROLES: dict[PersonRole, str] = {
     PersonRole.VIEWER: N_("viewer"),
     PersonRole.OPERATOR: N_("operator"),
+    PersonRole.ISSUER: N_("issuer"),
     PersonRole.AUDITOR: N_("auditor"),
     PersonRole.ADMIN: N_("administrator"),
 }

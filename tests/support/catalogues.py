@@ -6,10 +6,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 
 ROOT = Path(__file__).parents[2]
-_ROOMS = ("router/console", "router/pages", "router/words", "consumers/desk")
-_METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
+_ROOMS = ("router/console", "router/mail", "router/pages", "router/words", "consumers/desk")
+_METHODS = [("**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2")]
 _KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
-_OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
+_AS_JINJA = {"trim_blocks": "true", "lstrip_blocks": "true"}
+_OPTIONS = {"templates/**.html": _AS_JINJA, "templates/**.txt": _AS_JINJA}
 
 
 def extracted() -> Catalog:

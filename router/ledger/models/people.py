@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint, text
 
 from router.ledger.models._base import Code, Id, Serial, metadata
+from router.mail import tables as mail_kit
 from router.pages import people as kit
 
 account = Table(
@@ -54,6 +55,7 @@ people_tables = kit.people_tables(
     Column("identity", String(600), unique=True),  # that account from then on: the provider's issuer and its subject
 )
 person = people_tables.person
+mail_tables = mail_kit.mail_tables(metadata)
 
 # A filter of a screen under a name: see router.ledger.people.views.
 saved_view = Table(

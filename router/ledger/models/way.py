@@ -108,6 +108,9 @@ delivery = Table(
     Column("paused", SmallInteger, nullable=False, server_default="0"),  # 1: its unit is paused
     Column("handed_to", Code),  # its unit exists no more: who got it instead; empty: nobody
     Column("redriven_at", BigInteger),  # when somebody last had it sent again; rises with every time
+    # The newest receipt that undid a step: its number and its teller's time. What was said before it comes too late.
+    Column("undone_seq", BigInteger),
+    Column("undone_at", String(40)),
     UniqueConstraint("unit", "seq"),
     UniqueConstraint("dispatch_id", "unit"),
     Index(
@@ -135,7 +138,7 @@ receipt = Table(
     Column("id", Id, nullable=False, unique=True),
     Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False),
     Column("status", String(20), nullable=False),
-    Column("effect", String(8), nullable=False),  # advance, stale, refused: see schemas.states.Effect
+    Column("effect", String(8), nullable=False),  # advance, stale, refused, correct, back: see schemas.states.Effect
     Column("recorded_at", BigInteger, nullable=False),
     Column("at", String(40), nullable=False),  # by the teller's clock, RFC 3339 with its offset
     Column("seq", BigInteger),
@@ -149,6 +152,9 @@ receipt = Table(
     # The ledger's own words, which stand before the teller's in `reason`: why it was refused, what is doubtful.
     Column("remark", String(500), nullable=False, server_default=""),
     Column("code", String(40), nullable=False, server_default=""),  # of the reason: see schemas.reasons
+    # The receipt of the same delivery whose fields it puts right, or that it takes back.
+    Column("corrects", Id),
+    Column("undoes", Id),
     Index(None, "delivery_id"),
 )
 

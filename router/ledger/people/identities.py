@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from router.errors import NotFoundError, RefusedError
 from router.ledger.models import person as table
 from router.ledger.people.persons import PEOPLE
+from router.mail.addresses import checked_address
 from router.pages.people import Person
 
-MAX_EMAIL = 254
 _NOBODY = "nobody was invited with this account at the identity provider"
 
 
@@ -24,10 +24,7 @@ def set_email(conn: Connection, name: str, email: str) -> None:
         RefusedError: another person has it.
         UnknownPersonError: there is no such person.
     """
-    address = email.strip().lower()
-    local, at, domain = address.partition("@")
-    if not (local and at and "." in domain) or len(address) > MAX_EMAIL or not address.isprintable() or " " in address:
-        raise ValueError(f"{email!r} is no e-mail address; write it as nguyen.van.a@example.vn")
+    address = checked_address(email)
     changed = update(table).where(table.c.name == name).values(email=address, identity=None)
     try:
         with conn.begin_nested():

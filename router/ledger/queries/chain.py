@@ -12,6 +12,7 @@ import orjson
 from router.ledger.queries import ReceiptRow
 
 _FIELDS = ("id", "status", "at", "content_sha256", "reason", "person", "department", "register_number", "attempts")
+_WHERE_SAID = ("corrects", "undoes")
 
 
 def links_of(delivery_id: str, receipts: Iterable[ReceiptRow]) -> Iterator[str]:
@@ -19,10 +20,11 @@ def links_of(delivery_id: str, receipts: Iterable[ReceiptRow]) -> Iterator[str]:
 
     A link is taken over the link before it (the first over the delivery's id), a line feed, and the receipt as a JSON
     object without spaces, in UTF-8, with the keys ``id status at content_sha256 reason person department
-    register_number attempts`` in this order.
+    register_number attempts`` in this order; then, where it puts another receipt right, ``corrects`` or ``undoes``.
     """
     before = delivery_id
     for row in receipts:
-        said = orjson.dumps({name: getattr(row, name) for name in _FIELDS})
-        before = sha256(before.encode() + b"\n" + said).hexdigest()
+        said = {name: getattr(row, name) for name in _FIELDS}
+        said |= {name: value for name in _WHERE_SAID if (value := getattr(row, name)) is not None}
+        before = sha256(before.encode() + b"\n" + orjson.dumps(said)).hexdigest()
         yield before

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Select, and_, case, func, select
 
@@ -12,6 +12,7 @@ from router.ledger.scope import Scope, within
 from router.rules.outages import LineState
 from schemas.clock import iso
 from schemas.reasons import ReasonCode
+from schemas.standing import standing
 from schemas.states import Effect, Status
 
 MAX_ROWS = 1000
@@ -111,6 +112,22 @@ _ROW = (
 )
 
 
+class _Words(NamedTuple):
+    """What a receipt says of how its delivery stands."""
+
+    status: Status
+    effect: Effect
+    pos: int
+    id: str
+    recorded_at: int
+    register_number: str
+    corrects: str | None
+    undoes: str | None
+
+
+_SAID = select(receipt.c.delivery_id, *(receipt.c[name] for name in _Words._fields))
+
+
 def rows_of(scope: Scope, wanted: Filter = EVERYTHING_WANTED) -> Rows:
     """The columns of :class:`DeliveryRow`, of what the scope sees; the caller adds the filter."""
     joined = delivery.join(dispatch).outerjoin(unit, unit.c.code == delivery.c.unit)
@@ -200,19 +217,20 @@ def _in_states(statement: Rows, states: Iterable[Status]) -> Rows:
 def _told(
     conn: Connection, dispatch_id: str, rows: Sequence[DeliveryRow]
 ) -> dict[str, tuple[Mapping[Status, int], str]]:
-    """Per delivery of a page: when each status was recorded first, and its register number."""
+    """Per delivery of a page: when each status that stands was recorded first, and its register number."""
     if not rows:
         return {}
     page = and_(delivery.c.dispatch_id == dispatch_id, delivery.c.unit.between(rows[0].unit, rows[-1].unit))
-    advanced = receipt.c.effect == Effect.ADVANCE.value
-    first = func.min(receipt.c.recorded_at), func.max(receipt.c.register_number)
-    statement = select(receipt.c.delivery_id, receipt.c.status, *first).select_from(receipt.join(delivery))
-    times: dict[str, dict[Status, int]] = {row.id: {} for row in rows}
-    numbers = dict.fromkeys(times, "")
-    for key, status, at, number in conn.execute(
-        statement.where(page, advanced).group_by(receipt.c.delivery_id, receipt.c.status)
-    ):
-        if key in times:
-            times[key][Status(status)] = at
-            numbers[key] = number or numbers[key]
-    return {key: (times[key], numbers[key]) for key in times}
+    counts = receipt.c.effect.in_([Effect.ADVANCE.value, Effect.CORRECT.value, Effect.BACK.value])
+    statement = _SAID.select_from(receipt.join(delivery)).where(page, counts)
+    said: dict[str, list[_Words]] = {row.id: [] for row in rows}
+    for key, status, effect, *rest in conn.execute(statement.order_by(receipt.c.delivery_id, receipt.c.pos)):
+        if key in said:
+            said[key].append(_Words(Status(status), Effect(effect), *rest))
+    return {key: _stands(told) for key, told in said.items()}
+
+
+def _stands(told: Sequence[_Words]) -> tuple[Mapping[Status, int], str]:
+    found = standing(told)
+    registered = found.told.get(Status.REGISTERED)
+    return found.times, "" if registered is None else registered.register_number

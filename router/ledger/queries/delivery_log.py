@@ -46,6 +46,11 @@ class LogEntry:
     subject: str
     code: str
     """Of the reason, see :mod:`schemas.reasons`; empty: it has none."""
+    id: str
+    corrects: str | None
+    """The receipt whose fields it puts right."""
+    undoes: str | None
+    """The receipt that was given by mistake."""
 
 
 ENTRY = (
@@ -66,6 +71,9 @@ ENTRY = (
     receipt.c.attempts,
     dispatch.c.subject,
     receipt.c.code,
+    receipt.c.id,
+    receipt.c.corrects,
+    receipt.c.undoes,
 )
 
 

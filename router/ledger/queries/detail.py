@@ -30,6 +30,10 @@ class ReceiptRow:
     gateway_version: str
     code: str = ""
     """Of the reason, see :mod:`schemas.reasons`; empty: it has none."""
+    corrects: str | None = None
+    """The receipt whose fields it puts right."""
+    undoes: str | None = None
+    """The receipt that was given by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ _RECEIPT = (
     receipt.c.attempts,
     receipt.c.gateway_version,
     receipt.c.code,
+    receipt.c.corrects,
+    receipt.c.undoes,
 )
 
 

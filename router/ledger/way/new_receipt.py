@@ -32,6 +32,10 @@ class NewReceipt(NamedTuple):
     confirmed: bool = False
     code: str = ""
     """Of the reason, see :mod:`schemas.reasons`; empty: none was given."""
+    corrects: str | None = None
+    """The receipt whose fields it puts right."""
+    undoes: str | None = None
+    """The receipt that was given by mistake."""
 
 
 def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> NewReceipt:
@@ -52,6 +56,8 @@ def said_by_unit(receipt: Receipt, recorded_at: int, code: str) -> NewReceipt:
         receipt.attempts,
         receipt.gateway_version,
         code=code,
+        corrects=receipt.corrects,
+        undoes=receipt.undoes,
     )
 
 

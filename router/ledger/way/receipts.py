@@ -7,15 +7,15 @@ the rows: whoever reads the log alone comes to the same states.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, literal, select
 
 from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.reasons import code_told
-from router.ledger.way import words
+from router.ledger.way import receipt_rows, words
 from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
@@ -23,7 +23,7 @@ from router.storage.statements import chunks
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.reasons import ReasonCode
-from schemas.states import Effect, Status, Step, follow
+from schemas.states import BY_PEOPLE, Effect, Status, Step, follow, go_back
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class _DeliveryState:
     reason_code: str
     claimed: int
     redriven_at: int | None
+    undone_seq: int | None
+    undone_at: str | None
     content: str
     changed: bool = False
 
@@ -92,46 +94,24 @@ _SELECT = select(
     delivery.c.reason_code,
     delivery.c.claimed,
     delivery.c.redriven_at,
+    delivery.c.undone_seq,
+    delivery.c.undone_at,
 )
 _OF_DELIVERIES = delivery.c.id.in_(bindparam("ids", expanding=True))
 _TOLD_HERE = _SELECT.add_columns(literal("")).where(_OF_DELIVERIES)
 _TOLD_BY_UNITS = _SELECT.add_columns(dispatch.c.content_sha256).join(dispatch).where(_OF_DELIVERIES)
 
-_RECEIPT = (
-    "id",
-    "delivery_id",
-    "status",
-    "effect",
-    "recorded_at",
-    "at",
-    "seq",
-    "content_sha256",
-    "reason",
-    "person",
-    "department",
-    "register_number",
-    "attempts",
-    "gateway_version",
-    "remark",
-    "code",
-)
 _MOVED = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
     *("arrived_at", "registered_at", "completed_at", "reason_code"),
 )
-_EFFECT, _CONTENT, _REASON, _REMARK = map(_RECEIPT.index, ("effect", "content_sha256", "reason", "remark"))
-_NOT_SAID = {"id", "effect", "recorded_at", "content_sha256", "code"}
-"""What two rows that say the same may differ in; a code may have been read out of the text."""
-_TOLD = [i for i, name in enumerate(_RECEIPT) if name not in _NOT_SAID]
-_KNOWN = select(*(receipt.c[name] for name in _RECEIPT)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
-_BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
-_LONGEST_REMARK, _LONGEST_REASON = 500, 1200
 _BY_RECALL = {
     Status.ARRIVED: Status.TAKE_BACK_REQUESTED,
     Status.PARKED: Status.RECALLED,
     Status.REDRIVEN: Status.RECALLED,
 }
 """What becomes of a recalled delivery that was on its way when one of these is recorded."""
+_MOVES = frozenset({Effect.ADVANCE, Effect.BACK})
 _OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
 
 
@@ -150,14 +130,15 @@ def apply(connection: Connection, entries: Sequence[NewReceipt], silence: Silenc
         results = [pages.enter(item) for item in entries]
         # Almost always all rows are new, and then nobody has to be asked which are.
         attempt = connection.begin_nested()
-        if insert_rows(connection, receipt, _RECEIPT, pages.rows, key="id") == len(pages.rows):
+        if insert_rows(connection, receipt, receipt_rows.COLUMNS, pages.rows, key="id") == len(pages.rows):
             attempt.commit()
             words.keep_said(connection, [done.entry for done in results if isinstance(done, Recorded) and done.new])
             update_rows(connection, delivery, _MOVED, _changed(pages.deliveries))
             update_rows(connection, delivery, ("id", "redriven_at"), pages.redriven)
+            update_rows(connection, delivery, ("id", "undone_seq", "undone_at"), pages.undone)
             return results
         attempt.rollback()
-        known |= _recorded(connection, entries)
+        known |= receipt_rows.recorded(connection, entries)
 
 
 class _Pages:
@@ -173,6 +154,7 @@ class _Pages:
         self.deliveries = deliveries
         self.rows: list[Row] = []
         self.redriven: list[Row] = []
+        self.undone: list[Row] = []
         self._known = known
         self._silence = silence
 
@@ -185,11 +167,12 @@ class _Pages:
             return Unknown(item, f"delivery {item.delivery_id} {owner}", forgotten=current is None)
         age_ms, judged, before = max(item.recorded_at - current.created_at, 0), BELIEVED, self._known.get(item.id)
         key, step = item.id, None
-        if before is not None and not _is_same(before, item):
-            key, step = _id_beside(item), _OTHER_CONTENT
+        if before is not None and not receipt_rows.is_same(before, item):
+            key, step = receipt_rows.id_beside(item), _OTHER_CONTENT
             before = self._known.get(key)
         if before is not None:
-            return Recorded(item, Step(Effect(before[_EFFECT]), before[_REMARK]), age_ms, new=False)
+            done = Step(Effect(before[receipt_rows.EFFECT]), before[receipt_rows.REMARK])
+            return Recorded(item, done, age_ms, new=False)
         if step is None:
             judged = _judged(current, item)
             refusal = judged.refusal or _recalled(current, item)
@@ -208,12 +191,16 @@ class _Pages:
             self._write(item, item.id, _advance(current, item, self._silence), "")
 
     def _write(self, item: NewReceipt, key: str, step: Step, mark: str) -> None:
-        row = _row(item, key, step, step.reason or mark)
+        row = receipt_rows.row_of(item, key, step, step.reason or mark)
         self._known[key] = row
         self.rows.append(row)
         if item.status is Status.REDRIVEN and step.effect is Effect.ADVANCE:
             before = self.deliveries[item.delivery_id].redriven_at or 0
             self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
+        if item.undoes is not None and step.effect is not Effect.REFUSED:
+            current = self.deliveries[item.delivery_id]
+            current.undone_seq, current.undone_at = item.seq, item.at
+            self.undone.append((item.delivery_id, item.seq, item.at))
 
 
 def _deliveries(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, _DeliveryState]:
@@ -227,41 +214,10 @@ def _deliveries(connection: Connection, entries: Sequence[NewReceipt]) -> dict[s
     return found
 
 
-def _recorded(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, Row]:
-    """What the log has under the ids of entries, and under those that it gives to what has another content."""
-    ids = {item.id for item in entries} | {_id_beside(item) for item in entries}
-    found = (row for some in chunks(sorted(ids)) for row in rows_at_once(connection, _KNOWN, {"ids": some}))
-    return {row[0]: tuple(row) for row in found}
-
-
-def _is_same(row: Row, item: NewReceipt) -> bool:
-    """Whether a row of the log says what an entry says.
-
-    A unit that has only the beginning of a letter does not know its content's hash yet; with the hash that it gives
-    later it is the same receipt.
-    """
-    effect, hashes = Effect(row[_EFFECT]), {row[_CONTENT], item.content_sha256} - {None}
-    said = _row(item, item.id, Step(effect), row[_REMARK])
-    if effect is Effect.REFUSED and not row[_REMARK]:  # from before the ledger kept its own words
-        said = (*said[:_REASON], row[_REASON], *said[_REASON + 1 :])
-    return _content(row) == _content(said) and len(hashes) <= 1
-
-
-def _content(row: Row) -> Row:
-    """What was said: without when and how it was recorded, and without the content's hash."""
-    return tuple(row[i] for i in _TOLD)
-
-
 def _with_code(item: NewReceipt) -> NewReceipt:
     """What machines park has the code of its reason, whether it was given or has to be read out of the text."""
     read = code_told(item.reason) if item.status is Status.PARKED and not item.code else None
     return item if read is None else item._replace(code=read)
-
-
-def _id_beside(item: NewReceipt) -> str:
-    """The id under which an entry is kept whose own id is another's: the same for the same content."""
-    told = (item.id, item.content_sha256, *_content(_row(item, "", Step(Effect.REFUSED), "")))
-    return str(uuid5(_BESIDE, "\n".join(map(str, told))))
 
 
 def _judged(current: _DeliveryState, item: NewReceipt) -> Judged:
@@ -291,7 +247,7 @@ def _recalled(current: _DeliveryState, item: NewReceipt) -> str:
 
 def _meets_recall(item: NewReceipt, step: Step) -> bool:
     """Whether an entry of a recalled delivery is one that its recall waited for."""
-    return item.status in _BY_RECALL and (step.effect is Effect.ADVANCE or item.status is Status.REDRIVEN)
+    return item.status in _BY_RECALL and (step.effect in _MOVES or item.status is Status.REDRIVEN)
 
 
 def _parked(item: NewReceipt, why: str) -> NewReceipt:
@@ -304,17 +260,17 @@ def _parked(item: NewReceipt, why: str) -> NewReceipt:
 
 
 def _advance(current: _DeliveryState, item: NewReceipt, silence: Silence) -> Step:
-    step = follow(current.state, item.status)
+    step = _step(current, item)
     if item.confirmed:
         current.published += 1
         current.changed = True
-    if step.effect is Effect.ADVANCE:
+    if step.effect in _MOVES:
         current.state = item.status
         current.state_at = item.recorded_at
         current.reason, current.reason_code = item.reason, item.code
         current.changed = True
         _note_first(current, item)
-    if step.effect is Effect.ADVANCE or item.confirmed:
+    if step.effect in _MOVES or item.confirmed:
         current.next_due_at = next_due(
             current.state,
             link=current.link,
@@ -327,39 +283,36 @@ def _advance(current: _DeliveryState, item: NewReceipt, silence: Silence) -> Ste
     return step
 
 
+def _step(current: _DeliveryState, item: NewReceipt) -> Step:
+    if item.corrects is not None:
+        return Step(Effect.CORRECT)
+    if item.status in BY_PEOPLE and _was_undone(current, item):
+        return Step(Effect.STALE)
+    return follow(current.state, item.status) if item.undoes is None else go_back(current.state, item.status)
+
+
+def _was_undone(current: _DeliveryState, item: NewReceipt) -> bool:
+    """Whether its teller undid a later step of the delivery, which overtook it.
+
+    A new spool of the unit begins its numbers anew, so a lower one alone says nothing.
+    """
+    if item.seq is None or current.undone_seq is None or current.undone_at is None:
+        return False
+    earlier = datetime.fromisoformat(item.at) <= datetime.fromisoformat(current.undone_at)
+    return item.seq < current.undone_seq and earlier
+
+
 def _note_first(current: _DeliveryState, item: NewReceipt) -> None:
-    """Keep when a state of the statistics was reached first."""
+    """Keep when a state of the statistics was reached first; what is undone was not reached."""
+    if item.undoes is not None:
+        current.completed_at = None
+        current.registered_at = None if item.status is Status.ARRIVED else current.registered_at
     if item.status is Status.ARRIVED:
         current.arrived_at = current.arrived_at or item.recorded_at
     elif item.status is Status.REGISTERED:
         current.registered_at = current.registered_at or item.recorded_at
     elif item.status is Status.COMPLETED:
         current.completed_at = current.completed_at or item.recorded_at
-
-
-def _row(item: NewReceipt, key: str, step: Step, remark: str) -> Row:
-    reason = item.reason
-    if remark:
-        remark = remark[:_LONGEST_REMARK]
-        reason = f"{remark}; {reason}"[:_LONGEST_REASON] if reason else remark
-    return (
-        key,
-        item.delivery_id,
-        item.status.value,
-        step.effect.value,
-        item.recorded_at,
-        item.at,
-        item.seq,
-        item.content_sha256,
-        reason,
-        item.person,
-        item.department,
-        item.register_number,
-        item.attempts,
-        item.gateway_version,
-        remark,
-        item.code,
-    )
 
 
 def _changed(deliveries: dict[str, _DeliveryState]) -> list[Row]:

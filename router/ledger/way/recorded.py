@@ -45,6 +45,8 @@ class RecordedReceipt(NamedTuple):
     register_number: str
     attempts: int
     gateway_version: str
+    corrects: str | None
+    undoes: str | None
 
 
 class Following(NamedTuple):

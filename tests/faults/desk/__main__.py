@@ -1,4 +1,4 @@
-"""``python -m tests.faults.desk --acts 2000``: a desk that is killed in the midst of every act, and the counts."""
+"""``python -m tests.faults.desk --acts 2000``: desk and gateway killed in the midst of every act, and the counts."""
 
 import argparse
 import asyncio
@@ -11,8 +11,12 @@ from pathlib import Path
 TESTS = Path(__file__).parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from faults.desk.ground import run  # noqa: E402 - the folders above have to be importable first
+from faults.desk.ground import Count, run  # noqa: E402 - the folders above have to be importable first
+from faults.desk.month import run_month  # noqa: E402
+from faults.desk.test_desk_faults import UNITS  # noqa: E402
+from support.broker import PatientNode, empty_vhost  # noqa: E402
 from support.commit import commit  # noqa: E402
+from support.installation import Installation, installation  # noqa: E402
 
 
 def main() -> int:
@@ -21,12 +25,25 @@ def main() -> int:
     parser.add_argument("--acts", type=int, default=200, help="how many forms are sent")
     parser.add_argument("--documents", type=int, default=50, help="how many documents there are")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--days", type=int, default=0, help="instead: so many days without the network, acts each day")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="congvan-desk-") as name:
-        count = asyncio.run(run(Path(name), options.seed, options.acts, options.documents))
+        node = PatientNode(Path(name) / "node")
+        try:
+            with empty_vhost(node) as vhost, installation(Path(name) / "office", vhost, UNITS) as made:
+                count = asyncio.run(_run(made, options))
+        finally:
+            node.kill()
     print(json.dumps(asdict(count)))
-    print(f"commit {commit()}: {count.acts} acts, {len(count.wrong)} things wrong", file=sys.stderr)
+    told = f"{count.acts} acts, {count.receipts} receipts, {count.recorded} recorded, {len(count.wrong)} things wrong"
+    print(f"commit {commit()}, seed {count.seed}: {told}", file=sys.stderr)
     return 0 if count.clean else 1
+
+
+async def _run(made: Installation, options: argparse.Namespace) -> Count:
+    if options.days:
+        return await run_month(made, options.seed, days=options.days, acts=options.acts, documents=options.documents)
+    return await run(made, options.seed, options.acts, options.documents)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,10 @@
-"""A desk as a process that is killed in the midst of acts, over a spool with documents, and what must hold then."""
+"""Desk and gateway killed in the midst of acts, with a router behind the line, and what must hold then."""
 
 import asyncio
-import os
 import random
-import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, CookieJar
@@ -16,25 +12,26 @@ from sqlalchemy import select
 
 from consumers.reading.handling import looked_at
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import Spool, book_entries, handling, open_spool
-from consumers.spool.book_entries import BookKey, EntryState
-from consumers.spool.models import journal, receipt
-from consumers.spool.people import PEOPLE, DeskRole
-from router.pages.people import RoleGrant
-from schemas.clock import now_ms
+from consumers.spool import Spool, book_entries, handling
+from consumers.spool.book_entries import BookKey, Entry, EntryState
+from consumers.spool.models import inbox, journal, receipt
+from faults.desk.office import Office, office
+from router.ledger import models as ledger
+from router.ledger import queries
+from router.ledger.engine import reading
+from router.ledger.scope import EVERYTHING
 from schemas.register import BookKind
-from schemas.states import Status, follow
-from support.conditions import holds
-from support.deliveries import UNIT, came
-from support.desks import DeskBrowser, let_in, today
-from support.fork_server import Forked, fork_server
-from support.installation import free_port
-from support.stories import PASSWORD
+from schemas.standing import standing
+from schemas.states import Effect, Status, follow, go_back
+from support.deliveries import UNIT
+from support.desks import DeskBrowser, today
+from support.installation import Installation
 
 BOOK = BookKey(UNIT, BookKind.INCOMING, int(today()[:4]))
 PAPER = "paper"
 LONGEST = 0.03
 """Seconds from a form's sending to the kill: longer than most acts take."""
+_DONE = 303
 
 
 @dataclass(slots=True)
@@ -52,6 +49,8 @@ class Count:
     done_though_unanswered: int = 0
     entries: int = 0
     receipts: int = 0
+    recorded: int = 0
+    """By the router, of the receipts."""
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -59,98 +58,113 @@ class Count:
         """Whether everything held."""
         return not self.wrong
 
-
-class KilledDesk:
-    """``congvan desk`` as a process of its own, started again after each kill."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._port = free_port()
-        self._process: Forked | None = None
-        self.url = f"http://127.0.0.1:{self._port}"
-
-    async def start(self) -> None:
-        """Start it, and wait until it answers."""
-        environment = os.environ | {
-            "CONGVAN_GATEWAY_DATA_DIR": str(self._directory),
-            "CONGVAN_DESK_PORT": str(self._port),
-            "CONGVAN_LOG_LEVEL": "warning",
-        }
-        with (self._directory / "desk.log").open("ab") as out:
-            self._process = fork_server().start(["desk"], environment, out)
-        await holds(self._listens, what="the desk listens")
-
-    async def kill(self) -> None:
-        """SIGKILL, and wait for its end."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            await asyncio.to_thread(self._process.wait, 30)
-
-    async def _listens(self) -> bool:
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.close()
-            return True
-        return False
+    def note(self, marker: str, sent: int | None) -> bool:
+        """Count an act by its answer; whether it was done."""
+        self.acts += 1
+        if sent is None:
+            self.unanswered += 1
+        elif sent != _DONE:
+            self.refused += 1
+            if sent not in {404, 409, 422}:
+                self.wrong.append(f"{marker} was answered {sent}")
+        return sent == _DONE
 
 
-async def run(directory: Path, seed: int, acts: int, documents: int) -> Count:
-    """Send forms in a seeded order, the desk killed in the midst of each; what was counted and what did not hold.
+async def run(made: Installation, seed: int, acts: int, documents: int) -> Count:
+    """Send forms in a seeded order, gateway or desk or both killed in the midst of each; what does not hold then.
 
     Args:
-        directory: an empty one.
+        made: an installation with the unit in it.
         seed: of the order and the moments.
         acts: how many forms.
         documents: how many there are.
     """
     chance, count = random.Random(seed), Count(seed)
-    spool = open_spool(directory)
-    let_in(spool, [UNIT])
-    with spool.writing() as conn:
-        PEOPLE.invite(conn, "hoa", [RoleGrant(role, UNIT) for role in DeskRole], now_ms=now_ms())
-    ids = [came(spool, seq=number, notation=f"{number}-CV/TU") for number in range(1, documents + 1)]
-    desk = KilledDesk(directory)
-    answered: list[str] = []
-    try:
-        await desk.start()
-        async with ClientSession(desk.url, cookie_jar=CookieJar(unsafe=True)) as http:
-            browser = DeskBrowser(http)
-            await browser.post("/desk/login", name="hoa", password=PASSWORD)
-            browser.token = (await browser.text("/desk/help")).split('name="csrf" value="', 1)[1].split('"', 1)[0]
+    with office(made) as pc:
+        pc.gateway.start()
+        await pc.send(documents)
+        ids, answered = pc.arrived(), []
+        await pc.open_desk()
+        async with ClientSession(pc.url, cookie_jar=CookieJar(unsafe=True)) as http:
+            browser = await pc.log_in(http)
             for number in range(1, acts + 1):
                 marker = f"act {number}."
-                target = chance.choice([*ids, PAPER])
-                sent = await _send_and_kill(desk, browser, chance, await _form(browser, spool, chance, target, marker))
-                count.acts += 1
-                if sent == 303:
+                form = await form_of(browser, pc.spool, chance, chance.choice([*ids, PAPER]), marker)
+                sent = await _send_and_kill(pc, browser, chance, form)
+                if count.note(marker, sent):
                     answered.append(marker)
-                elif sent is None:
-                    count.unanswered += 1
-                else:
-                    count.refused += 1
-                    if sent not in {404, 409, 422}:
-                        count.wrong.append(f"{marker} was answered {sent}")
-    finally:
-        await desk.kill()
-    count.answered = len(answered)
-    count.wrong += check(spool, ids, answered, count)
-    spool.close()
+        await pc.close(pc.desk)
+        count.answered = len(answered)
+        count.wrong += [*check(pc.spool, ids, answered, count), *await told(pc, count)]
     return count
 
 
+async def told(pc: Office, count: Count) -> list[str]:
+    """Wait until the router has all that was said, and tell what it has otherwise than the spool."""
+    with pc.spool.reading() as conn:
+        rows = select(inbox.c.delivery_id, receipt.c.id).join(inbox, inbox.c.pos == receipt.c.inbox_pos)
+        said = [tuple(row) for row in conn.execute(rows.order_by(receipt.c.pos))]
+
+    def recorded() -> list[tuple[str, str]]:
+        log = select(ledger.receipt.c.delivery_id, ledger.receipt.c.id).where(ledger.receipt.c.seq.is_not(None))
+        with reading(pc.made.engine) as conn:
+            return [tuple(row) for row in conn.execute(log.order_by(ledger.receipt.c.pos))]
+
+    await asyncio.to_thread(pc.made.wait, lambda: len(recorded()) >= len(said), f"{len(said)} receipts are recorded")
+    count.recorded = len(recorded())
+    return [
+        *(
+            f"{key} was said as {by_delivery(said)[key]} and is recorded as {found}"
+            for key, found in by_delivery(recorded()).items()
+            if found != by_delivery(said).get(key)
+        ),
+        *_shown(pc),
+    ]
+
+
+def by_delivery(rows: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """The receipts of each delivery in their order."""
+    found: dict[str, list[str]] = {}
+    for key, receipt_id in rows:
+        found.setdefault(key, []).append(receipt_id)
+    return found
+
+
+def _shown(pc: Office) -> Iterator[str]:
+    """What the ledger shows otherwise than the unit has it: states and arrival numbers."""
+    with pc.spool.reading() as conn:
+        numbers = {entry.delivery_id: entry.number for entry in book_entries.entries(conn, BOOK) if _stands(entry)}
+    with reading(pc.made.engine) as conn:
+        for delivery_id, state in conn.execute(select(ledger.delivery.c.id, ledger.delivery.c.state)):
+            here = get_entry(pc.spool, delivery_id).state
+            if state != here:
+                yield f"{delivery_id} is {here} at the unit and {state} in the ledger"
+            found = queries.find_delivery(conn, EVERYTHING, delivery_id)
+            registered = found and standing(found.receipts).told.get(Status.REGISTERED)
+            number = registered and registered.register_number
+            if (number or "") != str(numbers.get(delivery_id, "")):
+                yield f"{delivery_id} has number {numbers.get(delivery_id)} at the unit and {number} in the ledger"
+
+
+def _stands(entry: Entry) -> bool:
+    return entry.state is EntryState.ENTERED and entry.delivery_id is not None
+
+
 @dataclass(frozen=True, slots=True)
-class _Form:
+class FilledForm:
+    """A form, and where it is sent."""
+
     path: str
     fields: dict[str, Any]
 
 
-async def _form(browser: DeskBrowser, spool: Spool, chance: random.Random, target: str, marker: str) -> _Form:
+async def form_of(browser: DeskBrowser, spool: Spool, chance: random.Random, target: str, marker: str) -> FilledForm:
     """A form as a person would fill it, of a page as it is now."""
     if target == PAPER:
         with spool.reading() as conn:
             number = book_entries.next_number(conn, BOOK)
         fields: dict[str, Any] = {"day": today(), "subject": "Giấy mời", "note": marker, "number": number}
-        return _Form(f"/desk/registers/{UNIT}/incoming/{BOOK.year}/entries", fields)
+        return FilledForm(f"/desk/registers/{UNIT}/incoming/{BOOK.year}/entries", fields)
     what, filled = chance.choice(
         [
             ("register", {"day": today(), "subject": "Về việc", "note": marker}),
@@ -160,29 +174,37 @@ async def _form(browser: DeskBrowser, spool: Spool, chance: random.Random, targe
             ("direct", {"lead": "lan", "instruction": marker}),
             ("process", {"words": marker}),
             ("complete", {"words": marker}),
+            ("undo", {"reason": marker}),
         ]
     )
-    return _Form(f"/desk/incoming/{target}/{what}", filled | {"seen": await browser.seen(target)})
+    return FilledForm(f"/desk/incoming/{target}/{what}", filled | {"seen": await browser.seen(target)})
 
 
-async def _send_and_kill(desk: KilledDesk, browser: DeskBrowser, chance: random.Random, form: _Form) -> int | None:
-    """Send a form and kill the desk meanwhile; its answer, None: there was none. Sometimes it is sent again."""
-    sending = asyncio.create_task(_send(browser, form))
+async def _send_and_kill(pc: Office, browser: DeskBrowser, chance: random.Random, form: FilledForm) -> int | None:
+    """Send a form and kill the desk, the gateway or both meanwhile; its answer, None: there was none.
+
+    A form without an answer is sometimes sent again, as people do.
+    """
+    victims = chance.choice(((pc.desk,), (pc.gateway,), (pc.desk, pc.gateway)))
+    sending = asyncio.create_task(send(browser, form))
     await asyncio.wait([sending], timeout=chance.uniform(0, LONGEST))
-    await desk.kill()
+    await pc.close(*victims)
+    if pc.gateway in victims:
+        pc.gateway.start()
+    if pc.desk in victims:
+        await pc.open_desk()
     status = await sending
-    await desk.start()
     if status is None and chance.random() < 0.5:
-        again = await _send(browser, form)
+        again = await send(browser, form)
         status = None if again == 409 else again
     return status
 
 
-async def _send(browser: DeskBrowser, form: _Form) -> int | None:
+async def send(browser: DeskBrowser, form: FilledForm) -> int | None:
     try:
         return (await browser.post(form.path, csrf=browser.token, **form.fields)).status
     except (ClientError, OSError):
-        return None
+        return None  # killed
 
 
 def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> Iterator[str]:
@@ -197,10 +219,11 @@ def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> It
         yield f"the numbers are {[entry.number for entry in entered]}"
     if seqs != list(range(1, len(seqs) + 1)):
         yield "the receipts are not numbered one by one"
-    numbers = {entry.delivery_id: entry.number for entry in entered if entry.delivery_id}
     for one in ids:
-        yield from _check_document(spool, one, numbers.get(one), len(steps[one]))
-    marks = Counter(entry.fields.note for entry in entered if entry.fields is not None)
+        yield from _check_document(
+            spool, one, [entry for entry in entered if entry.delivery_id == one], len(steps[one])
+        )
+    marks = Counter(entry.versions[0].fields.note for entry in entered if entry.versions[0].fields is not None)
     marks += Counter(
         step.detail.words.rpartition(": ")[2] for found in steps.values() for step in found if step.detail.words
     )
@@ -213,21 +236,24 @@ def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> It
     told = acts.total() - acts["logged_in"]
     if done != told:
         yield f"{done} acts were done and {told} stand in the journal"
-    if any(entry.state is not EntryState.ENTERED for entry in entered):
-        yield "an entry is neither"
 
 
-def _check_document(spool: Spool, one: str, number: int | None, steps: int) -> Iterator[str]:
+def _check_document(spool: Spool, one: str, entries: list[Entry], steps: int) -> Iterator[str]:
     said = receipts_of(spool, one)
-    registered = [item.register_number for item in said if item.status is Status.REGISTERED]
-    if registered != ([] if number is None else [str(number)]):
-        yield f"{one} was told as {registered} and stands in the register as {number}"
+    registered = [item.register_number for item in said if item.status is Status.REGISTERED and item.undoes is None]
+    if registered != [str(entry.number) for entry in entries]:
+        yield f"{one} was told as {registered} and was entered as {[entry.number for entry in entries]}"
     state = Status.ARRIVED
-    for item in said[1:]:
-        if follow(state, item.status).effect != "advance":
+    began = [item.status for item in said].index(Status.ARRIVED) + 1
+    for item in said[began:]:
+        step = follow(state, item.status) if item.undoes is None else go_back(state, item.status)
+        if step.effect not in {Effect.ADVANCE, Effect.BACK}:
             yield f"{one}: {item.status} was said after {state}"
         state = item.status
+    standing = [entry.number for entry in entries if entry.state is EntryState.ENTERED]
+    if len(standing) != (state not in {Status.ARRIVED, Status.REFUSED}):
+        yield f"{one} is {state} and stands in the register as {standing}"
     if get_entry(spool, one).state is not state:
         yield f"{one} is {get_entry(spool, one).state}, its receipts say {state}"
-    if len(said) - 1 > steps:
-        yield f"{one} has {len(said) - 1} receipts of people and {steps} steps"
+    if len(said) - began > steps:
+        yield f"{one} has {len(said) - began} receipts of people and {steps} steps"

@@ -84,3 +84,16 @@ async def test_who_administers_nothing_has_no_such_page(console: Console) -> Non
             csrf = await person.csrf()
             assert (await person.post("/console/people", csrf=csrf, **NEW)).status == 403
             assert (await person.post("/console/people/admin/revoke", csrf=csrf)).status == 403
+
+
+async def test_only_who_administers_the_whole_makes_an_issuer(console: Console, district: str) -> None:
+    issuer = NEW | {"role": "issuer", "units": "LCA.02"}
+    async with console.as_(district) as admin:
+        answer = await admin.post("/console/people", csrf=await admin.csrf(), **issuer)
+        assert (answer.status, "toàn bộ tổ chức" in await answer.text()) == (422, True)
+    async with console.as_("admin") as admin:
+        assert (await admin.post("/console/people", csrf=await admin.csrf(), **issuer)).status == 200
+    with reading(console.engine) as conn:
+        found = PEOPLE.find(conn, "tran.thi.moi")
+    assert found is not None
+    assert found.grants == (RoleGrant(PersonRole.ISSUER, "LCA.02"),)

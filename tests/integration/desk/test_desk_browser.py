@@ -72,6 +72,7 @@ async def fill(desk: RunningDesk) -> dict[str, str]:
         "people": "/people",
         "help": "/help",
         "sessions": "/sessions",
+        "notices": "/notices",
         "nothing": "/incoming/01a203b4-534c-749d-ae46-f303c470a0de",
     }
     return {f"desk-{name}": f"{desk.url}/desk{path}" for name, path in places.items()}
@@ -117,6 +118,42 @@ async def test_the_title_counts_what_is_urgent_and_a_sound_is_off_until_somebody
     await expect(sound).to_have_attribute("aria-pressed", "false")
     await sound.click()
     await expect(sound).to_have_attribute("aria-pressed", "true")
+
+
+async def test_every_page_learns_of_what_is_urgent_without_being_loaded_again(
+    desk: RunningDesk, chromium: Browser
+) -> None:
+    page = await log_in(chromium, desk, "hoa")
+    await page.goto(f"{desk.url}/desk/journal")
+    await expect(page).to_have_title("Nhật ký · congvan")
+    came(desk.spool, urgency=Urgency.URGENT)
+    await expect(page).to_have_title("(1) Nhật ký · congvan", timeout=60_000)
+
+
+async def test_a_message_on_the_screen_is_asked_for_on_a_click_alone_and_told_once(
+    desk: RunningDesk, chromium: Browser
+) -> None:
+    page = await log_in(chromium, desk, "hoa")
+    await page.context.grant_permissions(["notifications"], origin=desk.url)
+    await page.add_init_script(
+        "window.shown = []; const Real = window.Notification;"
+        "window.Notification = class extends Real {"
+        " constructor(title, more) { super(title, more); shown.push(more.body); } }"
+    )
+    await page.goto(f"{desk.url}/desk/notices")
+    desktop = page.locator("[data-desktop]")
+    await expect(desktop).to_have_attribute("aria-pressed", "false")
+    await desktop.click()
+    await expect(desktop).to_have_attribute("aria-pressed", "true")
+    came(desk.spool, urgency=Urgency.URGENT)
+    await expect(page).to_have_title("(1) Thông báo · congvan", timeout=60_000)
+    assert await page.evaluate("shown") == ["Văn bản khẩn đang chờ bạn: 1"]
+    await page.goto(f"{desk.url}/desk/")
+    await expect(page).to_have_title("(1) Hôm nay · congvan")
+    assert await page.evaluate("shown") == [], "the next page does not tell it again"
+    await page.goto(f"{desk.url}/desk/notices")
+    await desktop.click()
+    await expect(desktop).to_have_attribute("aria-pressed", "false")
 
 
 async def test_the_desk_works_without_javascript(desk: RunningDesk, chromium: Browser) -> None:

@@ -28,8 +28,9 @@ ELSEWHERE: Mapping[str, str] = {
     r"install -m 0644 deploy/rabbitmq/": "as above; tests/unit/deploy/test_thin_line_settings.py reads the file",
     r"python3 -m venv /opt|/opt/congvan/bin/pip": "tests/integration/packaging installs the wheel that way",
     r"useradd|usermod|install -d .*(/etc|/srv)/congvan|install -m 0600 /dev/null": "changes the machine's users",
-    r"CONGVAN_(GATEWAY|DESK)_\w+=\S+$": "a file of settings, not commands; tests/unit/deploy/test_settings_origin.py",
     r"congvan desk (restore|next-number) ": "of a PC that was lost; tests/faults/books loses one",
+    r"CONGVAN_(GATEWAY|DESK|MAIL|PUBLIC)_\w+=\S+$": "settings, not commands; tests/unit/deploy/test_settings_origin.py",
+    r"congvan( desk)? mail test ": "tests/integration/mail/test_mail_commands.py has a mail server",
     r"export CONGVAN_OIDC_": "tests/integration/console/test_console_provider_login.py has a provider",
 }
 """Printed commands that are run or checked at another place, and where."""
@@ -64,9 +65,10 @@ OPERATOR = "export CONGVAN_CONFIG=~/.local/state/congvan/congvan.toml\n"
 A_DISPATCH = "congvan send --issuer LCA.VP --to LCA.02.05 --notation 2-CV/VP --subject 'Thử nghiệm'\n"
 UPSTREAM = OPERATOR + 'TOKEN=$(congvan token create "issuer:LCA.#" --label upstream | grep -o "cv1[.]\\S*")\n'
 STAGES: Mapping[str, Page] = {
-    "docs/how-to/console.md": Page(OPERATOR),
+    "docs/how-to/console.md": Page(OPERATOR + A_DISPATCH.replace("2-CV/VP", "3-CV/VP")),
     "docs/how-to/desk.md": Page(DESK),
     "docs/how-to/gateway.md": Page(GATEWAY),
+    "docs/how-to/notices.md": Page(OPERATOR + DESK),
     "docs/how-to/operator.md": Page(OPERATOR + A_DISPATCH),
     "docs/how-to/restore.md": Page(OPERATOR),
     "docs/how-to/thin-lines.md": Page(OPERATOR),

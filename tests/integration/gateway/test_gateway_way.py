@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumers.reading.inbox import add_person_receipt, list_inbox
-from consumers.spool import open_spool
+from consumers.spool import open_spool, recalls
 from schemas.attachment import content_digest
 from schemas.dispatch import Urgency
 from schemas.states import Status
@@ -45,6 +45,30 @@ async def test_a_dispatch_reaches_every_unit_hosted_and_each_says_taken_then_arr
     assert {(path.parent / "ghi chú.txt").read_bytes() for path in documents} == {b"note"}
     assert len(origin.content.requests) == 1, "one content, fetched once for all units"
     assert not list((tmp_path / "content").glob("[0-9a-f]*")), "handed over, so removed"
+
+
+async def test_files_that_a_sink_has_taken_stay_for_the_desk_where_that_is_wanted_and_go_when_given_back(
+    origin: Origin, tmp_path: Path
+) -> None:
+    scan = b"scan" * 50_000
+    origin.content.put(scan)
+    descriptor = a_descriptor(attachments=(by_reference("bản quét.pdf", scan),))
+    async with running(settings_for(origin, tmp_path, keep_files=True)):
+        await origin.send(descriptor, "LCA.02.05")
+        await holds(lambda: bool(origin.said("arrived")))
+        (handed,) = (tmp_path / "inbox").rglob("*.pdf")
+        kept = tmp_path / "content" / descriptor.attachments[0].sha256
+        assert handed.read_bytes() == kept.read_bytes() == scan
+        assert not handed.samefile(kept), "what people do to theirs changes nothing here"
+    spool = open_spool(tmp_path)
+    (entry,) = list_inbox(spool)
+    with spool.writing() as conn:
+        noted = recalls.Noted(unit=entry.unit, by="0" * 32, notation="9", dispatch_ids=(entry.dispatch_id,))
+        recalls.note(conn, [noted])
+        recalls.carry_out(conn, {(entry.unit, entry.dispatch_id)})
+    add_person_receipt(spool, entry.delivery_id, Status.RECALLED)
+    assert not kept.exists()
+    spool.close()
 
 
 async def test_hello_is_said_at_each_connection_with_the_spools_own_id(origin: Origin, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ UNITS = ["LCA.02", "LCA.02.05"]
 
 def entry(pos: int, delivery: int = 0, status: str = "arrived", reason: str = "") -> RecordedReceipt:
     unit = UNITS[delivery % 2]
-    told = (new_id(), DELIVERIES[delivery], status, AT, pos, SHA, reason, "", "", "57", 0, "0.1.0")
+    told = (new_id(), DELIVERIES[delivery], status, AT, pos, SHA, reason, "", "", "57", 0, "0.1.0", None, None)
     return RecordedReceipt("LCA.VP", unit, DELIVERIES[delivery], "", *told)
 
 

@@ -17,9 +17,12 @@ from schemas.states import (
     WAITING_FOR_OPERATOR,
     Effect,
     Status,
+    Step,
     follow,
+    go_back,
     on_recall,
     require,
+    steps_back,
 )
 
 S = Status
@@ -105,6 +108,28 @@ def test_a_recall_ends_what_is_in_hand_and_asks_back_what_the_unit_has(state: St
     else:
         assert outcome is (S.TAKE_BACK_REQUESTED if state in {S.ARRIVED, *HANDLING, S.CHANGE_REFUSED} else None)
     assert outcome is None or follow(state, outcome).effect is Effect.ADVANCE
+
+
+@pytest.mark.parametrize(
+    ("state", "before"),
+    [
+        (S.REGISTERED, {S.ARRIVED}),
+        (S.ASSIGNED, {S.ARRIVED, S.REGISTERED}),
+        (S.PROCESSING, {S.ARRIVED, S.REGISTERED, S.ASSIGNED}),
+        (S.COMPLETED, {S.ARRIVED, S.REGISTERED, S.ASSIGNED, S.PROCESSING}),
+        (S.REFUSED, {S.ARRIVED}),
+        *((state, set()) for state in Status if state not in {*HANDLING, S.REFUSED}),
+    ],
+)
+def test_only_what_people_did_can_be_undone_and_leads_to_what_was_before(state: Status, before: set[Status]) -> None:
+    assert steps_back(state) == before
+    assert {status for status in Status if go_back(state, status).effect is Effect.BACK} == before
+
+
+@given(st.sampled_from(Status), st.sampled_from(HANDLING[:-1]))
+def test_whoever_missed_the_step_that_is_undone_ends_where_it_leads_or_refuses_it(state: Status, to: Status) -> None:
+    step = go_back(state, to)
+    assert step == (Step(Effect.BACK) if to in steps_back(state) else follow(state, to))
 
 
 def test_work_goes_on_after_a_change_was_refused() -> None:

@@ -9,7 +9,7 @@ from schemas.errors import InvalidError
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.receipt import MAX_BURST, Burst, Gap, Hello, Receipt, receipt_key
-from schemas.states import BY_UNIT, Status
+from schemas.states import BY_PEOPLE, BY_UNIT, Status
 from support.letters import AT, receipt_fields
 
 COMPLETE = {"reason": "sai thể thức", "register_number": "57"}
@@ -95,3 +95,31 @@ def test_a_hello_names_its_units_and_its_spool() -> None:
 
 def test_the_routing_key_tells_issuer_unit_and_status() -> None:
     assert receipt_key("LCA.VP", "LCA.02.05", Status.ARRIVED) == "LCA.VP.LCA.02.05.arrived"
+
+
+def test_a_receipt_that_puts_another_right_names_it_and_says_why() -> None:
+    said = {"status": "registered", "register_number": "58", "reason": "ghi nhầm số"}
+    assert read(**said, corrects=new_id()).corrects is not None
+    assert read(**said, undoes=new_id()).undoes is not None
+    for wrong in (
+        {**said, "corrects": new_id(), "undoes": new_id()},
+        {**said, "corrects": new_id(), "reason": ""},
+        {**said, "undoes": new_id(), "reason": ""},
+        {**said, "corrects": "57"},
+    ):
+        with pytest.raises(InvalidError, match=r"correct|undo"):
+            read(**wrong)
+    key = new_id()
+    with pytest.raises(InvalidError, match="names it"):
+        read(**said, id=key, corrects=key)
+
+
+@pytest.mark.parametrize("status", sorted(BY_UNIT))
+def test_only_what_people_said_is_put_right_and_only_a_step_of_theirs_undone(status: Status) -> None:
+    may = {"corrects": BY_PEOPLE, "undoes": {Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING}}
+    for field, allowed in may.items():
+        if status in allowed:
+            assert read(status=status, **COMPLETE, **{field: new_id()}).status is status
+        else:
+            with pytest.raises(InvalidError, match="says one of"):
+                read(status=status, **COMPLETE, **{field: new_id()})

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0013"
 
 ID = sa.String(36).with_variant(sa.String(36, collation="C"), "postgresql")
 

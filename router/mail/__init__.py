@@ -1,0 +1,7 @@
+"""Notices by e-mail: who wants which, what waits to be told, one e-mail of it at a time, sent once.
+
+A kit beneath console and desk: it knows the tables that a program gives it (:func:`mail_tables`), the program's people
+and page kit, and nothing of the program. ``tables`` where it is kept, ``recipients`` who is told, ``notices`` what is
+to be told, ``outbox`` the e-mails made of it, ``message`` their form, ``transport`` the way to the mail server,
+``sender`` the round that does all that, ``choosing`` the page on which people choose, ``links`` the way out of it.
+"""

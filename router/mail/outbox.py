@@ -1,0 +1,224 @@
+"""The outbox: e-mails made of notices that wait, claimed by one sender at a time, ended by the server's answer.
+
+Which notices an e-mail tells is committed before it is sent, and its Message-ID is made of its id. So a sender that is
+killed after the server has taken it and before that is kept sends the same e-mail again, which mail systems know.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
+
+from router.mail.errors import UnknownMailError
+from router.mail.notices import MAX_WAITING, Notices, NoticeText
+from router.mail.states import FAILED, MailState
+from router.mail.tables import MailTables
+from schemas.deadlines import is_over
+from schemas.ids import new_id
+from schemas.model import parse
+
+LEASE_MS = 5 * 60_000
+"""For how long a claimed e-mail belongs to its sender, who has given it up long before."""
+FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 3_600_000
+GIVEN_UP_AFTER_MS = 3 * 24 * 3_600_000
+"""An e-mail that was not sent in so long would only tell what everybody knows."""
+AT_ONCE = 200
+"""E-mails that are made, and rows that are forgotten, in one transaction."""
+_MAX_ERROR = 500
+_LONGEST_WAIT_MS = max(LEASE_MS, LONGEST_PAUSE_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMail:
+    """An e-mail to be sent now, with its notices as (unit, text), and how often it was claimed."""
+
+    id: str
+    person: str
+    kind: str
+    attempts: int
+    created_at: int
+    notices: Sequence[tuple[str, NoticeText]]
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """An e-mail as it is listed; times are UTC ms, ``next_at`` None: it is not tried again by itself."""
+
+    id: str
+    person: str
+    kind: str
+    state: MailState
+    attempts: int
+    created_at: int
+    next_at: int | None
+    ended_at: int | None
+    error: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailEnding:
+    """What became of a try; ``later``: it is put off, unless it was too often."""
+
+    state: MailState
+    error: str = ""
+    later: bool = False
+
+
+def pause_ms(attempts: int) -> int:
+    """How long an e-mail waits after so many tries.
+
+    >>> [pause_ms(attempts) // 1000 for attempts in (1, 2, 3, 20)]
+    [30, 60, 120, 3600]
+    """
+    return min(FIRST_PAUSE_MS << min(attempts - 1, 10), LONGEST_PAUSE_MS)
+
+
+class Outbox:
+    """The e-mails of a program.
+
+    Args:
+        tables: where it keeps them.
+        attempts: after so many tries an e-mail is given up.
+        grouped: kinds of which a person gets one e-mail in so many milliseconds.
+    """
+
+    def __init__(self, tables: MailTables, *, attempts: int = 20, grouped: Mapping[str, int] | None = None) -> None:
+        self._tables = tables
+        self._notice, self._mail = tables.notice.c, tables.mail.c
+        self._attempts = attempts
+        self._grouped = grouped or {}
+        self.notices = Notices(tables)
+
+    def has_work(self, conn: Connection, *, now_ms: int) -> bool:
+        """Whether a notice waits, or an e-mail is due."""
+        waiting = exists().where(self._notice.mail.is_(None))
+        return bool(conn.scalar(select(waiting))) or self.has_due(conn, now_ms=now_ms)
+
+    def has_due(self, conn: Connection, *, now_ms: int) -> bool:
+        """Whether an e-mail is due."""
+        due = exists().where(self._mail.state == MailState.WAITING, self._is_due(now_ms))
+        return bool(conn.scalar(select(due)))
+
+    def gather(self, conn: Connection, *, now_ms: int) -> int:
+        """Make an e-mail of what waits for each person, kind by kind, in a transaction that writes; how many."""
+        row = self._notice
+        groups = select(row.person, row.kind).where(row.mail.is_(None)).distinct().order_by(row.person, row.kind)
+        return sum(self._gather(conn, *group, now_ms) for group in conn.execute(groups.limit(AT_ONCE)).all())
+
+    def _gather(self, conn: Connection, person: str, kind: str, now_ms: int) -> int:
+        recipient = self._tables.recipient
+        alone = select(recipient.c.person).where(recipient.c.person == person)
+        conn.execute(alone.with_for_update())  # SQLite has one writer anyway
+        if not self._may_begin(conn, person, kind, now_ms):
+            return 0
+        row, made = self._notice, new_id()
+        waiting = row.person == person, row.kind == kind, row.mail.is_(None)
+        some = select(row.pos).where(*waiting).order_by(row.pos).limit(MAX_WAITING)
+        taken = update(self._tables.notice).where(row.pos.in_(some), row.mail.is_(None)).values(mail=made)
+        if not conn.execute(taken).rowcount:
+            return 0
+        values = {"id": made, "person": person, "kind": kind, "state": MailState.WAITING.value}
+        conn.execute(insert(self._tables.mail).values(**values, next_at=now_ms, created_at=now_ms))
+        return 1
+
+    def _may_begin(self, conn: Connection, person: str, kind: str, now_ms: int) -> bool:
+        window = self._grouped.get(kind, 0)
+        last = select(func.max(self._mail.created_at)).where(self._mail.person == person, self._mail.kind == kind)
+        at: int | None = conn.scalar(last) if window else None
+        return at is None or bool(is_over(at + window, now=now_ms, longest=window))
+
+    def claim(self, conn: Connection, *, now_ms: int) -> ClaimedMail | None:
+        """The e-mail that is due first, for this sender alone; None: none is due."""
+        mail = self._tables.mail
+        waits = self._mail.state == MailState.WAITING, self._is_due(now_ms)
+        tired = or_(self._mail.attempts >= self._attempts, self._mail.created_at < now_ms - GIVEN_UP_AFTER_MS)
+        given_up = {"state": MailState.GIVEN_UP.value, "ended_at": now_ms}
+        conn.execute(update(mail).where(*waits, tired).values(given_up))
+        first = select(self._mail.id).where(*waits).order_by(self._mail.next_at, self._mail.id).limit(1)
+        if conn.dialect.name == "postgresql":
+            first = first.with_for_update(skip_locked=True)
+        found = conn.scalar(first)
+        if found is None:
+            return None
+        taken = {"next_at": now_ms + LEASE_MS, "attempts": self._mail.attempts + 1}
+        row = conn.execute(update(mail).where(self._mail.id == found).values(taken).returning(mail)).one()
+        return ClaimedMail(row.id, row.person, row.kind, row.attempts, row.created_at, self._told_in(conn, row.id))
+
+    def _told_in(self, conn: Connection, mail: str) -> list[tuple[str, NoticeText]]:
+        row = self._notice
+        found = conn.execute(select(row.unit, row.content).where(row.mail == mail).order_by(row.pos))
+        return [(unit, parse(NoticeText, content, what="notice")) for unit, content in found]
+
+    def end(self, conn: Connection, mail: ClaimedMail, ending: MailEnding, *, now_ms: int) -> MailState:
+        """Keep what became of a try; what state the e-mail is in then."""
+        state = ending.state
+        if ending.later:
+            tired = mail.attempts >= self._attempts or mail.created_at < now_ms - GIVEN_UP_AFTER_MS
+            state = MailState.GIVEN_UP if tired else MailState.WAITING
+        values: dict[str, object] = {"state": state.value, "error": ending.error[:_MAX_ERROR]}
+        if state is MailState.WAITING:
+            values["next_at"] = now_ms + pause_ms(mail.attempts)
+        else:
+            values["ended_at"] = now_ms
+        mine = self._mail.id == mail.id, self._mail.state == MailState.WAITING
+        conn.execute(update(self._tables.mail).where(*mine).values(values))
+        return state
+
+    def release(self, conn: Connection, mail: ClaimedMail, *, now_ms: int) -> None:
+        """Give a claim back as if it had not been: the server is away, which is not the e-mail's fault."""
+        mine = self._mail.id == mail.id, self._mail.state == MailState.WAITING
+        values = {"attempts": self._mail.attempts - 1, "next_at": now_ms}
+        conn.execute(update(self._tables.mail).where(*mine).values(values))
+
+    def listed(
+        self, conn: Connection, *, states: Collection[MailState] = (), person: str = "", limit: int = 50
+    ) -> list[MailRow]:
+        """E-mails, the newest first; in these states and of this person, when any are named."""
+        wanted: list[ColumnElement[bool]] = []
+        wanted += [self._mail.state.in_([state.value for state in states])] if states else []
+        wanted += [self._mail.person == person] if person else []
+        rows = select(self._tables.mail).where(*wanted).order_by(self._mail.created_at.desc(), self._mail.id.desc())
+        return [self._row(conn, row) for row in conn.execute(rows.limit(limit)).all()]
+
+    def _row(self, conn: Connection, row: Row[tuple[object, ...]]) -> MailRow:
+        first = select(self._notice.content).where(self._notice.mail == row.id).order_by(self._notice.pos).limit(1)
+        content = conn.scalar(first)
+        title = parse(NoticeText, content, what="notice").title if content else ""
+        waits = row.state == MailState.WAITING
+        columns = row.id, row.person, row.kind, MailState(row.state), row.attempts, row.created_at
+        return MailRow(*columns, row.next_at if waits else None, row.ended_at, row.error, title)
+
+    def counts(self, conn: Connection) -> dict[MailState, int]:
+        """How many there are in each state."""
+        rows = conn.execute(select(self._mail.state, func.count()).group_by(self._mail.state))
+        return dict.fromkeys(MailState, 0) | {MailState(row[0]): row[1] for row in rows}
+
+    def retry(self, conn: Connection, mail: str, *, now_ms: int) -> None:
+        """Have one tried again that was refused or given up, as if it had just been made.
+
+        Raises:
+            UnknownMailError: there is none of that id.
+        """
+        mine = self._mail.id == mail, self._mail.state.in_([state.value for state in FAILED])
+        anew = {"state": MailState.WAITING.value, "attempts": 0, "next_at": now_ms, "created_at": now_ms}
+        if not conn.execute(update(self._tables.mail).where(*mine).values(**anew, ended_at=None)).rowcount:
+            raise UnknownMailError(f"no e-mail {mail} was refused or given up; list them to see which were")
+
+    def forget(self, conn: Connection, *, before: int) -> int:
+        """Forget up to a batch of notices made before a time (UTC ms) and the e-mails that told them; how many.
+
+        That a digest of a day was made is never forgotten: a clock that is wrong for an hour would bring it twice.
+        """
+        row, mail = self._notice, self._mail
+        ended = mail.state != MailState.WAITING
+        old_mails = select(mail.id).where(mail.created_at < before, ended).limit(AT_ONCE)
+        conn.execute(delete(self._tables.mail).where(mail.id.in_(old_mails)))
+        told = row.mail.is_not(None), ~exists().where(mail.id == row.mail)
+        told_once = row.created_at < before, row.day == "", *told
+        old = select(row.pos).where(*told_once).limit(AT_ONCE)
+        return conn.execute(delete(self._tables.notice).where(row.pos.in_(old))).rowcount
+
+    def _is_due(self, now_ms: int) -> ColumnElement[bool]:
+        due: ColumnElement[bool] = is_over(self._mail.next_at, now=now_ms, longest=_LONGEST_WAIT_MS)
+        return due

@@ -1,0 +1,226 @@
+"""Sends a program's notices: looks for what is to be told, makes e-mails of it, and hands them to the mail server.
+
+Any number of processes may do so over one database: what is found is kept once, and an e-mail is claimed by one of
+them. Killed at any instruction, the next one goes on: what was not kept as sent is sent again, as the same e-mail.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from aiosmtplib import SMTP
+from sqlalchemy import Connection
+
+from router.broker.backoff import Backoff
+from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
+from router.mail.links import STOP, stop_token
+from router.mail.message import MailParts, message_of
+from router.mail.notices import Notice, NoticeKind, Notices
+from router.mail.outbox import ClaimedMail, MailEnding, Outbox
+from router.mail.recipients import Recipient, Recipients
+from router.mail.settings import MailSettings
+from router.mail.states import MailState
+from router.mail.tables import MailTables
+from router.mail.transport import connected, hand_over
+from router.pages.people import People, Person
+from router.process.fate import may_pass
+from router.storage.transactions import Transaction, in_thread
+from schemas.clock import Clock, now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+"""Seconds before a server that is away is tried again."""
+_FORGET_EVERY_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A program's notices.
+
+    Args:
+        tables: where they are kept.
+        people: who may be told.
+        kinds: what can be told.
+        may: whether somebody may be told of a kind at a unit; at any when none is named.
+        name_of: how somebody is called; empty: not known.
+    """
+
+    tables: MailTables
+    people: People
+    kinds: tuple[NoticeKind, ...]
+    may: Callable[[Person, str, str], bool]
+    name_of: Callable[[Connection, str], str] = lambda _conn, _login: ""
+
+    @property
+    def recipients(self) -> Recipients:
+        """Who is told."""
+        return Recipients(self.tables, self.people)
+
+    @property
+    def notices(self) -> Notices:
+        """What is told."""
+        return Notices(self.tables)
+
+    def kind(self, name: str) -> NoticeKind | None:
+        """One of the kinds; None: it is none any more."""
+        return next((kind for kind in self.kinds if kind.name == name), None)
+
+    def offered(self, person: Person) -> list[NoticeKind]:
+        """What somebody can choose from."""
+        return [kind for kind in self.kinds if self.may(person, kind.name, "")]
+
+    def outbox(self, settings: MailSettings) -> Outbox:
+        """The e-mails, as the settings say."""
+        window = round(settings.group_seconds * 1000)
+        grouped = {kind.name: window for kind in self.kinds if kind.is_grouped}
+        return Outbox(self.tables, attempts=settings.attempts, grouped=grouped)
+
+
+class NoticeSource(Protocol):
+    """What a program has to tell."""
+
+    def find(self, conn: Connection, recipients: Sequence[Recipient], *, now_ms: int) -> list[Notice]:
+        """What has to be told now and was not, in a transaction that reads."""
+        ...
+
+
+class MailSender:
+    """One sender.
+
+    Args:
+        settings: where the mail server is.
+        mailing: the program's notices.
+        source: finds them.
+        reading: a transaction of the program's database that reads.
+        writing: one that writes.
+        pages: where the program's pages are found by browsers; empty: not known.
+        on_ended: told of every try, for metrics.
+        clock: the present.
+    """
+
+    def __init__(
+        self,
+        settings: MailSettings,
+        mailing: Mailing,
+        source: NoticeSource,
+        *,
+        reading: Transaction,
+        writing: Transaction,
+        pages: str = "",
+        on_ended: Callable[[MailState], None] = lambda _state: None,
+        clock: Clock = now_ms,
+    ) -> None:
+        self._settings, self._mailing, self._source = settings, mailing, source
+        self._reading, self._writing = reading, writing
+        self._pages, self._on_ended, self._clock = pages, on_ended, clock
+        self._outbox, self._recipients = mailing.outbox(settings), mailing.recipients
+        self._forgot_at = 0
+
+    async def run(self, every: float) -> None:
+        """Until cancelled, look every so many seconds; a server or a database that is away is waited for."""
+        pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        while True:
+            try:
+                await self.round()
+            except Exception as error:
+                if not may_pass(error):
+                    raise
+                pause = pauses.pause()
+                log.warning(Event.MAIL_WAITS, error=str(error), retry_in=round(pause, 1))
+                await asyncio.sleep(pause)
+            else:
+                pauses.reset()
+                await asyncio.sleep(every)
+
+    async def round(self) -> None:
+        """Look once, and send all that is due.
+
+        Raises:
+            MailServerAwayError: the server takes nothing now; what waits stays.
+        """
+        found, has_work = await in_thread(self._reading, self._look)
+        if found or has_work:
+            await in_thread(self._writing, lambda conn: self._keep(conn, found))
+            await self._send_all()
+        await self._forget()
+
+    def _look(self, conn: Connection) -> tuple[list[Notice], bool]:
+        now, recipients = self._clock(), self._recipients.all(conn)
+        found = self._source.find(conn, recipients, now_ms=now) if recipients else []
+        return found, self._outbox.has_work(conn, now_ms=now)
+
+    def _keep(self, conn: Connection, found: list[Notice]) -> None:
+        now = self._clock()
+        self._outbox.notices.keep(conn, found, now_ms=now)
+        self._outbox.gather(conn, now_ms=now)
+
+    async def _send_all(self) -> None:
+        """Send what is due over one connection, which is made when there is something."""
+        if not await in_thread(self._reading, lambda conn: self._outbox.has_due(conn, now_ms=self._clock())):
+            return
+        async with connected(self._settings) as client:
+            while client.is_connected and (mail := await self._claim()) is not None:
+                await self._send(client, mail)
+
+    async def _claim(self) -> ClaimedMail | None:
+        return await in_thread(self._writing, lambda conn: self._outbox.claim(conn, now_ms=self._clock()))
+
+    async def _send(self, client: SMTP, mail: ClaimedMail) -> None:
+        parts = await in_thread(self._reading, lambda conn: self._parts(conn, mail))
+        if parts is None:
+            ending = MailEnding(MailState.DROPPED, "its person may not have it any more, or does not want it")
+        else:
+            ending = await self._handed_over(client, mail, parts)
+        state = await in_thread(self._writing, lambda conn: self._outbox.end(conn, mail, ending, now_ms=self._clock()))
+        self._on_ended(state)
+        write = log.info if state in {MailState.SENT, MailState.DROPPED} else log.warning
+        write(Event.MAIL_ENDED, mail=mail.id, kind=mail.kind, state=state.value, tries=mail.attempts, why=ending.error)
+
+    async def _handed_over(self, client: SMTP, mail: ClaimedMail, parts: MailParts) -> MailEnding:
+        try:
+            await hand_over(client, message_of(parts), parts.sender, parts.address)
+        except MailDelayedError as error:
+            return MailEnding(MailState.WAITING, str(error), later=True)
+        except MailRefusedError as error:
+            return MailEnding(MailState.REFUSED, str(error))
+        except (MailServerAwayError, asyncio.CancelledError):
+            await in_thread(self._writing, lambda conn: self._outbox.release(conn, mail, now_ms=self._clock()))
+            raise
+        return MailEnding(MailState.SENT)
+
+    def _parts(self, conn: Connection, mail: ClaimedMail) -> MailParts | None:
+        """What the e-mail is made of, as far as its person may have it and wants it now; None: nothing of it."""
+        to, kind = self._recipients.find(conn, mail.person), self._mailing.kind(mail.kind)
+        if to is None or kind is None or mail.kind in to.stopped:
+            return None
+        notices = [text for unit, text in mail.notices if self._mailing.may(to.person, mail.kind, unit)]
+        if not notices:
+            return None
+        links = {}
+        if self._pages:
+            stop = f"{self._pages}{STOP}?token={stop_token(to, mail.kind)}"
+            links = {"choices": f"{self._pages}/notices", "stop": stop}
+        return MailParts(
+            id=mail.id,
+            sender=self._settings.sender,
+            address=to.address,
+            name=self._mailing.name_of(conn, mail.person),
+            language=to.language,
+            label=kind.label,
+            made_at=mail.created_at,
+            notices=notices,
+            **links,
+        )
+
+    async def _forget(self) -> None:
+        """Now and then, forget what was told long ago."""
+        now = self._clock()
+        if abs(now - self._forgot_at) < _FORGET_EVERY_MS:
+            return
+        before = now - round(self._settings.kept * 1000)
+        while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, before=before)):
+            pass
+        self._forgot_at = now

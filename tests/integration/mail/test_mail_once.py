@@ -1,0 +1,244 @@
+"""An e-mail is sent once: whatever is answered, wherever it is cut off, whoever else sends, whatever restarts."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from router.ledger.engine import open_engine, writing
+from router.ledger.people.persons import PEOPLE
+from router.mail.errors import MailServerAwayError, UnknownMailError
+from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_MS, LEASE_MS
+from router.mail.states import MailState
+from support.conditions import holds
+from support.mail_server import DROP, HANG, MailServer, mail_server
+from support.mailing import MAILING, MANY, OTHER_UNIT, PostOffice
+
+_SEND_ONCE = """
+import asyncio, sys
+from router.ledger.engine import open_engine
+from router.mail.settings import MailSettings
+from support.mailing import PostOffice
+
+post = PostOffice(open_engine(sys.argv[1]))
+post.told.add("hoa", "1")
+settings = MailSettings(host="127.0.0.1", port=int(sys.argv[2]), tls="none", sender="congvan@tinh.vn")
+asyncio.run(post.sender(settings).round())
+"""
+"""A program that looks once and sends, in a process of its own."""
+
+
+async def test_what_is_found_again_and_again_is_told_once(post: PostOffice, server: MailServer) -> None:
+    post.told.add("hoa", "1")
+    post.told.add("nam", "1")
+    for _ in range(3):
+        await post.sender(server.settings()).round()
+    assert [message["X-To"] for message in server.taken()] == ["hoa@example.vn", "nam@example.vn"]
+    assert post.states() == [("hoa", MailState.SENT), ("nam", MailState.SENT)]
+
+
+async def test_what_waits_at_the_same_moment_is_one_e_mail(post: PostOffice, server: MailServer) -> None:
+    for number in range(1, 4):
+        post.told.add("hoa", str(number))
+    await post.sender(server.settings()).round()
+    (message,) = server.taken()
+    assert message["Subject"] == "Văn bản 1 (và 2 mục khác)"
+
+
+async def test_a_server_that_is_away_costs_no_try_and_gets_all_when_it_is_back(
+    post: PostOffice, tmp_path: Path
+) -> None:
+    with mail_server(tmp_path / "box") as first:
+        port = first.port
+    post.told.add("hoa", "1")
+    sender = post.sender(first.settings())
+    for _ in range(3):
+        with pytest.raises(MailServerAwayError):
+            await sender.round()
+    (row,) = post.listed()
+    assert (row.state, row.attempts) == (MailState.WAITING, 0)
+    with mail_server(tmp_path / "box", port=port) as again:
+        await sender.round()
+        assert len(again.taken()) == 1
+
+
+async def test_an_e_mail_that_is_put_off_is_tried_again_after_its_pause(post: PostOffice, server: MailServer) -> None:
+    server.answer("hoa@example.vn", "451 4.7.1 greylisted")
+    post.told.add("hoa", "1")
+    sender = post.sender(server.settings())
+    await sender.round()
+    (row,) = post.listed()
+    assert (row.state, row.attempts, row.error) == (MailState.WAITING, 1, "451 4.7.1 greylisted")
+    await sender.round()
+    assert not server.taken(), "its pause is not over"
+    post.ahead = FIRST_PAUSE_MS + 1000
+    await sender.round()
+    assert len(server.taken()) == 1
+    assert post.states() == [("hoa", MailState.SENT)]
+
+
+async def test_an_e_mail_that_is_put_off_for_ever_is_given_up_and_can_be_tried_again(
+    post: PostOffice, server: MailServer
+) -> None:
+    server.answer("hoa@example.vn", *["452 4.2.2 mailbox full"] * 3)
+    post.told.add("hoa", "1")
+    sender = post.sender(server.settings(attempts=3))
+    for _ in range(5):
+        await sender.round()
+        post.ahead += 2 * 3_600_000
+    (row,) = post.listed(MailState.GIVEN_UP)
+    assert (row.attempts, row.error, row.next_at) == (3, "452 4.2.2 mailbox full", None)
+    with writing(post.engine) as conn:
+        MAILING.outbox(server.settings()).retry(conn, row.id, now_ms=post.now())
+    await sender.round()
+    assert post.states() == [("hoa", MailState.SENT)]
+    with writing(post.engine) as conn, pytest.raises(UnknownMailError):
+        MAILING.outbox(server.settings()).retry(conn, row.id, now_ms=post.now())
+
+
+async def test_what_could_not_be_sent_for_days_is_given_up(post: PostOffice, server: MailServer) -> None:
+    server.answer("hoa@example.vn", "451 later")
+    post.told.add("hoa", "1")
+    await post.sender(server.settings()).round()
+    post.ahead = GIVEN_UP_AFTER_MS + 1000
+    await post.sender(server.settings()).round()
+    assert post.states() == [("hoa", MailState.GIVEN_UP)]
+    assert not server.taken()
+
+
+async def test_a_refused_e_mail_ends_visibly_and_stops_no_other(post: PostOffice, server: MailServer) -> None:
+    server.answer("hoa@example.vn", "550 5.1.1 no such user")
+    post.told.add("hoa", "1")
+    post.told.add("nam", "1")
+    await post.sender(server.settings()).round()
+    assert post.states() == [("hoa", MailState.REFUSED), ("nam", MailState.SENT)]
+    assert post.listed(MailState.REFUSED)[0].error == "550 5.1.1 no such user"
+
+
+async def test_a_connection_that_drops_before_the_confirmation_brings_the_same_e_mail_again(
+    post: PostOffice, server: MailServer
+) -> None:
+    server.answer("hoa@example.vn", DROP)
+    post.told.add("hoa", "1")
+    sender = post.sender(server.settings())
+    await sender.round()
+    assert post.states() == [("hoa", MailState.WAITING)], "nobody knows whether the server has it"
+    post.ahead = FIRST_PAUSE_MS + 1000
+    await sender.round()
+    first, second = server.taken()
+    assert first["Message-ID"] == second["Message-ID"], "a mail system knows that it is the same"
+    assert (first["Subject"], first["Date"]) == (second["Subject"], second["Date"])
+    assert post.states() == [("hoa", MailState.SENT)]
+
+
+async def test_a_sender_that_is_killed_before_it_kept_the_confirmation_sends_the_same_again(
+    post: PostOffice, server: MailServer, ledger_url: str
+) -> None:
+    server.answer("hoa@example.vn", HANG)
+    command = sys.executable, "-c", _SEND_ONCE, ledger_url, str(server.port)
+    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2])
+    try:
+        await holds(lambda: len(server.taken()) == 1)
+    finally:
+        process.kill()
+        await process.wait()
+    post.told.add("hoa", "1")
+    await post.sender(server.settings()).round()
+    assert len(server.taken()) == 1, "the e-mail belongs to the one that was killed until its claim ends"
+    post.ahead = LEASE_MS + 1000
+    await post.sender(server.settings()).round()
+    first, second = server.taken()
+    assert first["Message-ID"] == second["Message-ID"]
+    assert post.states() == [("hoa", MailState.SENT)]
+
+
+async def test_a_sender_that_is_stopped_gives_its_claim_back(post: PostOffice, server: MailServer) -> None:
+    server.answer("hoa@example.vn", HANG)
+    post.told.add("hoa", "1")
+    sending = asyncio.create_task(post.sender(server.settings()).round())
+    await holds(lambda: len(server.taken()) == 1)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await post.sender(server.settings()).round()
+    first, second = server.taken()
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+async def test_several_senders_of_one_database_send_each_e_mail_once(
+    post: PostOffice, server: MailServer, ledger_url: str
+) -> None:
+    names = [f"nguoi{number}" for number in range(12)]
+    for name in names:
+        post.let_in(name)
+        post.told.add(name, "1")
+    engines = [open_engine(ledger_url) for _ in range(3)]
+    try:
+        await asyncio.gather(*(post.sender(server.settings(), engine).round() for engine in engines))
+    finally:
+        for engine in engines:
+            engine.dispose()
+    assert sorted(message["X-To"] for message in server.taken()) == sorted(f"{name}@example.vn" for name in names)
+
+
+async def test_what_comes_in_numbers_is_one_e_mail_in_the_time_that_is_set(
+    post: PostOffice, server: MailServer
+) -> None:
+    sender = post.sender(server.settings(group_seconds=600))
+    post.told.add("hoa", "1", kind=MANY)
+    await sender.round()
+    post.told.add("hoa", "2", kind=MANY)
+    post.told.add("hoa", "3", kind=MANY)
+    await sender.round()
+    assert len(server.taken()) == 1
+    post.ahead = 601_000
+    await sender.round()
+    assert [message["Subject"] for message in server.taken()] == ["Văn bản 1", "Văn bản 2 (và 1 mục khác)"]
+
+
+async def test_a_clock_that_is_set_back_brings_nothing_twice_and_holds_nothing_up(
+    post: PostOffice, server: MailServer
+) -> None:
+    sender = post.sender(server.settings())
+    post.ahead = 400 * 86_400_000
+    post.told.add("hoa", "1", kind=MANY)
+    await sender.round()
+    post.ahead = 0
+    post.told.add("hoa", "2", kind=MANY)
+    await sender.round()
+    assert [message["Subject"] for message in server.taken()] == ["Văn bản 1", "Văn bản 2"]
+
+
+async def test_who_stopped_a_kind_lost_a_role_or_has_another_address_is_not_told(
+    post: PostOffice, server: MailServer
+) -> None:
+    post.let_in("lan")
+    post.let_in("tu", unit=OTHER_UNIT)
+    for name in ("hoa", "nam", "lan", "tu"):
+        post.told.add(name, "1")
+        server.answer(f"{name}@example.vn", "451 later")
+    sender = post.sender(server.settings())
+    await sender.round()
+    assert ("tu", MailState.DROPPED) in post.states(), "the document is of a unit that is not theirs"
+    with writing(post.engine) as conn:
+        MAILING.recipients.stop(conn, "hoa", "urgent")
+        PEOPLE.revoke(conn, "nam", now_ms=post.now())
+        MAILING.recipients.set_address(conn, "lan", "lan.moi@example.vn", "vi", now_ms=post.now())
+    post.ahead = FIRST_PAUSE_MS + 1000
+    await sender.round()
+    assert not server.taken()
+    assert {state for _, state in post.states()} == {MailState.DROPPED}
+
+
+async def test_old_rows_are_forgotten_and_what_still_waits_is_not(post: PostOffice, server: MailServer) -> None:
+    outbox = MAILING.outbox(server.settings())
+    post.told.add("hoa", "1")
+    await post.sender(server.settings()).round()
+    server.answer("nam@example.vn", "451 later")
+    post.told.add("nam", "1")
+    await post.sender(server.settings()).round()
+    with writing(post.engine) as conn:
+        assert outbox.forget(conn, before=post.now() + 1000) == 1
+        assert outbox.forget(conn, before=post.now() + 1000) == 0
+    assert post.states() == [("nam", MailState.WAITING)]

@@ -1,0 +1,66 @@
+"""Which receipts count once some were put right or undone, in whatever order they came into the log."""
+
+from dataclasses import dataclass
+from itertools import permutations
+
+from schemas.standing import standing
+from schemas.states import Effect, Status
+
+S, E = Status, Effect
+
+
+@dataclass(frozen=True)
+class Said:
+    pos: int
+    id: str
+    status: Status
+    effect: Effect = E.ADVANCE
+    recorded_at: int = 0
+    corrects: str | None = None
+    undoes: str | None = None
+
+
+def log(*said: tuple[str, Status, Effect, str | None, str | None]) -> list[Said]:
+    return [
+        Said(pos, key, status, effect, pos * 10, corrects, undoes)
+        for pos, (key, status, effect, corrects, undoes) in enumerate(said, 1)
+    ]
+
+
+ARRIVED = ("a", S.ARRIVED, E.ADVANCE, None, None)
+REGISTERED = ("r", S.REGISTERED, E.ADVANCE, None, None)
+RIGHT = ("c", S.REGISTERED, E.CORRECT, "r", None)
+AGAIN = ("d", S.REGISTERED, E.CORRECT, "c", None)
+
+
+def test_what_was_put_right_counts_whatever_came_first_and_the_time_is_that_of_the_step() -> None:
+    for order in permutations([REGISTERED, RIGHT, AGAIN]):
+        found = standing(log(ARRIVED, *order))
+        assert found.told[S.REGISTERED].id == "d"
+        assert found.times == {S.ARRIVED: 10, S.REGISTERED: 20}
+
+
+def test_what_was_undone_does_not_count_nor_what_followed_it() -> None:
+    done = [("p", S.PROCESSING, E.ADVANCE, None, None), ("e", S.COMPLETED, E.ADVANCE, None, None)]
+    back = ("b", S.REGISTERED, E.BACK, None, "e")
+    found = standing(log(ARRIVED, REGISTERED, *done, back))
+    assert list(found.told) == [S.ARRIVED, S.REGISTERED]
+    found = standing(log(ARRIVED, REGISTERED, *done, back, ("n", S.ASSIGNED, E.ADVANCE, None, None)))
+    assert list(found.told) == [S.ARRIVED, S.REGISTERED, S.ASSIGNED]
+
+
+def test_what_was_refused_neither_counts_nor_undoes_nor_puts_right() -> None:
+    refused = [
+        ("x", S.ARRIVED, E.REFUSED, None, "r"),
+        ("y", S.REGISTERED, E.REFUSED, "r", None),
+        ("z", S.COMPLETED, E.REFUSED, None, None),
+    ]
+    found = standing(log(ARRIVED, REGISTERED, *refused))
+    assert {status: row.id for status, row in found.told.items()} == {S.ARRIVED: "a", S.REGISTERED: "r"}
+
+
+def test_a_number_given_again_after_an_undone_registration_is_the_new_one() -> None:
+    back = ("b", S.ARRIVED, E.BACK, None, "r")
+    assert S.REGISTERED not in standing(log(ARRIVED, REGISTERED, back)).told
+    again = standing(log(ARRIVED, REGISTERED, back, ("n", S.REGISTERED, E.ADVANCE, None, None)))
+    assert (again.told[S.REGISTERED].id, again.times[S.REGISTERED]) == ("n", 40)

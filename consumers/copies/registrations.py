@@ -110,7 +110,9 @@ class Registration:
             urgency=told.urgency,
             due=None if told.due is None else told.due.astimezone(zone()).date(),
         )
-        return Version(number, EntryState.ENTERED, by, fields)
+        # A registration that was undone leaves its number given, and the document to be registered anew.
+        state = EntryState.STRUCK if told.state == Status.ARRIVED else EntryState.ENTERED
+        return Version(number, state, by, fields)
 
 
 @dataclass(frozen=True, slots=True)

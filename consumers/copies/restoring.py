@@ -20,7 +20,7 @@ from consumers.spool import handling, journal, outbox
 from consumers.spool.book_entries import EntryAuthor
 from consumers.spool.confirming import mark_restored
 from consumers.spool.journal import JournalAct, JournalEntry
-from consumers.spool.models import book, book_entry, book_version, inbox, people, receipt, step, task
+from consumers.spool.models import book, book_entry, book_version, inbox, receipt, step, task
 from schemas.clock import now_ms, to_ms
 from schemas.codes import covers
 from schemas.states import Status
@@ -147,7 +147,7 @@ def _put_back(conn: Connection, tables: Tables, told: Mapping[str, Sequence[Told
         if table is receipt:
             new = _numbered(conn, new, told)
         if new:
-            keep = upsert(table).on_conflict_do_nothing() if table in {people.person, people.role} else insert(table)
+            keep = insert(table) if "pos" in table.c else upsert(table).on_conflict_do_nothing()
             conn.execute(keep, new)
         counts[str(table.name)] = len(rows)
     return counts

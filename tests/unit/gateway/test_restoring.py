@@ -291,3 +291,15 @@ def test_a_step_of_a_document_that_the_copy_does_not_hold_is_passed_over(lost: S
     put(spool, copy_of(lost))
     assert (len(rows_of(spool)["step"]), len(rows_of(spool)["task"])) == (1, 0)
     assert len(book(spool)) == 3
+
+
+def test_a_registration_that_was_undone_keeps_its_number_and_frees_its_document(lost: Spool, spool: Spool) -> None:
+    told = list(told_by(lost))
+    told[1] = told[1].model_copy(update={"state": Status.ARRIVED.value})
+    put(spool, {}, told)
+    states = {entry.number: entry.state for entry in book(spool)}
+    assert states == {1: EntryState.ENTERED, 2: EntryState.LOST, 3: EntryState.STRUCK}
+    with spool.writing() as conn:
+        take(conn, [([arriving(a_descriptor(), complete=True, seq=2, id_=told[1].id)], ONE_MINUTE)])
+    confirm(spool, 4)
+    assert register(spool, told[1].id) == 4

@@ -32,8 +32,10 @@ class Intake(Protocol):
         """Accept a submission, once."""
         ...
 
-    async def rehearse(self, submission: Submission, *, sender: Account, content: ContentStore) -> NewDispatch:
-        """What accepting it would commit; nothing is kept."""
+    async def rehearse(
+        self, submission: Submission, *, sender: Account, content: ContentStore, by_size: bool = False
+    ) -> NewDispatch:
+        """What accepting it would commit; nothing is kept. ``by_size``: of its files the named sizes alone count."""
         ...
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from router.api import (
     content,
+    directory,
     dispatches,
     health,
     organisation,
@@ -23,6 +24,7 @@ from router.api import (
 from router.api.auth import Authenticator
 from router.api.document import complete, operation_id
 from router.api.guard import Guard
+from router.api.packing import Packing
 from router.api.tus import Tus
 from router.faces import Services
 from router.problem import Problem
@@ -47,7 +49,7 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
     Problem,
 )
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
-_PARTS = (submissions, planning, dispatches, redrives, organisation, content, uploads, health)
+_PARTS = (submissions, planning, dispatches, redrives, organisation, directory, content, uploads, health)
 OPENAPI = "/api/v1/openapi.json"
 
 
@@ -72,6 +74,7 @@ def create_api(services: Services) -> FastAPI:
     problems.install(app, [route for part in _PARTS for route in part.router.routes if isinstance(route, Route)])
     reference.install(app, OPENAPI)
     app.add_middleware(Tus)
+    app.add_middleware(Packing)
     app.add_middleware(Guard, metrics=services.metrics, hosts=services.allowed_hosts)
     return app
 

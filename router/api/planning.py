@@ -1,8 +1,9 @@
 """``POST /api/v1/dispatches/plan``: what a dispatch would come to if it were sent now. Nothing is sent or kept."""
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from router.api.auth import Author, Parts
 from router.api.submissions import SUBMISSION_BODY, read_submission
@@ -134,15 +135,15 @@ class PlanView(View):
     groups: list[PlannedGroup]
     """By link, the slowest last."""
     units: list[PlannedUnit]
-    """The slowest last; those never reached at the end."""
+    """The slowest last; those never reached at the end. With `most_units` the last of them."""
     left_out: list[LeftOutView]
     """Named by the rules and not addressed."""
     notes: list[NoteView]
     """What is worth knowing."""
 
     @classmethod
-    def of(cls, plan: Plan, resolution: Resolution, scope: Scope) -> "PlanView":
-        """From the plan, as far as a scope sees."""
+    def of(cls, plan: Plan, resolution: Resolution, scope: Scope, most_units: int | None) -> "PlanView":
+        """From the plan, as far as a scope sees; of the units, the left out and the notes at most so many."""
         ordered = sorted(plan.units, key=lambda it: (it.arrives_at is None, it.arrives_at or 0, it.unit.code))
         groups = roll_up(plan)
         who = ResolutionView.of(resolution)
@@ -154,26 +155,34 @@ class PlanView(View):
             whole=plan.whole,
             attachments=[PlannedFile.of(file) for file in plan.descriptor.attachments],
             groups=[PlannedGroup.of(group) for group in groups],
-            units=[PlannedUnit.of(item, plan.at, scope) for item in ordered],
-            left_out=who.left_out,
-            notes=who.notes,
+            units=[PlannedUnit.of(item, plan.at, scope) for item in ordered[_first(len(ordered), most_units) :]],
+            left_out=who.left_out[:most_units],
+            notes=who.notes[:most_units],
         )
 
 
 @router.post("/api/v1/dispatches/plan", summary="Plan a dispatch", openapi_extra={"requestBody": SUBMISSION_BODY})
-async def plan(*, request: Request, services: Parts, sender: Author) -> PlanView:
+async def plan(
+    *,
+    request: Request,
+    services: Parts,
+    sender: Author,
+    by_size: Annotated[bool, Query(description="Its files need not be here: their sizes count, as named.")] = False,
+    most_units: Annotated[int | None, Query(ge=1, le=1000, description="List the last so many units alone.")] = None,
+) -> PlanView:
     """When a dispatch would arrive at each addressee if it were sent now, and what it costs their lines.
 
     The body is that of `POST /api/v1/dispatches`, with the same checks and the same errors. Nothing is sent, and files
     that come with it are not kept. The times count the bytes in the forms that travel, what is on its way to each unit
-    already, the rate of its line as its gateway measured it, and the line's hours.
+    already, the rate of its line as its gateway measured it, and the line's hours. With `by_size` files count as they
+    are, not in the smaller forms that would travel: the times are the latest.
     """
     async with draft_in(services.content) as draft:
         submission = await read_submission(request, services, draft)
-        new = await services.intake.rehearse(submission, sender=sender, content=draft)
+        new = await services.intake.rehearse(submission, sender=sender, content=draft, by_size=by_size)
     resolution = await asyncio.to_thread(services.intake.resolve, submission.addressees)
     made = await asyncio.to_thread(_plan, services, new)
-    return PlanView.of(made, resolution, scope_of(sender))
+    return PlanView.of(made, resolution, scope_of(sender), most_units)
 
 
 def _plan(services: Services, new: NewDispatch) -> Plan:
@@ -183,3 +192,7 @@ def _plan(services: Services, new: NewDispatch) -> Plan:
 
 def _opening_of(unit: Unit) -> Windows:
     return parse_opening(unit.opening)
+
+
+def _first(count: int, most: int | None) -> int:
+    return 0 if most is None else max(count - most, 0)

@@ -67,11 +67,12 @@ class Directories(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Who submits, under which of their keys, in which trace."""
+    """Who submits, under which of their keys, in which trace; ``by_size``: a plan's files need not be here."""
 
     sender: Account
     key: str
     traceparent: str = ""
+    by_size: bool = False
 
 
 class Intake:
@@ -142,25 +143,29 @@ class Intake:
         )
         return accepted
 
-    async def rehearse(self, submission: Submission, *, sender: Account, content: ContentStore) -> NewDispatch:
+    async def rehearse(
+        self, submission: Submission, *, sender: Account, content: ContentStore, by_size: bool = False
+    ) -> NewDispatch:
         """What :meth:`accept` would commit; nothing is kept.
 
         Args:
             submission: as for :meth:`accept`.
             sender: who would send it.
             content: where its files are, and where what belongs to it is put; the caller removes it.
+            by_size: its files need not be here: of each its size alone counts, as it is named.
 
         Raises:
             RouterError: as :meth:`accept`.
         """
-        return await self._made_ready(submission, _Request(sender, "rehearsal"), content)
+        return await self._made_ready(submission, _Request(sender, "rehearsal", by_size=by_size), content)
 
     async def _made_ready(self, submission: Submission, request: _Request, content: ContentStore) -> NewDispatch:
         sender = request.sender
         self._check(submission, sender)
         files = submission.attachments
-        await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
-        if content is not self._content:
+        if not request.by_size:
+            await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
+        if content is not self._content and not request.by_size:
             await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
         reached = await self._reached_by(submission)
         rights = await self.rights_of(sender)
@@ -249,8 +254,9 @@ class Intake:
         rights: Rights,
     ) -> NewDispatch:
         dispatch_id, units = new_id(), reached.units
-        forms = await self._forms_of(submission, units, content)
-        body, record = await self._encode(full_descriptor(dispatch_id, submission, forms), content)
+        forms = {} if request.by_size else await self._forms_of(submission, units, content)
+        descriptor = full_descriptor(dispatch_id, submission, forms)
+        body, record = await self._encode(descriptor, content, inline=not request.by_size)
         submission_json, sha256 = _canonical(submission)
         return NewDispatch(
             id=dispatch_id,
@@ -280,11 +286,13 @@ class Intake:
         codes = [unit.code for unit in units]
         return await self._encoder.forms_of(submission.issuer, submission.attachments, codes, store=content)
 
-    async def _encode(self, descriptor: Descriptor, content: ContentStore) -> tuple[bytes, TravellingAttachment | None]:
+    async def _encode(
+        self, descriptor: Descriptor, content: ContentStore, *, inline: bool
+    ) -> tuple[bytes, TravellingAttachment | None]:
         """The body that travels; when the letter is too long for a message, the content that holds it whole."""
         body = encode(descriptor)
         if fits(body):
-            if not descriptor.attachments:
+            if not descriptor.attachments or not inline:
                 return body, None
             return await asyncio.to_thread(_with_small_files, descriptor, body, content), None
         stored = await content.put(body)

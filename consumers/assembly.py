@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from consumers.asking.inquirer import Inquirer
 from consumers.delivering.courier import Courier
 from consumers.delivering.errand import Errands
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
@@ -66,6 +67,7 @@ class Parts:
     outages: Outages
     openings: Openings
     upward: Upward
+    inquirer: Inquirer
 
     def standing(self) -> GatewayState:
         """How the parts stand, for the status file."""
@@ -138,6 +140,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
     taking = Taking(way.session, intake.handle, prefetch=prefetch, room=way.room, hosting=way.hosting)
     way.hosting.on_elsewhere.append(courier.wake)
     up = precedence.side()
+    upward = assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings)
     return Parts(
         spool=spool,
         writer=writer,
@@ -156,7 +159,8 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         recounting=recounting,
         outages=way.outages,
         openings=way.openings,
-        upward=assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings),
+        upward=upward,
+        inquirer=_inquirer(way, upward, precedence.side()),
     )
 
 
@@ -269,6 +273,19 @@ def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier
     )
     way.openings.on_change += [courier.wake, traffic.reorder]
     return courier
+
+
+def _inquirer(way: _Way, upward: Upward, side: Side) -> Inquirer:
+    return Inquirer(
+        way.spool,
+        way.writer,
+        way.clients,
+        origin_url=way.settings.origin_url,
+        line=way.line,
+        pace=upward.pace,
+        side=side,
+        lets=way.openings.lets,
+    )
 
 
 def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) -> Intake:

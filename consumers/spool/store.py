@@ -31,7 +31,7 @@ log = structlog.get_logger()
 FILE_NAME = "spool.sqlite3"
 LOCK_NAME = "gateway.lock"
 """Held by the one gateway process of a data directory."""
-HEAD = "0005"
+HEAD = "0007"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
 CACHE_KIB = 16 * 1024
 STATUS_NAME = "status.json"

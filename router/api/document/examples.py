@@ -63,6 +63,7 @@ EXAMPLES: dict[str, Any] = {
     "UnitView.kind": "commune",
     "ListedUnitView.kind": "commune",
     "UnitDetailView.kind": "commune",
+    "kinds": ["commune"],
     "lane": "express",
     "line_down_since": None,
     "line_seconds": 15.2,

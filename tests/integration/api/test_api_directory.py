@@ -36,6 +36,7 @@ async def test_the_tree_is_told_level_by_level_with_how_many_are_below(api: Api)
         "below": 2,
     }
     assert not level["more"]
+    assert (level["of"]["code"], level["kinds"]) == ("LCA", ["commune", "department", "district"])
     _, nobody, _ = await ask(api, "?below=LCA.99")
     assert nobody["units"] == []
 
@@ -73,8 +74,10 @@ async def test_a_level_is_bounded_and_says_so(api: Api) -> None:
     reorganise(api, Directory([*UNITS, *many]))
     _, level, headers = await ask(api, "?below=LCA.02")
     assert (len(level["units"]), level["more"]) == (directory.MOST_UNITS, True)
+    _, rest, _ = await ask(api, f"?below=LCA.02&after={level['units'][-1]['code']}")
+    assert (len(rest["units"]), rest["more"]) == (3, False)
     assert headers["Content-Encoding"] == "gzip"
-    assert int(headers["Content-Length"]) < 6_000, "two seconds of a line of 33.6 kbit/s"
+    assert int(headers["Content-Length"]) < 2_500, "half a second of a line of 33.6 kbit/s"
 
 
 async def test_answers_are_compressed_for_whoever_asks_and_contents_never(api: Api) -> None:

@@ -19,6 +19,7 @@ from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
+from consumers.reading import answering
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
 from consumers.reporting.progress import Progress
@@ -140,7 +141,16 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
     taking = Taking(way.session, intake.handle, prefetch=prefetch, room=way.room, hosting=way.hosting)
     way.hosting.on_elsewhere.append(courier.wake)
     up = precedence.side()
-    upward = assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings)
+    upward = assemble_upward(
+        settings,
+        spool,
+        writer,
+        way.clients,
+        line=way.line,
+        side=up,
+        openings=way.openings,
+        accept=answering.accept,
+    )
     return Parts(
         spool=spool,
         writer=writer,

@@ -15,6 +15,7 @@
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
     │   ├── UnknownEntryError         a register has no such number
+    │   ├── UnknownDraftError         nothing of this id is written or was sent here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── DeskForbiddenError            a person's roles at the desk do not allow it
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
@@ -113,6 +114,12 @@ class DocumentMovedError(SpoolError):
 
 class UnknownEntryError(SpoolError):
     """A register has no such number."""
+
+    exit_code = 3
+
+
+class UnknownDraftError(SpoolError):
+    """Nothing of this id is being written here, or was sent."""
 
     exit_code = 3
 

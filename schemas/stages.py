@@ -12,5 +12,3 @@ class Stage(StrEnum):
     """The router carries it."""
     REJECTED = "rejected"
     """It cannot be sent as it is."""
-    POSTED = "posted"
-    """It was entered in the outgoing book at the desk, and goes out on paper."""

@@ -37,6 +37,10 @@ class Acting:
     units: Collection[str]
     address: str = ""
 
+    def noted(self, act: JournalAct, unit: str, subject: str, detail: str = "") -> JournalEntry:
+        """What the journal says of an act of theirs."""
+        return JournalEntry(self.at, self.card.login, act, unit, subject, detail, self.address)
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -89,9 +93,8 @@ class _Open:
             self.conn, self.pos, HandlingStep(kind, self.by.at, self.by.card.login, self.by.card.full_name, said)
         )
         words = said.number or said.answer or said.lead or said.leader or said.words
-        subject, unit = self.entry.notation or self.entry.delivery_id, self.entry.unit
-        told = JournalEntry(self.by.at, self.by.card.login, act, unit, subject, words, self.by.address)
-        journal.record(self.conn, told)
+        subject = self.entry.notation or self.entry.delivery_id
+        journal.record(self.conn, self.by.noted(act, self.entry.unit, subject, words))
 
 
 def register(
@@ -198,13 +201,23 @@ def process(spool: Spool, looked: Looked, by: Acting, words: str) -> None:
 
 def complete(spool: Spool, looked: Looked, by: Acting, words: str, *, answer: str = "") -> None:
     """Say that a document is done, and which document of the unit answers it. Raises as :func:`refuse`."""
+    _do(spool, looked, by, lambda it: _complete(it, words, answer))
 
-    def act(it: _Open) -> None:
-        it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
-        it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
-        handling.end_tasks(it.conn, it.pos, by.at)
 
-    _do(spool, looked, by, act)
+def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: str) -> bool:
+    """Say in the writer's transaction that a document is done, by the answer that the router has accepted.
+
+    Returns:
+        Whether it was still in work: what ended meanwhile, or is called back, stays as it is.
+    """
+    try:
+        entry, _, pos = looked_at(conn, delivery_id, by.units)
+    except UnknownDeliveryError:
+        return False
+    if entry.state not in IN_WORK:
+        return False
+    _complete(_Open(conn, entry, pos, by), "", answer)
+    return True
 
 
 def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, reason: str = "") -> None:
@@ -255,6 +268,12 @@ def _do(spool: Spool, looked: Looked, by: Acting, act: Callable[[_Open], T]) -> 
             told = f"{last[0].full_name}: {last[0].kind.value}" if last else entry.state.value
             raise DocumentMovedError(f"{entry.notation} was dealt with meanwhile ({told}); look at it again")
         return act(_Open(conn, entry, pos, by))
+
+
+def _complete(it: _Open, words: str, answer: str) -> None:
+    it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
+    it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
+    handling.end_tasks(it.conn, it.pos, it.by.at)
 
 
 def _require_in_work(entry: InboxEntry) -> None:

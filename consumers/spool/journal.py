@@ -43,6 +43,11 @@ class JournalAct(StrEnum):
     BOOK_BEGUN = "book_begun"
     BOOK_CLOSED = "book_closed"
     EXPORTED = "exported"
+    SENT = "sent"
+    """A document of the unit's own was sent, under a number of the outgoing book where it has one."""
+    SENT_RECALL = "sent_recall"
+    DRAFT_DROPPED = "draft_dropped"
+    LETTER_FORM_WRITTEN = "letter_form_written"
 
 
 @dataclass(frozen=True, slots=True)

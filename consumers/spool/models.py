@@ -193,8 +193,11 @@ draft = Table(
     Column("person", String, nullable=False),  # who began it
     Column("full_name", Text, nullable=False),
     Column("changed_at", Integer, nullable=False),
-    Column("fields", Text, nullable=False),  # consumers.spool.drafts.DraftFields as JSON
-    Column("entry_pos", Integer),  # of the number that it has already, as it was sent and rejected
+    Column("notation", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("folded", String, nullable=False),  # notation, subject: schemas.text.fold
+    Column("fields", Text, nullable=False),  # all that was typed: consumers.desk.typed as JSON
+    Column("mends", String, nullable=False, server_default=""),  # the id of the rejected one that it puts right
     Index("ix_draft_unit", "unit", "changed_at"),
 )
 """Documents that are being written at the desk."""

@@ -27,7 +27,7 @@ class SendingFile:
 
 @dataclass(frozen=True, slots=True)
 class TakenDocument:
-    """A document as it was taken; with a reason, one that cannot be sent, and ``posted``, one that goes on paper."""
+    """A document as it was taken; with a reason, one that cannot be sent."""
 
     id: str
     name: str
@@ -38,14 +38,6 @@ class TakenDocument:
     body: bytes = b""
     files: tuple[SendingFile, ...] = ()
     reason: str = ""
-    posted: bool = False
-
-    @property
-    def stage(self) -> Stage:
-        """Where it begins."""
-        if self.posted:
-            return Stage.POSTED
-        return Stage.REJECTED if self.reason else Stage.WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +204,7 @@ def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
             item.urgency,
             item.body,
             now,
-            item.stage.value,
+            (Stage.REJECTED if item.reason else Stage.WAITING).value,
             now,
             item.reason,
             sum(file.size for file in item.files),

@@ -36,8 +36,11 @@ def upgrade() -> None:
         sa.Column("person", sa.String(), nullable=False),
         sa.Column("full_name", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.Integer(), nullable=False),
+        sa.Column("notation", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("folded", sa.String(), nullable=False),
         sa.Column("fields", sa.Text(), nullable=False),
-        sa.Column("entry_pos", sa.Integer(), nullable=True),
+        sa.Column("mends", sa.String(), server_default="", nullable=False),
     )
     op.create_index("ix_draft_unit", "draft", ["unit", "changed_at"])
     op.create_table(

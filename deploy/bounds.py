@@ -2,7 +2,6 @@
 
 from consumers.sending.document import MAX_LETTER_BYTES
 from consumers.taking.queues import MESSAGE_BYTES
-from router.api import multipart
 from router.api.body import MAX_JSON_BYTES
 from router.api.submissions import OFF_THE_LOOP_BYTES
 from router.assembly import PREFETCH
@@ -12,7 +11,7 @@ from router.broker.tuning import Tuning
 from router.console import unit_import, unit_rules
 from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
-from router.pages import wire_guard
+from router.pages import multipart, wire_guard
 from router.pages.people import passwords, throttle
 from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings

@@ -56,6 +56,7 @@ from router.rules.schedule import Silence
 from router.settings import RouterSettings
 from router.web.app import create_app
 from schemas.clock import now_ms
+from schemas.dispatch import Secrecy
 from schemas.events import Event
 from schemas.receipt import MAX_SAID_BYTES
 from schemas.recount import Kept as KeptPage
@@ -292,6 +293,7 @@ class Parts:
                 health=self.health,
                 metrics=self._metrics,
                 max_attachment_bytes=self._settings.max_attachment_bytes,
+                secrecies=tuple(Secrecy) if self._settings.allow_secrecy else (Secrecy.NONE,),
                 timezone=self._settings.timezone,
                 allowed_hosts=self._settings.allowed_hosts,
                 hearing=self._hearing,

@@ -1,4 +1,4 @@
-"""What the web API stands on: the parts of the router it calls, as the router's service hands them to it."""
+"""What the web API and the console stand on: the router's parts that they call, as its service hands them over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,10 +16,11 @@ from router.content.uploads import UploadStore
 from router.delivery.hearing import Hearing
 from router.directory import Directory, Resolution
 from router.identity import Provider
+from router.ledger.people.audit import By
 from router.ledger.way.acceptance import NewDispatch
 from router.metrics import Metrics
 from schemas.accounts import Account
-from schemas.dispatch import Accepted, Submission
+from schemas.dispatch import Accepted, Secrecy, Submission
 from schemas.rights import Rights
 
 
@@ -27,15 +28,19 @@ class Intake(Protocol):
     """The door's other side: see :class:`router.intake.Intake`."""
 
     async def accept(
-        self, submission: Submission, *, sender: Account, idempotency_key: str, traceparent: str = ""
+        self,
+        submission: Submission,
+        *,
+        sender: Account,
+        idempotency_key: str,
+        traceparent: str = "",
+        by: By | None = None,
     ) -> Accepted:
         """Accept a submission, once."""
         ...
 
-    async def rehearse(
-        self, submission: Submission, *, sender: Account, content: ContentStore, by_size: bool = False
-    ) -> NewDispatch:
-        """What accepting it would commit; nothing is kept. ``by_size``: of its files the named sizes alone count."""
+    async def rehearse(self, submission: Submission, *, sender: Account, content: ContentStore) -> NewDispatch:
+        """What accepting it would commit; nothing is kept."""
         ...
 
     def resolve(self, rules: tuple[str, ...]) -> Resolution:
@@ -75,7 +80,7 @@ HealthCheck = Callable[[], Awaitable[Mapping[str, PartHealth]]]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts the API calls.
+    """The parts that they call.
 
     Args:
         intake: accepts submissions.
@@ -88,6 +93,7 @@ class Services:
         health: looks at broker and database.
         metrics: what the router counts.
         max_attachment_bytes: the largest file that is accepted.
+        secrecies: the degrees of secrecy that are taken.
         timezone: IANA name of the zone whose times people are shown.
         idle_timeout: seconds without a byte after which an upload is given up.
         allowed_hosts: names that are answered to; none: any.
@@ -106,6 +112,7 @@ class Services:
     health: HealthCheck
     metrics: Metrics
     max_attachment_bytes: int
+    secrecies: tuple[Secrecy, ...] = (Secrecy.NONE,)
     timezone: str = "Asia/Ho_Chi_Minh"
     idle_timeout: float = 60.0
     allowed_hosts: tuple[str, ...] = ()

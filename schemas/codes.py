@@ -54,6 +54,15 @@ def is_within(code: str, head: str) -> bool:
     return code == head or code.startswith(head + ".")
 
 
+def covers_whole(pattern: str) -> bool:
+    """Whether a unit pattern covers an organisation from its topmost unit on.
+
+    >>> covers_whole("LCA.#"), covers_whole("LCA.02.#"), covers_whole("LCA")
+    (True, False, False)
+    """
+    return pattern.endswith(".#") and "." not in pattern.removesuffix(".#")
+
+
 def covers(pattern: str, code: str) -> bool:
     """Whether a unit pattern covers a unit: the one rule of who may act for whom.
 

@@ -32,7 +32,8 @@ def request_of(question: OpenQuestion) -> RouterRequest:
         case QuestionKind.SEARCH:
             return RouterRequest("GET", _address("/api/v1/directory", find=question.subject), known)
         case QuestionKind.PLAN:
-            path = _address("/api/v1/dispatches/plan", by_size="true", most_units=MOST_PLANNED)
+            _, _, more = question.subject.partition(">")
+            path = _address("/api/v1/dispatches/plan", more_bytes=more, most_units=MOST_PLANNED)
             return RouterRequest("POST", path, _JSON, question.body)
         case QuestionKind.TRACK:
             dispatch, _, after = question.subject.partition(">")

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from fastapi import Request
 
 from router.errors import MalformedError, StalledError, TooLargeError, UnsupportedMediaError
+from router.pages import brought
+from router.pages.errors import FormStalledError
 
 MAX_JSON_BYTES = 1024 * 1024
 
@@ -47,17 +49,11 @@ async def chunks_of(request: Request, *, idle: float) -> AsyncIterator[bytes]:
     Raises:
         StalledError: nothing came for so long.
     """
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(idle):
-                chunk = await anext(stream, None)
-        except TimeoutError:
-            raise StalledError(f"no byte came for {idle:.0f} s") from None
-        if chunk is None:
-            return
-        if chunk:
+    try:
+        async for chunk in brought.chunks_of(request.stream(), idle=idle):
             yield chunk
+    except FormStalledError as error:
+        raise StalledError(error.detail) from None
 
 
 async def gathered(chunks: AsyncIterator[bytes], *, most: int, seconds: float) -> AsyncIterator[bytes]:

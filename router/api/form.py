@@ -6,26 +6,25 @@ and leave out others that come as parts: those are added behind, in the parts' o
 """
 
 from codecs import BOM_UTF8
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import orjson
-from pydantic import ValidationError
 
 from router.api.body import MAX_JSON_BYTES
-from router.api.multipart import FormReader, PartEnd, PartHead, Piece
-from router.content import ContentStore, ContentWriter, Stored
+from router.content import ContentStore, ContentWriter
+from router.content.keeping import Keep, open_sink
 from router.errors import ContentMismatchError, MalformedError, TooLargeError
-from schemas.attachment import OTHER_TYPE, Attachment, Listed
+from router.pages.brought import FileParts
+from router.pages.multipart import FormReader, MultipartError, PartEnd, PartHead, Piece
+from schemas.attachment import Attachment, Listed
 from schemas.dispatch import MAX_ATTACHMENTS, Listing, Submission
 from schemas.errors import FieldProblem, InvalidError
-from schemas.model import parse, problems_of
-from schemas.text import file_name
+from schemas.model import parse
 
 LETTER_PART = "dispatch"
 _WHAT = "submission"
-Keep = Callable[[ContentWriter], Awaitable[Stored]]
-"""Names a file that came whole, and remembers whose it is."""
 
 
 async def read_form(
@@ -52,56 +51,46 @@ async def read_form(
         ContentMismatchError: a file is not the one that the letter lists.
         ContentFullError: the store is full.
     """
-    reader = FormReader(content_type)
-    taker = _FormTaker(content, max_file_bytes, keep)
+    taker = _FormTaker(FileParts(partial(open_sink, content, max_bytes=max_file_bytes, keep=keep)))
     try:
+        reader = FormReader(content_type)
         async for chunk in chunks:
             for piece in reader.feed(chunk):
                 await taker.take(piece)
         reader.finish()
+    except MultipartError as error:
+        raise MalformedError(str(error)) from error
     finally:
-        await taker.close()
+        await taker.parts.close()
     return taker.submission()
 
 
 class _FormTaker:
     """Takes the pieces of a form one after the other."""
 
-    def __init__(self, content: ContentStore, max_file_bytes: int, keep: Keep) -> None:
-        self._content = content
-        self._keep = keep
-        self._max_file_bytes = max_file_bytes
+    def __init__(self, parts: FileParts) -> None:
+        self.parts = parts
         self._json = bytearray()
         self._letter: dict[str, Any] | None = None
         self._listing = Listing()
-        self._head: PartHead | None = None
-        self._writer: ContentWriter | None = None
-        self._files: list[Attachment] = []
-        self._named: dict[str, PartHead] = {}
 
     async def take(self, piece: Piece) -> None:
         """One piece further."""
         if isinstance(piece, PartHead):
             await self._begin(piece)
         elif isinstance(piece, PartEnd):
-            await self._end()
-        elif self._writer is not None:
-            await self._writer.write(piece)
-        else:
+            if not await self.parts.end():
+                self._letter, self._listing = _read_letter(bytes(self._json))
+        elif not await self.parts.write(piece):
             self._json += piece
             if len(self._json) > MAX_JSON_BYTES:
                 raise TooLargeError(f"the part {LETTER_PART!r} has more than {MAX_JSON_BYTES} bytes")
-
-    async def close(self) -> None:
-        """Drop a file that did not come whole."""
-        if self._writer is not None:
-            await self._writer.abort()
 
     def submission(self) -> Submission:
         """The whole, as if its files had been uploaded before."""
         if self._letter is None:
             raise MalformedError(f"the form has no part {LETTER_PART!r}")
-        files = merge(self._listing.attachments, self._files)
+        files = merge(self._listing.attachments, self.parts.files)
         return parse(Submission, orjson.dumps({**self._letter, "attachments": files}), what=_WHAT)
 
     async def _begin(self, head: PartHead) -> None:
@@ -111,22 +100,9 @@ class _FormTaker:
             return
         if not head.file_name:
             raise MalformedError(f"{head} is no file; after {LETTER_PART!r} come files only")
-        if len(self._files) == MAX_ATTACHMENTS:
+        if len(self.parts.files) == MAX_ATTACHMENTS:
             raise TooLargeError(f"the form has more than {MAX_ATTACHMENTS} files")
-        name = _name_of(head)
-        first = self._named.setdefault(name, head)
-        if first is not head:
-            raise InvalidError(_WHAT, [_twice(first, head, name)])
-        self._head = head
-        self._writer = await self._content.begin(max_bytes=self._max_file_bytes)
-
-    async def _end(self) -> None:
-        if self._writer is None or self._head is None:
-            self._letter, self._listing = _read_letter(bytes(self._json))
-            return
-        stored = await self._keep(self._writer)
-        self._writer = None
-        self._files.append(_attachment(self._head, stored.size, stored.sha256))
+        await self.parts.begin(head)
 
 
 def merge(listed: Sequence[Listed], files: Sequence[Attachment]) -> list[Mapping[str, Any]]:
@@ -188,31 +164,3 @@ def _read_letter(body: bytes) -> tuple[dict[str, Any], Listing]:
     listed = letter.pop("attachments", [])
     parse(Submission, orjson.dumps(letter), what=_WHAT)
     return cast("dict[str, Any]", letter), parse(Listing, orjson.dumps({"attachments": listed}), what=_WHAT)
-
-
-def _attachment(head: PartHead, size: int, sha256: str) -> Attachment:
-    try:
-        return Attachment(name=_name_of(head), media_type=head.media_type or OTHER_TYPE, size=size, sha256=sha256)
-    except ValidationError as error:
-        problems = [
-            FieldProblem(f"part {head.number}.{item.field}", f"{head}: {item.problem}", item.given)
-            for item in problems_of(error)
-        ]
-        raise InvalidError(_WHAT, problems) from error
-
-
-def _name_of(head: PartHead) -> str:
-    """The name under which a part's file travels.
-
-    Raises:
-        InvalidError: it is none.
-    """
-    try:
-        return file_name(head.file_name or "")
-    except ValueError as error:
-        raise InvalidError(_WHAT, [FieldProblem(f"part {head.number}.name", f"{head} {error}")]) from error
-
-
-def _twice(first: PartHead, second: PartHead, name: str) -> FieldProblem:
-    same = f"have the same name {name!r}" if first.file_name == second.file_name else f"would both be called {name!r}"
-    return FieldProblem("attachments", f"{first} and {second} {same}; rename one")

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Header, Request, Response
 
 from router.api.auth import Author, Parts
 from router.api.body import chunks_of, json_of, media_type_of
-from router.api.form import Keep, read_form
+from router.api.form import read_form
 from router.content import ContentStore, ContentWriter
+from router.content.keeping import Keep
 from router.errors import RouterError, UnsupportedMediaError
 from router.faces import Services
 from schemas.dispatch import Accepted, Submission

@@ -7,6 +7,7 @@ from pydantic import Field
 from router.directory import Resolution
 from router.ledger.queries import LineRow, OutageRow
 from router.rules.outages import LineState, ToldBy
+from router.words.plan_views import LeftOutView, NoteView
 from router.words.view import Instant, View
 from schemas.clock import iso
 from schemas.unit import Link, Unit
@@ -128,28 +129,6 @@ class UnitDetailView(ListedUnitView):
         )
 
 
-class LeftOutView(View):
-    """A unit that the rules name and that would not be addressed."""
-
-    unit: str
-    """Its code."""
-    reason: str
-    """In a word: excluded, no line, abolished …"""
-    detail: str
-    """In a sentence."""
-
-
-class NoteView(View):
-    """A remark on an addressee or, without a unit, on a rule."""
-
-    code: str
-    """In a word."""
-    unit: str
-    """Which addressee; empty: a rule."""
-    detail: str
-    """In a sentence."""
-
-
 class ResolutionView(View):
     """Who would be addressed today, who not, and why."""
 
@@ -170,7 +149,7 @@ class ResolutionView(View):
         return cls(
             count=len(found.included),
             included=[UnitView.of(unit) for unit in found.included],
-            left_out=[LeftOutView(unit=it.unit_code, reason=it.reason, detail=it.detail) for it in found.left_out],
-            notes=[NoteView(code=it.code, unit=it.unit_code, detail=it.detail) for it in found.notes],
+            left_out=LeftOutView.of(found),
+            notes=NoteView.of(found),
             not_allowed=list(not_allowed),
         )

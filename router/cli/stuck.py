@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from router.ledger.acts.stuck_care import Care
+    from router.ledger.people.audit import By
     from router.ledger.queries import StuckGroup
-    from router.ledger.units.unit_acts import By
 
 app = typer.Typer(add_completion=False)
 _COLUMNS = (
@@ -120,7 +120,7 @@ def leave(group: GroupArgument, note: NoteOption = "") -> None:
 
 def _by(note: str) -> "By":
     from router.ledger.acts.stuck_care import MAX_NOTE
-    from router.ledger.units.unit_acts import By
+    from router.ledger.people.audit import By
 
     if len(note) > MAX_NOTE:
         raise typer.BadParameter(f"write at most {MAX_NOTE} characters", param_hint="--note")

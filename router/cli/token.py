@@ -21,7 +21,7 @@ from schemas.rights import DEFAULTS, MAX_ALLOWED
 
 if TYPE_CHECKING:
     from router.ledger.people.accounts import AccountRow
-    from router.ledger.units.unit_acts import By
+    from router.ledger.people.audit import By
     from schemas.accounts import Account
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -231,7 +231,7 @@ def revoke(name: NameArgument, as_json: JsonOption = False) -> None:
 
 
 def _by() -> "By":
-    from router.ledger.units.unit_acts import By
+    from router.ledger.people.audit import By
 
     return By(person_here(), "", now_ms())
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from router.ledger.people.audit import By
     from router.ledger.units.leftovers import Settled
-    from router.ledger.units.unit_acts import By, Done
+    from router.ledger.units.unit_acts import Done
 
 _SHOWN = 20
 _CODES = f"{EXIT_CODES} Here 3: there is no such unit."
@@ -288,7 +289,7 @@ def _do(act: "Callable[[Connection, By], Done]", reason: str, done: str, was: st
 
 
 def _by(reason: str) -> "By":
-    from router.ledger.units.unit_acts import MAX_REASON, By
+    from router.ledger.people.audit import MAX_REASON, By
 
     why = reason.strip()
     if not why or len(why) > MAX_REASON:

@@ -36,7 +36,7 @@ def import_list(
     """Merge a list of units into the ledger, all of it or nothing; a running router takes it over by itself."""
     from router.directory import load_file
     from router.ledger.engine import reading, writing
-    from router.ledger.units.unit_acts import MAX_REASON, By
+    from router.ledger.people.audit import MAX_REASON, By
     from router.ledger.units.unit_import import NewList, foresee
     from router.ledger.units.unit_import import import_list as take
     from router.ledger.units.unit_list import list_units

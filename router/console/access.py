@@ -9,16 +9,16 @@ from sqlalchemy import Connection
 from router.errors import ForbiddenError
 from router.faces import Services
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people.audit import MAX_REASON, Act, AuditEntry, By
 from router.ledger.people.persons import Right, scope_of
 from router.ledger.scope import Scope
-from router.ledger.units.unit_acts import MAX_REASON, By
 from router.pages import access
 from router.pages.access import DoorEntry, Visitor
+from router.pages.brought import MAX_FIELDS_BYTES
 from router.pages.language import N_
 from router.words.filters import MAX_LENGTH
 from schemas.clock import now_ms
-from schemas.codes import UnitCode
+from schemas.codes import UnitCode, covers_whole
 from schemas.text import OneLine
 
 MAX_LIST_FORM_BYTES = 1024 * 1024
@@ -41,8 +41,7 @@ class Viewer(Visitor):
     @property
     def sees_part(self) -> bool:
         """Whether the person sees only a part of the organisation."""
-        whole = (pattern for pattern in self.scope.units if pattern.endswith(".#") and "." not in pattern[:-2])
-        return not self.scope.everything and not any(whole)
+        return not self.scope.everything and not any(map(covers_whole, self.scope.units))
 
     @property
     def may_audit(self) -> bool:
@@ -53,6 +52,16 @@ class Viewer(Visitor):
     def may_administer(self) -> bool:
         """Whether there are units that the person administers."""
         return bool(self.person.patterns(Right.ADMINISTER))
+
+    @property
+    def administers_whole(self) -> bool:
+        """Whether the person administers an organisation whole."""
+        return any(map(covers_whole, self.person.patterns(Right.ADMINISTER)))
+
+    @property
+    def may_send(self) -> bool:
+        """Whether there are units that the person may send for."""
+        return bool(self.person.patterns(Right.SEND))
 
     @property
     def may_act(self) -> bool:
@@ -91,6 +100,32 @@ async def bringer_of(request: Request) -> Viewer:
     return viewer
 
 
+async def sender_before_form(request: Request) -> Viewer:
+    """The person who asks, when there are units that they may send for; of a form nothing was read yet.
+
+    Raises:
+        LoginNeededError: no session, or one that has ended.
+        ForbiddenError: there are none.
+    """
+    viewer = viewer_for(await access.present(request))
+    if not viewer.may_send:
+        raise ForbiddenError(f"{viewer.person.name} sends for no unit", hint="an administrator grants the role issuer")
+    return viewer
+
+
+async def sender_of_form(request: Request) -> Viewer:
+    """:func:`sender_before_form`, the form without files being one of their session; it may hold a long list of rules.
+
+    Raises:
+        LoginNeededError: as there.
+        ForbiddenError: as there.
+        ForeignRequestError: a change without the session's own token.
+    """
+    viewer = await sender_before_form(request)
+    await access.require_form(request, viewer, most=MAX_FIELDS_BYTES)
+    return viewer
+
+
 async def watching(request: Request) -> Viewer:
     """The person whose page asks by itself.
 
@@ -126,6 +161,8 @@ def note_at_door(conn: Connection, entry: DoorEntry) -> None:
 
 
 Looking = Annotated[Viewer, Depends(viewer_of)]
+SendingFiles = Annotated[Viewer, Depends(sender_before_form)]
+Sending = Annotated[Viewer, Depends(sender_of_form)]
 Bringing = Annotated[Viewer, Depends(bringer_of)]
 Watching = Annotated[Viewer, Depends(watching)]
 Auditing = Annotated[Viewer, Depends(auditor_of)]

@@ -19,6 +19,7 @@ from router.console import (
     provider_login,
     redrives,
     search,
+    send,
     sheets,
     statistics,
     stuck,
@@ -68,7 +69,7 @@ PARTS = (
         unit,
         lines,
     ),
-    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, help),
+    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, send, help),
 )
 LABELS = {
     "reason": N_("Why?"),

@@ -16,6 +16,7 @@ from router.console.reads import look
 from router.directory import Directory, LeftOut, resolve
 from router.errors import AddressingError, NotFoundError
 from router.ledger import queries
+from router.ledger.people.persons import Right
 from router.ledger.queries import Addressee, DispatchDetail
 from router.words.filters import token
 from schemas.codes import UnitCode, covers, is_within, parent_of
@@ -83,6 +84,7 @@ async def show_document(
         ),
         below=below,
         q=filter_of(dispatch_id, state, below),
+        is_own=viewer.person.may(Right.SEND, found.row.issuer),
         may_redrive=viewer.may_act and any(status in queries.REDRIVABLE for status in states.values()),
         chosen=state,
         after=after,

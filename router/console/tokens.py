@@ -188,17 +188,12 @@ def _account(viewer: Viewer, role: Role, units: str, label: str) -> tuple[Accoun
 def may_manage(viewer: Viewer, account: Account) -> bool:
     """Whether a person may make and end an account: they administer all its units; metrics are of all there are."""
     scope = scope_of(viewer.person, Right.ADMINISTER)
-    return scope.covers_all([account.pattern]) and (account.role is not Role.WATCHER or _administers_whole(viewer))
-
-
-def _administers_whole(viewer: Viewer) -> bool:
-    patterns = viewer.person.patterns(Right.ADMINISTER)
-    return any(pattern.endswith(".#") and "." not in pattern.removesuffix(".#") for pattern in patterns)
+    return scope.covers_all([account.pattern]) and (account.role is not Role.WATCHER or viewer.administers_whole)
 
 
 def _rights(viewer: Viewer, account: Account) -> Rights | None:
     """Whoever administers a part lets nobody write to the whole: an issuer of theirs has what a gateway has."""
-    return DEFAULTS[Role.GATEWAY] if account.role is Role.ISSUER and not _administers_whole(viewer) else None
+    return DEFAULTS[Role.GATEWAY] if account.role is Role.ISSUER and not viewer.administers_whole else None
 
 
 def _own(viewer: Viewer, name: str) -> Account:
@@ -246,11 +241,11 @@ async def _list(
         status=_UNPROCESSABLE if problem else 200,
         rows=rows,
         following=found[_SHOWN - 1].name if len(found) > _SHOWN else "",
-        roles=[role for role in Role if role is not Role.WATCHER or _administers_whole(viewer)],
+        roles=[role for role in Role if role is not Role.WATCHER or viewer.administers_whole],
         kinds=terms.ACCOUNT_ROLES,
         now=now_ms(),
         problem=problem,
-        whole=_administers_whole(viewer),
+        whole=viewer.administers_whole,
         typed={"role": "gateway", "units": "", "label": "", "day": "", "reason": ""} | typed,
     )
 

@@ -16,10 +16,11 @@ from router.console.reads import change, look
 from router.errors import ForbiddenError, MalformedError, NotFoundError
 from router.faces import Services
 from router.ledger import queries
+from router.ledger.people.audit import MAX_REASON, By
 from router.ledger.people.persons import Right
 from router.ledger.queries import UnitRow
 from router.ledger.units import unit_acts
-from router.ledger.units.unit_acts import MAX_REASON, By, Done
+from router.ledger.units.unit_acts import Done
 from router.pages.language import N_
 from schemas.clock import now_ms
 from schemas.codes import UnitCode, ancestors_of, covers

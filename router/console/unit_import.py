@@ -23,13 +23,13 @@ from router.directory.difference import Changed, Difference
 from router.errors import DirectoryError
 from router.faces import Services
 from router.ledger import queries
+from router.ledger.people.audit import MAX_REASON
 from router.ledger.people.persons import Right
-from router.ledger.units.unit_acts import MAX_REASON
 from router.ledger.units.unit_import import ListOutdatedError, NewList, foresee, import_list
 from router.ledger.units.unit_list import list_units
+from router.pages.faults import Fault, fault_of
 from router.pages.language import N_, translations
 from router.rules.schedule import is_reachable
-from router.words.faults import Fault, fault_of
 from schemas.errors import FieldProblem
 from schemas.text import OneLine, safe_file_name
 

@@ -13,8 +13,8 @@ from router.console.pages import page, preferences_of
 from router.console.unit_acts import NO_DAY, typed_day
 from router.directory import Directory, LeftOut, Note, resolve
 from router.ledger.people.persons import Right
+from router.pages.faults import Fault, fault_of, said
 from router.pages.language import N_, translations
-from router.words.faults import Fault, fault_of, said
 from schemas.addressing import parse_rules, within
 from schemas.dispatch import MAX_RULES
 from schemas.errors import AddressingError, FieldProblem

@@ -51,11 +51,19 @@ class Directory:
         """The units directly below a unit."""
         return self._all_of(self._children.get(code, ()))
 
+    def has_children(self, code: str) -> bool:
+        """Whether there are units below a unit."""
+        return code in self._children
+
     def within(self, head: str) -> tuple[Unit, ...]:
         """A unit and all below it, head first; empty when the head is not there."""
         start = bisect_left(self.all, head, key=lambda unit: unit.code)
         end = bisect_left(self.all, head + _AFTER_DOT, key=lambda unit: unit.code)
         return self.all[start:end] if head in self._units else ()
+
+    def kinds_within(self, head: str) -> tuple[str, ...]:
+        """The kinds of the units below a unit."""
+        return tuple(kind for kind, codes in self._kinds.items() if any(code != head for code in _subtree(codes, head)))
 
     def named_by(self, rule: Rule) -> tuple[Unit, ...]:
         """The units that an addressing rule names, whether or not it excludes them, whatever the day."""

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from router.errors import RightsError
 from router.ledger.engine import reading
 from router.ledger.people import rights as kept
+from router.ledger.people.senders import PersonSender
 from schemas.accounts import Account
 from schemas.dispatch import Submission
 from schemas.errors import FieldProblem
@@ -35,8 +36,8 @@ class ByRole:
     """What accounts have by their roles alone."""
 
     async def of(self, account: Account) -> Rights:
-        """The role's."""
-        return DEFAULTS[account.role]
+        """The role's; a person's are their own."""
+        return account.rights if isinstance(account, PersonSender) else DEFAULTS[account.role]
 
 
 class RightsBook:
@@ -53,6 +54,8 @@ class RightsBook:
         Raises:
             LedgerUnavailableError: the ledger cannot be asked.
         """
+        if isinstance(account, PersonSender):
+            return account.rights
         known = self._known.get(account.name)
         if known is not None and self._clock() < known[1]:
             return known[0]

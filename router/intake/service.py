@@ -24,6 +24,7 @@ from router.errors import (
     UnknownAttachmentError,
 )
 from router.intake.rights import ByRole, RightsOf, judge
+from router.ledger.people.audit import By
 from router.ledger.way import acceptance, recalls
 from router.ledger.way.acceptance import NewDispatch, RepeatCheck
 from router.ledger.writer import Writer
@@ -67,12 +68,12 @@ class Directories(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Who submits, under which of their keys, in which trace; ``by_size``: a plan's files need not be here."""
+    """Who submits, under which of their keys, in which trace; of a person, who it is and why."""
 
     sender: Account
     key: str
     traceparent: str = ""
-    by_size: bool = False
+    by: By | None = None
 
 
 class Intake:
@@ -112,18 +113,25 @@ class Intake:
         self._resolutions: dict[tuple[str, ...], tuple[Directory, date, Resolution]] = {}
 
     async def accept(
-        self, submission: Submission, *, sender: Account, idempotency_key: str, traceparent: str = ""
+        self,
+        submission: Submission,
+        *,
+        sender: Account,
+        idempotency_key: str,
+        traceparent: str = "",
+        by: By | None = None,
     ) -> Accepted:
         """Accept a submission, once: the same key with the same content gives the same id.
 
         Returns after the commit. The attachments' bytes have to be in the content store before. What was accepted once
         is answered as it was then, whatever has changed since: units, contents, rules. The key is looked for when all
-        is in order, which costs a submission nothing, and before it is refused.
+        is in order, which costs a submission nothing, and before it is refused. What a person sends (``by``) is in the
+        audit log, in the same commit.
 
         Raises:
             RouterError: what is wrong, where, and how to mend it; nothing was kept then.
         """
-        request = _Request(sender, _key_of(idempotency_key), traceparent)
+        request = _Request(sender, _key_of(idempotency_key), traceparent, by)
         try:
             new = await self._made_ready(submission, request, self._content)
         except RouterError as error:
@@ -143,29 +151,25 @@ class Intake:
         )
         return accepted
 
-    async def rehearse(
-        self, submission: Submission, *, sender: Account, content: ContentStore, by_size: bool = False
-    ) -> NewDispatch:
+    async def rehearse(self, submission: Submission, *, sender: Account, content: ContentStore) -> NewDispatch:
         """What :meth:`accept` would commit; nothing is kept.
 
         Args:
             submission: as for :meth:`accept`.
             sender: who would send it.
             content: where its files are, and where what belongs to it is put; the caller removes it.
-            by_size: its files need not be here: of each its size alone counts, as it is named.
 
         Raises:
             RouterError: as :meth:`accept`.
         """
-        return await self._made_ready(submission, _Request(sender, "rehearsal", by_size=by_size), content)
+        return await self._made_ready(submission, _Request(sender, "rehearsal"), content)
 
     async def _made_ready(self, submission: Submission, request: _Request, content: ContentStore) -> NewDispatch:
         sender = request.sender
         self._check(submission, sender)
         files = submission.attachments
-        if not request.by_size:
-            await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
-        if content is not self._content and not request.by_size:
+        await self._possession.require(sender, submission.issuer, files, store=self._content, own=content)
+        if content is not self._content:
             await asyncio.to_thread(take_over, content, self._content, [file.sha256 for file in files])
         reached = await self._reached_by(submission)
         rights = await self.rights_of(sender)
@@ -254,9 +258,8 @@ class Intake:
         rights: Rights,
     ) -> NewDispatch:
         dispatch_id, units = new_id(), reached.units
-        forms = {} if request.by_size else await self._forms_of(submission, units, content)
-        descriptor = full_descriptor(dispatch_id, submission, forms)
-        body, record = await self._encode(descriptor, content, inline=not request.by_size)
+        forms = await self._forms_of(submission, units, content)
+        body, record = await self._encode(full_descriptor(dispatch_id, submission, forms), content)
         submission_json, sha256 = _canonical(submission)
         return NewDispatch(
             id=dispatch_id,
@@ -275,6 +278,7 @@ class Intake:
             called_back=reached.called_back,
             gone=reached.gone,
             rights=rights,
+            by=request.by,
         )
 
     async def _forms_of(
@@ -286,13 +290,11 @@ class Intake:
         codes = [unit.code for unit in units]
         return await self._encoder.forms_of(submission.issuer, submission.attachments, codes, store=content)
 
-    async def _encode(
-        self, descriptor: Descriptor, content: ContentStore, *, inline: bool
-    ) -> tuple[bytes, TravellingAttachment | None]:
+    async def _encode(self, descriptor: Descriptor, content: ContentStore) -> tuple[bytes, TravellingAttachment | None]:
         """The body that travels; when the letter is too long for a message, the content that holds it whole."""
         body = encode(descriptor)
         if fits(body):
-            if not descriptor.attachments or not inline:
+            if not descriptor.attachments:
                 return body, None
             return await asyncio.to_thread(_with_small_files, descriptor, body, content), None
         stored = await content.put(body)

@@ -159,8 +159,20 @@ async def require_form(request: Request, visitor: Visitor, *, most: int = MAX_FO
     if request.method in {"GET", "HEAD"}:
         return
     given = request.headers.get("x-csrf-token") or (await request.form()).get("csrf", "")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
+    try:
+        require_csrf(visitor, given)
+    except ForeignRequestError:
         await request.close()
+        raise
+
+
+def require_csrf(visitor: Visitor, given: object) -> None:
+    """Refuse what does not carry the token of the visitor's session.
+
+    Raises:
+        ForeignRequestError: it does not.
+    """
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
         raise ForeignRequestError("the form is not of this session")
 
 

@@ -5,6 +5,8 @@
     PageError
     ├── LoginNeededError       303  nobody is logged in: the way leads to the login page
     ├── ForeignRequestError    403  a change that another site's page, or none of ours, asked for
+    ├── FormUnreadableError    400  a form with files that is none, or is not in its order
+    ├── FormStalledError       408  a form whose bytes stopped coming
     ├── FormTooLargeError      413  a form that is larger than any of ours, or does not say how large it is
     ├── LinkEndedError         404  a one-time link that was used, has ended or never was
     ├── UnknownPersonError     404  there is no such person, or nobody who may come in
@@ -46,6 +48,19 @@ class ForeignRequestError(PageError):
 
     status, slug = 403, "foreign-request"
     default_hint = "load the page again and repeat it there"
+
+
+class FormUnreadableError(PageError):
+    """A form with files that is none, or whose parts are not in their order."""
+
+    status, slug = 400, "malformed"
+
+
+class FormStalledError(PageError):
+    """A form whose bytes stopped coming."""
+
+    status, slug = 408, "stalled"
+    default_hint = "send it again; it is not sent twice"
 
 
 class FormTooLargeError(PageError):

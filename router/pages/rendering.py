@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from router.pages.language import ENGLISH, LANGUAGES, translations
 from router.pages.preferences import THEMES, Preferences
+from router.pages.sending import MOST_PLANNED, WORDS
 from router.pages.shown import Shown
 
 STATIC = Path(__file__).with_name("static")
@@ -45,6 +46,8 @@ def environment_for(templates: Path, root: str, language: str, timezone: str, **
     environment.globals |= {
         "english": translations(ENGLISH).gettext,
         "languages": LANGUAGES,
+        "letter_words": WORDS,
+        "most_planned": MOST_PLANNED,
         "root": root,
         "shown": Shown(language, ZoneInfo(timezone)),
         "themes": THEMES,
@@ -70,6 +73,13 @@ def answer(request: Request, environment: Environment, template: str, *, status:
     common = {"preferences": preferences, "here": here, "path": request.url.path}
     text = environment.get_template(template).render(common | context)
     return HTMLResponse(text, status, headers={"vary": "cookie", "content-language": preferences.language})
+
+
+def part(request: Request, environment: Environment, template: str, macro: str, *values: Any) -> HTMLResponse:
+    """A part of a page that a script asked for: what a macro of a template draws of some values."""
+    text = getattr(environment.get_template(template).module, macro)(*values)
+    language = Preferences.of(request.cookies).language
+    return HTMLResponse(text, headers={"vary": "cookie", "content-language": language})
 
 
 def link(root: str, path: str, query: Mapping[str, object] | None = None, **more: object) -> str:

@@ -5,20 +5,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from router.ledger.engine import reading
 from router.ledger.way import recalls
 from router.ledger.way.acceptance import NewDispatch, paused_units
 from router.ledger.way.backlog import Backlog, KnownLine, backlog, holders, lines_of
 from router.planning.arrival import ASSUMED_RATES, PendingDocument, ahead_of, arrival
 from router.rules.schedule import is_reachable
+from router.storage.transactions import in_thread
 from schemas.attachment import TravellingAttachment
-from schemas.clock import to_ms
+from schemas.clock import now_ms, to_ms
 from schemas.descriptor import Descriptor, full_descriptor
 from schemas.dispatch import Lane, lane_of
 from schemas.model import parse
-from schemas.opening import Windows, is_open
+from schemas.opening import Windows, is_open, parse_opening
 from schemas.unit import Unit
 
 HORIZON = timedelta(days=90)
@@ -92,8 +95,30 @@ class Rollup:
     longest_seconds: float | None
 
 
+async def plan_now(engine: Engine, new: NewDispatch, *, timezone: str, more_bytes: int = 0) -> Plan:
+    """The plan of this moment, made in a thread; arguments and errors as of :func:`make_plan`."""
+
+    def work(conn: Connection) -> Plan:
+        return make_plan(
+            conn,
+            new,
+            now_ms=now_ms(),
+            zone=timezone,
+            opening_of=lambda unit: parse_opening(unit.opening),
+            more_bytes=more_bytes,
+        )
+
+    return await in_thread(partial(reading, engine), work)
+
+
 def make_plan(
-    conn: Connection, new: NewDispatch, *, now_ms: int, zone: str, opening_of: Callable[[Unit], Windows]
+    conn: Connection,
+    new: NewDispatch,
+    *,
+    now_ms: int,
+    zone: str,
+    opening_of: Callable[[Unit], Windows],
+    more_bytes: int = 0,
 ) -> Plan:
     """Look into the ledger and plan.
 
@@ -103,6 +128,7 @@ def make_plan(
         now_ms: when it would be sent.
         zone: of the lines' hours.
         opening_of: the hours of a unit's line.
+        more_bytes: of files that are not here yet; they are counted as they are, in no smaller form.
 
     Raises:
         RefusedError: it is a recall, update or replacement of what it cannot change.
@@ -117,7 +143,8 @@ def make_plan(
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     case = _Case(waiting, lines, paused, now=now, zone=zone, opening_of=opening_of)
     plans = tuple(
-        case.plan(unit, PendingDocument(int(new.submission.urgency), sizes.of(unit.code))) for unit in new.units
+        case.plan(unit, PendingDocument(int(new.submission.urgency), sizes.of(unit.code) + more_bytes))
+        for unit in new.units
     )
     return Plan(now_ms, plans, descriptor, waiting.whole)
 

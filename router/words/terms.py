@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.directory import NoteCode, Reason
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PersonRole
 from router.ledger.people.views import Screen
@@ -282,18 +281,6 @@ def import_of(detail: str) -> Imported | None:
 
 PART = N_("Only your part: %(seen)s of %(whole)s recipients."), N_("Only your part of the organisation.")
 """What papers say in both languages, Vietnamese first, that show a part only."""
-LEFT_OUT: dict[Reason, str] = {
-    Reason.EXCLUDED_BY_RULE: N_("a rule of the document leaves it out"),
-    Reason.NOT_YET: N_("it did not exist yet on that day"),
-    Reason.ABOLISHED: N_("its last day was past; its successor, if there is one, was looked at instead"),
-    Reason.OWN_NETWORK: N_("it is on a network of its own"),
-}
-NOTES: dict[NoteCode, str] = {
-    NoteCode.NO_LINE: N_("it has no line: the document waits until it gets one, or is carried"),
-    NoteCode.SUCCESSOR_USED: N_("it takes the place of a unit that exists no more"),
-    NoteCode.SUCCESSOR_NOT_EXCLUDED: N_("the unit that it succeeded is left out by a rule, it is not"),
-    NoteCode.EXCLUSION_UNUSED: N_("a rule that leaves out takes nobody out"),
-}
 UNIT_FIELDS: dict[str, str] = {
     "parent": N_("unit above"),
     "name": N_("name"),
@@ -346,6 +333,8 @@ ACTS: dict[Act, str] = {
     Act.TOKEN_REPLACED: N_("replaced a token"),
     Act.TOKEN_ENDS: N_("set the end of a token"),
     Act.TOKEN_REVOKED: N_("withdrew a token"),
+    Act.DISPATCH_SENT: N_("sent a document"),
+    Act.DISPATCH_RECALLED: N_("recalled a document"),
     Act.SESSIONS_ENDED: N_("ended the other sessions"),
 }
 
@@ -365,6 +354,7 @@ ACCOUNT_ROLES: dict[Role, Word] = {
 ROLES: dict[PersonRole, str] = {
     PersonRole.VIEWER: N_("viewer"),
     PersonRole.OPERATOR: N_("operator"),
+    PersonRole.ISSUER: N_("issuer"),
     PersonRole.AUDITOR: N_("auditor"),
     PersonRole.ADMIN: N_("administrator"),
 }

@@ -8,13 +8,13 @@ from router.ledger.acts.stuck_care import take
 from router.ledger.acts.token_acts import make as make_token
 from router.ledger.engine import writing
 from router.ledger.models import delivery, unit
+from router.ledger.people.audit import By
 from router.ledger.people.views import Screen, keep
 from router.ledger.queries import Filter, stuck
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import Pace
 from router.ledger.redrives.making import NewRedrive, make
 from router.ledger.scope import EVERYTHING
-from router.ledger.units.unit_acts import By
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.states import Status

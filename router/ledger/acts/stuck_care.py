@@ -14,10 +14,9 @@ from sqlalchemy import Connection, delete, select
 from router.errors import ActRefusedError, ForbiddenError, NotFoundError
 from router.ledger.models import stuck_care as table
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.queries import StuckGroup, StuckKey, is_empty, keys_of_unit, stuck
 from router.ledger.scope import Scope
-from router.ledger.units.unit_acts import By
 from router.storage.statements import insert_of
 from schemas.clock import day_at
 

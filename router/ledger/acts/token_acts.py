@@ -5,8 +5,7 @@ from sqlalchemy import Connection
 from router.errors import ActRefusedError
 from router.ledger.people import accounts, audit, rights
 from router.ledger.people.accounts import AccountRow
-from router.ledger.people.audit import Act, AuditEntry
-from router.ledger.units.unit_acts import By
+from router.ledger.people.audit import Act, AuditEntry, By
 from schemas.accounts import Account
 from schemas.clock import iso
 from schemas.rights import DEFAULTS, Rights

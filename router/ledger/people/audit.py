@@ -9,8 +9,11 @@ from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, inse
 
 from router.ledger.models import audit as table
 from router.ledger.scope import Scope, within
+from schemas.codes import covers_whole
 
 MAX_ROWS = 1000
+MAX_REASON = 500
+"""Characters of a reason that a person gives."""
 _MAX_SUBJECT, _MAX_REASON, _MAX_ADDRESS, _MAX_PERSON, _MAX_DETAIL = 200, 1000, 64, 64, 200
 
 
@@ -63,8 +66,21 @@ class Act(StrEnum):
     TOKEN_ENDS = "token_ends"  # noqa: S105 - the name of an act
     """A token was given an end, or a different one."""
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of an act
+    DISPATCH_SENT = "dispatch_sent"
+    """A person of the console sent a document in the name of a unit."""
+    DISPATCH_RECALLED = "dispatch_recalled"
     SESSIONS_ENDED = "sessions_ended"
     """Somebody ended their own sessions but one."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who acts, from where, why, and when (UTC ms)."""
+
+    who: str
+    why: str
+    now_ms: int
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +201,5 @@ def _fitting(rows: FromClause, scope: Scope, wanted: Wanted) -> list[ColumnEleme
 def _concerns(unit: ColumnElement[str], scope: Scope) -> ColumnElement[bool]:
     if scope.everything:
         return true()
-    whole = any(pattern.endswith(".#") and "." not in pattern.removesuffix(".#") for pattern in scope.units)
     seen = within(unit, scope.units)
-    return or_(seen, unit == "") if whole else seen
+    return or_(seen, unit == "") if any(map(covers_whole, scope.units)) else seen

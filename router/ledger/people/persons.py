@@ -17,6 +17,8 @@ class PersonRole(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"
     """Act on deliveries."""
+    ISSUER = "issuer"
+    """Send for the units, and recall what they sent."""
     AUDITOR = "auditor"
     """Read the audit log."""
     ADMIN = "admin"
@@ -28,6 +30,8 @@ class Right(people.AnyRight):
 
     SEE = "see"
     ACT = "act"
+    SEND = "send"
+    """Send for units, and change what they sent."""
     AUDIT = "audit"
     ADMINISTER = "administer"
     """Change the organisation."""
@@ -41,6 +45,7 @@ class Right(people.AnyRight):
 _GIVEN_BY: dict[Right, frozenset[PersonRole]] = {
     Right.SEE: frozenset(PersonRole),
     Right.ACT: frozenset({PersonRole.OPERATOR, PersonRole.ADMIN}),
+    Right.SEND: frozenset({PersonRole.ISSUER, PersonRole.ADMIN}),
     Right.AUDIT: frozenset({PersonRole.AUDITOR, PersonRole.ADMIN}),
     Right.ADMINISTER: frozenset({PersonRole.ADMIN}),
 }

@@ -17,8 +17,7 @@ from router.ledger.bulk import insert_rows
 from router.ledger.models import delivery, dispatch
 from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, AuditEntry
-from router.ledger.units.unit_acts import By
+from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.way import retention
 from router.ledger.way.acceptance import paused_units, reserve_sequences
 from router.ledger.way.new_receipt import NewReceipt

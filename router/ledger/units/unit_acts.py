@@ -12,7 +12,7 @@ from router.errors import ActRefusedError, NotFoundError
 from router.ledger.models import unit as table
 from router.ledger.models import unit_sequence
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, AuditEntry
+from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.scope import within
 from router.ledger.units import gateways, lines
 from router.ledger.units.unit_list import import_units, list_units
@@ -24,17 +24,6 @@ from schemas.states import Status
 _NEITHER: dict[str, None] = dict.fromkeys(
     ("paused_at", "paused_by", "paused_why", "muted_until", "muted_by", "muted_why")
 )
-MAX_REASON = 500
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who acts, from where, why, and when (UTC ms)."""
-
-    who: str
-    why: str
-    now_ms: int
-    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from router.directory.checking import require_whole
 from router.directory.difference import Difference, difference
 from router.errors import ActRefusedError
 from router.ledger.people import audit
-from router.ledger.people.audit import Act, AuditEntry
-from router.ledger.units.unit_acts import By
+from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.units.unit_list import ImportResult, apply_difference, list_units, lock_list
 from schemas.codes import ancestors_of, is_within
 from schemas.ids import new_id

@@ -11,6 +11,8 @@ from router.errors import ConflictError, UnknownAttachmentError
 from router.ledger.bulk import Row, insert_rows
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
+from router.ledger.people import audit
+from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.people.rights import Budget
 from router.ledger.way import holders, recalls, words
 from router.rules.schedule import is_reachable
@@ -52,6 +54,8 @@ class NewDispatch:
     """Those of them."""
     rights: Rights = UNBOUND
     """What the account may send."""
+    by: By | None = None
+    """The person who sends it; None: a program does."""
 
     @property
     def amount(self) -> Amount:
@@ -250,6 +254,7 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
         _collect(rows, item, sequences, paused)
     _insert_beside(connection, rows)
     words.keep_letters(connection, items)
+    audit.record(connection, *(_act_of(item, item.by) for item in items if item.by is not None))
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
     for item in items:
         if item.submission.kind is Kind.RECALL:
@@ -261,6 +266,12 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
                 called_back=item.called_back,
                 gone=item.gone,
             )
+
+
+def _act_of(item: NewDispatch, by: By) -> AuditEntry:
+    letter = item.submission
+    act = Act.DISPATCH_RECALLED if letter.kind is Kind.RECALL else Act.DISPATCH_SENT
+    return AuditEntry(by.now_ms, by.who, act, item.id, letter.issuer, by.why, by.address, detail=letter.notation)
 
 
 def enter(connection: Connection, item: NewDispatch) -> bool:

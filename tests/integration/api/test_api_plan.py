@@ -197,20 +197,16 @@ async def test_outside_a_lines_hours_only_an_express_dispatch_arrives_at_once(ap
     assert max(seconds[2, "LCA.02.01"], seconds[0, "LCA.02.02"]) < 3600
 
 
-async def test_a_plan_by_size_needs_no_file_and_tells_nothing_of_those_that_are_here(api: Api) -> None:
+async def test_a_plan_counts_files_that_are_yet_to_come_and_lists_as_many_units_as_are_wanted(api: Api) -> None:
     know_line(api, "LCA.02.01", rate=2000)
-    here = await send(api, OLD, addressees=["LCA.02.#"])
-    assert here
-    attachments = [{"name": "a.docx", "size": len(OLD), "sha256": OLD_NAME}]
-    body = letter(addressees=["LCA.02.#"], attachments=attachments)
-    status, _ = await plan(api, letter(addressees=["LCA.02.#"], attachments=[attachments[0] | {"sha256": "0" * 64}]))
-    assert status == 422, "the bytes of a dispatch have to be here"
-    async with api.http.post(
-        "/api/v1/dispatches/plan?by_size=true&most_units=2", headers=api.as_(ISSUER), json=body
-    ) as it:
-        told = await it.json()
-    assert it.status == 200, told
-    assert (told["count"], [unit["unit"] for unit in told["units"]]) == (3, ["LCA.02.02", "LCA.02.01"])
-    (file,) = told["attachments"]
-    assert (file["size"], file["zstd_size"], file["inline"]) == (len(OLD), None, False)
-    assert of_unit(told, "LCA.02.01")["bytes"] > len(OLD)
+    body = letter(addressees=["LCA.02.#"])
+    sizes = []
+    for more in (0, 50_000):
+        query = f"?more_bytes={more}&most_units=2"
+        async with api.http.post(f"/api/v1/dispatches/plan{query}", headers=api.as_(ISSUER), json=body) as answer:
+            told = await answer.json()
+        assert (told["count"], [unit["unit"] for unit in told["units"]]) == (3, ["LCA.02.02", "LCA.02.01"])
+        sizes.append(of_unit(told, "LCA.02.01")["bytes"])
+    assert sizes[1] - sizes[0] == 50_000
+    async with api.http.post("/api/v1/dispatches/plan?more_bytes=-1", headers=api.as_(ISSUER), json=body) as answer:
+        assert answer.status == 422

@@ -10,10 +10,9 @@ from aiohttp import ClientResponse
 from router.ledger.acts.token_acts import make
 from router.ledger.engine import reading, writing
 from router.ledger.people import accounts, rights
-from router.ledger.people.audit import Act
+from router.ledger.people.audit import Act, By
 from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
-from router.ledger.units.unit_acts import By
 from schemas.accounts import Account, parse_account
 from schemas.clock import now_ms
 from schemas.rights import DEFAULTS

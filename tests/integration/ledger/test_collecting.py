@@ -18,9 +18,9 @@ from router.delivery.retention import Retention, RetentionPeriods
 from router.errors import UnknownAttachmentError
 from router.ledger.engine import reading, writing
 from router.ledger.models import attempt, content_holder, content_removed, delivery, receipt
+from router.ledger.people.audit import By
 from router.ledger.recovery import forgotten, recovering
 from router.ledger.units.leftovers import hand_on
-from router.ledger.units.unit_acts import By
 from router.ledger.units.unit_list import import_units
 from router.ledger.way import acts, holders, retention
 from router.ledger.way.acceptance import accept

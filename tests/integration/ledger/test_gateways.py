@@ -13,10 +13,10 @@ from router.delivery.recorder import _read
 from router.errors import ActRefusedError, NotFoundError
 from router.ledger import queries
 from router.ledger.models import delivery, spool, unit, unit_trouble
+from router.ledger.people.audit import By
 from router.ledger.queries import Flag
 from router.ledger.scope import EVERYTHING
 from router.ledger.units import gateways, unit_acts
-from router.ledger.units.unit_acts import By
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence

@@ -10,6 +10,7 @@ from router.directory import Directory, resolve_recall
 from router.errors import ActRefusedError, AddressingError
 from router.ledger.engine import writing
 from router.ledger.models import audit, delivery, dispatch
+from router.ledger.people.audit import By
 from router.ledger.queries import Filter, stuck
 from router.ledger.redrives.authority import Authority, AuthorityKind
 from router.ledger.redrives.decisions import Outcome, Pace
@@ -18,7 +19,6 @@ from router.ledger.redrives.reading import list_items
 from router.ledger.redrives.stepping import step
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.leftovers import give_up, hand_on, leftovers
-from router.ledger.units.unit_acts import By
 from router.ledger.way import recalls
 from router.ledger.way.acceptance import accept
 from router.ledger.way.acts import redrive

@@ -5,11 +5,12 @@ from sqlalchemy import Connection, Engine, select, update
 from router.ledger.engine import downgrade, open_engine, reading, upgrade, writing
 from router.ledger.models import delivery, receipt
 from router.ledger.models import unit as unit_table
+from router.ledger.people.audit import By
 from router.ledger.queries import Filter, attention, find_deliveries, stuck
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.leftovers import give_up
 from router.ledger.units.lines import align
-from router.ledger.units.unit_acts import By, pause
+from router.ledger.units.unit_acts import pause
 from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.ledger.way.outbox import Failed, record_failures
 from router.ledger.way.receipts import apply

@@ -15,11 +15,10 @@ from router.ledger.acts.stuck_care import cares_of, leave, take
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery
 from router.ledger.models import unit as unit_row
-from router.ledger.people.audit import Act
+from router.ledger.people.audit import Act, By
 from router.ledger.queries import StuckGroup
 from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.units.leftovers import hand_on
-from router.ledger.units.unit_acts import By
 from router.ledger.writer import Writer
 from schemas.clock import day_at
 from schemas.states import Status

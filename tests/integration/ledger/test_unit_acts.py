@@ -10,11 +10,11 @@ from router.errors import ActRefusedError, DirectoryError, NotFoundError
 from router.ledger import queries
 from router.ledger.engine import writing
 from router.ledger.models import delivery
-from router.ledger.people.audit import Act
+from router.ledger.people.audit import Act, By
 from router.ledger.queries import Filter, Flag
 from router.ledger.scope import EVERYTHING
 from router.ledger.units.lines import align
-from router.ledger.units.unit_acts import By, keep, mute, named, open_again, pause, retire
+from router.ledger.units.unit_acts import keep, mute, named, open_again, pause, retire
 from router.ledger.units.unit_list import import_units, list_units
 from router.ledger.way import outbox
 from router.ledger.way.outbox import Claim

@@ -7,9 +7,8 @@ from sqlalchemy import Engine
 
 from router.errors import DirectoryError
 from router.ledger.engine import reading, writing
-from router.ledger.people.audit import Act, Wanted, find_entries
+from router.ledger.people.audit import Act, By, Wanted, find_entries
 from router.ledger.scope import EVERYTHING, Scope
-from router.ledger.units.unit_acts import By
 from router.ledger.units.unit_import import ListOutdatedError, NewList, foresee, head_of, import_list
 from router.ledger.units.unit_list import ImportResult, list_units
 from schemas.unit import Link, Unit

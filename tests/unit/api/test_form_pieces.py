@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.api.form import merge
-from router.api.multipart import FormReader, PartEnd, PartHead
-from router.errors import ContentMismatchError, MalformedError
+from router.errors import ContentMismatchError
+from router.pages.multipart import FormReader, MultipartError, PartEnd, PartHead
 from schemas.attachment import Attachment, Listed
 
 Part = tuple[PartHead, bytes]
@@ -50,7 +50,7 @@ def test_the_parts_are_the_same_for_any_cutting_of_the_body(parts: list[bytes], 
 def test_a_body_cut_short_is_never_taken_for_whole(parts: list[bytes], data: st.DataObject) -> None:
     body = body_of(parts)
     cut = data.draw(st.integers(0, len(body) - len(b"--\r\n") - 1))
-    with pytest.raises(MalformedError):
+    with pytest.raises(MultipartError):
         read([body[:cut]])
 
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.api.disposition import DispositionError, read_disposition
-from router.api.multipart import FormReader, PartHead
-from router.errors import MalformedError
+from router.pages.disposition import DispositionError, read_disposition
+from router.pages.multipart import FormReader, MultipartError, PartHead
 
 TABLE = tomllib.loads((Path(__file__).parent / "what_clients_send.toml").read_text("utf-8"))["part"]
 ARRIVES = [item for item in TABLE if "arrives" in item]
@@ -39,7 +38,7 @@ def test_what_a_client_sends_arrives_as_it_was_meant(item: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("item", REFUSED, ids=[item["client"] for item in REFUSED])
 def test_what_cannot_be_read_is_refused_by_the_parts_number(item: dict[str, Any]) -> None:
-    with pytest.raises(MalformedError, match=r"part 1 ") as caught:
+    with pytest.raises(MultipartError, match=r"part 1 ") as caught:
         named(sent(item))
     assert item["refused"] in str(caught.value)
 
@@ -78,7 +77,7 @@ def test_any_bytes_are_read_or_refused(value: bytes) -> None:
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "Base64"])
 def test_a_file_that_comes_as_a_text_of_it_is_refused_by_its_name(encoding: str) -> None:
     head = f'Content-Disposition: form-data; name="f"; filename="a.pdf"\r\nContent-Transfer-Encoding: {encoding}'
-    with pytest.raises(MalformedError, match=r"part 1 \('a.pdf'\).*send its bytes plain"):
+    with pytest.raises(MultipartError, match=r"part 1 \('a.pdf'\).*send its bytes plain"):
         head_of(head.encode())
 
 

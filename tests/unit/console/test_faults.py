@@ -6,8 +6,8 @@ import pytest
 
 from router.directory import Directory, load_list, resolve
 from router.errors import DirectoryError
+from router.pages.faults import SENTENCES, fault_of, place_of, said
 from router.pages.language import ENGLISH, VIETNAMESE, translations
-from router.words.faults import SENTENCES, fault_of, place_of, said
 from router.words.terms import import_of
 from schemas.errors import AddressingError, FieldProblem
 from schemas.unit import Link

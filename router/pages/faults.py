@@ -1,4 +1,4 @@
-"""What is wrong with a list of units or a rule, as pages say it: each sentence of the checks in the page's language.
+"""What is wrong with a list, a rule or a letter, as pages say it: each sentence of the checks in the page's language.
 
 The checks say it once, in English, wherever it is read: by a command, in an answer, on a page. Here stands each
 sentence with places for what it names, so that a catalogue can translate it; how to mend it follows where it does not
@@ -154,11 +154,53 @@ _OF_A_RESOLUTION = (
     Sentence(N_("is the successor of %(unit)s, which the rule '%(rule)s' names")),
     Sentence(N_("the rule '%(rule)s' takes nobody out")),
 )
-SENTENCES = (*_OF_THE_FILE, *_OF_THE_TREE, *_OF_A_VALUE, *_OF_A_RULE, *_OF_A_RESOLUTION)
+_OF_A_LETTER = (
+    Sentence(N_("has to be a whole number, without quotes"), N_("Write digits alone.")),
+    Sentence(N_("has to be %(least)s or more")),
+    Sentence(N_("has to be %(most)s or less")),
+    Sentence(N_("is %(count)s bytes of UTF-8; at most %(most)s can travel ahead of the content"), N_("Shorten it.")),
+    Sentence(N_("urgency 4 (hỏa tốc hẹn giờ) needs `due`, the time it must be there"), N_("Give the time.")),
+    Sentence(
+        N_("kind '%(kind)s' needs `refers_to`, the dispatch it changes"), N_("Give the id of the document it changes.")
+    ),
+    Sentence(N_("two attachments have the same name: %(names)s; rename one")),
+    Sentence(N_("part %(first)s (%(name)s) and part %(second)s (%(other)s) have the same name %(same)s; rename one")),
+    Sentence(N_("part %(first)s (%(name)s) and part %(second)s (%(other)s) would both be called %(same)s; rename one")),
+    Sentence(N_("part %(number)s (%(name)s) is a file name of invisible characters alone; name the file")),
+    Sentence(N_("the file has more than %(most)s bytes, the most that is accepted here")),
+)
+_OF_THE_INTAKE = (
+    Sentence(N_("%(who)s may not send for %(unit)s"), N_("An administrator grants the role issuer.")),
+    Sentence(N_("is not in the directory")),
+    Sentence(N_("has passed; with urgency 4 the document has to be there by then"), N_("Give a later time.")),
+    Sentence(N_("urgency %(given)s is above %(most)s, the highest that it may send"), N_("Choose a lower urgency.")),
+    Sentence(N_("%(unit)s may not address %(others)s"), N_("Take these units out.")),
+    Sentence(N_("it may not send at all")),
+    Sentence(N_("it would send %(amount)s: never at once"), N_("Send to fewer units at once, or smaller files.")),
+    Sentence(N_("%(who)s would have sent %(amount)s"), N_("Send it again in the next hour.")),
+    Sentence(N_("reach no unit"), N_("See below who is left out, and why.")),
+    Sentence(N_("there is no dispatch %(id)s")),
+    Sentence(N_("%(id)s was issued by %(owner)s, not by %(unit)s")),
+    Sentence(N_("%(id)s is a recall itself; send the document again instead")),
+    Sentence(N_("did not get what is recalled: %(units)s")),
+    Sentence(
+        N_("the key %(key)s of %(who)s names dispatch %(id)s"),
+        N_("This form was sent before with something else in it; load its page again."),
+    ),
+)
+SENTENCES = (
+    *_OF_THE_FILE,
+    *_OF_THE_TREE,
+    *_OF_A_VALUE,
+    *_OF_A_RULE,
+    *_OF_A_RESOLUTION,
+    *_OF_A_LETTER,
+    *_OF_THE_INTAKE,
+)
 
 
 def fault_of(problem: FieldProblem, say: Say) -> Fault:
-    """A problem of a list or a rule in the words of a page; one that has no sentence here stays as it is.
+    """A problem that the checks found in the words of a page; one that has no sentence here stays as it is.
 
     Args:
         problem: as the checks report it.

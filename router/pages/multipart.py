@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from router.api.disposition import DispositionError, read_disposition
-from router.errors import MalformedError
+from router.pages.disposition import DispositionError, read_disposition
 
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 4096
 _PLAIN = frozenset({"", "7bit", "8bit", "binary"})
 """The transfer encodings that change nothing."""
+
+
+class MultipartError(ValueError):
+    """A body that is no form of parts; its text says what is wrong, and at which part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class FormReader:
         content_type: the request's header, with the boundary.
 
     Raises:
-        MalformedError: it names no boundary, or one that is too long.
+        MultipartError: it names no boundary, or one that is too long.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -73,18 +76,18 @@ class FormReader:
                 max_header_size=MAX_PART_HEADER_BYTES,
             )
         except (KeyError, FormParserError) as error:
-            raise MalformedError("the Content-Type names no usable multipart boundary") from error
+            raise MultipartError("the Content-Type names no usable multipart boundary") from error
 
     def feed(self, chunk: bytes) -> list[Piece]:
         """The pieces that a chunk completes.
 
         Raises:
-            MalformedError: this is no multipart body.
+            MultipartError: this is no multipart body.
         """
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise MalformedError(f"the multipart body cannot be read: {error}") from error
+            raise MultipartError(f"the multipart body cannot be read: {error}") from error
         pieces, self._pieces = self._pieces, []
         return pieces
 
@@ -92,10 +95,10 @@ class FormReader:
         """Check that the closing boundary was seen: without it, the last part may be cut short.
 
         Raises:
-            MalformedError: it was not.
+            MultipartError: it was not.
         """
         if not self._ended:
-            raise MalformedError("the multipart body ends before its closing boundary")
+            raise MultipartError("the multipart body ends before its closing boundary")
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         self._pieces.append(data[start:end])
@@ -120,15 +123,15 @@ class FormReader:
         try:
             said = read_disposition(headers.get("content-disposition", "form-data").encode("latin-1"))
         except DispositionError as error:
-            raise MalformedError(f"part {self._number} of the form: {error}") from error
+            raise MultipartError(f"part {self._number} of the form: {error}") from error
         if "name" not in said:
-            raise MalformedError(f"part {self._number} of the form has no name in its Content-Disposition")
+            raise MultipartError(f"part {self._number} of the form has no name in its Content-Disposition")
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         head = PartHead(said["name"], said.get("filename"), media_type, self._number)
         encoding = headers.get("content-transfer-encoding", "").strip().lower()
         if encoding not in _PLAIN:
             # RFC 7578, section 4.7, ends them: taken as they are, the text would pass for the file.
-            raise MalformedError(f"{head} has the Content-Transfer-Encoding {encoding[:40]!r}; send its bytes plain")
+            raise MultipartError(f"{head} has the Content-Transfer-Encoding {encoding[:40]!r}; send its bytes plain")
         self._pieces.append(head)
 
     def _on_end(self) -> None:

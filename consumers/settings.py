@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from schemas.accounts import Account, Role
+from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.codes import UnitPattern
 from schemas.retry import RETRY_FIRST, RETRY_MAX, SINK_ATTEMPTS
 from schemas.settings import PREFIX, ProgramSettings, state_home
@@ -39,6 +40,9 @@ class DeskSettings(ProgramSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(default=(), description="Addresses or networks of proxies before it.")
     connections_per_address: Count = Field(default=100, description="Connections at once from one address.")
+    max_file_bytes: Annotated[int, Field(gt=0, le=MAX_ATTACHMENT_BYTES)] = Field(
+        default=256 * 1024**2, description="Largest file that is sent from the desk."
+    )
 
 
 class GatewaySettings(ProgramSettings):

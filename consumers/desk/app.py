@@ -3,7 +3,22 @@
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from consumers.desk import acting, document, entering, files, help, incoming, journal, line, people, registers, today  # noqa: A004 - pages
+from consumers.desk import (
+    acting,
+    composing,
+    document,
+    entering,
+    files,
+    help,  # noqa: A004 - a page
+    incoming,
+    journal,
+    line,
+    outgoing,
+    people,
+    registers,
+    sending,
+    today,
+)
 from consumers.desk.access import note_at_door
 from consumers.desk.pages import ROOT, page
 from consumers.desk.services import DeskServices
@@ -16,6 +31,7 @@ from consumers.errors import (
     GatewayError,
     SpoolUnavailableError,
     UnknownDeliveryError,
+    UnknownDraftError,
     UnknownEntryError,
 )
 from consumers.spool.people import PEOPLE, SESSIONS, THROTTLE
@@ -29,7 +45,10 @@ from router.pages.telling import Told, tell_errors
 from schemas.errors import InvalidError, TransitionError
 
 _SEE_OTHER = 303
-PARTS = (door, today, incoming, document, acting, files, registers, entering, line, journal, people, help)
+PARTS = (
+    *(door, today, incoming, document, acting, files, composing, sending, outgoing),
+    *(registers, entering, line, journal, people, help),
+)
 LABELS = {
     "reason": N_("Why?"),
     "words": N_("Note"),
@@ -42,6 +61,7 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownDeliveryError: (404, "not-found"),
     ContentNotKeptError: (404, "not-found"),
     UnknownEntryError: (404, "not-found"),
+    UnknownDraftError: (404, "not-found"),
     DeskForbiddenError: (403, "forbidden"),
     DocumentMovedError: (409, "moved"),
     BookError: (409, "book"),

@@ -41,7 +41,15 @@ async def show_file(
     descriptor = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
     if number > len(descriptor.attachments):
         raise ContentNotKeptError(f"the document has {len(descriptor.attachments)} files")
-    file = descriptor.attachments[number - 1]
+    return file_answer(services.spool.path.parent, descriptor.attachments[number - 1])
+
+
+def file_answer(data_dir: Path, file: TravellingAttachment) -> Response:
+    """A file, shown in the page where that is safe.
+
+    Raises:
+        ContentNotKeptError: it is not kept here.
+    """
     media_type = file.media_type if file.media_type != _BYTES else mimetypes.guess_type(file.name)[0] or _BYTES
     is_shown = media_type in SHOWN
     headers = {
@@ -55,7 +63,7 @@ async def show_file(
     served = media_type if is_shown else _BYTES
     if file.inline is not None:
         return Response(file.inline, media_type=served, headers=headers)
-    return FileResponse(_kept(services.spool.path.parent, file), media_type=served, headers=headers)
+    return FileResponse(_kept(data_dir, file), media_type=served, headers=headers)
 
 
 def _kept(data_dir: Path, file: TravellingAttachment) -> Path:

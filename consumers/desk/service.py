@@ -79,7 +79,8 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            server = QuietServer(_web_config(create_desk(DeskServices(spool, self._calendar)), self._settings))
+            services = DeskServices(spool, self._calendar, self._settings.max_file_bytes)
+            server = QuietServer(_web_config(create_desk(services), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()

@@ -15,6 +15,8 @@ from schemas.working_calendar import WorkingCalendar
 
 T = TypeVar("T")
 _OLDEST = timedelta(days=366)
+MOST_FILE_BYTES = 256 * 1024**2
+"""Of one file, when nothing else is set: over a line of 33.6 kbit/s that is 18 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,12 @@ class DeskServices:
     Args:
         spool: of the gateway whose units are served; it runs in a process of its own, or not at all.
         calendar: of the organisation's working days.
+        most_file_bytes: of one file that is sent from here.
     """
 
     spool: Spool
     calendar: WorkingCalendar
+    most_file_bytes: int = MOST_FILE_BYTES
 
     @property
     def terms(self) -> Terms:

@@ -16,11 +16,12 @@ from consumers.errors import ContentNotKeptError
 from consumers.fetching.content import DIRECTORY_NAME
 from consumers.reading.drafting import require_seen
 from consumers.reading.handling import Acting
-from consumers.spool import Spool, book_entries, books, desk_letters, drafts, journal, sending
+from consumers.spool import Spool, book_entries, books, desk_letters, drafts, journal, letter_forms, sending
 from consumers.spool.book_entries import BookKey, EntryAuthor
 from consumers.spool.desk_letters import DeskSaying, OutgoingLetter
 from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.journal import JournalAct
+from consumers.spool.letter_forms import LetterForm
 from consumers.spool.sending import SendingFile, TakenDocument
 from schemas.dispatch import UNNUMBERED, Kind, Submission
 from schemas.errors import FieldProblem, InvalidError, TransitionError
@@ -118,6 +119,16 @@ def recall_chain(conn: Connection, letter: OutgoingLetter) -> list[OutgoingLette
     """The recalls of a document that were sent here, the newest first."""
     dispatch_id = letter.document.dispatch_id
     return desk_letters.recalls_of(conn, dispatch_id) if dispatch_id else []
+
+
+def write_form(conn: Connection, form: LetterForm, by: Acting) -> None:
+    """Keep how a unit writes its letters.
+
+    Raises:
+        InvalidError: its pattern does not say where the number stands.
+    """
+    letter_forms.write(conn, form)
+    journal.record(conn, by.noted(JournalAct.LETTER_FORM_WRITTEN, form.unit, form.notation))
 
 
 def _entered(conn: Connection, ready: ReadyLetter, by: Acting) -> int | None:

@@ -47,6 +47,8 @@ def save_draft(
     words: DraftWords,
     by: Acting,
     new: Sequence[BroughtFile] = (),
+    *,
+    keep: Collection[str] | None = None,
 ) -> tuple[Draft, list[DraftFile]] | None:
     """Keep what was typed and the files that came with it.
 
@@ -56,6 +58,7 @@ def save_draft(
         words: what was typed.
         by: who writes, at which units.
         new: files, which lie among the contents afterwards.
+        keep: of the files that it has, the names of those that stay; None: all.
 
     Returns:
         The draft as it is now, and its files; None: a document of this id was sent already.
@@ -76,26 +79,19 @@ def save_draft(
         now = drafts.get(conn, seen.id, by.units)
         contents = spool.path.parent / DIRECTORY_NAME
         _keep(contents, new)
-        free = drafts.add_files(conn, now.pos, [item.file for item in new])
+        free = drafts.add_files(conn, now.pos, [item.file for item in new], keep=keep)
         files = drafts.files(conn, now.pos)
     _release(spool, free)
     return now, files
 
 
-def remove_file(spool: Spool, draft_id: str, name: str, by: Acting) -> None:
-    """Take a file out of a draft.
+def drop_draft(spool: Spool, draft_id: str, by: Acting) -> None:
+    """Remove a draft and its files.
 
     Raises:
         UnknownDraftError: there is none at a unit that the person writes for.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
-    with spool.writing() as conn:
-        free = drafts.remove_file(conn, drafts.get(conn, draft_id, by.units).pos, name)
-    _release(spool, free)
-
-
-def drop_draft(spool: Spool, draft_id: str, by: Acting) -> None:
-    """Remove a draft and its files. Raises as :func:`remove_file`."""
     with spool.writing() as conn:
         found = drafts.get(conn, draft_id, by.units)
         free = drafts.drop(conn, found.pos)

@@ -108,8 +108,16 @@ def files(conn: Connection, pos: int) -> list[DraftFile]:
     return [DraftFile(*row) for row in rows]
 
 
-def add_files(conn: Connection, pos: int, new: Sequence[DraftFile]) -> list[str]:
+def add_files(
+    conn: Connection, pos: int, new: Sequence[DraftFile], *, keep: Collection[str] | None = None
+) -> list[str]:
     """Add files behind those that are there; one of the same name takes the other's place.
+
+    Args:
+        conn: a transaction that writes.
+        pos: the draft's place.
+        new: the files.
+        keep: of those that are there, the names of those that stay; None: all.
 
     Returns:
         The contents that may be free.
@@ -117,15 +125,11 @@ def add_files(conn: Connection, pos: int, new: Sequence[DraftFile]) -> list[str]
     Raises:
         InvalidError: there are more than a dispatch has.
     """
-    together = {file.name: file for file in (*files(conn, pos), *new)}
+    staying = [file for file in files(conn, pos) if keep is None or file.name in keep]
+    together = {file.name: file for file in (*staying, *new)}
     if len(together) > MAX_ATTACHMENTS:
         raise InvalidError("draft", [FieldProblem("attachments", f"a dispatch has at most {MAX_ATTACHMENTS} files")])
     return _set_files(conn, pos, list(together.values()))
-
-
-def remove_file(conn: Connection, pos: int, name: str) -> list[str]:
-    """Take a file out; the contents that may be free."""
-    return _set_files(conn, pos, [file for file in files(conn, pos) if file.name != name])
 
 
 def drop(conn: Connection, pos: int) -> list[str]:

@@ -34,7 +34,7 @@ class QuestionKind(StrEnum):
     SEARCH = "search"
     """Units by words, which are the subject."""
     PLAN = "plan"
-    """Whom a letter would reach, and when; it is the body, the subject its SHA-256, ``>`` and the bytes of its files."""
+    """Whom a letter would reach, and when; the subject is its SHA-256, ``>`` and the bytes of its files."""
     TRACK = "track"
     """What became of a dispatch at each addressee; the subject is its id, ``>`` and the unit to go on behind."""
 

@@ -10,7 +10,7 @@ from consumers.errors import BookError, ContentNotKeptError, DocumentMovedError,
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
 from consumers.reading import answering, dispatching, handling
 from consumers.reading.dispatching import ReadyLetter
-from consumers.reading.drafting import SeenDraft, drop_draft, mend, remove_file, save_draft
+from consumers.reading.drafting import SeenDraft, drop_draft, mend, save_draft
 from consumers.reading.handling import Acting, looked_at
 from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import Spool, book_entries, books, desk_letters, drafts, journal, sending
@@ -63,7 +63,7 @@ def test_files_of_a_draft_lie_under_their_hashes_until_nobody_uses_them(spool: S
     newer = brought(tmp_path, "Phụ lục.pdf", b"newer")
     draft = written(spool, newer, draft_id=draft.id, version=1)
     assert contents(spool) == {one.file.sha256, newer.file.sha256}, "the same name takes the other's place"
-    remove_file(spool, draft.id, "Phụ lục.pdf", CLERK)
+    save_draft(spool, SeenDraft(draft.id, 2), draft.words, CLERK, keep=["Báo cáo.pdf"])
     other = written(spool, brought(tmp_path, "Bản sao.pdf"))
     drop_draft(spool, draft.id, CLERK)
     assert contents(spool) == {one.file.sha256}, "the other draft has the same content"
@@ -111,7 +111,6 @@ def test_drafts_of_another_unit_are_not_there(spool: Spool) -> None:
     words = DraftWords("LCA.02.06", "1/BC", "Báo cáo", "{}")
     acts: list[Callable[[], object]] = [
         lambda: save_draft(spool, SeenDraft(draft.id, 1), words, STRANGER),
-        lambda: remove_file(spool, draft.id, "a.pdf", STRANGER),
         lambda: drop_draft(spool, draft.id, STRANGER),
         lambda: dispatching.send(spool, ready(draft), STRANGER),
     ]

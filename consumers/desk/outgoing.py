@@ -89,13 +89,12 @@ async def show_outgoing(
             letters = desk_letters.listed(conn, chosen, stage=wanted, words=q, before=before, limit=_AT_ONCE + 1)
         rows = written or letters
         older = rows[_AT_ONCE - 1].pos if len(rows) > _AT_ONCE else 0
-        named = names_of(conn, chosen)
         return {
             "counts": counts,
             "drafts": written[:_AT_ONCE],
             "letters": letters[:_AT_ONCE],
             "older": older,
-            "names": named,
+            "named": names_of(conn, chosen),
         }
 
     found = await services.look(read)

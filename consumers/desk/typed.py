@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import tzinfo
 from typing import Any, Self
 
 import orjson
@@ -42,7 +43,7 @@ class TypedDraft(TypedLetter):
         return cls(**{**saved, **several, "once": draft.id})
 
     @classmethod
-    def of_submission(cls, draft_id: str, sent: Submission, number: int | None, zone: Any) -> Self:
+    def of_submission(cls, draft_id: str, sent: Submission, number: int | None, zone: tzinfo) -> Self:
         """As a letter that was sent would be typed."""
         due = "" if sent.due is None else f"{sent.due.astimezone(zone):%Y-%m-%dT%H:%M}"
         return cls(
@@ -63,6 +64,11 @@ class TypedDraft(TypedLetter):
             addressees=sent.addressees,
         )
 
+    def submission(self, files: Sequence[Attachment], zone: tzinfo) -> Submission:
+        """The letter as it is handed in. Arguments and errors as of a typed letter."""
+        letter = TypedLetter(**{item.name: getattr(self, item.name) for item in fields(TypedLetter)})
+        return letter.submission(files, zone)
+
     def words(self) -> DraftWords:
         """What the spool keeps of it."""
         said = {name: value for name, value in asdict(self).items() if value and name != "once"}
@@ -72,7 +78,7 @@ class TypedDraft(TypedLetter):
         """With a number, and the notation that follows from it."""
         return replace(self, number=str(number), notation=form.notation_of(number))
 
-    def to_plan(self, zone: Any) -> Submission:
+    def to_plan(self, zone: tzinfo) -> Submission:
         """The letter as it is planned: what it lacks of its own words is no matter.
 
         Raises:

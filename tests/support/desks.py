@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from aiohttp import ClientResponse, ClientSession, CookieJar
+from aiohttp import ClientResponse, ClientSession, CookieJar, FormData
 
 from consumers.desk.app import create_desk
 from consumers.desk.services import DeskServices
@@ -69,6 +69,20 @@ class DeskBrowser(Browser):
         """Send a form of a document's page."""
         given = await self.seen(delivery) if seen is None else seen
         return await self.post(f"/desk/incoming/{delivery}/{what}", csrf=self.token, seen=given, **form)
+
+    async def compose(self, once: str, *files: tuple[str, bytes], **form: Any) -> ClientResponse:
+        """Send the form that writes a document, with its files."""
+        given = {"issuer": UNIT, "notation": "1/CV", "number": "1", "subject": "Báo cáo tuần", "addressees": "LCA.02"}
+        data = FormData()
+        for name, value in ({"csrf": self.token, "once": once, "version": "0"} | given | form).items():
+            for item in value if isinstance(value, list) else [value]:
+                data.add_field(name, item)
+        for name, content in files or [("", b"")]:
+            data.add_field("file", content, filename=name, content_type="application/pdf")
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = await self.http.post("/desk/outgoing/send", data=data, headers=headers, allow_redirects=False)
+        await answer.read()
+        return answer
 
     async def send(self, path: str, **form: Any) -> ClientResponse:
         """Send a form of another page."""

@@ -28,6 +28,12 @@ MOUNTS = (
     Mount(
         "send", "router.cli.send", "Send a dispatch with its attachments, or see beforehand when it would arrive.", SEND
     ),
+    Mount(
+        "recall",
+        "router.cli.recall",
+        "Recall a dispatch from all its addressees, or see beforehand what that would do.",
+        SEND,
+    ),
     Mount("track", "router.cli.track", "Show what became of a dispatch at each addressee.", SEND),
     Mount("why", "router.cli.why", "Explain one delivery: what happened, what comes next, what to do.", SEND),
     Mount("log", "router.cli.log", "Show the delivery log, newest last.", SEND),

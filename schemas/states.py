@@ -138,6 +138,27 @@ def on_recall(current: Status, *, gone: bool) -> Status | None:
     return S.TAKE_BACK_REQUESTED if follow(current, S.TAKE_BACK_REQUESTED).effect is Effect.ADVANCE else None
 
 
+class RecallEffect(StrEnum):
+    """What a recall does to a delivery, as the ledger knows it at that moment."""
+
+    ENDS = "ends"
+    """It ends at once: nobody has it yet, or it lies parked."""
+    FOLLOWS = "follows"
+    """It is on its way: the recall follows it, and it ends at the unit's gateway, or is asked back once it arrives."""
+    ASKED = "asked"
+    """The unit has it and is asked to give it back."""
+    NOTHING = "nothing"
+    """It was given back, has ended, or is asked for already."""
+
+
+def recall_effect(current: Status, *, gone: bool) -> RecallEffect:
+    """What :func:`on_recall` comes to, for whoever wants to know before; the arguments are the same."""
+    outcome = on_recall(current, gone=gone)
+    if outcome is not None:
+        return RecallEffect.ENDS if outcome is S.RECALLED else RecallEffect.ASKED
+    return RecallEffect.FOLLOWS if current in _NOT_AT_THE_UNIT else RecallEffect.NOTHING
+
+
 def require(current: Status, status: Status) -> None:
     """Refuse a change that a person asks for when the state does not allow it.
 

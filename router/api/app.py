@@ -16,6 +16,7 @@ from router.api import (
     organisation,
     planning,
     problems,
+    recalls,
     redrives,
     reference,
     submissions,
@@ -49,7 +50,10 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
     Problem,
 )
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
-_PARTS = (submissions, planning, dispatches, redrives, organisation, directory, content, uploads, health)
+_PARTS = (
+    *(submissions, planning, dispatches, recalls, redrives),
+    *(organisation, directory, content, uploads, health),
+)
 OPENAPI = "/api/v1/openapi.json"
 
 

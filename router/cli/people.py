@@ -38,7 +38,7 @@ _REVOKE_EPILOG = f"""Examples:
 {EXIT_CODES} Here 3: there is no such person; 4: without that role."""
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The login: a-z, 0-9, dot, dash, underscore.")]
-RoleOption = Annotated[str, typer.Option(help="viewer, operator, auditor or admin; needs --on.")]
+RoleOption = Annotated[str, typer.Option(help="viewer, operator, issuer, auditor or admin; needs --on.")]
 EmailOption = Annotated[
     str,
     typer.Option(metavar="ADDRESS", help="Let the identity provider's account with this verified address in, too."),

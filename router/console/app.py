@@ -17,6 +17,7 @@ from router.console import (
     overview,
     people,
     provider_login,
+    recall,
     redrives,
     search,
     send,
@@ -69,7 +70,7 @@ PARTS = (
         unit,
         lines,
     ),
-    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, send, help),
+    *(stuck, care, views, redrives, statistics, search, audit, tokens, people, sheets, send, recall, help),
 )
 LABELS = {
     "reason": N_("Why?"),

@@ -17,7 +17,7 @@ from router.directory import Directory, LeftOut, resolve
 from router.errors import AddressingError, NotFoundError
 from router.ledger import queries
 from router.ledger.people.persons import Right
-from router.ledger.queries import Addressee, DispatchDetail
+from router.ledger.queries import Addressee, DispatchDetail, RecallStanding
 from router.words.filters import token
 from schemas.codes import UnitCode, covers, is_within, parent_of
 from schemas.dispatch import Submission
@@ -42,6 +42,9 @@ class Branch:
     total: int
 
 
+_Read = tuple[DispatchDetail | None, Mapping[str, Status], list[Addressee], list[RecallStanding]]
+
+
 @router.get("/documents/{dispatch_id}")
 async def show_document(
     *,
@@ -55,16 +58,16 @@ async def show_document(
 ) -> Response:
     """The document with a page of its recipients, all or those below one head."""
 
-    def query(conn: Connection) -> tuple[DispatchDetail | None, Mapping[str, Status], list[Addressee]]:
+    def query(conn: Connection) -> _Read:
         scope = viewer.scope
         found = queries.find_dispatch(conn, scope, dispatch_id)
         states = queries.states_of_units(conn, scope, dispatch_id)
         rows = queries.addressees(
             conn, scope, dispatch_id, states=state, units=_tree(below), after=after or "", limit=PAGE + 1
         )
-        return found, states, rows
+        return found, states, rows, queries.recalls_of(conn, scope, dispatch_id)
 
-    found, states, rows = await look(services, query)
+    found, states, rows, recalls = await look(services, query)
     if found is None:
         raise NotFoundError(f"there is no document {dispatch_id} that you may see")
     following = rows[PAGE - 1].delivery.unit if len(rows) > PAGE else None
@@ -84,6 +87,7 @@ async def show_document(
         ),
         below=below,
         q=filter_of(dispatch_id, state, below),
+        recalls=recalls,
         is_own=viewer.person.may(Right.SEND, found.row.issuer),
         may_redrive=viewer.may_act and any(status in queries.REDRIVABLE for status in states.values()),
         chosen=state,

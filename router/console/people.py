@@ -25,6 +25,9 @@ _NO_NAME = N_("Write the login as nguyen.van.a: a-z, 0-9, dot, dash, underscore.
 _NO_UNITS = N_(
     "Write units that you administer, as LCA.02.05, or LCA.02.# for a subtree, and choose at least one role."
 )
+_NOT_WHOLE = N_(
+    "Only who administers the whole organisation makes somebody an issuer: an issuer may write to all units."
+)
 _NO_EMAIL = N_("That is no e-mail address.")
 router = APIRouter()
 Login = Annotated[str, Path(max_length=64)]
@@ -59,6 +62,8 @@ async def invite(
         return await _page(request, services, viewer, problem=_NO_UNITS)
     if bool(units) is not bool(role) or not viewer.person.may_all(Right.ADMINISTER, grants):
         return await _page(request, services, viewer, problem=_NO_UNITS)
+    if PersonRole.ISSUER in role and not viewer.administers_whole:
+        return await _page(request, services, viewer, problem=_NOT_WHOLE)
 
     def act(conn: Connection) -> str:
         _require_administered(conn, viewer, login, is_new=bool(grants))

@@ -31,7 +31,7 @@ from router.pages.language import translations
 from router.pages.letters import TypedLetter, faults_by_field
 from router.pages.rendering import part
 from router.pages.safety import require_own
-from router.pages.sending import URGENCIES, NodePage, SendingForm
+from router.pages.sending import TYPES, URGENCIES, NodePage, SendingForm
 from router.planning import draft_in, plan_now
 from router.words.plan_views import PlanView
 from schemas.codes import MAX_CODE_LENGTH
@@ -231,7 +231,7 @@ def problems_of(error: RouterError | InvalidError) -> Sequence[FieldProblem]:
 async def _begun(services: Services, viewer: Viewer, answers: str | None, changes: str | None, kind: Kind) -> _Composed:
     """The form as it opens."""
     issuers = [code for code, _ in _issuers(services, viewer)]
-    known: dict[str, Any] = {"issued_on": services.organisation.today.isoformat()}
+    known: dict[str, Any] = {"issued_on": services.organisation.today.isoformat(), "type": TYPES[0]}
     if key := answers or changes:
         detail, states = await look(services, lambda conn: _referred(conn, viewer, key))
         letter = Submission.model_validate_json(detail.submission)

@@ -17,7 +17,7 @@ from router.rules.outages import LineState, ToldBy
 from schemas.accounts import Role
 from schemas.clock import to_ms
 from schemas.dispatch import Kind
-from schemas.states import Effect, Status
+from schemas.states import Effect, RecallEffect, Status
 from schemas.unit import Link
 
 
@@ -127,6 +127,27 @@ KINDS: dict[Kind, Word] = {
     Kind.UPDATE: Word(N_("update")),
     Kind.REPLACE: Word(N_("replacement")),
 }
+
+RECALL_EFFECTS: dict[RecallEffect, Word] = {
+    RecallEffect.ENDS: Word(N_("End at once"), N_("nobody has it yet, or it is parked"), icon="recalled", tone="ok"),
+    RecallEffect.FOLLOWS: Word(
+        N_("End on the way"),
+        N_("the recall follows it: it ends at the unit's gateway, or is asked back once it arrives"),
+        icon="queue",
+        tone="move",
+    ),
+    RecallEffect.ASKED: Word(
+        N_("Asked back"), N_("the unit has it, and its people answer"), icon="arrived", tone="warn"
+    ),
+    RecallEffect.NOTHING: Word(N_("Nothing any more"), N_("there is nothing to recall"), icon="completed", tone="wait"),
+}
+NOTHING_TO_RECALL: dict[Status, str] = {
+    Status.REFUSED: N_("the unit did not accept it and has sent it back"),
+    Status.RECALLED: N_("it was recalled before"),
+    Status.CHANGE_ACCEPTED: N_("it was recalled before, and the unit agreed"),
+    Status.TAKE_BACK_REQUESTED: N_("the unit is asked already and has not answered yet"),
+}
+"""Why a recall changes nothing at a delivery, by its state."""
 
 FLAGS: dict[Flag, Word] = {
     Flag.PARKED: Word(

@@ -60,6 +60,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("get", "/api/v1/dispatches/{dispatch_id}/receipts"): Operation(
         "listReceipts", (*_PARAMETERS, e.NotFoundError), _LINK
     ),
+    ("get", "/api/v1/dispatches/{dispatch_id}/recall-plan"): Operation(
+        "planRecall",
+        (
+            *(*_PARAMETERS, e.NotFoundError, e.ForbiddenIssuerError, e.RightsError),
+            *(e.AddressingError, e.ReferencesError, e.SecrecyRefusedError),
+        ),
+    ),
     ("post", "/api/v1/redrives/dry-run"): Operation("tryRedrive", _BODY),
     ("post", "/api/v1/redrives"): Operation("createRedrive", (*_BODY, e.ConflictError, e.ActRefusedError), _LOCATION),
     ("get", "/api/v1/redrives"): Operation("listRedrives", _PARAMETERS),

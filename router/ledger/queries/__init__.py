@@ -63,6 +63,7 @@ from router.ledger.queries.overview import (
     states_of_units,
     stuck,
 )
+from router.ledger.queries.recalled import RecallStanding, recalls_of
 from router.ledger.queries.registers import repeated_numbers
 from router.ledger.queries.retiring import Retiring, retiring, undelivered_of
 from router.ledger.queries.statistics import Breakdown, Measured, MeasuredStage, Period, Spread, documents_of
@@ -101,6 +102,7 @@ __all__ = [
     "Overview",
     "Page",
     "Period",
+    "RecallStanding",
     "ReceiptRow",
     "Retiring",
     "RollUp",
@@ -147,6 +149,7 @@ __all__ = [
     "outages",
     "overview",
     "read_log",
+    "recalls_of",
     "redrivable",
     "repeated_numbers",
     "retiring",

@@ -6,6 +6,7 @@ the delivery arrives and is asked for then, or is parked and ends (see :func:`ro
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -18,7 +19,7 @@ from router.storage.statements import chunks
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
 from schemas.rights import UNBOUND, Rights, may_change
-from schemas.states import Status, on_recall
+from schemas.states import RecallEffect, Status, on_recall, recall_effect
 
 _ON_THE_WAY = [Status.QUEUED.value, Status.TAKEN.value]
 _AGAIN = (
@@ -100,6 +101,33 @@ def carry_out(
         apply(connection, [entry for entry in found if entry is not None], Silence())
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a recall would do to one delivery, as it is now."""
+
+    delivery_id: str
+    unit: str
+    state: Status
+    effect: RecallEffect
+
+
+def foresee(
+    connection: Connection, recalled: Sequence[str], *, called_back: Sequence[str], gone: Collection[str] = ()
+) -> list[Foreseen]:
+    """What :func:`carry_out` would do now, by unit; nothing is done. The arguments are those there."""
+    statement = select(
+        delivery.c.id, delivery.c.unit, delivery.c.state, delivery.c.claimed + delivery.c.published > 0
+    ).order_by(delivery.c.unit, delivery.c.id)
+    found = []
+    for codes in chunks(sorted(called_back)):
+        wanted = statement.where(delivery.c.dispatch_id.in_(recalled), delivery.c.unit.in_(codes))
+        for key, unit, name, sent in connection.execute(wanted):
+            state = Status(name)
+            effect = recall_effect(state, gone=_is_gone(state, sent=bool(sent), lost=unit in gone))
+            found.append(Foreseen(key, unit, state, effect))
+    return found
+
+
 def send_again(connection: Connection, units: Sequence[str], now_ms: int) -> None:
     """Have the recalls of what is still on its way to these units published again: their spools are new."""
     for codes in chunks(units):
@@ -139,6 +167,11 @@ def _strangers(connection: Connection, letter: Submission, codes: Sequence[str])
 def _consequence(
     recall_id: str, at_ms: int, delivery_id: str, state: Status, *, sent: bool, lost: bool
 ) -> NewReceipt | None:
-    out_of_hand = state is not Status.PARKED and (sent or state in _ON_THE_WAY)
-    outcome = on_recall(state, gone=out_of_hand and not (lost and state is not Status.TAKEN))
+    outcome = on_recall(state, gone=_is_gone(state, sent=sent, lost=lost))
     return None if outcome is None else take_back(delivery_id, recall_id, at_ms, outcome)
+
+
+def _is_gone(state: Status, *, sent: bool, lost: bool) -> bool:
+    """Whether a delivery may be out of our hands."""
+    out_of_hand = state is not Status.PARKED and (sent or state in _ON_THE_WAY)
+    return out_of_hand and not (lost and state is not Status.TAKEN)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.directory import Directory
-from support.api_server import ISSUER, UNITS, Api, letter
+from support.api_server import ISSUER, OTHER_ISSUER, UNITS, Api, letter
 
 
 async def submit(api: Api, **fields: Any) -> dict[str, Any]:
@@ -26,3 +26,38 @@ async def test_what_a_merged_unit_got_is_recalled_by_its_name_and_by_rule(api: A
         assert [item["state"] for item in (await seen.json())["deliveries"]] == ["recalled"]
     async with api.http.get(f"/api/v1/dispatches/{recall['id']}", headers=api.as_(ISSUER)) as seen:
         assert [item["unit"] for item in (await seen.json())["deliveries"]] == ["LCA.02.02"]
+
+
+async def test_what_a_recall_would_do_is_told_before_and_submitting_what_is_told_does_it(api: Api) -> None:
+    original = await submit(api, addressees=["LCA.02.#"])
+    path = f"/api/v1/dispatches/{original['id']}/recall-plan"
+    async with api.http.get(path, headers=api.as_(ISSUER)) as answer:
+        plan = await answer.json()
+    assert answer.status == 200, plan
+    assert plan["effects"]["ends"] == original["addressees"] == len(plan["deliveries"])
+    assert {item["effect"] for item in plan["deliveries"]} == {"ends"}
+    async with api.http.get(f"/api/v1/dispatches/{original['id']}", headers=api.as_(ISSUER)) as seen:
+        assert {item["state"] for item in (await seen.json())["deliveries"]} == {"pending"}, (
+            "nothing is done by looking"
+        )
+    letter = plan["recall"] | {"flash_text": "Sai phụ lục"}
+    async with api.http.post("/api/v1/dispatches", headers=api.as_(ISSUER), json=letter) as answer:
+        assert (answer.status, (await answer.json())["addressees"]) == (202, plan["told"])
+    async with api.http.get(path, headers=api.as_(ISSUER)) as answer:
+        assert (await answer.json())["effects"] == {
+            "ends": 0,
+            "follows": 0,
+            "asked": 0,
+            "nothing": original["addressees"],
+        }
+
+
+async def test_a_recall_is_planned_for_whoever_may_recall_alone(api: Api) -> None:
+    original = await submit(api, addressees=["LCA.02.#"])
+    path = f"/api/v1/dispatches/{original['id']}/recall-plan"
+    async with api.http.get(path, headers=api.as_(OTHER_ISSUER)) as answer:
+        assert answer.status == 404
+    recall = await submit(api, kind="recall", refers_to=[original["id"]], addressees=["LCA.02.#"], subject="Thu hồi")
+    async with api.http.get(f"/api/v1/dispatches/{recall['id']}/recall-plan", headers=api.as_(ISSUER)) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["type"]) == (422, "urn:congvan:problem:references")

@@ -260,3 +260,19 @@ async def test_a_plan_says_when_it_would_arrive_and_sends_nothing(api: Api, tmp_
     assert refused.code == 4
     async with api.http.get("/api/v1/dispatches", headers=api.as_(ISSUER)) as answer:
         assert (await answer.json())["items"] == []
+
+
+async def test_a_recall_is_looked_at_and_then_asked_for_once(api: Api) -> None:
+    sent = json.loads((await congvan(api, "send", *LETTER, "--json")).out)
+    looked = await congvan(api, "recall", sent["id"], "--plan")
+    assert looked.code == 0, looked.err
+    assert f"{sent['addressees']:>6}  end at once" in looked.out
+    assert "nothing was done" in looked.out
+    assert (await congvan(api, "recall", sent["id"])).code == 2, "a reason is needed"
+    found = await congvan(api, "recall", sent["id"], "--reason", "Sai phụ lục", "--notation", "9-TB/VP", "--json")
+    assert found.code == 0, found.err
+    again = await congvan(api, "recall", sent["id"], "--reason", "Sai phụ lục", "--notation", "9-TB/VP", "--json")
+    assert json.loads(again.out) == json.loads(found.out) | {"duplicate": True}
+    after = await congvan(api, "recall", sent["id"], "--plan")
+    assert f"{sent['addressees']:>6}  nothing to recall any more" in after.out
+    assert (await congvan(api, "recall", sent["id"], "--plan", account=OTHER_ISSUER)).code != 0

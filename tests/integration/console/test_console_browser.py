@@ -8,19 +8,18 @@ import re
 from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Request, expect
 
 from router.ledger.engine import writing
 from schemas.clock import now_ms
 from schemas.states import Status
 from support.chromium import complaints_of, faults_of, needs_chromium, running_chromium, take
+from support.console_browsing import log_in, tab_to
 from support.console_scenes import arrive_again, begin_redrive, gone, keep_views, make_account, take_care
 from support.consoles import Console
 from support.ledgers import Clerk
-from support.stories import PASSWORD
 
 pytestmark = [needs_chromium, pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)]
 
@@ -29,32 +28,6 @@ pytestmark = [needs_chromium, pytest.mark.parametrize("ledger_url", ["sqlite"], 
 async def chromium() -> AsyncIterator[Browser]:
     async with running_chromium() as browser:
         yield browser
-
-
-async def log_in(
-    chromium: Browser,
-    console: Console,
-    *,
-    language: str = "vi",
-    theme: Literal["light", "dark"] = "light",
-    width: int = 1280,
-    javascript: bool = True,
-) -> Page:
-    """A page of the console's overview, as an administrator sees it."""
-    context = await chromium.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme=theme,
-        java_script_enabled=javascript,
-    )
-    await context.add_cookies([{"name": "congvan-language", "value": language, "url": console.url}])
-    page = await context.new_page()
-    await page.goto(f"{console.url}/console/login")
-    await page.fill("#name", "admin")
-    await page.fill("#password", PASSWORD)
-    await page.click("main button")
-    await expect(page.locator("nav.side")).to_be_visible()
-    await page.wait_for_load_state()  # what listens to keys runs from then on
-    return page
 
 
 def screens(console: Console) -> dict[str, str]:
@@ -101,6 +74,10 @@ def screens(console: Console) -> dict[str, str]:
         "statistics": "/statistics",
         "statistics-empty": "/statistics?month=2020-01&unit=LCA.02",
         "report": "/statistics/report?unit=LCA.02",
+        "send": "/send",
+        "send-branch": "/send?of=LCA.02",
+        "send-answer": f"/send?answers={story.district}",
+        "recall": f"/documents/{story.district}/recall",
         "audit": "/audit",
         "help": "/help",
         "nothing": "/documents/01a203b4-534c-749d-ae46-f303c470a0de",
@@ -200,15 +177,6 @@ async def test_units_are_found_while_one_types_and_the_tree_opens_in_place(conso
     await page.type("#find-unit", "cam duong")
     await expect(page.locator("#tree tbody tr")).to_have_count(1)
     assert loads == []
-
-
-async def tab_to(page: Page, place: str) -> None:
-    """Press Tab until a place has the focus, as who has no mouse does."""
-    for _ in range(150):
-        if await page.evaluate("place => document.activeElement.matches(place)", place):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never comes to {place}")
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

@@ -200,7 +200,7 @@ async def test_the_plan_stands_beside_the_letter_and_keeps_nothing(console: Cons
         text = await answer.text()
         assert answer.status == 200
         assert "<html" not in text
-        assert 'data-count="22"' in text
+        assert 'data-count="23"' in text
         assert "LCA.02.05" in text.partition("Sẽ không nhận")[2], text
         heavy = await (await admin.post("/console/send/plan", headers, **fields, bytes=str(10**8))).text()
         assert heavy != text

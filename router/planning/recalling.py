@@ -1,0 +1,89 @@
+"""What the recall of a dispatch would come to if it were asked for now, unit by unit, as the ledger decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection, Engine
+
+from router.ledger.engine import reading
+from router.ledger.way import recalls
+from router.ledger.way.acceptance import NewDispatch
+from router.ledger.way.recalls import Foreseen
+from router.storage.transactions import in_thread
+from schemas.clock import now_ms
+from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency
+from schemas.states import RecallEffect
+
+_MOST_SUBJECT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RecallPlan:
+    """As of a moment (UTC milliseconds): what happens to each delivery, and how many units the recall goes to."""
+
+    at: int
+    told: int
+    deliveries: tuple[Foreseen, ...]
+
+    def of(self, effect: RecallEffect) -> tuple[Foreseen, ...]:
+        """The deliveries to which this happens."""
+        return tuple(item for item in self.deliveries if item.effect is effect)
+
+    @property
+    def counts(self) -> Mapping[RecallEffect, int]:
+        """To how many deliveries each happens."""
+        return {effect: len(self.of(effect)) for effect in RecallEffect}
+
+
+def recall_of(
+    dispatch_id: str,
+    letter: Submission,
+    *,
+    reason: str = "",
+    notation: str = "",
+    max_urgency: int = int(Urgency.EXPRESS),
+) -> Submission:
+    """The dispatch that recalls another from all that it was addressed to.
+
+    It travels express, so that it overtakes what it recalls where that is still on its way. The reason is its urgent
+    text: the unit's people read it before they answer.
+
+    Args:
+        dispatch_id: what is recalled.
+        letter: the same, as it was handed in.
+        reason: at most 2,048 bytes of UTF-8.
+        notation: of the recall itself; empty: it has none.
+        max_urgency: the highest that its sender may use.
+    """
+    number = "" if letter.notation == UNNUMBERED else f" số {letter.notation}"
+    urgency = min(max(letter.urgency, Urgency.VERY_URGENT), Urgency.EXPRESS, Urgency(max_urgency))
+    return Submission(
+        kind=Kind.RECALL,
+        notation=notation or UNNUMBERED,
+        subject=f"Thu hồi văn bản{number}: {letter.subject}"[:_MOST_SUBJECT],
+        issuer=letter.issuer,
+        signer=letter.signer,
+        urgency=urgency,
+        secrecy=letter.secrecy,
+        refers_to=(dispatch_id,),
+        flash_text=reason,
+        addressees=letter.addressees,
+    )
+
+
+async def plan_recall(engine: Engine, new: NewDispatch) -> RecallPlan:
+    """Look into the ledger, in one transaction and a thread, at what a recall that was made ready would do.
+
+    Raises:
+        RefusedError: it is one that cannot be accepted.
+    """
+    return await in_thread(partial(reading, engine), partial(_foreseen, new=new))
+
+
+def _foreseen(conn: Connection, *, new: NewDispatch) -> RecallPlan:
+    refusal = recalls.refusal(conn, new.submission, new.called_back, new.rights)
+    if refusal is not None:
+        raise refusal
+    found = recalls.foresee(conn, new.submission.refers_to, called_back=new.called_back, gone=new.gone)
+    return RecallPlan(now_ms(), len(new.units), tuple(found))

@@ -48,8 +48,8 @@ def told(answer: Answer) -> dict[str, Any] | None:
     return None if answer.body is None else orjson.loads(answer.body)
 
 
-def nodes_of(answer: Answer, say: Say, find: str = "") -> NodePage | None:
-    """A level of the tree as the picker shows it; None: it is not known."""
+def nodes_of(answer: Answer, say: Say, *, find: str = "", is_top: bool = False) -> NodePage | None:
+    """A level of the tree as the picker shows it, the topmost one with the unit above it; None: it is not known."""
     found = told(answer)
     if found is None:
         return None
@@ -60,6 +60,7 @@ def nodes_of(answer: Answer, say: Say, find: str = "") -> NodePage | None:
         of=None if above is None else _node(above, say, tuple(found.get("kinds", ()))),
         after=units[-1]["code"] if found.get("more") and not find else "",
         find=find,
+        is_top=is_top and above is not None,
     )
 
 

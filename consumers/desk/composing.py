@@ -178,7 +178,7 @@ async def tree_of(
     """A level of the tree, or what was found; where it is not known yet, it says where to ask again."""
     question = units_named(find) if find.strip() else level_below(below, after)
     answer = await ask(services, question)
-    nodes = nodes_of(answer, say_of(request), find)
+    nodes = nodes_of(answer, say_of(request), find=find, is_top=not below and not after)
     if nodes is not None:
         return nodes
     asked = urlencode({name: value for name, value in {"of": below, "after": after, "find": find}.items() if value})

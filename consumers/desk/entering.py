@@ -27,6 +27,7 @@ Text = Annotated[OneLine, Form(max_length=500)]
 Short = Annotated[OneLine, Form(max_length=200)]
 Notation = Annotated[OneLine, Form(max_length=100)]
 OptionalDay = Annotated[Day | None, Form()]
+Copies = Annotated[int | None, Form(ge=1, le=100_000)]
 
 
 async def own_key(viewer: Looking, key: Key) -> BookKey:
@@ -59,9 +60,12 @@ async def write_entry(
     recipients: Text = "",
     urgency: Annotated[Urgency, Form()] = Urgency.NORMAL,
     due: OptionalDay = None,
+    copies: Copies = None,
+    keeper: Short = "",
+    passed_on: OptionalDay = None,
     note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
 ) -> Response:
-    """Enter what did not come by the line: paper, in the same series; what came in the book of the day's year."""
+    """Enter what does not come or go by the line: paper, in the same series; what came in the book of the day's year."""
     fields = fields_of(
         day=day,
         subject=subject,
@@ -73,6 +77,9 @@ async def write_entry(
         recipients=recipients,
         urgency=urgency,
         due=due,
+        copies=copies,
+        keeper=keeper,
+        passed_on=passed_on,
         note=note_,
     )
     if key.kind is BookKind.INCOMING and not services.may_be_of(day):
@@ -150,11 +157,22 @@ async def correct(
     signer: Short = "",
     recipients: Text = "",
     due: OptionalDay = None,
+    copies: Copies = None,
+    keeper: Short = "",
+    passed_on: OptionalDay = None,
     note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
 ) -> Response:
     """Put an entry right; what it said before stays readable."""
-    said = {"day": day, "subject": subject, "author": author, "notation": notation, "issued_on": issued_on}
+    said: dict[str, object] = {
+        "day": day,
+        "subject": subject,
+        "author": author,
+        "notation": notation,
+        "issued_on": issued_on,
+    }
     said |= {"type": type, "signer": signer, "recipients": recipients, "due": due, "note": note_}
+    if key.kind is BookKind.OUTGOING:
+        said |= {"copies": copies, "keeper": keeper, "passed_on": passed_on}
 
     def act(conn: Connection) -> None:
         before = book_entries.get_entry(conn, key, number).fields

@@ -84,6 +84,8 @@ def assemble_upward(
         OSError: the outbox cannot be made.
     """
     folder = OutboxFolder(outbox_of(settings))
+    contents = settings.data_dir / DIRECTORY_NAME
+    contents.mkdir(mode=0o700, exist_ok=True)
     sources = Sources()
     pace = LinePace(fixed_window=settings.receive_window)
     patience, policy = settings.no_progress_timeout, FetchPolicy()
@@ -117,7 +119,7 @@ def assemble_upward(
         spool,
         writer,
         folder,
-        contents=settings.data_dir / DIRECTORY_NAME,
+        contents=contents,
         sources=sources,
         traffic=traffic,
         submitter=submitter,

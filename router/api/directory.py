@@ -36,7 +36,7 @@ class DirectoryView(View):
     """A level of the tree, or what a search found."""
 
     of: TreeUnitView | None
-    """The unit whose level it is; null: the topmost, or found."""
+    """The unit whose level it is; null: there are several at the top, or they were found."""
     kinds: list[str]
     """The kinds of the units below it, at any depth."""
     units: Annotated[list[TreeUnitView], Field(max_length=MOST_UNITS)]
@@ -58,6 +58,8 @@ async def show_directory(
 ) -> DirectoryView | Response:
     """The units of today one level below a unit, whoever's they are: everybody may be addressed by name.
 
+    Where a single unit stands at the top, what is below it is the topmost level, with that unit as `of`.
+
     An answer that has not changed since the ETag that is given is 304, without a body.
     """
     del account  # whoever has a token may ask
@@ -71,6 +73,8 @@ async def show_directory(
 
 def _level(services: Services, below: str | None, after: str) -> DirectoryView:
     directory, day = services.organisation.directory, services.organisation.today
+    if below is None and len(directory.roots) == 1:
+        below = directory.roots[0].code
     level = directory.roots if below is None else directory.children(below)
     units = [unit for unit in level if unit.exists_on(day) and unit.code > after]
     of = None if below is None else directory.get(below)

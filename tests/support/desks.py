@@ -94,12 +94,12 @@ def today() -> str:
     return datetime.now(ZoneInfo(HERE)).date().isoformat()
 
 
-def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER)) -> None:
-    """Host units, and give their people a password; a clerk of another unit is called ``khac``."""
+def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER), *, at: str = UNIT) -> None:
+    """Host units, and give the people of one of them a password; a clerk of another unit is called ``khac``."""
     with spool.writing() as conn:
         keep_hosted(conn, [[Hosted(code, "", HERE) for code in units]])
         for login, (full_name, title, department, roles) in NAMES.items():
-            grants = [RoleGrant(role, UNIT) for role in roles]
+            grants = [RoleGrant(role, at) for role in roles]
             token = PEOPLE.invite(conn, login, grants, now_ms=now_ms())
             PEOPLE.set_password(conn, token, LIGHT.hash(PASSWORD), now_ms=now_ms())
             write_card(conn, Card(login, full_name, title, department))

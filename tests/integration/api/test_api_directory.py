@@ -25,8 +25,9 @@ def reorganise(api: Api, after: Directory) -> None:
 
 async def test_the_tree_is_told_level_by_level_with_how_many_are_below(api: Api) -> None:
     _, top, _ = await ask(api)
-    assert [(item["code"], item["below"]) for item in top["units"]] == [("LCA", len(UNITS) - 1)]
+    assert (top["of"]["code"], top["of"]["below"]) == ("LCA", len(UNITS) - 1)
     _, level, _ = await ask(api, "?below=LCA")
+    assert top == level, "there is one unit at the top"
     assert [item["code"] for item in level["units"]] == ["LCA.02", "LCA.03", "LCA.04", "LCA.VP"]
     assert level["units"][0] == {
         "code": "LCA.02",
@@ -65,8 +66,10 @@ async def test_units_of_another_day_are_not_listed(api: Api) -> None:
     reorganise(api, Directory([*UNITS, gone]))
     _, level, _ = await ask(api, "?below=LCA")
     assert "LCA.06" not in {item["code"] for item in level["units"]}
+    assert level["of"]["below"] == len(UNITS) - 1
+    reorganise(api, Directory([unit("LCA", Link.LAN), unit("HAN", Link.LAN)]))
     _, top, _ = await ask(api)
-    assert top["units"][0]["below"] == len(UNITS) - 1
+    assert (top["of"], [item["code"] for item in top["units"]]) == (None, ["HAN", "LCA"])
 
 
 async def test_a_level_is_bounded_and_says_so(api: Api) -> None:

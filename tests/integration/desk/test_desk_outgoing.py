@@ -387,3 +387,21 @@ async def test_a_form_that_was_carried_through_a_login_stands_there_again(desk: 
         assert answer_.status == 200
         assert 'value="Báo cáo"' in await answer_.text()
     assert numbers(desk) == []
+
+
+async def test_what_goes_by_post_is_entered_in_the_outgoing_book_in_all_its_columns(desk: RunningDesk) -> None:
+    place = f"/registers/{UNIT}/outgoing/{BOOK.year}"
+    form = {"day": today(), "subject": "Giấy mời", "notation": "1/GM", "recipients": "Ông A", "signer": "Nguyễn B"}
+    async with desk.as_("hoa") as hoa:
+        written = await hoa.send(f"{place}/entries", **form, copies="2", keeper="Văn thư", passed_on=today())
+        assert written.status == 303
+        cells = await hoa.text(f"/desk{place}")
+        for cell in ("1/GM", "Nguyễn B", "Ông A", "Văn thư", ">2<"):
+            assert cell in cells
+        mended = {"version": "1", "copies": "3", "reason": "Ghi thiếu"}
+        assert (await hoa.send(f"{place}/1/correct", **(form | mended))).status == 303
+    with desk.spool.reading() as conn:
+        (entry,) = book_entries.entries(conn, BOOK)
+    assert entry.fields is not None
+    assert (entry.fields.copies, entry.fields.keeper, entry.fields.passed_on) == (3, "", None)
+    assert letters(desk.spool) == [], "nothing of it is sent"

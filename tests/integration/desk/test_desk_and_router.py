@@ -1,87 +1,23 @@
-"""A desk, its gateway's way up and a real router: what is sent, asked, answered and recalled over a line that breaks."""
+"""A desk, its gateway's way up and a real router: sent, asked, answered and recalled over a line that breaks."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import pytest
-from aiohttp import ClientResponse
 from sqlalchemy import select
 
 from consumers.reading.inbox import get_entry
-from consumers.spool import desk_letters, open_spool
-from rig.proxy import Proxy
+from consumers.spool import desk_letters
 from router.ledger.engine import reading
 from router.ledger.models import dispatch, dispatch_attachment
 from schemas.dispatch import Urgency
 from schemas.ids import new_id
 from schemas.stages import Stage
 from schemas.states import Status
-from support.api_server import GATEWAY, Api, running_api
 from support.conditions import holds
 from support.deliveries import came
-from support.desks import DeskBrowser, RunningDesk, let_in, running_desk, today
-from support.senders import Sender, sender
+from support.desks import today
+from support.offices import HERE, Office
 
-HERE = "LCA.02.01"
 SCAN = ("Quét.pdf", os.urandom(60_000))
-
-
-@dataclass(slots=True)
-class Office:
-    """A unit's desk and gateway, the line, and the router behind it."""
-
-    api: Api
-    line: Proxy
-    desk: RunningDesk
-    hoa: DeskBrowser
-    unit: Sender
-
-    async def compose(self, once: str, *files: tuple[str, bytes], **form: Any) -> ClientResponse:
-        """Send a document of the unit."""
-        return await self.hoa.compose(once, *files, **({"issuer": HERE} | form))
-
-    def stage(self, once: str) -> Stage:
-        """How far a document is."""
-        with self.desk.spool.reading() as conn:
-            return desk_letters.get(conn, once, {HERE}).stage
-
-    async def page_has(self, path: str, text: str) -> None:
-        """Look at a page, as it does itself, until it shows a text."""
-
-        async def shown() -> bool:
-            return text in await self.hoa.text(f"/desk{path}")
-
-        await holds(shown, what=f"{path} shows {text}", within=60)
-
-    def sent(self) -> list[str]:
-        """The notations that the router has."""
-        with reading(self.api.engine) as conn:
-            return sorted(conn.scalars(select(dispatch.c.notation)))
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office_in(tmp_path) as made:
-        yield made
-
-
-@asynccontextmanager
-async def office_in(directory: Path) -> AsyncIterator[Office]:
-    spool = open_spool(directory / "unit")
-    let_in(spool, [HERE], at=HERE)
-    async with (
-        running_api(directory / "router") as api,
-        Proxy(api.url) as line,
-        sender(directory / "unit", line.url, api.tokens[GATEWAY]) as unit,
-        running_desk(spool) as desk,
-        desk.as_("hoa") as hoa,
-    ):
-        yield Office(api, line, desk, hoa, unit)
-    spool.close()
 
 
 async def test_a_document_of_the_desk_is_with_the_router_with_its_files(office: Office) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import random
-import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from support.api_server import GATEWAY, Api, running_api
 from support.conditions import holds
 from support.deliveries import came
 from support.desks import DeskBrowser, let_in, today
-from support.fork_server import Forked, fork_server
 from support.stories import PASSWORD
 
 HERE = "LCA.02.01"
@@ -57,7 +56,7 @@ class KilledWayUp:
     def __init__(self, directory: Path, api: Api) -> None:
         self._directory = directory
         self._api = api
-        self._process: Forked | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
@@ -66,15 +65,16 @@ class KilledWayUp:
             "CONGVAN_GATEWAY_UNITS": "LCA.02.#",
             "CONGVAN_GATEWAY_TOKEN": self._api.tokens[GATEWAY],
             "CONGVAN_GATEWAY_ORIGIN_URL": self._api.url,
-            "CONGVAN_LOG_LEVEL": "warning",
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
         }
         with (self._directory / "sender.log").open("ab") as out:
-            self._process = fork_server().start_module("support.senders", ["none"], environment, out)
+            command = [sys.executable, "-m", "support.senders", "never"]
+            self._process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
 
     async def kill(self) -> None:
         """SIGKILL, and wait for its end."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.kill()
             await asyncio.to_thread(self._process.wait, 30)
             self._process = None
 
@@ -206,5 +206,3 @@ def _check_answered(spool: Spool, delivery: str, count: SendingCount) -> Iterato
     count.completed += told
     if get_entry(spool, delivery).state is not Status.COMPLETED or told != 1:
         yield f"{delivery} was told {told} times that it is done"
-
-

@@ -134,9 +134,9 @@ class Inquirer:
             self._line.lost(error)
             await self._line.worth_a_try()
             return
-        await self._writer.run(questions.answer, answered)
         if answered.body is not None and question.kind in {QuestionKind.LEVEL, QuestionKind.SEARCH}:
             await self._writer.run(keep_names, _names_in(answered.body))
+        await self._writer.run(questions.answer, answered)
         self._pauses.reset()
         log.debug(Event.QUESTION_ANSWERED, kind=question.kind.value, problem=answered.problem)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -56,6 +56,7 @@ class Composed:
         problem: what is wrong with it as a whole, as a message to be translated.
         plan: what the router says of it.
         waits: the router was asked for the plan.
+        tree: what is shown of it; None: the topmost level.
     """
 
     typed: TypedDraft
@@ -65,7 +66,7 @@ class Composed:
     problem: str = ""
     plan: Mapping[str, Any] | None = None
     waits: bool = False
-    tree: NodePage | None = field(default=None)
+    tree: NodePage | None = None
 
 
 @router.get("/new")
@@ -127,7 +128,9 @@ async def show_plan(request: Request, services: Parts, viewer: Drafting) -> Resp
     fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
     composed = await _planned(services, TypedDraft.of(fields), _bytes_in(fields))
     if "hx-request" not in request.headers:
-        return await compose_page(request, services, viewer, composed)
+        units = viewer.units(DeskRight.DRAFT)
+        saved = await services.look(lambda conn: as_saved(conn, composed.typed, units))
+        return await compose_page(request, services, viewer, replace(composed, draft=saved.draft, files=saved.files))
     if composed.waits and composed.plan is None:
         return _part(request, services, "outgoing_parts.html", "plan_waits")
     faults = faults_by_field(composed.problems, say_of(request))
@@ -141,14 +144,13 @@ async def compose_page(
     typed, units = composed.typed, viewer.units(DeskRight.DRAFT)
 
     def read(conn: Connection) -> dict[str, Any]:
-        key = BookKey(typed.issuer, BookKind.OUTGOING, services.today.year)
+        key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
         entry = desk_letters.get(conn, composed.draft.mends, units) if composed.draft and composed.draft.mends else None
         return {
             "names": names_of(conn, units),
             "next": book_entries.next_number(conn, key),
             "reserved": book_entries.reserved_numbers(conn, key, _MOST_RESERVED),
             "mended": entry,
-            "keepers": letter_forms.get(conn, typed.issuer).keeper,
         }
 
     found = await services.look(read)
@@ -183,6 +185,18 @@ async def tree_of(
         return nodes
     asked = urlencode({name: value for name, value in {"of": below, "after": after, "find": find}.items() if value})
     return NodePage((), find=find, again=link(f"{PLACE}/units") + (f"?{asked}" if asked else ""))
+
+
+def as_saved(conn: Connection, typed: TypedDraft, units: Sequence[str]) -> Composed:
+    """A form with what was saved of its document.
+
+    Raises:
+        UnknownDraftError: it is of a unit that the person does not write for.
+    """
+    if drafts.find(conn, typed.once) is None:
+        return Composed(typed)
+    draft = drafts.get(conn, typed.once, units)
+    return Composed(typed, draft, drafts.files(conn, draft.pos))
 
 
 def say_of(request: Request) -> Say:

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Drafting, DraftingFiles, Parts
-from consumers.desk.composing import PLACE, Composed, compose_page
+from consumers.desk.composing import PLACE, Composed, as_saved, compose_page
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft, attachments_of, entry_of, heads_of
@@ -19,7 +19,7 @@ from consumers.errors import BookError, DocumentMovedError
 from consumers.reading import dispatching, drafting
 from consumers.reading.dispatching import ReadyLetter
 from consumers.reading.drafting import SeenDraft
-from consumers.spool import book_entries, drafts, letter_forms
+from consumers.spool import book_entries, letter_forms
 from consumers.spool.book_entries import BookKey
 from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.people import DeskRight
@@ -129,15 +129,9 @@ class _Coming:
         moved = isinstance(error, DocumentMovedError)
         units = self._viewer.units(DeskRight.DRAFT)
 
-        def read(conn: Connection) -> Composed:
-            found = drafts.find(conn, self.typed.once)
-            if found is None:
-                return Composed(self.typed)
-            draft = drafts.get(conn, found.id, units)
-            typed = TypedDraft.of_draft(draft) if moved else self.typed
-            return Composed(typed, draft, drafts.files(conn, draft.pos))
-
-        composed = await self._services.look(read)
+        composed = await self._services.look(lambda conn: as_saved(conn, self.typed, units))
+        if moved and composed.draft is not None:
+            composed = replace(composed, typed=TypedDraft.of_draft(composed.draft))
         problems = () if isinstance(error, DocumentMovedError) else error.problems
         composed = replace(composed, problem=_MOVED if moved else "", problems=problems)
         status = _CONFLICT if moved else _UNPROCESSABLE
@@ -180,11 +174,14 @@ def _ready(conn: Connection, services: DeskServices, composed: Composed) -> Read
         raise InvalidError("letter", [FieldProblem("number", "is missing; give it")])
     names = names_of(conn, heads_of(letter.addressees) | {letter.issuer})
     entry = entry_of(letter, typed, names, services.today)
+    if not services.may_be_of(entry.day):
+        problem = FieldProblem("issued_on", "is neither today nor a day of the last year", typed.issued_on)
+        raise InvalidError("letter", [problem])
     return ReadyLetter(draft, letter, entry, letter.number, typed.answers, completes=bool(typed.completes))
 
 
 def _renumbered(conn: Connection, services: DeskServices, typed: TypedDraft) -> TypedDraft:
-    key = BookKey(typed.issuer, BookKind.OUTGOING, services.today.year)
+    key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
     return typed.numbered(letter_forms.get(conn, typed.issuer), book_entries.next_number(conn, key))
 
 
@@ -193,7 +190,9 @@ async def _shown_again(request: Request, services: DeskServices, viewer: DeskVie
     await require_form(request, viewer, most=MAX_FIELDS_BYTES)
     form = await request.form()
     fields: dict[str, Any] = {name: [one for one in form.getlist(name) if isinstance(one, str)] for name in form}
-    return await compose_page(request, services, viewer, Composed(TypedDraft.of(fields)))
+    units = viewer.units(DeskRight.DRAFT)
+    composed = await services.look(lambda conn: as_saved(conn, TypedDraft.of(fields), units))
+    return await compose_page(request, services, viewer, composed)
 
 
 def _most_bytes(services: DeskServices) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import tzinfo
+from datetime import date, tzinfo
 from typing import Any, Self
 
 import orjson
@@ -73,6 +73,13 @@ class TypedDraft(TypedLetter):
         """What the spool keeps of it."""
         said = {name: value for name, value in asdict(self).items() if value and name != "once"}
         return DraftWords(self.issuer, self.notation[:200], self.subject[:500], orjson.dumps(said).decode())
+
+    def year(self, today: date) -> int:
+        """Of the outgoing book that it is entered in: of the day that it bears."""
+        try:
+            return date.fromisoformat(self.issued_on).year
+        except ValueError:
+            return today.year
 
     def numbered(self, form: LetterForm, number: int) -> Self:
         """With a number, and the notation that follows from it."""

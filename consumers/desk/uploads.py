@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from consumers.errors import SpoolUnavailableError
 from consumers.reading.drafting import BroughtFile
 from consumers.spool.drafts import DraftFile
 from router.pages.errors import FormTooLargeError
@@ -78,7 +79,8 @@ class Upload:
         """Append bytes.
 
         Raises:
-            FormTooLargeError: more than a file may have, or than the disk has room for.
+            FormTooLargeError: more than a file may have.
+            SpoolUnavailableError: the disk has no room for it.
         """
         await asyncio.to_thread(self._write, chunk)
 
@@ -98,7 +100,7 @@ class Upload:
         if self._size > self._most_bytes:
             raise FormTooLargeError(f"a file has at most {self._most_bytes} bytes")
         if shutil.disk_usage(self._path.parent).free < RESERVE_BYTES + len(chunk):
-            raise FormTooLargeError("there is no room on the disk for the file")
+            raise SpoolUnavailableError("there is no room on the disk for the file")
         self._digest.update(chunk)
         if self._file is not None:
             self._file.write(chunk)

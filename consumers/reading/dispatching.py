@@ -23,7 +23,7 @@ from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.journal import JournalAct
 from consumers.spool.letter_forms import LetterForm
 from consumers.spool.sending import SendingFile, TakenDocument
-from schemas.dispatch import UNNUMBERED, Kind, Submission
+from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency
 from schemas.errors import FieldProblem, InvalidError, TransitionError
 from schemas.model import parse
 from schemas.register import BookKind, RegisterFields
@@ -187,7 +187,7 @@ def _recall_of(conn: Connection, letter: OutgoingLetter, reason: str) -> Submiss
         "type": "thông báo",
         "subject": f"Thu hồi {sent.notation}: {reason}"[:_SUBJECT_LENGTH],
         "issuer": sent.issuer,
-        "urgency": sent.urgency if sent.due is None else min(sent.urgency, 3),
+        "urgency": min(sent.urgency, Urgency.EXPRESS),
         "refers_to": [letter.document.dispatch_id],
         "addressees": sent.addressees,
         "flash_text": reason,

@@ -118,6 +118,8 @@ def want(conn: Connection, question: Question) -> None:
     new = insert(table).values(**values, wanted_at=now, open=True)
     seen = {"wanted_at": now, "open": is_open}
     conn.execute(new.on_conflict_do_update(index_elements=["kind", "subject"], set_=seen))
+    if row is None:
+        _make_room(conn)
 
 
 def waiting(conn: Connection, limit: int) -> list[OpenQuestion]:

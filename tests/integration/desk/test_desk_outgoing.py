@@ -158,6 +158,21 @@ async def test_a_number_that_was_given_meanwhile_is_offered_anew_and_a_reserved_
     }
 
 
+async def test_a_letter_of_last_year_gets_a_number_of_last_years_book_and_one_of_a_mistyped_year_none(
+    desk: RunningDesk,
+) -> None:
+    last, once = BOOK.year - 1, new_id()
+    async with desk.as_("hoa") as hoa:
+        wrong = await hoa.compose(once, issued_on=f"{BOOK.year + 200}-01-01")
+        assert wrong.status == 422
+        assert 'id="problem-issued_on"' in await wrong.text()
+        old = await hoa.compose(once, version="1", number="", notation="", issued_on=f"{last}-12-31")
+        assert old.status == 303
+    (sent,) = letters(desk.spool)
+    assert (sent.number, sent.year) == (1, last)
+    assert numbers(desk) == []
+
+
 async def test_roles_write_and_send_for_their_own_units_alone(desk: RunningDesk) -> None:
     once = new_id()
     async with desk.as_("lan") as lan, desk.as_("hoa") as hoa, desk.as_("xem") as xem, desk.as_("khac") as khac:

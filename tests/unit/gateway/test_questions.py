@@ -95,7 +95,12 @@ def test_answers_are_bounded_in_number_and_bytes(spool: Spool, monkeypatch: pyte
         let_pass(spool, 1)
     with spool.reading() as conn:
         assert set(conn.scalars(select(table.c.subject))) == {"2", "3", "4"}
+    for number in range(5, 10):
+        ask(spool, Question(QuestionKind.SEARCH, str(number)))
+    with spool.reading() as conn:
+        assert len(list(conn.scalars(select(table.c.subject)))) == 3, "those that wait, too"
     monkeypatch.setattr(questions, "MOST_BYTES", 10)
+    let_pass(spool, WAITED_MS)
     ask(spool, LEVEL)
     answer(spool, b'{"units": []}')
     assert ask(spool, LEVEL).body is None, "not even one has room, and it is asked again"

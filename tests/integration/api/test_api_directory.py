@@ -83,18 +83,29 @@ async def test_a_level_is_bounded_and_says_so(api: Api) -> None:
     assert int(headers["Content-Length"]) < 2_500, "half a second of a line of 33.6 kbit/s"
 
 
-async def test_answers_are_compressed_for_whoever_asks_and_contents_never(api: Api) -> None:
+async def test_what_people_wait_for_is_compressed_and_what_gateways_read_themselves_is_not(api: Api) -> None:
+    usual = {"Accept-Encoding": "gzip, deflate"}
     plain = {"Accept-Encoding": "identity"}
     async with api.http.get("/api/v1/directory?below=LCA", headers=api.as_(GATEWAY) | plain) as answer:
         assert "Content-Encoding" not in answer.headers
         assert len(await answer.read()) > LEAST_BYTES
-    async with api.http.get("/api/v1/directory?below=LCA", headers=api.as_(GATEWAY)) as answer:
+    async with api.http.get("/api/v1/directory?below=LCA", headers=api.as_(GATEWAY) | usual) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
+    many = [unit(f"LCA.02.X{number:04}", Link.DIALUP) for number in range(50)]
+    reorganise(api, Directory([*UNITS, *many]))
     body = b"a" * 10 * LEAST_BYTES
     async with api.http.put(f"/content/{sha256(body)}", data=body, headers=api.as_(ISSUER)) as answer:
         assert answer.status in {200, 201}
-    async with api.http.get(f"/content/{sha256(body)}", headers=api.as_(ISSUER)) as answer:
-        assert answer.headers.get("Content-Encoding") != "gzip"
+    wrong = {"notation": "1", "subject": "", "issuer": "x" * 50, "addressees": [], "more": 1}
+    for method, path, given in (
+        ("GET", "/api/v1/units", None),
+        ("GET", f"/content/{sha256(body)}", None),
+        ("POST", "/api/v1/dispatches", wrong),
+    ):
+        account = ISSUER if "content" in path else GATEWAY
+        async with api.http.request(method, path, json=given, headers=api.as_(account) | usual) as answer:
+            assert answer.headers.get("Content-Encoding") != "gzip", path
+            assert len(await answer.read()) > LEAST_BYTES
 
 
 def sha256(body: bytes) -> str:

@@ -44,7 +44,7 @@ router = APIRouter(prefix=PLACE)
 FileNumber = Annotated[int, Path(ge=1, le=10_000)]
 
 
-class Shelf(StrEnum):
+class OutgoingShelf(StrEnum):
     """What is listed."""
 
     DRAFT = "draft"
@@ -69,7 +69,7 @@ async def show_outgoing(
     request: Request,
     services: Parts,
     viewer: Looking,
-    stage: Shelf | None = None,
+    stage: OutgoingShelf | None = None,
     q: Annotated[str, Query(max_length=200)] = "",
     unit: Annotated[str, Query(max_length=100)] = "",
     before: Annotated[int, Query(ge=0)] = 0,
@@ -79,10 +79,10 @@ async def show_outgoing(
     chosen = (unit,) if unit in units else units
 
     def read(conn: Connection) -> dict[str, Any]:
-        counts = {Shelf(key.value): number for key, number in desk_letters.count(conn, chosen).items()}
-        counts[Shelf.DRAFT] = drafts.count(conn, chosen)
+        counts = {OutgoingShelf(key.value): number for key, number in desk_letters.count(conn, chosen).items()}
+        counts[OutgoingShelf.DRAFT] = drafts.count(conn, chosen)
         written, letters = [], []
-        if stage is Shelf.DRAFT:
+        if stage is OutgoingShelf.DRAFT:
             written = drafts.listed(conn, chosen, words=q, before=before, limit=_AT_ONCE + 1)
         else:
             wanted = None if stage is None else Stage(stage.value)
@@ -101,7 +101,15 @@ async def show_outgoing(
     asked = {"stage": stage.value if stage else "", "q": q, "unit": unit if unit in units else ""}
     line = line_up_now(services.spool.path.parent)
     return page(
-        request, viewer, "outgoing.html", asked=asked, shelves=Shelf, units=units, line=line, now=now_ms(), **found
+        request,
+        viewer,
+        "outgoing.html",
+        asked=asked,
+        shelves=OutgoingShelf,
+        units=units,
+        line=line,
+        now=now_ms(),
+        **found,
     )
 
 

@@ -37,11 +37,11 @@ class Uploads:
         self._most_bytes = most_bytes
         self._places: list[Path] = []
 
-    async def begin(self) -> "Upload":
+    async def begin(self) -> "ComingFile":
         """Begin a file."""
         path = await asyncio.to_thread(self._make)
         self._places.append(path)
-        return Upload(path, self._most_bytes)
+        return ComingFile(path, self._most_bytes)
 
     def files(self, came: tuple[Attachment, ...]) -> list[BroughtFile]:
         """The files that came, in their order."""
@@ -65,7 +65,7 @@ class Uploads:
         return self._root / new_id()
 
 
-class Upload:
+class ComingFile:
     """One file, see :class:`router.pages.brought.FileSink`."""
 
     def __init__(self, path: Path, most_bytes: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, select, text, update
 
 from consumers.errors import UnknownDraftError
+from consumers.spool.book_entries import BookKey, columns_of
 from consumers.spool.models import book, book_entry, desk_letter, outgoing
 from consumers.spool.sending import SentDocument
 from schemas.register import BookKind
@@ -138,6 +139,19 @@ def recalls_of(conn: Connection, dispatch_id: str) -> list[OutgoingLetter]:
     """The recalls of a dispatch that were sent here, the newest first."""
     rows = _letters().where(desk_letter.c.recalls == dispatch_id).order_by(outgoing.c.pos.desc())
     return [_letter(row) for row in conn.execute(rows)]
+
+
+def sent_under(conn: Connection, key: BookKey, number: int) -> str | None:
+    """The document that was sent last under a number of a book; None: none was, or it is forgotten."""
+    named = (book.c[name] == value for name, value in columns_of(key).items())
+    rows = (
+        select(outgoing.c.id)
+        .join(desk_letter, desk_letter.c.outgoing_pos == outgoing.c.pos)
+        .join(book_entry, book_entry.c.pos == desk_letter.c.entry_pos)
+        .join(book, book.c.pos == book_entry.c.book_pos)
+        .where(book_entry.c.number == number, *named)
+    )
+    return conn.scalars(rows.order_by(outgoing.c.pos.desc()).limit(1)).first()
 
 
 def set_mended(conn: Connection, outgoing_id: str, draft_id: str | None) -> None:

@@ -101,6 +101,7 @@ async def test_a_document_is_saved_with_its_files_and_sent_under_the_next_number
         assert (await hoa.get(f"/desk/outgoing/{once}/files/3")).status == 404
         register = await hoa.text(f"/desk/registers/{UNIT}/outgoing/{BOOK.year}")
         assert "Báo cáo tuần" in register
+        assert f"/desk/outgoing/{once}" in await hoa.text(f"/desk/registers/{UNIT}/outgoing/{BOOK.year}/1")
         today_page = await hoa.text("/desk/")
         assert f"/desk/outgoing/{once}" in today_page
     assert numbers(desk) == [1]

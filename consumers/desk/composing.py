@@ -1,7 +1,7 @@
 """Soạn văn bản đi: the form that writes a document, the tree that addressees are picked from, the plan beside it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -187,7 +187,7 @@ async def tree_of(
     return NodePage((), find=find, again=link(f"{PLACE}/units") + (f"?{asked}" if asked else ""))
 
 
-def as_saved(conn: Connection, typed: TypedDraft, units: Sequence[str]) -> Composed:
+def as_saved(conn: Connection, typed: TypedDraft, units: Collection[str]) -> Composed:
     """A form with what was saved of its document.
 
     Raises:
@@ -205,7 +205,7 @@ def say_of(request: Request) -> Say:
 
 
 def _begun(conn: Connection, services: DeskServices, viewer: DeskViewer, unit: str) -> TypedDraft:
-    units = viewer.units(DeskRight.DRAFT)
+    units = list(viewer.units(DeskRight.DRAFT))
     issuer = unit if unit in units else units[0]
     form = letter_forms.get(conn, issuer)
     number = book_entries.next_number(conn, BookKey(issuer, BookKind.OUTGOING, services.today.year))

@@ -141,7 +141,7 @@ def drop(conn: Connection, pos: int) -> list[str]:
 
 def listed(conn: Connection, units: Collection[str], *, words: str = "", before: int = 0, limit: int) -> list[Draft]:
     """Drafts of units, the newest first; with all of the words, accents or not, and below a place."""
-    rows = select(table).where(table.c.unit.in_(units))
+    rows = select(table).where(table.c.unit.in_(list(units)))
     for word in fold(words).split()[:_MOST_WORDS]:
         rows = rows.where(table.c.folded.contains(word, autoescape=True))
     if before:
@@ -151,7 +151,7 @@ def listed(conn: Connection, units: Collection[str], *, words: str = "", before:
 
 def count(conn: Connection, units: Collection[str]) -> int:
     """How many drafts units have."""
-    return conn.scalar(select(func.count()).where(table.c.unit.in_(units))) or 0
+    return conn.scalar(select(func.count()).where(table.c.unit.in_(list(units)))) or 0
 
 
 def _set_files(conn: Connection, pos: int, wanted: Sequence[DraftFile]) -> list[str]:

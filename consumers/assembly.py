@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from consumers.asking.inquirer import Inquirer
 from consumers.copies.assembly import assemble_copies
 from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
@@ -20,6 +21,7 @@ from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
+from consumers.reading import answering
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
 from consumers.reporting.progress import Progress
@@ -69,6 +71,7 @@ class Parts:
     openings: Openings
     upward: Upward
     copies: CopyCourier
+    inquirer: Inquirer
 
     def standing(self) -> GatewayState:
         """How the parts stand, for the status file."""
@@ -146,7 +149,16 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
     taking = Taking(way.session, intake.handle, prefetch=prefetch, room=way.room, hosting=way.hosting)
     way.hosting.on_elsewhere.append(courier.wake)
     up = precedence.side()
-    upward = assemble_upward(settings, spool, writer, way.clients, line=way.line, side=up, openings=way.openings)
+    upward = assemble_upward(
+        settings,
+        spool,
+        writer,
+        way.clients,
+        line=way.line,
+        side=up,
+        openings=way.openings,
+        accept=answering.accept,
+    )
     return Parts(
         spool=spool,
         writer=writer,
@@ -177,6 +189,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             units=lambda: way.hosting.codes,
             rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
+        inquirer=_inquirer(way, upward, precedence.side()),
     )
 
 
@@ -290,6 +303,19 @@ def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier
     )
     way.openings.on_change += [courier.wake, traffic.reorder]
     return courier
+
+
+def _inquirer(way: _Way, upward: Upward, side: Side) -> Inquirer:
+    return Inquirer(
+        way.spool,
+        way.writer,
+        way.clients,
+        origin_url=way.settings.origin_url,
+        line=way.line,
+        pace=upward.pace,
+        side=side,
+        lets=way.openings.lets,
+    )
 
 
 def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) -> Intake:

@@ -17,6 +17,7 @@
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
     │   ├── UnknownEntryError         a register has no such number
+    │   ├── UnknownDraftError         nothing of this id is written or was sent here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── DeskForbiddenError            a person's roles at the desk do not allow it
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
@@ -125,6 +126,12 @@ class DocumentMovedError(SpoolError):
 
 class UnknownEntryError(SpoolError):
     """A register has no such number."""
+
+    exit_code = 3
+
+
+class UnknownDraftError(SpoolError):
+    """Nothing of this id is being written here, or was sent."""
 
     exit_code = 3
 

@@ -177,6 +177,7 @@ class Gateway:
             "upward": parts.upward.run,
             "copies": parts.copies.run,
             "daily copy": partial(copy_daily, self._settings, parts.spool),
+            "inquirer": parts.inquirer.run,
             "room": parts.room.run,
             "damage": partial(self._watch_damage, parts),
             "pruning": partial(self._prune, parts),
@@ -247,8 +248,10 @@ class Gateway:
             files = await asyncio.to_thread(parts.directory.files_of, forgotten.contents)
             await parts.writer.run(parts.directory.release, files)
             log.info(Event.SPOOL_PRUNED, deliveries=forgotten.deliveries)
-        while documents := await parts.writer.run(sending.forget, before):
-            log.info(Event.SPOOL_PRUNED, sent=documents)
+        while (gone := await parts.writer.run(sending.forget, before)).documents:
+            files = await asyncio.to_thread(parts.directory.files_of, gone.contents)
+            await parts.writer.run(parts.directory.release, files)
+            log.info(Event.SPOOL_PRUNED, sent=gone.documents)
 
     async def _send_last_receipts(self, parts: Parts) -> None:
         try:
@@ -260,8 +263,9 @@ class Gateway:
 
 
 def _woken_by_commands(parts: Parts) -> list[Callable[[], None]]:
-    """The parts that find work which a person's command wrote: a receipt, a document to be sent."""
-    return [*(partial(reporter.wake, 0) for reporter in parts.reporters.values()), parts.upward.courier.wake]
+    """The parts that find work which a person wrote: a receipt, a document to be sent, a question."""
+    reporters = (partial(reporter.wake, 0) for reporter in parts.reporters.values())
+    return [*reporters, parts.upward.courier.wake, parts.inquirer.wake]
 
 
 async def _release_unused(parts: Parts) -> None:

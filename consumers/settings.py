@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from router.mail.settings import PageUrl
 from schemas.accounts import Account, Role
+from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.codes import UnitPattern
 from schemas.retry import RETRY_FIRST, RETRY_MAX, SINK_ATTEMPTS
 from schemas.settings import PREFIX, ProgramSettings, state_home
@@ -51,6 +52,9 @@ class DeskSettings(ProgramSettings):
     )
     form_body: Annotated[str, Field(max_length=200)] = Field(
         default="", description="The unit, as the head of printed forms names it; empty: by its name in the directory."
+    )
+    max_file_bytes: Annotated[int, Field(gt=0, le=MAX_ATTACHMENT_BYTES)] = Field(
+        default=256 * 1024**2, description="Largest file that is sent from the desk."
     )
 
 

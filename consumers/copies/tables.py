@@ -20,7 +20,10 @@ Tables = dict[str, dict[Row, dict[str, Any]]]
 
 COPIED: tuple[Table, ...] = (
     models.letter,
+    models.letter_reference,
+    models.letter_form,
     models.inbox,
+    models.past,
     models.receipt,
     models.book,
     models.book_entry,
@@ -43,6 +46,10 @@ LEFT_OUT: Mapping[str, str] = {
     "content_use": "contents are not copied",
     "outgoing": "what was accepted the ledger has; the files of what waits are lost with the disk",
     "outgoing_file": "as outgoing",
+    "desk_letter": "as outgoing; the outgoing book is copied",
+    "draft": "their files are lost with the disk",
+    "draft_file": "as draft",
+    "question": "asked again by whoever waits",
     "gap": "belongs to the spool's own sequence",
     "outage": "of a machine that is no more",
     "restored": "written by whoever restores",

@@ -16,6 +16,7 @@ from consumers.spool.scope import UnitScope
 from consumers.spool.units import hosted
 from router.pages import access
 from router.pages.access import DoorEntry, Visitor
+from router.pages.brought import MAX_FIELDS_BYTES
 from schemas.clock import now_ms
 
 _NOT_ALLOWED = "your roles do not allow this here"
@@ -66,6 +67,31 @@ async def viewer_of(request: Request) -> DeskViewer:
     return await _viewer(request, await access.visitor_of(request))
 
 
+async def drafter_before_form(request: Request) -> DeskViewer:
+    """The person who asks, when there is a unit that they write for; of a form nothing was read yet.
+
+    Raises:
+        LoginNeededError: no session, or one that has ended.
+        DeskForbiddenError: there is none.
+    """
+    viewer = await _viewer(request, await access.present(request))
+    viewer.require(DeskRight.DRAFT)
+    return viewer
+
+
+async def drafter_of(request: Request) -> DeskViewer:
+    """:func:`drafter_before_form`, the form without files being one of their session.
+
+    Raises:
+        LoginNeededError: as there.
+        DeskForbiddenError: as there.
+        ForeignRequestError: a change without the session's own token.
+    """
+    viewer = await drafter_before_form(request)
+    await access.require_form(request, viewer, most=MAX_FIELDS_BYTES)
+    return viewer
+
+
 async def _viewer(request: Request, visitor: Visitor) -> DeskViewer:
     name = visitor.person.name
 
@@ -92,4 +118,6 @@ def note_at_door(conn: Connection, entry: DoorEntry) -> None:
 
 
 Looking = Annotated[DeskViewer, Depends(viewer_of)]
+Drafting = Annotated[DeskViewer, Depends(drafter_of)]
+DraftingFiles = Annotated[DeskViewer, Depends(drafter_before_form)]
 Parts = Annotated[DeskServices, Depends(services_of)]

@@ -7,6 +7,7 @@ from consumers.desk import (
     acting,
     bulk,
     completeness,
+    composing,
     document,
     entering,
     files,
@@ -14,10 +15,12 @@ from consumers.desk import (
     incoming,
     journal,
     line,
+    outgoing,
     papers,
     people,
     registers,
     reports,
+    sending,
     today,
 )
 from consumers.desk.access import note_at_door
@@ -33,6 +36,7 @@ from consumers.errors import (
     GatewayError,
     SpoolUnavailableError,
     UnknownDeliveryError,
+    UnknownDraftError,
     UnknownEntryError,
 )
 from consumers.spool.people import PEOPLE, SESSIONS, THROTTLE
@@ -49,23 +53,8 @@ from schemas.errors import InvalidError, TransitionError
 
 _SEE_OTHER = 303
 PARTS = (
-    door,
-    choosing,
-    today,
-    incoming,
-    bulk,
-    document,
-    papers,
-    acting,
-    files,
-    registers,
-    entering,
-    completeness,
-    reports,
-    line,
-    journal,
-    people,
-    help,
+    *(door, choosing, today, incoming, bulk, document, papers, acting, files, composing, sending, outgoing),
+    *(registers, entering, completeness, reports, line, journal, people, help),
 )
 LABELS = {
     "reason": N_("Why?"),
@@ -80,6 +69,7 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownDeliveryError: (404, "not-found"),
     ContentNotKeptError: (404, "not-found"),
     UnknownEntryError: (404, "not-found"),
+    UnknownDraftError: (404, "not-found"),
     DeskForbiddenError: (403, "forbidden"),
     DocumentMovedError: (409, "moved"),
     BookError: (409, "book"),

@@ -79,7 +79,7 @@ async def write_entry(
     due: OptionalDay = None,
     note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
 ) -> Response:
-    """Enter what did not come by the line: paper, in the same series; what came in the book of the day's year."""
+    """Enter what does not come or go by the line: paper, in the same series; what came in its day's year."""
     fields = fields_of(
         day=day,
         subject=subject,

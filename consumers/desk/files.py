@@ -42,7 +42,15 @@ async def show_file(
     descriptor = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
     if number > len(descriptor.attachments):
         raise ContentNotKeptError(f"the document has {len(descriptor.attachments)} files")
-    file = descriptor.attachments[number - 1]
+    return file_answer(services.spool.path.parent, descriptor.attachments[number - 1])
+
+
+def file_answer(data_dir: Path, file: TravellingAttachment) -> Response:
+    """A file, shown in the page where that is safe.
+
+    Raises:
+        ContentNotKeptError: it is not kept here.
+    """
     media_type = media_type_of(file)
     is_shown = media_type in SHOWN
     headers = {
@@ -56,7 +64,7 @@ async def show_file(
     served = media_type if is_shown else _BYTES
     if file.inline is not None:
         return Response(file.inline, media_type=served, headers=headers)
-    return FileResponse(_kept(services.spool.path.parent, file), media_type=served, headers=headers)
+    return FileResponse(_kept(data_dir, file), media_type=served, headers=headers)
 
 
 def media_type_of(file: TravellingAttachment) -> str:

@@ -12,7 +12,7 @@ from consumers.desk.following import progress_of
 from consumers.desk.pages import page
 from consumers.desk.workbook import workbook
 from consumers.reading.registers import Form, headings, printed_rows, rows
-from consumers.spool import book_entries, journal
+from consumers.spool import book_entries, desk_letters, journal
 from consumers.spool.book_entries import Book, BookKey, EntryState
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.people import DeskRight
@@ -156,8 +156,15 @@ async def export(
 @of_book.get("/{number}")
 async def show_entry(request: Request, services: Parts, viewer: Looking, key: Key, number: Number) -> Response:
     """One number: what was written under it, and the forms that put it right."""
-    found = await services.look(lambda conn: book_entries.get_entry(conn, key, number))
-    return page(request, viewer, "entry.html", key=key, entry=found, may=viewer.may(DeskRight.REGISTER, key.unit))
+
+    def read(conn: Connection) -> dict[str, Any]:
+        return {
+            "entry": book_entries.get_entry(conn, key, number),
+            "sent": desk_letters.sent_under(conn, key, number),
+        }
+
+    found = await services.look(read)
+    return page(request, viewer, "entry.html", key=key, may=viewer.may(DeskRight.REGISTER, key.unit), **found)
 
 
 def _all_rows(conn: Connection, form: Form, key: BookKey) -> Iterator[list[str]]:

@@ -90,7 +90,13 @@ class Desk:
             listen(self._settings.host, self._settings.port) as listener,
         ):
             self.url = _url(self._settings, listener)
-            services = DeskServices(spool, self._terms, _head(self._settings), sends_mail=self._mail.is_on)
+            services = DeskServices(
+                spool,
+                self._terms,
+                _head(self._settings),
+                sends_mail=self._mail.is_on,
+                most_file_bytes=self._settings.max_file_bytes,
+            )
             server = QuietServer(_web_config(create_desk(services), self._settings))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             beside = [self._tended.start("notices", start) for start in self._senders(spool)]

@@ -17,6 +17,8 @@ from schemas.working_calendar import WorkingCalendar
 T = TypeVar("T")
 _OLDEST = timedelta(days=366)
 _PLAIN = FormHead()
+MOST_FILE_BYTES = 256 * 1024**2
+"""Of one file, when nothing else is set: over a line of 33.6 kbit/s that is 18 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class DeskServices:
         terms: by which deadlines are counted.
         head: of printed forms.
         sends_mail: whether there is a mail server for notices.
+        most_file_bytes: of one file that is sent from here.
     """
 
     spool: Spool
     terms: Terms
     head: FormHead = _PLAIN
     sends_mail: bool = False
+    most_file_bytes: int = MOST_FILE_BYTES
 
     @property
     def calendar(self) -> WorkingCalendar:

@@ -9,17 +9,17 @@ from sqlalchemy import Connection
 from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.pages import page
 from consumers.reading import desk_lists, urgent
-from consumers.reading.coming import coming, line_now
+from consumers.reading.coming import coming, line_now, line_up_now
 from consumers.reading.desk_filters import Need, WantedDocuments
 from consumers.reading.inbox import InboxEntry
-from consumers.spool import handling
+from consumers.spool import desk_letters, drafts, handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
 from consumers.spool.scope import UnitScope
 from consumers.spool.units import names_of
 from schemas.clock import now_ms
 
-_MOST_TASKS, _MOST_ROWS = 100, 10
+_MOST_TASKS, _MOST_ROWS, _MOST_SENT = 100, 10, 5
 _NOT_MODIFIED = 304
 router = APIRouter()
 
@@ -41,6 +41,10 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
             "to_answer": to_answer,
             "names": names_of(conn, {code for entry in shown for code in (entry.unit, entry.issuer)}),
             "tasks": _tasks(conn, viewer, units),
+            "sent": desk_letters.count(conn, units),
+            "drafts": drafts.count(conn, viewer.units(DeskRight.DRAFT)),
+            "going": desk_letters.listed(conn, units, limit=_MOST_SENT),
+            "named": names_of(conn, units),
         }
 
     found = await services.look(read)
@@ -53,6 +57,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
         viewer,
         "today.html",
         line=line,
+        up=line_up_now(services.spool.path.parent),
         coming=on_their_way,
         terms=services.terms,
         now=now_ms(),

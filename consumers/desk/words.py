@@ -7,6 +7,7 @@ from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRole
 from router.pages.language import N_
 from schemas.dispatch import Kind, Secrecy, Urgency
+from schemas.stages import Stage
 from schemas.states import Status
 
 
@@ -34,6 +35,31 @@ STATES: dict[Status, StateWord] = {
     Status.RECALLED: StateWord(N_("Given back"), "recalled", "wait"),
     Status.EXPIRED: StateWord(N_("Given up"), "expired", "wait"),
 }
+STAGES: dict[Stage, StateWord] = {
+    Stage.WAITING: StateWord(N_("On its way up"), "queue", "move"),
+    Stage.ACCEPTED: StateWord(N_("Accepted"), "completed", "ok"),
+    Stage.REJECTED: StateWord(N_("Rejected"), "refused", "act"),
+}
+"""How far a document is that goes out."""
+TRACK: dict[Status, str] = {
+    Status.PENDING: N_("Not on its way yet"),
+    Status.QUEUED: N_("In the queue"),
+    Status.TAKEN: N_("On its way"),
+    Status.ARRIVED: N_("Arrived"),
+    Status.REFUSED: N_("Refused"),
+    Status.REGISTERED: N_("In the register"),
+    Status.ASSIGNED: N_("Directed"),
+    Status.PROCESSING: N_("In work"),
+    Status.COMPLETED: N_("Done"),
+    Status.TAKE_BACK_REQUESTED: N_("Asked to give it back"),
+    Status.CHANGE_ACCEPTED: N_("Change accepted"),
+    Status.CHANGE_REFUSED: N_("Kept after a recall"),
+    Status.RECALLED: N_("Given back"),
+    Status.EXPIRED: N_("Given up"),
+    Status.PARKED: N_("Cannot be delivered"),
+    Status.REDRIVEN: N_("Sent again"),
+}
+"""Where a document is at an addressee, as the router says."""
 URGENCIES: dict[Urgency, str] = {
     Urgency.NORMAL: N_("normal"),
     Urgency.URGENT: N_("urgent"),
@@ -117,6 +143,10 @@ ACTS: dict[JournalAct, str] = {
     JournalAct.RESTORED: N_("Registers restored"),
     JournalAct.EXPORTED: N_("Exported"),
     JournalAct.NUMBERS_ASKED: N_("Missing numbers asked for"),
+    JournalAct.SENT: N_("Document sent"),
+    JournalAct.SENT_RECALL: N_("Recall sent"),
+    JournalAct.DRAFT_DROPPED: N_("Draft thrown away"),
+    JournalAct.LETTER_FORM_WRITTEN: N_("Notation and place written"),
 }
 DUES: dict[str, str] = {"overdue": N_("overdue"), "today": N_("today"), "week": N_("within seven days")}
 """By when documents in work should be done, as filters name it."""

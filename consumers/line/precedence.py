@@ -7,8 +7,10 @@ something more urgent goes up, nothing less urgent comes down, and the other way
 
 from collections.abc import Callable
 
-NOTHING = -1
+NOTHING = -2
 """The urgency of a direction that has nothing to do."""
+QUESTION = -1
+"""That of what a person asks of the router: after every document."""
 
 
 class Precedence:

@@ -62,12 +62,21 @@ class LineNow:
 
 
 def line_now(data_dir: Path) -> LineNow:
-    """The line by the status file of a data directory."""
+    """The line by the status file of a data directory, and what it gives downward."""
+    return _line(data_dir, "line_rate")
+
+
+def line_up_now(data_dir: Path) -> LineNow:
+    """The same, and what it gives upward."""
+    return _line(data_dir, "line_rate_up")
+
+
+def _line(data_dir: Path, rate: str) -> LineNow:
     try:
         standing = orjson.loads(status_path(data_dir).read_bytes())
         age = (datetime.now(UTC) - datetime.fromisoformat(standing["at"])).total_seconds()
         state = str(standing["line"]) if age <= STALE_SECONDS else ""
-        return LineNow(state, float(standing["line_rate"]))
+        return LineNow(state, float(standing[rate]))
     except (OSError, ValueError, KeyError, TypeError):
         return LineNow()
 

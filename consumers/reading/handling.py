@@ -38,6 +38,12 @@ class Acting:
     units: Collection[str]
     address: str = ""
 
+    def noted(
+        self, act: JournalAct, unit: str, subject: str, detail: str = "", *, secret: bool = False
+    ) -> JournalEntry:
+        """What the journal says of an act of theirs; ``secret``: about a state secret."""
+        return JournalEntry(self.at, self.card.login, act, unit, subject, detail, self.address, secret)
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -90,9 +96,8 @@ class OpenDocument:
             self.conn, self.pos, HandlingStep(kind, self.by.at, self.by.card.login, self.by.card.full_name, said)
         )
         words = said.number or said.answer or said.lead or said.leader or said.words
-        subject, unit = self.entry.notation or self.entry.delivery_id, self.entry.unit
-        secret = self.entry.secret
-        told = JournalEntry(self.by.at, self.by.card.login, act, unit, subject, words, self.by.address, secret)
+        subject = self.entry.notation or self.entry.delivery_id
+        told = self.by.noted(act, self.entry.unit, subject, words, secret=self.entry.secret)
         journal.record(self.conn, told)
 
 
@@ -235,13 +240,23 @@ def process(spool: Spool, looked: Looked, by: Acting, words: str) -> None:
 
 def complete(spool: Spool, looked: Looked, by: Acting, words: str, *, answer: str = "") -> None:
     """Say that a document is done, and which document of the unit answers it. Raises as :func:`refuse`."""
+    act_on(spool, looked, by, lambda it: _complete(it, words, answer))
 
-    def act(it: OpenDocument) -> None:
-        it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
-        it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
-        handling.end_tasks(it.conn, it.pos, by.at)
 
-    act_on(spool, looked, by, act)
+def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: str) -> bool:
+    """Say in the writer's transaction that a document is done, by the answer that the router has accepted.
+
+    Returns:
+        Whether it was still in work: what ended meanwhile, or is called back, stays as it is.
+    """
+    try:
+        entry, _, pos = looked_at(conn, delivery_id, by.units)
+    except UnknownDeliveryError:
+        return False
+    if entry.state not in IN_WORK:
+        return False
+    _complete(OpenDocument(conn, entry, pos, by), "", answer)
+    return True
 
 
 def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, reason: str = "") -> None:
@@ -303,6 +318,12 @@ def act_on(spool: Spool, looked: Looked, by: Acting, act: Callable[[OpenDocument
 def number_of(key: BookKey, number: int) -> str:
     """A number of a book as steps have it."""
     return f"{number}/{key.year}" + (f" {key.name}" if key.name else "")
+
+
+def _complete(it: OpenDocument, words: str, answer: str) -> None:
+    it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
+    it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
+    handling.end_tasks(it.conn, it.pos, it.by.at)
 
 
 def _require_in_work(entry: InboxEntry) -> None:

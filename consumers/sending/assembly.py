@@ -1,9 +1,13 @@
 """The parts that send, made and connected to each other; nothing runs yet."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection
+
+from consumers.fetching.content import DIRECTORY_NAME
 from consumers.fetching.fetch import FetchPolicy, Transfer
 from consumers.fetching.origin import Clients
 from consumers.fetching.traffic import Traffic
@@ -18,7 +22,8 @@ from consumers.sending.submit import Submitter
 from consumers.sending.upload import Sources, Uploader
 from consumers.sending.watch import OutboxWatch
 from consumers.settings import GatewaySettings
-from consumers.spool import Spool, Writer
+from consumers.spool import Spool, Writer, sending
+from consumers.spool.sending import Sent
 from schemas.codes import covers
 
 
@@ -61,6 +66,7 @@ def assemble_upward(
     line: Line,
     side: Side,
     openings: Openings,
+    accept: Callable[[Connection, Sequence[Sent]], list[None]] = sending.accept,
 ) -> Upward:
     """Make the parts.
 
@@ -72,11 +78,14 @@ def assemble_upward(
         line: shared with what comes down.
         side: the upward side of that line.
         openings: the hours of the line.
+        accept: notes what was accepted, see :class:`consumers.sending.courier.UpwardCourier`.
 
     Raises:
         OSError: the outbox cannot be made.
     """
     folder = OutboxFolder(outbox_of(settings))
+    contents = settings.data_dir / DIRECTORY_NAME
+    contents.mkdir(mode=0o700, exist_ok=True)
     sources = Sources()
     pace = LinePace(fixed_window=settings.receive_window)
     patience, policy = settings.no_progress_timeout, FetchPolicy()
@@ -106,6 +115,15 @@ def assemble_upward(
     )
     openings.on_change.append(traffic.reorder)
     submitter = Submitter(clients, settings.origin_url, line, pace, patience=patience, policy=policy)
-    courier = UpwardCourier(spool, writer, folder, sources=sources, traffic=traffic, submitter=submitter)
+    courier = UpwardCourier(
+        spool,
+        writer,
+        folder,
+        contents=contents,
+        sources=sources,
+        traffic=traffic,
+        submitter=submitter,
+        accept=accept,
+    )
     watch = OutboxWatch(spool, writer, folder, rules_of(settings), on_taken=courier.wake)
     return Upward(watch, courier, pace)

@@ -5,9 +5,13 @@ they were, and the submission carries the document's id as its key, so nothing i
 """
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from consumers.errors import OutgoingRejectedError, SpoolUnavailableError, UploadsLostError
 from consumers.fetching.fetch import Transfer
@@ -17,7 +21,7 @@ from consumers.sending.submit import Submitter
 from consumers.sending.upload import FolderFile, Sources
 from consumers.sending.watch import file_ended
 from consumers.spool import Spool, Writer, sending
-from consumers.spool.sending import QueuedDocument, Rejected, SendingFile, UploadProgress
+from consumers.spool.sending import QueuedDocument, Rejected, SendingFile, Sent, UploadProgress
 from consumers.spool.taking import Content
 from router.process.together import together
 from schemas.clock import now_ms
@@ -58,10 +62,12 @@ class UpwardCourier:
     Args:
         spool: what waits.
         writer: of that spool.
-        folder: the outbox, where the files lie.
+        folder: the outbox, where the files of most documents lie.
+        contents: the directory where those of the desk's documents lie, each under its hash.
         sources: told where they lie.
         traffic: brings them up.
         submitter: hands the dispatch in.
+        accept: notes what was accepted, and what follows from it, in the writer's transaction.
     """
 
     def __init__(
@@ -70,13 +76,17 @@ class UpwardCourier:
         writer: Writer,
         folder: OutboxFolder,
         *,
+        contents: Path,
         sources: Sources,
         traffic: Traffic,
         submitter: Submitter,
+        accept: Callable[[Connection, Sequence[Sent]], list[None]] = sending.accept,
     ) -> None:
         self._spool = spool
         self._writer = writer
         self._folder = folder
+        self._contents = contents
+        self._accept = accept
         self._sources = sources
         self._traffic = traffic
         self._submitter = submitter
@@ -151,14 +161,9 @@ class UpwardCourier:
 
     async def _send(self, errand: SendingErrand) -> None:
         document = errand.document
-        claimed = await asyncio.to_thread(self._folder.find, document.id)
-        if claimed is None:
-            raise OutgoingRejectedError(
-                "its folder was removed before it was sent", vi="Thư mục của văn bản đã bị xóa trước khi gửi xong."
-            )
         files = await asyncio.to_thread(self._files_of, document.pos)
-        with self._folder.opened(claimed) as directory:
-            places = [(file.sha256, FolderFile(directory, file.file_name)) for file in files]
+        with self._opened(document) as directory:
+            places = [(file.sha256, self._place(document, directory, file)) for file in files]
             for sha256, place in places:
                 self._sources.add(sha256, place)
             errand.begun = True
@@ -168,9 +173,34 @@ class UpwardCourier:
                 for sha256, place in places:
                     self._sources.remove(sha256, place)
         sent = await self._submitter.submit(document, on_wait=errand.waits)
-        await self._writer.run(sending.accept, sent)
+        await self._writer.run(self._accept, sent)
         log.info(Event.OUTGOING_ACCEPTED, dispatch_id=sent.dispatch_id, addressees=sent.addressees)
         await self._file(document)
+
+    @contextmanager
+    def _opened(self, document: QueuedDocument) -> Iterator[int]:
+        """The descriptor of the directory where the files of a document lie.
+
+        Raises:
+            OutgoingRejectedError: its folder is gone.
+        """
+        if document.kept:
+            contents = os.open(self._contents, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                yield contents
+            finally:
+                os.close(contents)
+            return
+        claimed = self._folder.find(document.id)
+        if claimed is None:
+            raise OutgoingRejectedError(
+                "its folder was removed before it was sent", vi="Thư mục của văn bản đã bị xóa trước khi gửi xong."
+            )
+        with self._folder.opened(claimed) as directory:
+            yield directory
+
+    def _place(self, document: QueuedDocument, directory: int, file: SendingFile) -> FolderFile:
+        return FolderFile(directory, file.sha256 if document.kept else file.file_name)
 
     async def _bring_up(self, files: Sequence[SendingFile], want: Want) -> None:
         """Have all files at the router; the first that cannot go ends the others.

@@ -198,6 +198,21 @@ def entry_of(conn: Connection, delivery_id: str) -> Entry | None:
     return next(read_entries(conn, key, row.pos, row.number, row.number))
 
 
+def place_of(conn: Connection, key: BookKey, number: int) -> int:
+    """The place by which other tables name a number of a book that has begun."""
+    here = book.c.pos == book_entry.c.book_pos, book_entry.c.number == number
+    named = (book.c[name] == value for name, value in columns_of(key).items())
+    return int(conn.scalars(select(book_entry.c.pos).select_from(book_entry).where(*here, *named)).one())
+
+
+def reserved_numbers(conn: Connection, key: BookKey, limit: int) -> list[int]:
+    """The numbers of a book that are reserved and still free, the lowest first."""
+    free = book_entry.c.book_pos == book.c.pos, book_entry.c.state == EntryState.RESERVED.value
+    named = (book.c[name] == value for name, value in columns_of(key).items())
+    rows = select(book_entry.c.number).select_from(book_entry).where(*free, *named)
+    return list(conn.scalars(rows.order_by(book_entry.c.number).limit(limit)))
+
+
 def same_before(
     conn: Connection, units: Collection[str], kind: BookKind, author: str, notation: str
 ) -> list[tuple[int, int]]:

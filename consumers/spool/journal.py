@@ -54,6 +54,11 @@ class JournalAct(StrEnum):
     EXPORTED = "exported"
     NUMBERS_ASKED = "numbers_asked"
     """Missing numbers of the unit's series were asked for anew."""
+    SENT = "sent"
+    """A document of the unit's own was sent, under a number of the outgoing book where it has one."""
+    SENT_RECALL = "sent_recall"
+    DRAFT_DROPPED = "draft_dropped"
+    LETTER_FORM_WRITTEN = "letter_form_written"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 ``inbox`` holds what was taken, one row per delivery, and ``letter`` what its dispatch says; ``receipt`` is what was
 said of it, and with ``sent_at`` NULL the outbox. A row of ``content_use`` keeps the content of that hash on the disk.
-``outgoing`` is what goes the other way. ``book`` and what belongs to it are the unit's registers. ``step`` and ``task``
-are how its people deal with a document, ``journal`` is what they did.
+``outgoing`` is what goes the other way, ``draft`` what is still being written, ``question`` what the router is asked.
+``book`` and what belongs to it are the unit's registers. ``step`` and ``task`` are how its people deal with a document,
+``journal`` is what they did.
 """
 
 from sqlalchemy import (
@@ -206,18 +207,95 @@ outgoing = Table(
     Column("done", Integer, nullable=False, server_default="0"),  # of that, what the router is known to have
     Column("dispatch_id", String),
     Column("addressees", Integer),
+    Column("folded", String, nullable=False, server_default=""),  # issuer, notation, subject: schemas.text.fold
     Index("ix_outgoing_waiting", "urgency", "size", sqlite_where=text("state = 'waiting'")),
     Index("ix_outgoing_ended", "state_at", sqlite_where=text("state <> 'waiting'")),
+    Index("ix_outgoing_dispatch", "dispatch_id"),
 )
-"""Documents that the unit sends: what people put into the outbox, and what became of it."""
+"""Documents that the unit sends: what people put into the outbox or sent at the desk, and what became of it."""
+
+desk_letter = Table(
+    "desk_letter",
+    metadata,
+    Column("outgoing_pos", Integer, primary_key=True),
+    Column("person", String, nullable=False),  # the login
+    Column("full_name", Text, nullable=False),  # as it was then
+    Column("department", Text, nullable=False),
+    Column("entry_pos", Integer, index=True),  # its number in the outgoing book; NULL: it has none
+    Column("recalls", String, index=True),  # the dispatch that it calls back
+    Column("answers", String),  # the delivery that it answers
+    Column("completes", Boolean, nullable=False, server_default="0"),  # and that is done when it is accepted
+    Column("mended_as", String),  # the id of the draft that puts it right
+)
+"""What the desk knows of a document that was sent there; its files lie among the contents, not in a folder."""
+
+draft = Table(
+    "draft",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),  # of the outgoing document that it becomes
+    Column("unit", String, nullable=False),
+    Column("version", Integer, nullable=False),  # grows with each change
+    Column("person", String, nullable=False),  # who began it
+    Column("full_name", Text, nullable=False),
+    Column("changed_at", Integer, nullable=False),
+    Column("notation", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("folded", String, nullable=False),  # notation, subject: schemas.text.fold
+    Column("fields", Text, nullable=False),  # all that was typed: consumers.desk.typed as JSON
+    Column("mends", String, nullable=False, server_default=""),  # the id of the rejected one that it puts right
+    Index("ix_draft_unit", "unit", "changed_at"),
+)
+"""Documents that are being written at the desk."""
+
+draft_file = Table(
+    "draft_file",
+    metadata,
+    Column("draft_pos", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("sha256", String, nullable=False, index=True),  # it lies among the contents
+    Column("size", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+letter_form = Table(
+    "letter_form",
+    metadata,
+    Column("unit", String, primary_key=True),
+    Column("notation", Text, nullable=False),  # as {number}/UBND-VP
+    Column("place", Text, nullable=False, server_default=""),
+    Column("keeper", Text, nullable=False, server_default=""),
+    sqlite_with_rowid=False,
+)
+"""How a unit writes its letters: the pattern of its notation, its place, who keeps the copy."""
+
+question = Table(
+    "question",
+    metadata,
+    Column("pos", Integer, primary_key=True),
+    Column("kind", String, nullable=False),  # consumers.spool.questions.QuestionKind
+    Column("subject", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # what is asked with; empty: the subject says it all
+    Column("wanted_at", Integer, nullable=False),  # when somebody last waited for an answer or looked at it
+    Column("open", Boolean, nullable=False),  # the router is to be asked
+    Column("answered_at", Integer),
+    Column("answer", LargeBinary, nullable=False),  # JSON, packed by zlib
+    Column("etag", String, nullable=False, server_default=""),
+    Column("problem", Text, nullable=False, server_default=""),  # why the router gives none, in its words
+    UniqueConstraint("kind", "subject"),
+    Index("ix_question_open", "wanted_at", sqlite_where=text("open")),
+)
+"""What people at the desk ask of the router, and its answers: kept for a while, and shown while the line is down."""
 
 outgoing_file = Table(
     "outgoing_file",
     metadata,
     Column("outgoing_pos", Integer, primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("file_name", String, nullable=False),  # in its folder
-    Column("sha256", String, nullable=False),
+    Column("file_name", String, nullable=False),  # in its folder; of a document of the desk, as people call it
+    Column("sha256", String, nullable=False, index=True),
     Column("size", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -39,6 +39,8 @@ class DeskRight(people.AnyRight):
     """Whatever has to do with the registers, and what comes and goes."""
     DIRECT = "direct"
     PROCESS = "process"
+    DRAFT = "draft"
+    """Writes what the unit sends; whoever registers sends it."""
     ADMINISTER = "administer"
 
     @property
@@ -53,6 +55,7 @@ _GIVEN_BY: dict[DeskRight, frozenset[DeskRole]] = {
     DeskRight.REGISTER: frozenset({DeskRole.CLERK}),
     DeskRight.DIRECT: frozenset({DeskRole.LEADER}),
     DeskRight.PROCESS: frozenset({DeskRole.CLERK, DeskRole.LEADER, DeskRole.STAFF}),
+    DeskRight.DRAFT: frozenset({DeskRole.CLERK, DeskRole.LEADER, DeskRole.STAFF}),
     DeskRight.ADMINISTER: frozenset({DeskRole.ADMIN}),
 }
 PEOPLE = People(tables, DeskRole, "congvan desk people")

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, text, update
 
-from consumers.spool.models import outgoing, outgoing_file
+from consumers.spool.models import desk_letter, outgoing, outgoing_file
 from consumers.spool.sets import among, as_list, insert_rows
 from schemas.clock import now_ms
 from schemas.deadlines import is_over
 from schemas.stages import Stage
+from schemas.text import fold
 
 BATCH = 500
 """Documents forgotten in one transaction."""
@@ -49,6 +50,8 @@ class QueuedDocument:
     urgency: int
     size: int
     body: bytes
+    kept: bool
+    """Its files lie among the contents, each under its hash; else in its folder of the outbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,14 @@ class WaitingTotals:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ForgottenDocuments:
+    """How many documents were forgotten, and the contents of their files, which others may use."""
+
+    documents: int
+    contents: tuple[str, ...]
+
+
 _COLUMNS = (
     "id",
     "name",
@@ -130,6 +141,7 @@ _COLUMNS = (
     "state_at",
     "reason",
     "size",
+    "folded",
 )
 _FILE_COLUMNS = ("outgoing_pos", "position", "file_name", "sha256", "size")
 # Written out, not bound: only so SQLite knows that the partial index on these rows fits.
@@ -138,8 +150,10 @@ _HAS_ENDED: ColumnElement[bool] = text("outgoing.state <> 'waiting'")  # type: i
 LONGEST_PAUSE_MS = 600_000
 """The longest that a document waits between two tries to send it."""
 _IS_DUE = is_over(outgoing.c.retry_at, now=bindparam("now"), longest=LONGEST_PAUSE_MS)
+_IS_KEPT = exists().where(desk_letter.c.outgoing_pos == outgoing.c.pos).correlate(outgoing)
+_WORK = outgoing.c.pos, outgoing.c.id, outgoing.c.name, outgoing.c.urgency, outgoing.c.size, outgoing.c.body
 _READY = (
-    select(outgoing.c.pos, outgoing.c.id, outgoing.c.name, outgoing.c.urgency, outgoing.c.size, outgoing.c.body)
+    select(*_WORK, _IS_KEPT)
     .where(_IS_WAITING, _IS_DUE, ~among(outgoing.c.id, "without"))
     .order_by(outgoing.c.urgency.desc(), outgoing.c.size, outgoing.c.pos)
     .limit(bindparam("limit"))
@@ -194,6 +208,7 @@ def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
             now,
             item.reason,
             sum(file.size for file in item.files),
+            fold(f"{item.issuer} {item.notation} {item.subject}"),
         )
         for item in items
     ]
@@ -270,17 +285,19 @@ def count_waiting(conn: Connection) -> WaitingTotals:
     return WaitingTotals(*conn.execute(select(func.count(), total).select_from(outgoing).where(_IS_WAITING)).one())
 
 
-def forget(conn: Connection, times: Sequence[int]) -> list[int]:
-    """Forget up to a batch of documents per time that ended before it (UTC ms); how many."""
+def forget(conn: Connection, times: Sequence[int]) -> list[ForgottenDocuments]:
+    """Forget up to a batch of documents per time that ended before it (UTC ms)."""
     return [_forget(conn, before) for before in times]
 
 
-def _forget(conn: Connection, before: int) -> int:
+def _forget(conn: Connection, before: int) -> ForgottenDocuments:
     found = conn.scalars(_OLD, {"before": before}).all()
     values = {"positions": as_list(found)}
-    conn.execute(delete(outgoing_file).where(among(outgoing_file.c.outgoing_pos, "positions")), values)
-    conn.execute(delete(outgoing).where(among(outgoing.c.pos, "positions")), values)
-    return len(found)
+    of_these = among(outgoing_file.c.outgoing_pos, "positions")
+    names = conn.scalars(select(outgoing_file.c.sha256).where(of_these), values).all()
+    for column in (outgoing_file.c.outgoing_pos, desk_letter.c.outgoing_pos, outgoing.c.pos):
+        conn.execute(delete(column.table).where(among(column, "positions")), values)
+    return ForgottenDocuments(len(found), tuple(names))
 
 
 def _ending(

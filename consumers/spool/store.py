@@ -31,7 +31,7 @@ log = structlog.get_logger()
 FILE_NAME = "spool.sqlite3"
 LOCK_NAME = "gateway.lock"
 """Held by the one gateway process of a data directory."""
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision under ``migrations/versions``; here so that opening a current spool needs no Alembic."""
 CACHE_KIB = 2 * 1024
 """Of each connection, of which a process has up to a dozen; the system keeps the rest of the file in its own cache."""

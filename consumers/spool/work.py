@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, or_, select, text, union_all, update
 
 from consumers.spool import outbox, recalls
-from consumers.spool.models import content_use, inbox, letter
+from consumers.spool.models import content_use, desk_letter, draft_file, inbox, letter, outgoing_file
 from consumers.spool.outbox import Statement
 from consumers.spool.sets import among, as_list, insert_rows
 from consumers.spool.taking import Content, keep_references
@@ -152,7 +152,14 @@ _POSTPONE = (
 _STILL_WAITING = select(inbox.c.pos).where(among(inbox.c.pos, "positions"), _IS_WAITING)
 _HAND_OVER = update(inbox).where(among(inbox.c.pos, "positions"), _IS_WAITING).values(handed=True)
 _NO_USES = delete(content_use).where(among(content_use.c.inbox_pos, "positions"))
-_USED = select(content_use.c.sha256).where(among(content_use.c.sha256, "names"))
+_USED = union_all(
+    select(content_use.c.sha256).where(among(content_use.c.sha256, "names")),
+    select(draft_file.c.sha256).where(among(draft_file.c.sha256, "names")),
+    select(outgoing_file.c.sha256).where(
+        among(outgoing_file.c.sha256, "names"),
+        exists().where(desk_letter.c.outgoing_pos == outgoing_file.c.outgoing_pos),
+    ),
+)
 
 
 def outlook(
@@ -273,7 +280,7 @@ def postpone(conn: Connection, items: Sequence[Postponed]) -> list[bool]:
 
 
 def unused(conn: Connection, names: Sequence[str]) -> set[str]:
-    """Those of the contents that no delivery needs."""
+    """Those of the contents that neither a delivery needs nor a document that was written or sent at the desk."""
     return set(names).difference(conn.scalars(_USED, {"names": as_list(names)}))
 
 

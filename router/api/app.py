@@ -11,6 +11,7 @@ from starlette.routing import Route
 from router.api import (
     content,
     copies,
+    directory,
     dispatches,
     health,
     organisation,
@@ -25,6 +26,7 @@ from router.api import (
 from router.api.auth import Authenticator
 from router.api.document import complete, operation_id
 from router.api.guard import Guard
+from router.api.packing import Packing
 from router.api.tus import Tus
 from router.faces import Services
 from router.problem import Problem
@@ -51,7 +53,10 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
     Problem,
 )
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
-_PARTS = (submissions, planning, dispatches, recalls, redrives, organisation, content, uploads, copies, health)
+_PARTS = (
+    *(submissions, planning, dispatches, recalls, redrives),
+    *(organisation, directory, content, uploads, copies, health),
+)
 OPENAPI = "/api/v1/openapi.json"
 
 
@@ -76,6 +81,7 @@ def create_api(services: Services) -> FastAPI:
     problems.install(app, [route for part in _PARTS for route in part.router.routes if isinstance(route, Route)])
     reference.install(app, OPENAPI)
     app.add_middleware(Tus)
+    app.add_middleware(Packing)
     app.add_middleware(Guard, metrics=services.metrics, hosts=services.allowed_hosts)
     return app
 

@@ -111,6 +111,7 @@ class NodePage:
         after: where the next ones go on, as a value of the address's ``after``; empty: there are none.
         find: by which name they were found.
         is_top: `of` itself stands there to be picked, too.
+        again: where a page that is not known yet is asked for again, in a moment; empty: it is known.
     """
 
     nodes: Sequence[PickNode]
@@ -118,6 +119,7 @@ class NodePage:
     after: str = ""
     find: str = ""
     is_top: bool = False
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,9 @@ class SendingForm:
         secrecies: those that the installation takes.
         most_bytes: of one file.
         is_new: nothing was typed yet, so what this browser kept may stand there again.
+        sends: the person may send it.
+        saves: it may be saved as it is: the form comes to ``action`` with ``do=save``. What came with it is kept then,
+            whatever is wrong, so the page that says so shows the files itself.
     """
 
     page: str
@@ -157,6 +162,9 @@ class SendingForm:
     secrecies: Collection[str] = (Secrecy.NONE.value,)
     is_new: bool = False
     has_more_issuers: bool = False
+    sends: bool = True
+    saves: bool = False
+
     most_files: int = MAX_ATTACHMENTS
     most_flash: int = MAX_FLASH_BYTES
 

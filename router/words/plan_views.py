@@ -154,15 +154,15 @@ class PlanView(View):
     groups: list[PlannedGroup]
     """By link, the slowest last."""
     units: list[PlannedUnit]
-    """The slowest last; those never reached at the end."""
+    """The slowest last; those never reached at the end. With `most_units` the last of them."""
     left_out: list[LeftOutView]
     """Named by the rules and not addressed."""
     notes: list[NoteView]
     """What is worth knowing."""
 
     @classmethod
-    def of(cls, plan: Plan, resolution: Resolution, scope: Scope) -> "PlanView":
-        """From the plan, as far as a scope sees."""
+    def of(cls, plan: Plan, resolution: Resolution, scope: Scope, most_units: int | None = None) -> "PlanView":
+        """From the plan, as far as a scope sees; of the units, the left out and the notes at most so many."""
         ordered = sorted(plan.units, key=lambda it: (it.arrives_at is None, it.arrives_at or 0, it.unit.code))
         groups = roll_up(plan)
         return cls(
@@ -173,9 +173,9 @@ class PlanView(View):
             whole=plan.whole,
             attachments=[PlannedFile.of(file) for file in plan.descriptor.attachments],
             groups=[PlannedGroup.of(group) for group in groups],
-            units=[PlannedUnit.of(item, plan.at, scope) for item in ordered],
-            left_out=LeftOutView.of(resolution),
-            notes=NoteView.of(resolution),
+            units=[PlannedUnit.of(item, plan.at, scope) for item in ordered[_first(len(ordered), most_units) :]],
+            left_out=LeftOutView.of(resolution)[:most_units],
+            notes=NoteView.of(resolution)[:most_units],
         )
 
     @classmethod
@@ -193,3 +193,7 @@ class PlanView(View):
             left_out=LeftOutView.of(resolution),
             notes=NoteView.of(resolution),
         )
+
+
+def _first(count: int, most: int | None) -> int:
+    return 0 if most is None else max(count - most, 0)

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from aiohttp import ClientResponse, ClientSession, CookieJar
+from aiohttp import ClientResponse, ClientSession, CookieJar, FormData
 
 from consumers.desk.app import create_desk
 from consumers.desk.services import DeskServices
@@ -71,6 +71,20 @@ class DeskBrowser(Browser):
         given = await self.seen(delivery) if seen is None else seen
         return await self.post(f"/desk/incoming/{delivery}/{what}", csrf=self.token, seen=given, **form)
 
+    async def compose(self, once: str, *files: tuple[str, bytes], **form: Any) -> ClientResponse:
+        """Send the form that writes a document, with its files."""
+        given = {"issuer": UNIT, "notation": "1/CV", "number": "1", "subject": "Báo cáo tuần", "addressees": "LCA.02"}
+        data = FormData()
+        for name, value in ({"csrf": self.token, "once": once, "version": "0"} | given | form).items():
+            for item in value if isinstance(value, list) else [value]:
+                data.add_field(name, item)
+        for name, content in files or [("", b"")]:
+            data.add_field("file", content, filename=name, content_type="application/pdf")
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = await self.http.post("/desk/outgoing/send", data=data, headers=headers, allow_redirects=False)
+        await answer.read()
+        return answer
+
     async def send(self, path: str, **form: Any) -> ClientResponse:
         """Send a form of another page."""
         return await self.post(f"/desk{path}", csrf=self.token, **form)
@@ -81,12 +95,12 @@ def today() -> str:
     return datetime.now(ZoneInfo(HERE)).date().isoformat()
 
 
-def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER)) -> None:
-    """Host units, and give their people a password; a clerk of another unit is called ``khac``."""
+def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER), *, at: str = UNIT) -> None:
+    """Host units, and give the people of one of them a password; a clerk of another unit is called ``khac``."""
     with spool.writing() as conn:
         keep_hosted(conn, [[Hosted(code, "", HERE) for code in units]])
         for login, (full_name, title, department, roles) in NAMES.items():
-            grants = [RoleGrant(role, UNIT) for role in roles]
+            grants = [RoleGrant(role, at) for role in roles]
             token = PEOPLE.invite(conn, login, grants, now_ms=now_ms())
             PEOPLE.set_password(conn, token, LIGHT.hash(PASSWORD), now_ms=now_ms())
             write_card(conn, Card(login, full_name, title, department))

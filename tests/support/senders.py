@@ -1,4 +1,4 @@
-"""The sending half of a gateway, in the test's own loop or in a process that dies at a point.
+"""The sending half of a gateway, what its desk asks too, in the test's own loop or in a process that dies at a point.
 
 ``python -m support.senders POINT`` sends as the environment's settings say, and is killed (SIGKILL) when it first comes
 to the point. No broker is needed: what a unit sends goes over HTTP alone.
@@ -14,11 +14,14 @@ from typing import Any
 import orjson
 from pydantic import SecretStr
 
+from consumers.asking.inquirer import Inquirer
 from consumers.fetching.origin import Clients
 from consumers.line.openings import Openings
 from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence
 from consumers.line.state import Line
+from consumers.reading import answering
+from consumers.reporting.reporter import watch_commands
 from consumers.sending.assembly import Upward, assemble_upward, outbox_of
 from consumers.sending.folder import OutboxFolder
 from consumers.sending.submit import Submitter
@@ -67,13 +70,30 @@ async def sender(directory: Path, url: str, token: str, **changed: Any) -> Async
     clients = Clients(token=token, no_progress=settings.no_progress_timeout)
     line = Line(LinePace(), patience=settings.no_progress_timeout)
     line.broker_is(SessionState.UP)  # no broker is here to say it
-    upward = assemble_upward(settings, spool, writer, clients, line=line, side=Precedence().side(), openings=Openings())
-    task = asyncio.create_task(upward.run())
+    precedence, openings = Precedence(), Openings()
+    side = precedence.side()
+    upward = assemble_upward(
+        settings, spool, writer, clients, line=line, side=side, openings=openings, accept=answering.accept
+    )
+    inquirer = Inquirer(
+        spool,
+        writer,
+        clients,
+        origin_url=url,
+        line=line,
+        pace=upward.pace,
+        side=precedence.side(),
+        lets=openings.lets,
+    )
+    wakes = [upward.courier.wake, inquirer.wake]
+    parts = (upward.run(), inquirer.run(), watch_commands(spool, wakes))
+    tasks = [asyncio.create_task(part) for part in parts]
     try:
         yield Sender(settings, spool, upward, line)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await clients.aclose()
         writer.close()
         spool.close()
@@ -93,7 +113,7 @@ def arrange(point: str) -> None:
     elif point == "accepted, not noted":
         Submitter.submit = dies_after(Submitter.submit)  # type: ignore[assignment, method-assign]
     elif point == "noted, not filed":
-        dies_behind_commit_of(sending.accept)
+        dies_behind_commit_of(answering.accept)
     elif point == "filed, its place not removed":
         OutboxFolder._sweep = die  # type: ignore[method-assign]
 

@@ -77,6 +77,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("get", "/api/v1/units"): Operation("listUnits", _PARAMETERS),
     ("get", "/api/v1/names"): Operation("nameUnits", _PARAMETERS),
+    ("get", "/api/v1/directory"): Operation("showDirectory", _PARAMETERS),
     ("get", "/api/v1/units/{code}"): Operation("getUnit", (*_PARAMETERS, e.NotFoundError)),
     ("post", "/api/v1/resolve"): Operation("resolveAddressees", (*_BODY, e.AddressingError)),
     ("put", "/content/{sha256}"): Operation(

@@ -149,15 +149,20 @@ function send(event) {
   if (sending) return; // a second click
   const form = new FormData(letter());
   form.delete("file");
+  if (event.submitter?.name) form.append(event.submitter.name, event.submitter.value);
   const fields = new Blob([...form.values()]).size + 150 * [...form.keys()].length;
   for (const file of files) form.append("file", file);
   sending = new XMLHttpRequest();
   sending.open("POST", letter().action);
   sending.upload.addEventListener("progress", (told) => progress(Math.max(told.loaded - fields, 0)));
   sending.addEventListener("loadend", answered);
-  at("[data-send]").disabled = true;
+  able(false);
   at("[data-failed]").hidden = true;
   sending.send(form);
+}
+
+function able(may) {
+  for (const button of letter().querySelectorAll("[data-send]")) button.disabled = !may;
 }
 
 function answered() {
@@ -165,19 +170,20 @@ function answered() {
   sending = null;
   const fresh = answer.status ? new DOMParser().parseFromString(answer.responseText, "text/html") : null;
   const form = fresh?.querySelector("form[data-sending]");
-  if (answer.status < 400 && answer.status && !form) {
+  if (answer.status < 400 && answer.status) {
     if (!answer.responseURL.split("?")[0].endsWith("/login")) sessionStorage.removeItem(KEPT);
     files = [];
     location.assign(answer.responseURL);
     return;
   }
   if (form) {
-    form.querySelector("[data-files-kept]").replaceWith(at("[data-files-kept]"));
+    if (form.hasAttribute("data-saved")) files = [];
+    else form.querySelector("[data-files-kept]").replaceWith(at("[data-files-kept]"));
     letter().replaceWith(document.adoptNode(form));
     window.htmx?.process(letter());
     begin();
   }
-  at("[data-send]").disabled = false;
+  able(true);
   at("[data-progress]").hidden = true;
   for (const bar of letter().querySelectorAll("progress")) bar.hidden = true;
   const failed = at("[data-failed]");

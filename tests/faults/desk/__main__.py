@@ -1,4 +1,7 @@
-"""``python -m tests.faults.desk --acts 2000``: desk and gateway killed in the midst of every act, and the counts."""
+"""``python -m tests.faults.desk --acts 2000``: desk and gateway killed in the midst of every act, and the counts.
+
+With ``--days 30`` the gateway is without the network for so long; with ``--sending 100`` so many documents are sent.
+"""
 
 import argparse
 import asyncio
@@ -13,6 +16,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from faults.desk.ground import Count, run  # noqa: E402 - the folders above have to be importable first
 from faults.desk.month import run_month  # noqa: E402
+from faults.desk.sending_ground import run_sending  # noqa: E402
 from faults.desk.test_desk_faults import UNITS  # noqa: E402
 from support.broker import PatientNode, empty_vhost  # noqa: E402
 from support.commit import commit  # noqa: E402
@@ -26,8 +30,13 @@ def main() -> int:
     parser.add_argument("--documents", type=int, default=50, help="how many documents there are")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--days", type=int, default=0, help="instead: so many days without the network, acts each day")
+    parser.add_argument("--sending", type=int, default=0, help="instead: send so many documents")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="congvan-desk-") as name:
+        if options.sending:
+            sent = asyncio.run(run_sending(Path(name), options.seed, options.sending))
+            print(json.dumps(asdict(sent)))
+            return 1 if sent.wrong else 0
         node = PatientNode(Path(name) / "node")
         try:
             with empty_vhost(node) as vhost, installation(Path(name) / "office", vhost, UNITS) as made:

@@ -84,8 +84,8 @@ async def run(made: Installation, seed: int, acts: int, documents: int) -> Count
         pc.gateway.start()
         await pc.send(documents)
         ids, answered = pc.arrived(), []
-        await pc.open_desk()
-        async with ClientSession(pc.url, cookie_jar=CookieJar(unsafe=True)) as http:
+        await pc.desk.start()
+        async with ClientSession(pc.desk.url, cookie_jar=CookieJar(unsafe=True)) as http:
             browser = await pc.log_in(http)
             for number in range(1, acts + 1):
                 marker = f"act {number}."
@@ -93,7 +93,7 @@ async def run(made: Installation, seed: int, acts: int, documents: int) -> Count
                 sent = await _send_and_kill(pc, browser, chance, form)
                 if count.note(marker, sent):
                     answered.append(marker)
-        await pc.close(pc.desk)
+        await pc.desk.kill()
         count.answered = len(answered)
         count.wrong += [*check(pc.spool, ids, answered, count), *await told(pc, count)]
     return count
@@ -185,14 +185,14 @@ async def _send_and_kill(pc: Office, browser: DeskBrowser, chance: random.Random
 
     A form without an answer is sometimes sent again, as people do.
     """
-    victims = chance.choice(((pc.desk,), (pc.gateway,), (pc.desk, pc.gateway)))
+    victims = chance.choice(((pc.desk.program,), (pc.gateway,), (pc.desk.program, pc.gateway)))
     sending = asyncio.create_task(send(browser, form))
     await asyncio.wait([sending], timeout=chance.uniform(0, LONGEST))
     await pc.close(*victims)
     if pc.gateway in victims:
         pc.gateway.start()
-    if pc.desk in victims:
-        await pc.open_desk()
+    if pc.desk.program in victims:
+        await pc.desk.start()
     status = await sending
     if status is None and chance.random() < 0.5:
         again = await send(browser, form)

@@ -36,20 +36,20 @@ async def run_month(made: Installation, seed: int, *, days: int, acts: int, docu
         online = dict(pc.gateway.environment)
         pc.gateway.environment |= NOWHERE
         pc.gateway.start()
-        await pc.open_desk()
+        await pc.desk.start()
         for day in range(1, days + 1):
             clock.jump(day * DAY)
             if not day % _KILLED_EVERY:
-                await pc.close(pc.desk)
-                await pc.open_desk()
-            async with ClientSession(pc.url, cookie_jar=CookieJar(unsafe=True)) as http:
+                await pc.desk.kill()
+                await pc.desk.start()
+            async with ClientSession(pc.desk.url, cookie_jar=CookieJar(unsafe=True)) as http:
                 browser = await pc.log_in(http)
                 for number in range(1, acts + 1):
                     marker = f"act {day}.{number}."
                     form = await form_of(browser, pc.spool, chance, chance.choice([*ids, PAPER]), marker)
                     if count.note(marker, await send(browser, form)):
                         answered.append(marker)
-        await pc.close(pc.desk, pc.gateway)
+        await pc.close(pc.desk.program, pc.gateway)
         pc.gateway.environment = online
         pc.gateway.start()
         count.answered = len(answered)

@@ -21,7 +21,7 @@ from schemas.states import UNDELIVERED
 from support.conditions import holds
 from support.deliveries import UNIT
 from support.desks import DeskBrowser, let_in
-from support.installation import CONGVAN, Installation, Program, free_port
+from support.installation import CONGVAN, START_WITHIN, Installation, Program, free_port
 from support.stories import PASSWORD
 
 NOWHERE = {"CONGVAN_GATEWAY_AMQP_URL": "amqp://127.0.0.1:9/x", "CONGVAN_GATEWAY_ORIGIN_URL": "http://127.0.0.1:9"}
@@ -37,8 +37,7 @@ class Office:
     spool: Spool
     router: Program
     gateway: Program
-    desk: Program
-    url: str
+    desk: "KilledDesk"
 
     async def send(self, count: int) -> None:
         """Have so many documents come, the first of them urgent ones."""
@@ -59,11 +58,6 @@ class Office:
         """The deliveries that are in the spool, whatever people did with them."""
         return [item.delivery_id for item in list_inbox(self.spool, limit=10_000) if item.state not in UNDELIVERED]
 
-    async def open_desk(self) -> None:
-        """Start the desk, and wait until it answers."""
-        self.desk.start()
-        await holds(self._listens, what="the desk listens")
-
     async def close(self, *programs: Program) -> None:
         """SIGKILL, and wait for the end."""
         for program in programs:
@@ -76,8 +70,33 @@ class Office:
         browser.token = (await browser.text("/desk/help")).split('name="csrf" value="', 1)[1].split('"', 1)[0]
         return browser
 
+
+class KilledDesk:
+    """``congvan desk`` as a process of its own, started again after each kill."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONGVAN_")}
+        own = {
+            "CONGVAN_GATEWAY_DATA_DIR": str(directory),
+            "CONGVAN_DESK_PORT": str(port),
+            "CONGVAN_LOG_LEVEL": "warning",
+        }
+        command = [*CONGVAN, "desk"]
+        self.program = Program("desk", command, inherited | own | dict(environment or {}), directory / "desk.log")
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.program.start()
+        await holds(self._listens, what="the desk listens", within=START_WITHIN)
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait for its end."""
+        await asyncio.to_thread(self.program.kill)
+
     async def _listens(self) -> bool:
-        self.desk.require_alive()
+        self.program.require_alive()
         with suppress(aiohttp.ClientError, OSError):
             async with ClientSession() as http, http.get(f"{self.url}/desk/login") as answer:
                 return answer.ok
@@ -92,26 +111,20 @@ def office(made: Installation, environment: Mapping[str, str] | None = None) -> 
         made: with the unit in its organisation.
         environment: added to that of all programs, as a clock that jumps.
     """
-    home, port, more = made.directory / "gateway", free_port(), dict(environment or {})
+    home, more = made.directory / "gateway", dict(environment or {})
     home.mkdir()
     spool = open_spool(home)
     let_in(spool, [UNIT])
     with spool.writing() as conn:
         PEOPLE.invite(conn, "hoa", [RoleGrant(role, UNIT) for role in DeskRole], now_ms=now_ms())
-    desk = Program("desk", [*CONGVAN, "desk"], _desk_environment(home, port) | more, made.directory / "desk.log")
-    made.programs.append(desk)
+    desk = KilledDesk(home, more)
+    made.programs.append(desk.program)
     router, gateway = made.router(), made.gateway(UNIT, sink="none", burst_linger=0.05, presence_interval=5)
     for program in (router, gateway):
         program.environment |= more
     router.start()
     made.wait_until_ready()
     try:
-        yield Office(made, spool, router, gateway, desk, f"http://127.0.0.1:{port}")
+        yield Office(made, spool, router, gateway, desk)
     finally:
         spool.close()
-
-
-def _desk_environment(home: Path, port: int) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONGVAN_")}
-    own = {"CONGVAN_GATEWAY_DATA_DIR": str(home), "CONGVAN_DESK_PORT": str(port), "CONGVAN_LOG_LEVEL": "warning"}
-    return inherited | own

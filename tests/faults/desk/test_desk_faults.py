@@ -7,6 +7,7 @@ import pytest
 
 from faults.desk.ground import run
 from faults.desk.month import run_month
+from faults.desk.sending_ground import run_sending
 from support.broker import Vhost
 from support.installation import Installation, installation
 from support.ledgers import unit
@@ -36,3 +37,13 @@ async def test_what_was_said_in_a_month_without_the_network_arrives_once_and_in_
     assert count.wrong == []
     assert count.answered > 15
     assert count.recorded == count.receipts
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_documents_sent_while_desk_and_gateway_are_killed_are_numbered_in_order_and_sent_once(
+    tmp_path: Path, seed: int
+) -> None:
+    count = await run_sending(tmp_path, seed, documents=8)
+    assert count.wrong == []
+    assert (count.sent, count.dispatches) == (8, 8)
+    assert count.unanswered + count.gateway_kills

@@ -26,6 +26,7 @@ CALLS = [
     ("GET", f"/api/v1/dispatches/{SOME_ID}/receipts"),
     ("POST", "/api/v1/resolve"),
     ("GET", "/api/v1/units"),
+    ("GET", "/api/v1/directory"),
     ("POST", "/api/v1/redrives"),
     ("POST", "/api/v1/redrives/dry-run"),
     ("GET", "/api/v1/redrives"),

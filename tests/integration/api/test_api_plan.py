@@ -195,3 +195,18 @@ async def test_outside_a_lines_hours_only_an_express_dispatch_arrives_at_once(ap
         seconds |= {(urgency, unit["unit"]): unit["seconds"] for unit in told["units"]}
     assert seconds[0, "LCA.02.01"] > 5 * 3600
     assert max(seconds[2, "LCA.02.01"], seconds[0, "LCA.02.02"]) < 3600
+
+
+async def test_a_plan_counts_files_that_are_yet_to_come_and_lists_as_many_units_as_are_wanted(api: Api) -> None:
+    know_line(api, "LCA.02.01", rate=2000)
+    body = letter(addressees=["LCA.02.#"])
+    sizes = []
+    for more in (0, 50_000):
+        query = f"?more_bytes={more}&most_units=2"
+        async with api.http.post(f"/api/v1/dispatches/plan{query}", headers=api.as_(ISSUER), json=body) as answer:
+            told = await answer.json()
+        assert (told["count"], [unit["unit"] for unit in told["units"]]) == (3, ["LCA.02.02", "LCA.02.01"])
+        sizes.append(of_unit(told, "LCA.02.01")["bytes"])
+    assert sizes[1] - sizes[0] == 50_000
+    async with api.http.post("/api/v1/dispatches/plan?more_bytes=-1", headers=api.as_(ISSUER), json=body) as answer:
+        assert answer.status == 422

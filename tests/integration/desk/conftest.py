@@ -5,6 +5,7 @@ import pytest
 
 from consumers.spool import open_spool
 from support.desks import RunningDesk, let_in, running_desk
+from support.offices import Office, office_in
 
 
 @pytest.fixture
@@ -15,3 +16,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[RunningDesk]:
     async with running_desk(spool) as running:
         yield running
     spool.close()
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """A desk with a gateway's way up to a real router."""
+    async with office_in(tmp_path) as made:
+        yield made

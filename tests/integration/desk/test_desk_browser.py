@@ -3,19 +3,21 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
-from consumers.spool import book_entries
+from consumers.spool import book_entries, sending
 from consumers.spool.book_entries import BookKey
 from consumers.spool.people import PEOPLE, DeskRole
+from consumers.spool.sending import Sent
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from schemas.dispatch import Urgency
+from schemas.ids import new_id
 from schemas.register import BookKind
 from support.chromium import complaints_of, needs_chromium, running_chromium
 from support.deliveries import UNIT, came, inside
+from support.desk_pages import log_in
 from support.desks import RunningDesk, today
-from support.stories import PASSWORD
 
 pytestmark = needs_chromium
 YEAR = int(today()[:4])
@@ -25,19 +27,6 @@ YEAR = int(today()[:4])
 async def chromium() -> AsyncIterator[Browser]:
     async with running_chromium() as browser:
         yield browser
-
-
-async def log_in(chromium: Browser, desk: RunningDesk, name: str, *, language: str = "vi", script: bool = True) -> Page:
-    context = await chromium.new_context(java_script_enabled=script)
-    await context.add_cookies([{"name": "congvan-language", "value": language, "url": desk.url}])
-    page = await context.new_page()
-    await page.goto(f"{desk.url}/desk/login")
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
-    await expect(page.locator("nav.side")).to_be_visible()
-    await page.wait_for_load_state()
-    return page
 
 
 async def fill(desk: RunningDesk) -> dict[str, str]:
@@ -55,7 +44,23 @@ async def fill(desk: RunningDesk) -> dict[str, str]:
         await hoa.send(f"{place}/entries", day=today(), subject="Giấy mời", author="Huyện ủy", notation="7-GM/HU")
         await hoa.send(f"{place}/3/correct", version=1, day=today(), subject="Giấy mời họp", reason="Ghi thiếu")
         await hoa.send(f"{place}/reserve", count=1, reason="Chờ ký")
+    draft, sent = new_id(), new_id()
+    pdf_file = ("Báo cáo.pdf", b"%PDF-1.4")
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(draft, pdf_file, do="save", subject="Bản nháp")
+        await hoa.compose(sent, pdf_file)
+        with desk.spool.writing() as conn:
+            sending.accept(conn, [Sent(sent, new_id(), 1)])
+        await hoa.compose(new_id(), number="2", notation="2/CV")
     places = {
+        "outgoing": "/outgoing",
+        "outgoing-drafts": "/outgoing?stage=draft",
+        "outgoing-none": "/outgoing?stage=rejected",
+        "compose": "/outgoing/new",
+        "draft": f"/outgoing/drafts/{draft}",
+        "sent": f"/outgoing/{sent}",
+        "recall": f"/outgoing/{sent}/recall",
+        "letter-form": "/outgoing/form",
         "today": "/",
         "incoming": "/incoming",
         "incoming-none": "/incoming?q=khong+co",

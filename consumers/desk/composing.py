@@ -1,0 +1,264 @@
+"""Soạn văn bản đi: the form that writes a document, the tree that addressees are picked from, the plan beside it."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from consumers.desk.access import DeskViewer, Drafting, Parts
+from consumers.desk.asking import Say, ask, level_below, nodes_of, plan_of, told, units_named
+from consumers.desk.pages import environment_of, link, page
+from consumers.desk.services import DeskServices
+from consumers.desk.typed import TypedDraft
+from consumers.reading.handling import looked_at
+from consumers.reading.inbox import descriptor_of
+from consumers.spool import book_entries, desk_letters, drafts, letter_forms
+from consumers.spool.book_entries import BookKey
+from consumers.spool.drafts import Draft, DraftFile
+from consumers.spool.people import DeskRight
+from consumers.spool.units import names_of
+from router.pages.brought import Fields
+from router.pages.language import translations
+from router.pages.letters import faults_by_field
+from router.pages.preferences import Preferences
+from router.pages.rendering import part
+from router.pages.sending import NodePage, SendingForm
+from schemas.codes import MAX_CODE_LENGTH
+from schemas.dispatch import Urgency
+from schemas.errors import FieldProblem, InvalidError
+from schemas.ids import Id, new_id
+from schemas.register import BookKind
+
+_SEE_OTHER = 303
+_MOST_RESERVED = 20
+_MOST_BYTES = 10**15
+PLACE = "/outgoing"
+router = APIRouter(prefix=PLACE)
+Below = Annotated[str, Query(alias="of", max_length=MAX_CODE_LENGTH)]
+After = Annotated[str, Query(max_length=MAX_CODE_LENGTH)]
+Find = Annotated[str, Query(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A document as it stands in the form.
+
+    Attributes:
+        typed: its fields.
+        draft: as it was saved; None: it is new.
+        files: those that it has.
+        problems: what is wrong.
+        problem: what is wrong with it as a whole, as a message to be translated.
+        plan: what the router says of it.
+        waits: the router was asked for the plan.
+        tree: what is shown of it; None: the topmost level.
+    """
+
+    typed: TypedDraft
+    draft: Draft | None = None
+    files: Sequence[DraftFile] = ()
+    problems: Sequence[FieldProblem] = ()
+    problem: str = ""
+    plan: Mapping[str, Any] | None = None
+    waits: bool = False
+    tree: NodePage | None = None
+
+
+@router.get("/new")
+async def show_new(
+    *,
+    request: Request,
+    services: Parts,
+    viewer: Drafting,
+    unit: Annotated[str, Query(max_length=MAX_CODE_LENGTH)] = "",
+    answers: Annotated[Id | None, Query()] = None,
+    below: Below = "",
+    find: Find = "",
+) -> Response:
+    """The empty form, with the next number of the outgoing book; or begun as an answer to what came."""
+    typed = await services.look(lambda conn: _begun(conn, services, viewer, unit))
+    if answers is not None:
+        typed = await _answering(services, viewer, typed, answers)
+    tree = await tree_of(request, services, below, find)
+    return await compose_page(request, services, viewer, Composed(typed, tree=tree))
+
+
+@router.get("/drafts/{draft_id}")
+async def show_draft(
+    *, request: Request, services: Parts, viewer: Drafting, draft_id: str, below: Below = "", find: Find = ""
+) -> Response:
+    """A document that was saved; one that was sent since is shown as that."""
+    units = viewer.units(DeskRight.DRAFT)
+
+    def read(conn: Connection) -> tuple[Draft, list[DraftFile]] | None:
+        if desk_letters.is_known(conn, draft_id):
+            return None
+        found = drafts.get(conn, draft_id, units)
+        return found, drafts.files(conn, found.pos)
+
+    found = await services.look(read)
+    if found is None:
+        return RedirectResponse(link(f"{PLACE}/{draft_id}"), _SEE_OTHER)
+    draft, files = found
+    tree = await tree_of(request, services, below, find)
+    composed = Composed(TypedDraft.of_draft(draft), draft, files, tree=tree)
+    return await compose_page(request, services, viewer, composed)
+
+
+@router.get("/units")
+async def show_units(
+    *, request: Request, services: Parts, viewer: Drafting, below: Below = "", after: After = "", find: Find = ""
+) -> Response:
+    """A branch of the tree, as far as the router has said it."""
+    del viewer  # that they may write is all that matters
+    nodes = await tree_of(request, services, below, find, after)
+    macro = "rows" if after else "branch"
+    return _part(request, services, "sending.html", macro, link(f"{PLACE}/units"), link(f"{PLACE}/new"), nodes)
+
+
+@router.post("/plan")
+async def show_plan(request: Request, services: Parts, viewer: Drafting) -> Response:
+    """Whom the document would reach and when: as the router said it last, else asked now."""
+    form = await request.form()
+    fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+    composed = await _planned(services, TypedDraft.of(fields), _bytes_in(fields))
+    if "hx-request" not in request.headers:
+        units = viewer.units(DeskRight.DRAFT)
+        saved = await services.look(lambda conn: as_saved(conn, composed.typed, units))
+        return await compose_page(request, services, viewer, replace(composed, draft=saved.draft, files=saved.files))
+    if composed.waits and composed.plan is None:
+        return _part(request, services, "outgoing_parts.html", "plan_waits")
+    faults = faults_by_field(composed.problems, say_of(request))
+    return _part(request, services, "sending.html", "plan", composed.plan, faults)
+
+
+async def compose_page(
+    request: Request, services: DeskServices, viewer: DeskViewer, composed: Composed, *, status: int = 200
+) -> Response:
+    """The form with what stands in it."""
+    typed, units = composed.typed, viewer.units(DeskRight.DRAFT)
+
+    def read(conn: Connection) -> dict[str, Any]:
+        key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
+        entry = desk_letters.get(conn, composed.draft.mends, units) if composed.draft and composed.draft.mends else None
+        return {
+            "names": names_of(conn, units),
+            "next": book_entries.next_number(conn, key),
+            "reserved": book_entries.reserved_numbers(conn, key, _MOST_RESERVED),
+            "mended": entry,
+        }
+
+    found = await services.look(read)
+    where = link(f"{PLACE}/drafts/{composed.draft.id}" if composed.draft else f"{PLACE}/new")
+    form = SendingForm(
+        page=where,
+        action=link(f"{PLACE}/send"),
+        plan_at=link(f"{PLACE}/plan"),
+        units_at=link(f"{PLACE}/units"),
+        csrf=viewer.csrf,
+        typed=typed,
+        issuers=[(code, found["names"].get(code, "")) for code in units],
+        tree=composed.tree or await tree_of(request, services),
+        most_bytes=services.most_file_bytes,
+        faults=faults_by_field(composed.problems, say_of(request)),
+        plan=composed.plan,
+        is_new=composed.draft is None and not composed.problems and not typed.answers,
+        sends=viewer.may(DeskRight.REGISTER, typed.issuer) or (not typed.issuer and viewer.may(DeskRight.REGISTER)),
+        saves=True,
+    )
+    return page(request, viewer, "compose.html", status=status, form=form, composed=composed, **found)
+
+
+async def tree_of(
+    request: Request, services: DeskServices, below: str = "", find: str = "", after: str = ""
+) -> NodePage:
+    """A level of the tree, or what was found; where it is not known yet, it says where to ask again."""
+    question = units_named(find) if find.strip() else level_below(below, after)
+    answer = await ask(services, question)
+    nodes = nodes_of(answer, say_of(request), find=find, is_top=not below and not after)
+    if nodes is not None:
+        return nodes
+    asked = urlencode({name: value for name, value in {"of": below, "after": after, "find": find}.items() if value})
+    return NodePage((), find=find, again=link(f"{PLACE}/units") + (f"?{asked}" if asked else ""))
+
+
+def as_saved(conn: Connection, typed: TypedDraft, units: Collection[str]) -> Composed:
+    """A form with what was saved of its document.
+
+    Raises:
+        UnknownDraftError: it is of a unit that the person does not write for.
+    """
+    if drafts.find(conn, typed.once) is None:
+        return Composed(typed)
+    draft = drafts.get(conn, typed.once, units)
+    return Composed(typed, draft, drafts.files(conn, draft.pos))
+
+
+def say_of(request: Request) -> Say:
+    """Translates into the language of the page."""
+    return translations(Preferences.of(request.cookies).language).gettext
+
+
+def _begun(conn: Connection, services: DeskServices, viewer: DeskViewer, unit: str) -> TypedDraft:
+    units = list(viewer.units(DeskRight.DRAFT))
+    issuer = unit if unit in units else units[0]
+    form = letter_forms.get(conn, issuer)
+    number = book_entries.next_number(conn, BookKey(issuer, BookKind.OUTGOING, services.today.year))
+    typed = TypedDraft(
+        once=new_id(),
+        issuer=issuer,
+        type="công văn",
+        issued_on=services.today.isoformat(),
+        place=form.place,
+        keeper=form.keeper,
+        copies="1",
+    )
+    return typed.numbered(form, number)
+
+
+async def _answering(services: DeskServices, viewer: DeskViewer, typed: TypedDraft, delivery_id: str) -> TypedDraft:
+    """The form as it answers a document of one of the person's units."""
+    units = viewer.units(DeskRight.DRAFT)
+    entry, _, _ = await services.look(lambda conn: looked_at(conn, delivery_id, units))
+    letter = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
+    begun = await services.look(lambda conn: _begun(conn, services, viewer, entry.unit))
+    answered = f"V/v trả lời {letter.type} số {letter.notation}: {letter.subject}"
+    return replace(
+        begun,
+        once=typed.once,
+        subject=answered[:500],
+        addressees=(letter.issuer,),
+        refers_to=(entry.dispatch_id,),
+        answers=delivery_id,
+        completes="true" if letter.due is not None else "",
+        urgency=str(int(min(letter.urgency, Urgency.EXPRESS))),
+    )
+
+
+async def _planned(services: DeskServices, typed: TypedDraft, more_bytes: int) -> Composed:
+    if not typed.addressees:
+        return Composed(typed)
+    try:
+        answer = await ask(services, plan_of(typed.to_plan(services.zone), more_bytes))
+    except InvalidError as error:
+        return Composed(typed, problems=error.problems)
+    if answer.problem and not answer.waits:
+        return Composed(typed, problems=[FieldProblem("addressees", answer.problem)])
+    return Composed(typed, plan=told(answer), waits=answer.waits)
+
+
+def _bytes_in(fields: Fields) -> int:
+    """The bytes of its files together, as the form says."""
+    told_ = (fields.get("bytes") or ["0"])[-1]
+    saved = (fields.get("saved_bytes") or ["0"])[-1]
+    return sum(min(int(text[:15]), _MOST_BYTES) for text in (told_, saved) if text.isascii() and text.isdecimal())
+
+
+def _part(request: Request, services: DeskServices, template: str, macro: str, *values: Any) -> Response:
+    environment = environment_of(Preferences.of(request.cookies).language, services.calendar.zone)
+    return part(request, environment, template, macro, *values)

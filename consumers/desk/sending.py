@@ -1,0 +1,199 @@
+"""Văn bản đi is saved or sent: the form with its files as it comes, kept as a draft whatever is wrong, then sent."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from consumers.desk.access import DeskViewer, Drafting, DraftingFiles, Parts
+from consumers.desk.composing import PLACE, Composed, as_saved, compose_page
+from consumers.desk.pages import link
+from consumers.desk.services import DeskServices
+from consumers.desk.typed import TypedDraft, attachments_of, entry_of, heads_of
+from consumers.desk.uploads import Uploads
+from consumers.errors import BookError, DocumentMovedError
+from consumers.reading import dispatching, drafting
+from consumers.reading.dispatching import ReadyLetter
+from consumers.reading.drafting import SeenDraft
+from consumers.spool import book_entries, letter_forms
+from consumers.spool.book_entries import BookKey
+from consumers.spool.drafts import Draft, DraftFile
+from consumers.spool.people import DeskRight
+from consumers.spool.units import names_of
+from router.pages.access import require_csrf, require_form
+from router.pages.brought import MAX_FIELDS_BYTES, Fields, chunks_of, read_brought
+from router.pages.language import N_
+from router.pages.safety import require_own
+from schemas.dispatch import MAX_ATTACHMENTS
+from schemas.errors import FieldProblem, InvalidError
+from schemas.register import BookKind
+
+IDLE_SECONDS = 60.0
+_SEE_OTHER, _UNPROCESSABLE, _CONFLICT = 303, 422, 409
+_WITHOUT_FILES = "application/x-www-form-urlencoded"
+_PART_BYTES = 8 * 1024
+_NUMBER_GIVEN = N_("The number was given meanwhile; here is the next one. Look at the notation and send it again.")
+_MOVED = N_("Somebody changed it meanwhile: here it is as it is now. Nothing of yours was done.")
+router = APIRouter(prefix=PLACE)
+
+
+@router.post("/send")
+async def send(request: Request, services: Parts, viewer: DraftingFiles) -> Response:
+    """Keep the document with its files, and send it when that was asked for; what is wrong is said beside fields."""
+    if request.headers.get("content-type", "").startswith(_WITHOUT_FILES):
+        return await _shown_again(request, services, viewer)
+    require_own(request.method, request.headers, most=_most_bytes(services))
+    coming = _Coming(request, services, viewer)
+    try:
+        saved = await coming.save()
+    except (InvalidError, DocumentMovedError) as error:
+        await coming.drain()
+        return await coming.again(error)
+    if saved is None:
+        return RedirectResponse(link(f"{PLACE}/{coming.typed.once}"), _SEE_OTHER)
+    draft, files = saved
+    if coming.wants("save"):
+        return RedirectResponse(link(f"{PLACE}/drafts/{draft.id}"), _SEE_OTHER)
+    return await _send(request, services, viewer, Composed(coming.typed, draft, files))
+
+
+@router.post("/drafts/{draft_id}/drop")
+async def drop(services: Parts, viewer: Drafting, draft_id: str) -> Response:
+    """Throw a document away that was not sent, its files too."""
+    by = viewer.by(DeskRight.DRAFT)
+    await asyncio.to_thread(drafting.drop_draft, services.spool, draft_id, by)
+    return RedirectResponse(link(PLACE, stage="draft"), _SEE_OTHER)
+
+
+class _Coming:
+    """A form on its way in: its fields looked at before the first byte of a file is kept."""
+
+    def __init__(self, request: Request, services: DeskServices, viewer: DeskViewer) -> None:
+        self._request, self._services, self._viewer = request, services, viewer
+        self._chunks = chunks_of(request.stream(), idle=IDLE_SECONDS)
+        self._fields: Fields = {}
+        self.typed = TypedDraft("")
+
+    def wants(self, what: str) -> bool:
+        """Whether the form was sent by the button of this value."""
+        return what in self._fields.get("do", ())
+
+    async def save(self) -> tuple[Draft, list[DraftFile]] | None:
+        """Read it to its end and keep it as a draft; None: it was sent already.
+
+        Raises:
+            PageError: the form is none, or not of this session.
+            DeskForbiddenError: the person does not write for the unit.
+            InvalidError: there are too many files or drafts, or a file has no name that can travel.
+            DocumentMovedError: somebody changed it since it was shown.
+        """
+        uploads = Uploads(self._services.spool.path.parent, self._services.most_file_bytes)
+        try:
+            content_type = self._request.headers.get("content-type", "")
+            brought = await read_brought(self._chunks, content_type, check=self._check, begin_sink=uploads.begin)
+            return await asyncio.to_thread(
+                drafting.save_draft,
+                self._services.spool,
+                SeenDraft(self.typed.once, self._version),
+                self.typed.words(),
+                self._viewer.by(DeskRight.DRAFT),
+                uploads.files(tuple(brought.files)),
+                keep=self._fields.get("keep", ()) if self._version else None,
+            )
+        finally:
+            await asyncio.to_thread(uploads.discard)
+
+    @property
+    def _version(self) -> int:
+        said = (self._fields.get("version") or ["0"])[-1]
+        return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 0  # noqa: PLR2004 - no version is longer
+
+    async def _check(self, fields: Fields) -> None:
+        require_csrf(self._viewer, (fields.get("csrf") or [""])[-1])
+        self._fields = fields
+        self.typed = TypedDraft.of(fields)
+        self._viewer.require(DeskRight.DRAFT, self.typed.issuer)
+
+    async def drain(self) -> None:
+        """Read what still comes: a browser shows no answer before it has sent its form."""
+        with suppress(Exception):
+            async for _ in self._chunks:
+                pass
+
+    async def again(self, error: InvalidError | DocumentMovedError) -> Response:
+        """The page: with what is wrong, or as somebody else has saved it."""
+        moved = isinstance(error, DocumentMovedError)
+        units = self._viewer.units(DeskRight.DRAFT)
+
+        composed = await self._services.look(lambda conn: as_saved(conn, self.typed, units))
+        if moved and composed.draft is not None:
+            composed = replace(composed, typed=TypedDraft.of_draft(composed.draft))
+        problems = () if isinstance(error, DocumentMovedError) else error.problems
+        composed = replace(composed, problem=_MOVED if moved else "", problems=problems)
+        status = _CONFLICT if moved else _UNPROCESSABLE
+        return await compose_page(self._request, self._services, self._viewer, composed, status=status)
+
+
+async def _send(request: Request, services: DeskServices, viewer: DeskViewer, composed: Composed) -> Response:
+    """Send a draft that was just saved."""
+    viewer.require(DeskRight.REGISTER, composed.typed.issuer)
+    try:
+        ready = await services.look(lambda conn: _ready(conn, services, composed))
+        await asyncio.to_thread(dispatching.send, services.spool, ready, viewer.by(DeskRight.REGISTER))
+    except InvalidError as error:
+        composed = replace(composed, problems=error.problems)
+        return await compose_page(request, services, viewer, composed, status=_UNPROCESSABLE)
+    except BookError as error:
+        renumbered = await services.look(lambda conn: _renumbered(conn, services, composed.typed))
+        problems = [FieldProblem("number", str(error))]
+        composed = replace(composed, typed=renumbered, problem=_NUMBER_GIVEN, problems=problems)
+        return await compose_page(request, services, viewer, composed, status=_CONFLICT)
+    except DocumentMovedError:
+        composed = replace(composed, problem=_MOVED)
+        return await compose_page(request, services, viewer, composed, status=_CONFLICT)
+    return RedirectResponse(link(f"{PLACE}/{ready.draft.id}"), _SEE_OTHER)
+
+
+def _ready(conn: Connection, services: DeskServices, composed: Composed) -> ReadyLetter:
+    """What is sent.
+
+    Raises:
+        InvalidError: with each field that is wrong.
+    """
+    typed, draft = composed.typed, composed.draft
+    if draft is None:
+        raise InvalidError("letter", [FieldProblem("(whole)", "was not saved")])
+    if not typed.number and not typed.notation:
+        typed = _renumbered(conn, services, typed)
+    letter = typed.submission(attachments_of(composed.files), services.zone)
+    if letter.number is None and not draft.mends:
+        raise InvalidError("letter", [FieldProblem("number", "is missing; give it")])
+    names = names_of(conn, heads_of(letter.addressees) | {letter.issuer})
+    entry = entry_of(letter, typed, names, services.today)
+    if not services.may_be_of(entry.day):
+        problem = FieldProblem("issued_on", "is neither today nor a day of the last year", typed.issued_on)
+        raise InvalidError("letter", [problem])
+    return ReadyLetter(draft, letter, entry, letter.number, typed.answers, completes=bool(typed.completes))
+
+
+def _renumbered(conn: Connection, services: DeskServices, typed: TypedDraft) -> TypedDraft:
+    key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
+    return typed.numbered(letter_forms.get(conn, typed.issuer), book_entries.next_number(conn, key))
+
+
+async def _shown_again(request: Request, services: DeskServices, viewer: DeskViewer) -> Response:
+    """A form that was filled when its session ended comes without its files: it stands there again, to be sent."""
+    await require_form(request, viewer, most=MAX_FIELDS_BYTES)
+    form = await request.form()
+    fields: dict[str, Any] = {name: [one for one in form.getlist(name) if isinstance(one, str)] for name in form}
+    units = viewer.units(DeskRight.DRAFT)
+    composed = await services.look(lambda conn: as_saved(conn, TypedDraft.of(fields), units))
+    return await compose_page(request, services, viewer, composed)
+
+
+def _most_bytes(services: DeskServices) -> int:
+    return MAX_FIELDS_BYTES + MAX_ATTACHMENTS * (services.most_file_bytes + _PART_BYTES)

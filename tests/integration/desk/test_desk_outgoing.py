@@ -1,0 +1,423 @@
+"""Documents that go out, at the desk while the line is down: saved, planned, sent, put right, recalled, answered."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from consumers.reading import answering
+from consumers.reading.inbox import get_entry
+from consumers.spool import Spool, book_entries, desk_letters, drafts, questions, sending
+from consumers.spool.book_entries import BookKey
+from consumers.spool.models import question
+from consumers.spool.questions import Answered, QuestionKind
+from consumers.spool.sending import Rejected, Sent
+from consumers.spool.units import keep_names
+from schemas.dispatch import Submission, Urgency
+from schemas.ids import new_id
+from schemas.model import parse
+from schemas.register import BookKind
+from schemas.stages import Stage
+from schemas.states import Status
+from support.deliveries import UNIT, came
+from support.desks import OTHER, RunningDesk, today
+
+BOOK = BookKey(UNIT, BookKind.OUTGOING, int(today()[:4]))
+PDF = ("Báo cáo.pdf", b"%PDF-1.4 one")
+LEVEL = {
+    "of": {"code": "LCA", "name": "Tỉnh", "kind": "province", "link": "lan", "below": 2},
+    "kinds": ["district"],
+    "units": [
+        {"code": "LCA.02", "name": "Thị xã Sa Pa", "kind": "district", "link": "wan", "below": 3},
+        {"code": "LCA.03", "name": "Huyện Bát Xát", "kind": "district", "link": "none", "below": 0},
+    ],
+    "more": True,
+}
+PLAN: dict[str, Any] = {
+    "at": "2026-11-29T05:04:03.210Z",
+    "count": 1,
+    "never": 0,
+    "bytes": 61_440,
+    "whole": True,
+    "attachments": [],
+    "groups": [
+        {"link": "wan", "units": 1, "never": 0, "bytes": 9, "median_seconds": 4.0, "longest_seconds": 4.0},
+    ],
+    "units": [
+        {"unit": "LCA.02", "name": "Thị xã Sa Pa", "arrives_at": "2026-11-29T05:09:41.007Z", "remarks": ["line_down"]}
+    ],
+    "left_out": [],
+    "notes": [],
+}
+
+
+def numbers(desk: RunningDesk) -> list[int]:
+    with desk.spool.reading() as conn:
+        return [entry.number for entry in book_entries.entries(conn, BOOK)]
+
+
+def letters(spool: Spool) -> list[desk_letters.OutgoingLetter]:
+    with spool.reading() as conn:
+        return desk_letters.listed(conn, {UNIT, OTHER}, limit=10)
+
+
+def accept(desk: RunningDesk, outgoing_id: str) -> str:
+    """What the gateway notes when the router has accepted a document."""
+    dispatch_id = new_id()
+    with desk.spool.writing() as conn:
+        answering.accept(conn, [Sent(outgoing_id, dispatch_id, 1)])
+    return dispatch_id
+
+
+def answer(desk: RunningDesk, kind: QuestionKind, told: dict[str, Any] | None, problem: str = "") -> None:
+    """What the gateway notes when the router has answered a question."""
+    with desk.spool.writing() as conn:
+        (asked, *_) = [one for one in questions.waiting(conn, 10) if one.kind is kind]
+        questions.answer(conn, [Answered(asked.pos, None if told is None else orjson.dumps(told), "", problem)])
+
+
+async def test_a_document_is_saved_with_its_files_and_sent_under_the_next_number(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa:
+        page = await hoa.text("/desk/outgoing/new")
+        assert 'name="number" type="text" value="1"' in page
+        assert 'value="1/CV"' in page
+        once = page.split('name="once" value="', 1)[1].split('"', 1)[0]
+        saved = await hoa.compose(once, PDF, ("Phụ lục.pdf", b"two"), do="save")
+        assert (saved.status, saved.headers["Location"]) == (303, f"/desk/outgoing/drafts/{once}")
+        draft = await hoa.text(f"/desk/outgoing/drafts/{once}")
+        assert 'value="Báo cáo tuần"' in draft
+        shown = await hoa.get(f"/desk/outgoing/drafts/{once}/files/1")
+        assert (shown.status, await shown.read()) == (200, PDF[1])
+        assert once in await hoa.text("/desk/outgoing?stage=draft&q=bao+cao+TUAN")
+        sent = await hoa.compose(once, ("Bổ sung.pdf", b"three"), version="1", keep="Báo cáo.pdf")
+        assert (sent.status, sent.headers["Location"]) == (303, f"/desk/outgoing/{once}")
+        page = await hoa.text(f"/desk/outgoing/{once}")
+        assert "Báo cáo.pdf" in page
+        assert "Bổ sung.pdf" in page
+        assert "Phụ lục.pdf" not in page, "it was taken out"
+        assert (await hoa.get(f"/desk/outgoing/drafts/{once}")).headers["Location"] == f"/desk/outgoing/{once}"
+        assert (await (await hoa.get(f"/desk/outgoing/{once}/files/2")).read()) == b"three"
+        assert (await hoa.get(f"/desk/outgoing/{once}/files/3")).status == 404
+        register = await hoa.text(f"/desk/registers/{UNIT}/outgoing/{BOOK.year}")
+        assert "Báo cáo tuần" in register
+        assert f"/desk/outgoing/{once}" in await hoa.text(f"/desk/registers/{UNIT}/outgoing/{BOOK.year}/1")
+        today_page = await hoa.text("/desk/")
+        assert f"/desk/outgoing/{once}" in today_page
+    assert numbers(desk) == [1]
+
+
+async def test_a_second_click_sends_nothing_twice(desk: RunningDesk) -> None:
+    once = new_id()
+    async with desk.as_("hoa") as hoa:
+        answers = await asyncio.gather(*(hoa.compose(once, PDF) for _ in range(5)))
+        assert {answer.status for answer in answers} <= {303, 409}
+        assert 303 in {answer.status for answer in answers}
+        again = await hoa.compose(once, PDF)
+        assert again.headers["Location"] == f"/desk/outgoing/{once}"
+    assert numbers(desk) == [1]
+    assert len(letters(desk.spool)) == 1
+
+
+async def test_what_is_wrong_is_said_at_its_field_and_everything_is_kept(desk: RunningDesk) -> None:
+    once = new_id()
+    async with desk.as_("hoa") as hoa:
+        wrong = await hoa.compose(once, PDF, subject="", due="2026-12-05T17:00")
+        page = await wrong.text()
+        assert wrong.status == 422
+        assert 'id="problem-subject"' in page
+        assert 'value="2026-12-05T17:00"' in page
+        assert 'value="Báo cáo.pdf" checked' in page, "the file is saved with the draft"
+        assert 'name="version" value="1"' in page
+        assert (await hoa.compose(once, version="1", keep=PDF[0], due="2026-12-05T17:00")).status == 303
+    (sent,) = letters(desk.spool)
+    with desk.spool.reading() as conn:
+        letter = parse(Submission, desk_letters.body_of(conn, sent.document.id), what="submission")
+    assert str(letter.due) == "2026-12-05 17:00:00+07:00"
+    assert [file.name for file in letter.attachments] == [PDF[0]]
+
+
+async def test_a_number_that_was_given_meanwhile_is_offered_anew_and_a_reserved_one_is_taken(desk: RunningDesk) -> None:
+    first, second = new_id(), new_id()
+    async with desk.as_("hoa") as hoa:
+        await hoa.send(f"/registers/{UNIT}/outgoing/{BOOK.year}/reserve", count=1, reason="Chờ ký")
+        assert (await hoa.compose(first, number="2", notation="2/CV")).status == 303
+        late = await hoa.compose(second, number="2", notation="2/CV")
+        assert late.status == 409
+        page = await late.text()
+        assert 'name="number" type="text" value="3"' in page
+        assert 'value="3/CV"' in page
+        taken = await hoa.compose(second, version="1", number="1", notation="1/CV")
+        assert taken.status == 303
+        without = await hoa.compose(new_id(), number="", notation="")
+        assert without.status == 303
+    assert numbers(desk) == [1, 2, 3]
+    assert {(one.number, one.document.notation) for one in letters(desk.spool)} == {
+        (1, "1/CV"),
+        (2, "2/CV"),
+        (3, "3/CV"),
+    }
+
+
+async def test_a_letter_of_last_year_gets_a_number_of_last_years_book_and_one_of_a_mistyped_year_none(
+    desk: RunningDesk,
+) -> None:
+    last, once = BOOK.year - 1, new_id()
+    async with desk.as_("hoa") as hoa:
+        wrong = await hoa.compose(once, issued_on=f"{BOOK.year + 200}-01-01")
+        assert wrong.status == 422
+        assert 'id="problem-issued_on"' in await wrong.text()
+        old = await hoa.compose(once, version="1", number="", notation="", issued_on=f"{last}-12-31")
+        assert old.status == 303
+    (sent,) = letters(desk.spool)
+    assert (sent.number, sent.year) == (1, last)
+    assert numbers(desk) == []
+
+
+async def test_roles_write_and_send_for_their_own_units_alone(desk: RunningDesk) -> None:
+    once = new_id()
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa, desk.as_("xem") as xem, desk.as_("khac") as khac:
+        assert "data-send>" not in (await lan.text("/desk/outgoing/new")).replace(
+            'do" value="save" formnovalidate data-send>', ""
+        )
+        assert (await lan.compose(once, PDF, do="save")).status == 303
+        assert (await lan.compose(once, version="1", keep=PDF[0])).status == 403, "staff write, the clerk sends"
+        assert (await lan.compose(new_id(), issuer=OTHER, do="save")).status == 403
+        assert (await xem.get("/desk/outgoing/new")).status == 403
+        assert (await xem.compose(new_id(), do="save")).status == 403
+        for path in (f"drafts/{once}", f"drafts/{once}/files/1"):
+            assert (await khac.get(f"/desk/outgoing/{path}")).status == 404
+        assert (await khac.send(f"/outgoing/drafts/{once}/drop")).status == 404
+        assert once not in await khac.text("/desk/outgoing?stage=draft")
+        page = await hoa.text(f"/desk/outgoing/drafts/{once}")
+        version = page.split('name="version" value="', 1)[1].split('"', 1)[0]
+        assert (await hoa.compose(once, version=version, keep=PDF[0])).status == 303
+        for path in ("", "/files/1", "/track", "/recall"):
+            assert (await khac.get(f"/desk/outgoing/{once}{path}")).status == 404
+        assert once not in await khac.text("/desk/outgoing")
+        assert (await xem.get(f"/desk/outgoing/{once}")).status == 200
+        assert (await xem.get(f"/desk/outgoing/{once}/recall")).status == 403
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64])
+async def test_a_form_of_another_session_brings_nothing(desk: RunningDesk, token: str) -> None:
+    async with desk.as_("hoa") as hoa:
+        hoa.token = token
+        assert (await hoa.compose(new_id(), PDF)).status == 403
+    assert numbers(desk) == []
+    uploads = desk.spool.path.parent / "uploads"
+    assert not uploads.exists() or not list(uploads.iterdir())
+
+
+async def test_files_that_are_too_large_or_named_twice_leave_nothing_behind(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa:
+        twice = await hoa.compose(new_id(), PDF, PDF)
+        assert twice.status == 422
+        odd = await hoa.compose(new_id(), ("../../etc/passwd", b"x"))
+        assert odd.status == 303
+    uploads = desk.spool.path.parent / "uploads"
+    assert list(uploads.iterdir()) == []
+    assert not (desk.spool.path.parent.parent / "etc").exists()
+
+
+async def test_the_slower_of_two_who_write_sees_what_was_saved(desk: RunningDesk) -> None:
+    once = new_id()
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, do="save")
+        assert (await hoa.compose(once, version="1", subject="Báo cáo tháng", do="save")).status == 303
+        late = await lan.compose(once, version="1", subject="Báo cáo năm", do="save")
+        assert late.status == 409
+        assert 'value="Báo cáo tháng"' in await late.text()
+        assert (await lan.send(f"/outgoing/drafts/{once}/drop")).status == 303
+        assert (await lan.get(f"/desk/outgoing/drafts/{once}")).status == 404
+    with desk.spool.reading() as conn:
+        assert drafts.count(conn, {UNIT}) == 0
+
+
+async def test_the_tree_is_asked_for_and_shown_as_soon_as_it_is_known(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa:
+        waits = await hoa.text("/desk/outgoing/units?of=LCA")
+        assert 'hx-get="/desk/outgoing/units?of=LCA"' in waits
+        answer(desk, QuestionKind.LEVEL, LEVEL)
+        known = await hoa.text("/desk/outgoing/units?of=LCA")
+        assert "Thị xã Sa Pa" in known
+        assert 'value="LCA.02.#"' in known
+        assert "after=LCA.03" in known, "there are more"
+        rows = await hoa.text("/desk/outgoing/units?of=LCA&after=LCA.03")
+        assert rows.strip().startswith("<li")
+        assert "of=LCA&amp;after=LCA.03" in rows
+        assert 'hx-get="/desk/outgoing/units?find=sa+pa"' in await hoa.text("/desk/outgoing/units?find=sa+pa")
+        without_script = await hoa.text("/desk/outgoing/new?of=LCA")
+        assert "Thị xã Sa Pa" in without_script
+
+
+async def test_a_plan_is_asked_for_shown_and_what_the_router_refuses_is_said(desk: RunningDesk) -> None:
+    form = {"issuer": UNIT, "addressees": "LCA.02", "bytes": "5000", "saved_bytes": "100"}
+    script = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
+    async with desk.as_("hoa") as hoa:
+
+        async def plan(**more: str) -> str:
+            given = form | more | {"csrf": hoa.token, "once": new_id()}
+            return await (await hoa.post("/desk/outgoing/plan", headers=script, **given)).text()
+
+        assert 'hx-post="/desk/outgoing/plan"' in await plan()
+        with desk.spool.reading() as conn:
+            (asked,) = questions.waiting(conn, 5)
+        assert asked.subject.endswith(">5100"), "the bytes of the files, saved and new"
+        answer(desk, QuestionKind.PLAN, PLAN)
+        assert "Thị xã Sa Pa" in await plan(), "whatever the id of the form is"
+        assert 'hx-post="/desk/outgoing/plan"' in await plan(urgency="2")
+        answer(desk, QuestionKind.PLAN, None, "the rule LCA.99 names nobody")
+        assert "LCA.99" in await plan(urgency="2")
+        assert "hx-post" not in await plan(addressees="")
+        page = await (await hoa.send("/outgoing/plan", **form, once=new_id())).text()
+        assert "Thị xã Sa Pa" in page, "without a script it is the whole page"
+
+
+async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDesk) -> None:
+    once = new_id()
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(once, PDF, place="Sa Pa", urgency="1")
+        with desk.spool.writing() as conn:
+            sending.reject(conn, [Rejected(once, "Không có đơn vị.\naddressees: LCA.02 is not there")])
+        page = await hoa.text(f"/desk/outgoing/{once}")
+        assert "LCA.02 is not there" in page or "Không có đơn vị." in page
+        assert "/desk/outgoing?stage=rejected" in await hoa.text("/desk/")
+        made = (await hoa.send(f"/outgoing/{once}/mend")).headers["Location"]
+        assert (await hoa.send(f"/outgoing/{once}/mend")).headers["Location"] == made
+        page = await hoa.text(made)
+        assert 'value="Sa Pa"' in page
+        assert "1" in page
+        again = made.rpartition("/")[2]
+        sent = await hoa.compose(again, version="1", keep=PDF[0], addressees="LCA.03", subject="Báo cáo tuần 48")
+        assert sent.status == 303
+        assert once not in await hoa.text("/desk/outgoing?stage=rejected")
+    assert numbers(desk) == [1]
+    found = {one.document.id: one for one in letters(desk.spool)}
+    assert (found[again].number, found[again].stage) == (1, Stage.WAITING)
+
+
+async def test_an_answer_begins_at_what_came_and_completes_it_when_it_is_accepted(desk: RunningDesk) -> None:
+    delivery = came(desk.spool, notation="128-CĐ/TU", urgency=Urgency.URGENT)
+    with desk.spool.writing() as conn:
+        keep_names(conn, [{"LCA.VP": "Văn phòng Tỉnh ủy"}])
+    once = new_id()
+    async with desk.as_("hoa") as hoa:
+        await hoa.act(delivery, "register", day=today(), subject="Về việc phòng, chống rét", number=1)
+        assert f"/desk/outgoing/new?answers={delivery}" in await hoa.text(f"/desk/incoming/{delivery}")
+        page = await hoa.text(f"/desk/outgoing/new?answers={delivery}")
+        assert "V/v trả lời công văn số 128-CĐ/TU" in page
+        assert ">\nLCA.VP</textarea>" in page
+        dispatch = get_entry(desk.spool, delivery).dispatch_id
+        assert dispatch in page
+        sent = await hoa.compose(once, answers=delivery, completes="true", refers_to=dispatch, addressees="LCA.VP")
+        assert sent.status == 303
+        assert get_entry(desk.spool, delivery).state is Status.REGISTERED
+        accept(desk, once)
+        assert get_entry(desk.spool, delivery).state is Status.COMPLETED
+        assert "1/CV" in await hoa.text(f"/desk/incoming/{delivery}")
+        assert "Văn phòng Tỉnh ủy" in await hoa.text(f"/desk/registers/{UNIT}/outgoing/{BOOK.year}"), "nơi nhận by name"
+
+
+async def test_an_answer_names_only_what_came_to_the_persons_units(desk: RunningDesk) -> None:
+    delivery = came(desk.spool, unit=OTHER)
+    async with desk.as_("hoa") as hoa:
+        assert (await hoa.get(f"/desk/outgoing/new?answers={delivery}")).status == 404
+        await hoa.compose(once := new_id(), answers=delivery, completes="true")
+    accept(desk, once)
+    assert get_entry(desk.spool, delivery).state is Status.ARRIVED
+
+
+async def test_the_track_is_shown_as_the_router_has_it_and_asked_for_again(desk: RunningDesk) -> None:
+    once = new_id()
+    view = {
+        "states": {"registered": 1},
+        "addressees": 1,
+        "deliveries": [
+            {
+                "unit": "LCA.02",
+                "unit_name": "Thị xã Sa Pa",
+                "state": "registered",
+                "state_at": "2026-11-29T05:04:03.210Z",
+                "register_number": "451",
+                "reason": "",
+                "bytes_held": None,
+                "bytes_total": None,
+                "line_down_since": None,
+            }
+        ],
+        "next": None,
+    }
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(once)
+        assert 'id="track"' not in await hoa.text(f"/desk/outgoing/{once}"), "nobody has it yet"
+        accept(desk, once)
+        page = await hoa.text(f"/desk/outgoing/{once}")
+        assert f'hx-get="/desk/outgoing/{once}/track"' in page
+        answer(desk, QuestionKind.TRACK, view)
+        part = await hoa.text(f"/desk/outgoing/{once}/track")
+        assert "Thị xã Sa Pa" in part
+        assert "451" in part
+        assert "hx-trigger" not in part, "it is fresh"
+        with desk.spool.writing() as conn:
+            conn.execute(question.update().values(answered_at=0, wanted_at=0))
+        part = await hoa.text(f"/desk/outgoing/{once}/track")
+        assert "Thị xã Sa Pa" in part, "what was known stays while it is asked again"
+        assert "hx-trigger" in part
+
+
+async def test_a_recall_shows_what_each_has_done_asks_why_and_is_sent_once(desk: RunningDesk) -> None:
+    once = new_id()
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(once)
+        assert 'name="reason"' not in await hoa.text(f"/desk/outgoing/{once}/recall"), "nobody has it"
+        accept(desk, once)
+        page = await hoa.text(f"/desk/outgoing/{once}/recall")
+        key = page.split('name="once" value="', 1)[1].split('"', 1)[0]
+        assert (await hoa.send(f"/outgoing/{once}/recall", once=key)).status == 422
+        for _ in range(2):
+            assert (await hoa.send(f"/outgoing/{once}/recall", once=key, reason="Sai số liệu")).status == 303
+        page = await hoa.text(f"/desk/outgoing/{once}")
+        assert f"/desk/outgoing/{key}" in page
+        assert f"/desk/outgoing/{once}/recall" not in page, "it is called back already"
+        assert "Sai số liệu" in await hoa.text("/desk/journal")
+    assert len(letters(desk.spool)) == 2
+    assert numbers(desk) == [1]
+
+
+async def test_a_unit_writes_how_its_letters_are_numbered(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa, desk.as_("lan") as lan:
+        assert (await hoa.send("/outgoing/form", unit=UNIT, notation="CV/HU")).status == 422
+        kept = await hoa.send("/outgoing/form", unit=UNIT, notation="{number}-CV/HU", place="Sa Pa", keeper="Văn thư")
+        assert kept.status == 303
+        page = await hoa.text("/desk/outgoing/new")
+        assert 'value="1-CV/HU"' in page
+        assert 'value="Sa Pa"' in page
+        assert (await lan.send("/outgoing/form", unit=UNIT, notation="{number}/X")).status == 403
+        assert (await hoa.send("/outgoing/form", unit=OTHER, notation="{number}/X")).status == 403
+
+
+async def test_a_form_that_was_carried_through_a_login_stands_there_again(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa:
+        answer_ = await hoa.send("/outgoing/send", once=new_id(), issuer=UNIT, subject="Báo cáo", addressees="LCA.02")
+        assert answer_.status == 200
+        assert 'value="Báo cáo"' in await answer_.text()
+    assert numbers(desk) == []
+
+
+async def test_what_goes_by_post_is_entered_in_the_outgoing_book_in_all_its_columns(desk: RunningDesk) -> None:
+    place = f"/registers/{UNIT}/outgoing/{BOOK.year}"
+    form = {"day": today(), "subject": "Giấy mời", "notation": "1/GM", "recipients": "Ông A", "signer": "Nguyễn B"}
+    async with desk.as_("hoa") as hoa:
+        written = await hoa.send(f"{place}/entries", **form, copies="2", keeper="Văn thư", passed_on=today())
+        assert written.status == 303
+        cells = await hoa.text(f"/desk{place}")
+        for cell in ("1/GM", "Nguyễn B", "Ông A", "Văn thư", ">2<"):
+            assert cell in cells
+        mended = {"version": "1", "copies": "3", "reason": "Ghi thiếu"}
+        assert (await hoa.send(f"{place}/1/correct", **(form | mended))).status == 303
+    with desk.spool.reading() as conn:
+        (entry,) = book_entries.entries(conn, BOOK)
+    assert entry.fields is not None
+    assert (entry.fields.copies, entry.fields.keeper, entry.fields.passed_on) == (3, "", None)
+    assert letters(desk.spool) == [], "nothing of it is sent"

@@ -219,9 +219,10 @@ def _show(spool: Spool, gathered: Gathered, found: RestoredBooks, *, as_json: bo
 
     from consumers.cli.showing import print_json
     from consumers.spool.book_entries import books
+    from consumers.spool.scope import UnitScope
 
     with spool.reading() as conn:
-        kept = [book for unit in gathered.units for book in books(conn, unit)]
+        kept = books(conn, UnitScope(tuple(gathered.units), frozenset(gathered.units)))
     if as_json:
         told = [{"register": str(book.key), "last": book.last, "to_be_said": book.unconfirmed} for book in kept]
         print_json({"source": gathered.copy.words, **asdict(found), "registers": told})

@@ -24,7 +24,13 @@ class UnitScope(Collection[str]):
 
     @classmethod
     def of(cls, units: Collection[str]) -> "UnitScope":
-        """A scope as it is; of other collections one that sees no secret."""
+        """A scope as it is; of other collections one that sees no secret.
+
+        Raises:
+            TypeError: a text, which is a collection of letters to a type checker.
+        """
+        if isinstance(units, str):
+            raise TypeError(f"{units!r} is one unit and no collection of units")
         return units if isinstance(units, UnitScope) else cls(tuple(units))
 
     def __contains__(self, unit: object) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from consumers.copies import directory
 from consumers.copies.daily import copy_if_due, copy_now, place_of
@@ -22,6 +23,7 @@ from consumers.settings import GatewaySettings
 from consumers.spool import Spool
 from router.storage.lock import alone
 from support.books import on_paper
+from support.spool_revisions import take_back
 
 DAY = 1_800_000_000_000
 
@@ -248,10 +250,10 @@ def test_another_database_is_no_copy_and_stays_as_it_is(tmp_path: Path) -> None:
 def test_an_older_copy_is_read_and_stays_as_it_is(spool: Spool, place: SecondPlace) -> None:
     on_paper(spool)
     made = make_copy(spool.path, place, DAY)
-    with sqlite3.connect(made) as older:
-        older.execute("DROP TABLE restored")
-        older.execute("ALTER TABLE book DROP COLUMN unconfirmed")
-        older.execute("UPDATE alembic_version SET version_num = '0005'")
+    engine = create_engine(f"sqlite:///{made}")
+    with engine.begin() as older:
+        take_back(older, "0005")
+    engine.dispose()
     before = made.read_bytes()
     assert len(read_file(made).tables["book_entry"]) == 1
     assert made.read_bytes() == before

@@ -4,18 +4,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Table, select
 
 from consumers.reading.handling import Acting, looked_at, register
-from consumers.spool import Spool, models, open_spool, store
+from consumers.spool import Spool, models, open_spool
 from consumers.spool.people import Card
 from consumers.spool.scope import UnitScope
 from schemas.dispatch import Secrecy
 from schemas.ids import new_id
 from schemas.register import RegisterFields
 from support.deliveries import UNIT, came
+from support.spool_revisions import take_back
 
 
 def kept(spool: Spool, table: Table, *names: str) -> list[tuple[Any, ...]]:
@@ -42,10 +41,7 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
     before = [kept(spool, table, *names) for table, names in columns]
     registered = kept(spool, models.inbox, "registered_at")
     with spool.writing() as conn:
-        config = Config(attributes={"connection": conn})
-        config.set_main_option("script_location", str(Path(store.__file__).with_name("migrations")))
-        config.set_main_option("path_separator", "os")
-        command.downgrade(config, "0005")
+        take_back(conn, "0005")
     spool.close()
     spool = open_spool(tmp_path)
     assert [kept(spool, table, *names) for table, names in columns] == before

@@ -26,6 +26,7 @@ from schemas.events import Event
 
 log = structlog.get_logger()
 _READY_WITHIN = 60.0
+DESK_PORT = 8480
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,14 @@ class Setup:
         example: an organisation of ``deploy/examples`` to import; empty: none.
         gateways: unit patterns, a process each; None: one for each root.
         through: gives the address under which gateways reach a URL, when a line lies between; None: none does.
+        desk: serve the desk of the first gateway's units, too.
     """
 
     environ: Mapping[str, str]
     example: str = ""
     gateways: tuple[str, ...] | None = None
     through: Callable[[str], Awaitable[str]] | None = None
+    desk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Running:
     gateways: tuple[str, ...]
     invitation: str
     """A one-time token for the console's first administrator; empty when somebody can log in already."""
+    desk_url: str = ""
+    """Where the desk is; empty: none is served."""
 
     @property
     def console_url(self) -> str:
@@ -137,6 +142,7 @@ class AllInOne:
             tokens=tokens,
             gateways=tuple(patterns),
             invitation=await asyncio.to_thread(self._invite_first),
+            desk_url=await self._start_desk(patterns[0]) if self._wish.desk and patterns else "",
         )
 
     def _lay_the_ground(self) -> tuple[Sequence[str], dict[str, str]]:
@@ -185,6 +191,15 @@ class AllInOne:
         gateway = self._child(f"gateway-{place}", env, "gateway", "run")
         await gateway.ready(self._heard_of(pattern, began), within=_READY_WITHIN)
 
+    async def _start_desk(self, pattern: str) -> str:
+        """Serve the desk over a gateway's spool; where it is."""
+        port = usual_port(DESK_PORT)
+        env = environment.for_desk(self._wish.environ, self._home / "gateways" / pattern.replace(".#", ""), port)
+        url = f"http://127.0.0.1:{port}/desk/"
+        desk = self._child("desk", env, "desk")
+        await desk.ready(lambda: _answers(f"{url}login"), within=_READY_WITHIN)
+        return url
+
     def _child(self, name: str, env: Mapping[str, str], *arguments: str) -> Child:
         # -P: the folder it is started in may hold a schemas.py of somebody else's
         argv = (sys.executable, "-P", "-m", "deploy.main", *arguments)
@@ -229,14 +244,26 @@ async def _directly(url: str) -> str:
 
 
 async def _says_ready(api_url: str) -> bool:
+    return await _answers(f"{api_url}/readyz?need=broker&need=database")
+
+
+async def _answers(url: str) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http,
-            http.get(f"{api_url}/readyz?need=broker&need=database") as answer,
+            http.get(url) as answer,
         ):
             return answer.ok
     except (aiohttp.ClientError, TimeoutError):
         return False
+
+
+def usual_port(usual: int) -> int:
+    """A port of this machine when it is free, else any that is."""
+    for port in (usual, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
+            return int(probe.getsockname()[1])
+    raise StartError("no port of this machine is free", "end what takes them")
 
 
 def _free_port(host: str, port: int) -> int:

@@ -11,6 +11,6 @@ case "${1-}" in
 esac
 
 need_packages rabbitmq-server
-need_environment router
+need_environment demo
 cd "$root"
 exec "$venv/bin/python" -m deploy.demo "$@"

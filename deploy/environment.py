@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from router.broker.node import NodeAddress
 from router.settings import RouterSettings
 
+_FOR_DESKS = ("CONGVAN_TIMEZONE", "CONGVAN_LOG_LEVEL", "CONGVAN_LOG_FORMAT")
 _FOR_GATEWAYS = ("CONGVAN_GATEWAY_", "CONGVAN_LOG_", "CONGVAN_CONFIG")
 
 
@@ -51,6 +52,12 @@ def for_gateway(
             "CONGVAN_GATEWAY_DATA_DIR": str(data_dir),
         }
     )
+
+
+def for_desk(environ: Mapping[str, str], data_dir: Path, port: int) -> dict[str, str]:
+    """A desk's, beside a gateway, without that one's token."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("CONGVAN_") or name in _FOR_DESKS}
+    return kept | {"CONGVAN_GATEWAY_DATA_DIR": str(data_dir), "CONGVAN_DESK_PORT": str(port)}
 
 
 def without_login(url: str) -> str:

@@ -24,5 +24,6 @@ lock() {
 upgrade=("$@")
 lock dev --extra router --extra desk --group dev
 lock router --extra router --constraints deploy/requirements/dev.txt # one version of each everywhere
+lock demo --extra router --extra desk --constraints deploy/requirements/dev.txt
 lock desk --extra desk --constraints deploy/requirements/dev.txt
 lock gateway --constraints deploy/requirements/dev.txt

@@ -5,7 +5,6 @@ import fcntl
 import io
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import aiohttp
 import typer
 from rich.console import Console
 
-from deploy.allinone import AllInOne, Running, Setup
+from deploy.allinone import AllInOne, Running, Setup, usual_port
 from deploy.commands._up import interruptible
 from deploy.demo import everyday
 from deploy.demo.errors import DemoError
@@ -77,10 +76,12 @@ async def show(home: Path, screen: DemoScreen, *, keep: bool) -> None:
     began, complete = time.monotonic(), False
     with interruptible():
         screen.say("starting a private RabbitMQ, the router and the gateways of the example Lào Cai …")
-        settings = RouterSettings(data_dir=home, http_port=_port())
+        settings = RouterSettings(
+            data_dir=home, http_port=usual_port(int(RouterSettings.model_fields["http_port"].default))
+        )
         environ = {**os.environ, **(everyday.SETTINGS if keep else {})}
         line = DemoLine()
-        wish = Setup(environ=environ, example="lao-cai", through=line.through if keep else None)
+        wish = Setup(environ=environ, example="lao-cai", through=line.through if keep else None, desk=keep)
         async with line, AllInOne(settings, wish) as running:
             screen.say(f"ready after {time.monotonic() - began:.0f} s; web API at {running.api_url}")
             await send_and_follow(running, screen)
@@ -136,16 +137,6 @@ def tell_places(running: Running, screen: DemoScreen, *, keep: bool) -> None:
         screen.say("Ctrl-C stops it")
     else:
         screen.say("web API        stopped with the rest; `./deploy/demo.sh --keep` leaves it running")
-
-
-def _port() -> int:
-    """The usual port when it is free, else any."""
-    usual = int(RouterSettings.model_fields["http_port"].default)
-    try:
-        with socket.create_server(("127.0.0.1", usual)):
-            return usual
-    except OSError:
-        return 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from deploy.allinone import Running
 from deploy.demo.errors import DemoError
 from deploy.demo.follow import Followed, look
 from deploy.demo.line import DemoLine
+from deploy.demo.office import open_office
 from deploy.demo.scenes import FILES, Scene, send
 from deploy.demo.screen import DemoScreen
 from schemas.accounts import Role
@@ -29,8 +30,9 @@ SETTINGS: Mapping[str, str] = {
     "CONGVAN_GATEWAY_PRESENCE_INTERVAL": "5",
     "CONGVAN_GATEWAY_SINK_ATTEMPTS": "3",
     "CONGVAN_GATEWAY_RETRY_FIRST": "0.5",
+    "CONGVAN_GATEWAY_KEEP_FILES": "true",
 }
-"""The gateway's, so that silence is noticed and a document is parked in seconds instead of minutes."""
+"""The gateway's: silence is noticed and a document is parked in seconds, not minutes, and files stay for the desk."""
 BLOCKED = "LCA.VP"
 """The unit at whose folder a file stands in the way."""
 _DROP = 25.0
@@ -63,6 +65,7 @@ async def play(running: Running, line: DemoLine, screen: DemoScreen) -> None:
         f"people: {_READ} registered at {said.registered} units, completed at {said.completed}, "
         f"refused at {said.refused}"
     )
+    await open_office(running, gateway, screen)
     stone = running.inbox / BLOCKED
     await asyncio.to_thread(stone.write_text, "This file stands where the inbox folder should be; remove it.\n")
     headers = {"Authorization": f"Bearer {running.token_of(Role.ISSUER)}"}

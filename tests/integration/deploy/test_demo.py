@@ -70,6 +70,18 @@ def standing(state: Path) -> dict[str, Any]:
     return found
 
 
+def states_at_the_desk(state: Path) -> list[str]:
+    """The states of what came to the commune with the desk."""
+    told = subprocess.run(
+        [sys.executable, "-m", "deploy.main", "gateway", "inbox", "--unit", "LCA.02.05", "--json"],
+        env={"PATH": os.environ["PATH"], "CONGVAN_GATEWAY_DATA_DIR": str(state / "congvan/demo/gateways/LCA")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line)["state"] for line in told.stdout.splitlines()]
+
+
 @contextmanager
 def kept_running(state: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A demonstration that goes on, when it has played its scenes, and what it has said; it ends with the block."""
@@ -100,7 +112,24 @@ def test_kept_it_runs_until_it_is_told_to_stop_and_no_second_one_beside_it(tmp_p
             assert "admin" in answer.read().decode()
         assert "registered at 12 units, completed at 4, refused at LCA.02.23" in said
         seen = standing(tmp_path)
-        assert (seen["parked"], seen["lines"]) == (1, {"up": 122, "down": 0})
+        assert (seen["parked"], seen["lines"]) == (2, {"up": 122, "down": 0})
+        for name, sign in (("Nguyễn Thị Hoa", "hoa"), ("Trần Văn Nam", "nam")):
+            link = re.search(rf"log in once: (http://\S+/desk/welcome\?token=\S+) +\({name}", said)
+            assert link, said
+            with urllib.request.urlopen(link[1], timeout=10) as answer:  # noqa: S310 - http, ours
+                assert sign in answer.read().decode()
+        assert set(states_at_the_desk(tmp_path)) >= {
+            *(
+                "arrived",
+                "registered",
+                "assigned",
+                "processing",
+                "completed",
+                "refused",
+                "take_back_requested",
+                "parked",
+            )
+        }
         second = subprocess.run(ARGUMENTS, env=environment(tmp_path), capture_output=True, text=True, check=False)
         assert second.returncode == 5
         assert "runs already" in second.stderr

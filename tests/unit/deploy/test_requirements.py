@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-NAMES = ("gateway", "router", "dev")
+NAMES = ("gateway", "desk", "router", "demo", "dev")
+EXTRAS = {"desk": ("desk",), "router": ("router",), "demo": ("router", "desk"), "dev": ("router", "desk")}
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;]+)")
 
 
@@ -33,8 +34,8 @@ def pins(name: str) -> dict[str, set[str]]:
 def wanted(name: str) -> list[Requirement]:
     groups: dict[str, list[Any]] = PROJECT["dependency-groups"]
     lines = [*PROJECT["project"]["dependencies"], *groups["build"]]
-    if name != "gateway":
-        lines += PROJECT["project"]["optional-dependencies"]["router"]
+    for extra in EXTRAS.get(name, ()):
+        lines += PROJECT["project"]["optional-dependencies"][extra]
     if name == "dev":
         lines += [line for line in groups["dev"] if isinstance(line, str)]
     return [Requirement(line) for line in lines]

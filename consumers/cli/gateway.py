@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.cli import acts
 from consumers.cli.inbox import app as inbox_app
 from consumers.cli.options import AsJson, DataDir, OfUnit
 from consumers.cli.outbox import EPILOG as OUTBOX_EPILOG
@@ -15,6 +16,7 @@ from schemas.states import Status
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 app.add_typer(inbox_app, name="inbox")
 app.command("outbox", epilog=OUTBOX_EPILOG)(outbox)
+acts.add_acts(app)
 
 
 class Said(StrEnum):
@@ -155,7 +157,8 @@ def undo(
         str, typer.Argument(metavar="ID", help="Delivery id, 6 characters of its beginning or end, or the notation.")
     ],
     reason: Annotated[str, typer.Option(help="Why; the issuer reads it.")],
-    person: Annotated[str, typer.Option(help="Who says it.")] = "",
+    by: Annotated[str, typer.Option(help="Who does it: a person of the desk, by their login.")] = "",
+    person: Annotated[str, typer.Option(help="Who says it, where the unit keeps no registers here.")] = "",
     department: Annotated[str, typer.Option(help="That person's department.")] = "",
     unit: OfUnit = "",
     data_dir: DataDir = None,
@@ -163,8 +166,11 @@ def undo(
 ) -> None:
     """Undo the last step of a person: the document is again as it was before, and both stay readable.
 
-    Where people work in the desk, they undo there: it strikes the number in the register through as well.
+    With --by it is the desk's act: the number in the register is struck through, and what was to be done is open again.
     """
+    if by:
+        acts.undo(document, by, reason, unit=unit, data_dir=data_dir, as_json=as_json)
+        return
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.showing import say_written
     from consumers.reading.righting import undo_last

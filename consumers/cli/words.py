@@ -115,6 +115,12 @@ _VI = {
     "under number %(number)s": "số đến %(number)s",
     "by %(who)s": "%(who)s",
     "not sent yet": "chưa gửi đi",
+    "Enter a document in the arrival book.": "Vào sổ văn bản đến.",
+    "Send a document back to its issuer.": "Trả lại văn bản cho nơi ban hành.",
+    "Put a registered document before a leader.": "Trình lãnh đạo văn bản đã vào sổ.",
+    "Say who leads, who helps, who is to know, by when.": "Chỉ đạo: ai chủ trì, phối hợp, để biết, hạn đến ngày nào.",
+    "Say that somebody is at it, or note how far it is.": "Bắt đầu xử lý, hoặc ghi chú tiến độ.",
+    "Say that a document is done.": "Hoàn thành văn bản.",
     "undone": "phục hồi",
     "put right": "đính chính",
     "%(notation)s at %(unit)s is now: %(state)s. The receipt goes out with the next burst.": (

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from consumers.desk.access import DeskViewer, Looking, Parts
-from consumers.desk.document import RIGHT_TO_UNDO, document_page, read_document
+from consumers.desk.document import document_page, read_document
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
@@ -195,7 +195,7 @@ async def undo(*, form: ThisForm, reason: Long = "") -> Response:
     if not reason:
         return await form.again(_NO_REASON)
     entry, _ = await read_document(form.services, form.viewer, form.looked.delivery_id)
-    by = form.by(RIGHT_TO_UNDO.get(entry.state, DeskRight.REGISTER))
+    by = form.by(undoing.RIGHT_TO_UNDO.get(entry.state, DeskRight.REGISTER))
     return await form.do(lambda: undoing.step_back(form.services.spool, form.looked, by, reason))
 
 

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from consumers.desk.access import Looking, Parts
 from consumers.desk.incoming import AT_ONCE, Filtered, incoming_page
 from consumers.desk.pages import link, page
-from consumers.desk.suggesting import suggested
 from consumers.errors import BookError, DocumentMovedError
 from consumers.reading import desk_lists
 from consumers.reading.handling import register_all
 from consumers.reading.inbox import InboxEntry, letter_of
+from consumers.reading.suggesting import suggested
 from consumers.spool.people import DeskRight
 from consumers.spool.units import names_of
 from router.pages.language import N_
@@ -46,7 +46,8 @@ async def register_chosen(
     by, ids = viewer.by(DeskRight.REGISTER), tuple(dict.fromkeys(chosen))
 
     def fields(conn: Connection, entry: InboxEntry) -> RegisterFields:
-        return suggested(conn, services, viewer.units(), entry, letter_of(conn, entry.delivery_id))
+        letter = letter_of(conn, entry.delivery_id)
+        return suggested(conn, viewer.units(), entry, letter, today=services.today, zone=services.zone)
 
     try:
         await asyncio.to_thread(register_all, services.spool, ids, by, fields)

@@ -10,12 +10,13 @@ from consumers.desk.access import DeskViewer, Looking, Parts
 from consumers.desk.files import frame_of, is_right
 from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
-from consumers.desk.suggesting import suggested
 from consumers.desk.words import REASONS
 from consumers.reading.handling import IN_WORK, arrival_book, looked_at
 from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
 from consumers.reading.references import referred_by, refers_to
 from consumers.reading.righting import last_step
+from consumers.reading.suggesting import suggested
+from consumers.reading.undoing import RIGHT_TO_UNDO
 from consumers.spool import book_entries, handling
 from consumers.spool.people import DeskRight, holders
 from consumers.spool.units import names_of
@@ -24,14 +25,6 @@ from schemas.errors import TransitionError
 from schemas.register import BookKind
 from schemas.states import Status
 
-RIGHT_TO_UNDO = {
-    Status.REFUSED: DeskRight.REGISTER,
-    Status.REGISTERED: DeskRight.REGISTER,
-    Status.ASSIGNED: DeskRight.DIRECT,
-    Status.PROCESSING: DeskRight.PROCESS,
-    Status.COMPLETED: DeskRight.PROCESS,
-}
-"""Whoever may take a step may undo it."""
 router = APIRouter()
 
 
@@ -80,7 +73,7 @@ def _look(
 ) -> dict[str, Any]:
     entry, looked, pos = looked_at(conn, delivery_id, viewer.units())
     scope = viewer.units().only(entry.unit)
-    fields = suggested(conn, services, scope, entry, letter)
+    fields = suggested(conn, scope, entry, letter, today=services.today, zone=services.zone)
     return {
         "entry": entry,
         "names": names_of(conn, {entry.issuer, entry.unit}),

@@ -38,7 +38,7 @@ class LastStep:
     told: SaidReceipt
     before: Status
     register_number: str
-    """The arrival number that stands without it; empty: none does."""
+    """The arrival number, where the document is only registered without it; else empty."""
 
 
 def last_step(conn: Connection, entry: InboxEntry) -> LastStep:
@@ -55,7 +55,7 @@ def last_step(conn: Connection, entry: InboxEntry) -> LastStep:
     if recalls.called_back(conn, {(entry.unit, entry.dispatch_id)}):
         raise TransitionError(f"{entry.notation} was recalled by its issuer; what was done before stays as it is")
     registered = told.get(Status.REGISTERED)
-    number = "" if registered is None or before is Status.ARRIVED else registered.register_number
+    number = registered.register_number if registered is not None and before is Status.REGISTERED else ""
     return LastStep(told[entry.state], before, number)
 
 

@@ -10,6 +10,7 @@ from consumers.spool import Spool, book_entries, books, handling
 from consumers.spool.book_entries import Entry, EntryAuthor
 from consumers.spool.handling import StepKind
 from consumers.spool.journal import JournalAct
+from consumers.spool.people import DeskRight
 from schemas.register import RegisterFields
 from schemas.states import Status
 
@@ -21,6 +22,14 @@ _KIND_OF = {
     Status.COMPLETED: StepKind.COMPLETED,
 }
 """The step that brought a document into a state."""
+RIGHT_TO_UNDO = {
+    Status.REFUSED: DeskRight.REGISTER,
+    Status.REGISTERED: DeskRight.REGISTER,
+    Status.ASSIGNED: DeskRight.DIRECT,
+    Status.PROCESSING: DeskRight.PROCESS,
+    Status.COMPLETED: DeskRight.PROCESS,
+}
+"""Whoever may take a step may undo it."""
 
 
 def step_back(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:

@@ -19,9 +19,11 @@ from consumers.reading.dispatching import ReadyLetter
 from consumers.reading.drafting import SeenDraft
 from consumers.reading.handling import Acting, Direction, Looked, looked_at
 from consumers.reading.inbox import InboxEntry, descriptor_of, list_inbox
+from consumers.reading.suggesting import suggested
 from consumers.spool import Spool, books, drafts
 from consumers.spool.book_entries import BookKey, EntryAuthor
 from consumers.spool.people import PEOPLE, Card, DeskRole, write_card
+from consumers.spool.scope import UnitScope
 from consumers.spool.store import open_spool
 from deploy.allinone import Running
 from deploy.demo.errors import DemoError
@@ -31,7 +33,7 @@ from router.pages.people import RoleGrant
 from schemas.accounts import Role
 from schemas.clock import now_ms
 from schemas.office import office_terms
-from schemas.register import BookKind, RegisterFields, from_letter
+from schemas.register import BookKind, RegisterFields
 from schemas.states import Status
 from schemas.zone import zone
 
@@ -159,8 +161,9 @@ class DemoOffice:
 
     def register(self, entry: InboxEntry) -> None:
         """Enter it in the arrival book."""
-        letter = descriptor_of(self.spool, entry.delivery_id)
-        fields = from_letter(letter, day=_today(), author=_NAMES[_ISSUER], timezone=zone().key)
+        letter, scope = descriptor_of(self.spool, entry.delivery_id), UnitScope((UNIT,))
+        with self.spool.reading() as conn:
+            fields = suggested(conn, scope, entry, letter, today=_today(), zone=zone())
         handling.register(self.spool, self.looked(entry), self.by(_CLERK), fields)
 
     def direct(self, entry: InboxEntry) -> None:

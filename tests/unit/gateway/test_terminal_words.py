@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.cli import outbox, showing, words
+from consumers.cli import acts, outbox, showing, words
 from consumers.cli.showing import show_document, show_entries
 from consumers.cli.words import ERRORS, STATES, URGENCIES, say, speaks_vietnamese
 from consumers.desk import words as desk
@@ -75,7 +75,7 @@ def said_in_code() -> Iterator[str]:
 @pytest.mark.usefixtures("vietnamese")
 def test_every_message_has_its_vietnamese_and_keeps_its_places() -> None:
     messages = {*said_in_code(), *STATES.values(), *URGENCIES, *ERRORS.values()}
-    messages |= {*showing._HEADINGS, *outbox._HEADINGS}
+    messages |= {*(line for line, _ in acts.ACTS.values()), *showing._HEADINGS, *outbox._HEADINGS}
     assert len(messages) > 60
     for message in messages:
         translated = words._VI[message]

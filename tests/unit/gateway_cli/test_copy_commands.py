@@ -1,30 +1,16 @@
 """The commands by which the books outlive the PC: the key shown once, copies on demand, books back or a clear no."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from consumers.copies import key as recovery
 from consumers.spool import open_spool
 from consumers.spool.store import hosting_alone
-from deploy.main import main
 from support.books import book, key, on_paper, this_year
+from support.commands import Congvan
 from support.deliveries import UNIT
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Congvan = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -37,15 +23,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def desk(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Congvan:
     open_spool(data).close()
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["congvan", "desk", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        shown = capsys.readouterr()
-        return Ended(int(end.value.code or 0), shown.out, shown.err)
-
-    return run
+    return Congvan(monkeypatch, capsys, "desk")
 
 
 def test_a_key_is_shown_once_and_what_encrypts_to_it_is_kept(desk: Congvan, data: Path) -> None:

@@ -4,11 +4,8 @@ import base64
 import hashlib
 import json
 import re
-import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
@@ -17,28 +14,13 @@ from consumers.cli.showing import show_document, size_words
 from consumers.last_run import completed, remember
 from consumers.settings import GatewaySettings
 from consumers.spool import open_spool
-from deploy.main import main
 from schemas.attachment import TravellingAttachment
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Urgency
 from schemas.states import Status
+from support.commands import Congvan
 from support.inboxes import FILE, FILE_SHA256, put_document
 from support.rot import rot
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Congvan(Protocol):
-    def __call__(self, *arguments: str) -> Ended: ...
 
 
 @pytest.fixture
@@ -50,15 +32,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def congvan(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Congvan:
     del data_dir
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["congvan", "gateway", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        shown = capsys.readouterr()
-        return Ended(int(end.value.code or 0), shown.out, shown.err)
-
-    return run
+    return Congvan(monkeypatch, capsys, "gateway")
 
 
 def test_the_inbox_lists_what_has_come_newest_first(congvan: Congvan, data_dir: Path) -> None:

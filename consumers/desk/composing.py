@@ -45,7 +45,7 @@ Find = Annotated[str, Query(max_length=200)]
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class ComposedDraft:
     """A document as it stands in the form.
 
     Attributes:
@@ -85,7 +85,7 @@ async def show_new(
     if answers is not None:
         typed = await _answering(services, viewer, typed, answers)
     tree = await tree_of(request, services, below, find)
-    return await compose_page(request, services, viewer, Composed(typed, tree=tree))
+    return await compose_page(request, services, viewer, ComposedDraft(typed, tree=tree))
 
 
 @router.get("/drafts/{draft_id}")
@@ -106,7 +106,7 @@ async def show_draft(
         return RedirectResponse(link(f"{PLACE}/{draft_id}"), _SEE_OTHER)
     draft, files = found
     tree = await tree_of(request, services, below, find)
-    composed = Composed(TypedDraft.of_draft(draft), draft, files, tree=tree)
+    composed = ComposedDraft(TypedDraft.of_draft(draft), draft, files, tree=tree)
     return await compose_page(request, services, viewer, composed)
 
 
@@ -138,7 +138,7 @@ async def show_plan(request: Request, services: Parts, viewer: Drafting) -> Resp
 
 
 async def compose_page(
-    request: Request, services: DeskServices, viewer: DeskViewer, composed: Composed, *, status: int = 200
+    request: Request, services: DeskServices, viewer: DeskViewer, composed: ComposedDraft, *, status: int = 200
 ) -> Response:
     """The form with what stands in it."""
     typed, units = composed.typed, viewer.units(DeskRight.DRAFT)
@@ -187,16 +187,16 @@ async def tree_of(
     return NodePage((), find=find, again=link(f"{PLACE}/units") + (f"?{asked}" if asked else ""))
 
 
-def as_saved(conn: Connection, typed: TypedDraft, units: Collection[str]) -> Composed:
+def as_saved(conn: Connection, typed: TypedDraft, units: Collection[str]) -> ComposedDraft:
     """A form with what was saved of its document.
 
     Raises:
         UnknownDraftError: it is of a unit that the person does not write for.
     """
     if drafts.find(conn, typed.once) is None:
-        return Composed(typed)
+        return ComposedDraft(typed)
     draft = drafts.get(conn, typed.once, units)
-    return Composed(typed, draft, drafts.files(conn, draft.pos))
+    return ComposedDraft(typed, draft, drafts.files(conn, draft.pos))
 
 
 def say_of(request: Request) -> Say:
@@ -240,16 +240,16 @@ async def _answering(services: DeskServices, viewer: DeskViewer, typed: TypedDra
     )
 
 
-async def _planned(services: DeskServices, typed: TypedDraft, more_bytes: int) -> Composed:
+async def _planned(services: DeskServices, typed: TypedDraft, more_bytes: int) -> ComposedDraft:
     if not typed.addressees:
-        return Composed(typed)
+        return ComposedDraft(typed)
     try:
         answer = await ask(services, plan_of(typed.to_plan(services.zone), more_bytes))
     except InvalidError as error:
-        return Composed(typed, problems=error.problems)
+        return ComposedDraft(typed, problems=error.problems)
     if answer.problem and not answer.waits:
-        return Composed(typed, problems=[FieldProblem("addressees", answer.problem)])
-    return Composed(typed, plan=told(answer), waits=answer.waits)
+        return ComposedDraft(typed, problems=[FieldProblem("addressees", answer.problem)])
+    return ComposedDraft(typed, plan=told(answer), waits=answer.waits)
 
 
 def _bytes_in(fields: Fields) -> int:

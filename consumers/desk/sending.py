@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Drafting, DraftingFiles, Parts
-from consumers.desk.composing import PLACE, Composed, as_saved, compose_page
+from consumers.desk.composing import PLACE, ComposedDraft, as_saved, compose_page
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft, attachments_of, entry_of, heads_of
@@ -58,7 +58,7 @@ async def send(request: Request, services: Parts, viewer: DraftingFiles) -> Resp
     draft, files = saved
     if coming.wants("save"):
         return RedirectResponse(link(f"{PLACE}/drafts/{draft.id}"), _SEE_OTHER)
-    return await _send(request, services, viewer, Composed(coming.typed, draft, files))
+    return await _send(request, services, viewer, ComposedDraft(coming.typed, draft, files))
 
 
 @router.post("/drafts/{draft_id}/drop")
@@ -138,7 +138,7 @@ class _Coming:
         return await compose_page(self._request, self._services, self._viewer, composed, status=status)
 
 
-async def _send(request: Request, services: DeskServices, viewer: DeskViewer, composed: Composed) -> Response:
+async def _send(request: Request, services: DeskServices, viewer: DeskViewer, composed: ComposedDraft) -> Response:
     """Send a draft that was just saved."""
     viewer.require(DeskRight.REGISTER, composed.typed.issuer)
     try:
@@ -158,7 +158,7 @@ async def _send(request: Request, services: DeskServices, viewer: DeskViewer, co
     return RedirectResponse(link(f"{PLACE}/{ready.draft.id}"), _SEE_OTHER)
 
 
-def _ready(conn: Connection, services: DeskServices, composed: Composed) -> ReadyLetter:
+def _ready(conn: Connection, services: DeskServices, composed: ComposedDraft) -> ReadyLetter:
     """What is sent.
 
     Raises:

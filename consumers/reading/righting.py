@@ -18,7 +18,7 @@ from schemas.standing import standing
 from schemas.states import Effect, Status, steps_back
 
 
-class SaidReceipt(NamedTuple):
+class WrittenReceipt(NamedTuple):
     """A receipt of a document as it stands in the spool; ``seq`` counts those of its unit."""
 
     pos: int
@@ -35,7 +35,7 @@ class SaidReceipt(NamedTuple):
 class LastStep:
     """The step of a person that a document's state comes from, and the state before it."""
 
-    told: SaidReceipt
+    told: WrittenReceipt
     before: Status
     register_number: str
     """The arrival number, where the document is only registered without it; else empty."""
@@ -110,13 +110,13 @@ def correct_receipt(spool: Spool, delivery_id: str, status: Status, fields: Mapp
         return entry_of(conn, delivery_id)
 
 
-def said_of(conn: Connection, delivery_id: str) -> list[SaidReceipt]:
+def said_of(conn: Connection, delivery_id: str) -> list[WrittenReceipt]:
     """What was said of a document, oldest first."""
     columns = (receipt.c.pos, receipt.c.id, receipt.c.status, receipt.c.register_number)
     rows = select(*columns, receipt.c.corrects, receipt.c.undoes).join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     ordered = rows.where(inbox.c.delivery_id == delivery_id).order_by(receipt.c.pos)
     return [
-        SaidReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, number or "", corrects, undoes)
+        WrittenReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, number or "", corrects, undoes)
         for pos, key, status, number, corrects, undoes in conn.execute(ordered)
     ]
 

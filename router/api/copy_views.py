@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from router.directory import Directory
-from router.ledger.queries.unit_receipts import SaidReceipt, ToldDelivery
+from router.ledger.queries.unit_receipts import UnitDelivery, UnitReceipt
 from router.ledger.units.copies import CopyChain
 from router.words.view import Identifier, Instant, View
 from schemas.clock import iso
@@ -59,7 +59,7 @@ class SaidReceiptView(View):
     """The unit's own arrival number, of `registered`."""
 
     @classmethod
-    def of(cls, said: SaidReceipt) -> "SaidReceiptView":
+    def of(cls, said: UnitReceipt) -> "SaidReceiptView":
         """The view of a receipt."""
         return cls(
             id=said.id,
@@ -108,7 +108,7 @@ class ToldDeliveryView(View):
     """What the unit said, in the order in which it was recorded."""
 
     @classmethod
-    def of(cls, row: ToldDelivery, directory: Directory) -> "ToldDeliveryView":
+    def of(cls, row: UnitDelivery, directory: Directory) -> "ToldDeliveryView":
         """The view of a delivery."""
         letter: dict[str, Any] = orjson.loads(row.submission)
         unit = directory.get(row.issuer)

@@ -88,7 +88,7 @@ class FileParts:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class BroughtForm:
     """A form that came whole: its fields, and its files in their order, kept."""
 
     fields: Fields
@@ -101,7 +101,7 @@ async def read_brought(
     *,
     check: Callable[[Fields], Awaitable[None]],
     begin_sink: Callable[[], Awaitable[FileSink]],
-) -> Brought:
+) -> BroughtForm:
     """Read a form to its end.
 
     Args:
@@ -127,7 +127,7 @@ async def read_brought(
     finally:
         await taker.parts.close()
     await taker.look()
-    return Brought(taker.fields, tuple(taker.parts.files))
+    return BroughtForm(taker.fields, tuple(taker.parts.files))
 
 
 async def chunks_of(stream: AsyncIterator[bytes], *, idle: float) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from schemas.states import Effect
 
 
 @dataclass(frozen=True, slots=True)
-class SaidReceipt:
+class UnitReceipt:
     """A receipt of the unit that was not refused; ``at`` as its gateway wrote it."""
 
     id: str
@@ -22,7 +22,7 @@ class SaidReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldDelivery:
+class UnitDelivery:
     """A delivery; times are UTC ms, ``submission`` the letter as it was accepted, as JSON."""
 
     id: str
@@ -33,10 +33,10 @@ class ToldDelivery:
     arrived_at: int | None
     issuer: str
     submission: bytes
-    receipts: tuple[SaidReceipt, ...] = ()
+    receipts: tuple[UnitReceipt, ...] = ()
 
 
-def deliveries_told(conn: Connection, unit: str, *, after: int, since: int, limit: int) -> list[ToldDelivery]:
+def deliveries_told(conn: Connection, unit: str, *, after: int, since: int, limit: int) -> list[UnitDelivery]:
     """The deliveries of a unit in their order.
 
     Args:
@@ -59,10 +59,10 @@ def deliveries_told(conn: Connection, unit: str, *, after: int, since: int, limi
     of_unit = delivery.c.unit == unit, delivery.c.seq > after, delivery.c.created_at >= since
     rows = conn.execute(select(*columns).join(dispatch).where(*of_unit).order_by(delivery.c.seq).limit(limit)).all()
     said = _said(conn, [row.id for row in rows])
-    return [ToldDelivery(*row, receipts=tuple(said.get(row.id, ()))) for row in rows]
+    return [UnitDelivery(*row, receipts=tuple(said.get(row.id, ()))) for row in rows]
 
 
-def _said(conn: Connection, ids: Sequence[str]) -> dict[str, list[SaidReceipt]]:
+def _said(conn: Connection, ids: Sequence[str]) -> dict[str, list[UnitReceipt]]:
     """What the unit said, by delivery; the router's own entries in the log are none of its."""
     columns = (
         receipt.c.id,
@@ -73,9 +73,9 @@ def _said(conn: Connection, ids: Sequence[str]) -> dict[str, list[SaidReceipt]]:
         receipt.c.register_number,
     )
     of_unit = receipt.c.delivery_id.in_(ids), receipt.c.seq.is_not(None)
-    found: dict[str, list[SaidReceipt]] = {}
+    found: dict[str, list[UnitReceipt]] = {}
     rows = select(receipt.c.delivery_id, receipt.c.effect, *columns).where(*of_unit).order_by(receipt.c.pos)
     for delivery_id, effect, *row in conn.execute(rows):
         if effect != Effect.REFUSED:
-            found.setdefault(delivery_id, []).append(SaidReceipt(*row))
+            found.setdefault(delivery_id, []).append(UnitReceipt(*row))
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.pages.brought import MAX_FIELDS, MAX_FIELDS_BYTES, Brought, Fields, chunks_of, read_brought
+from router.pages.brought import MAX_FIELDS, MAX_FIELDS_BYTES, BroughtForm, Fields, chunks_of, read_brought
 from router.pages.errors import FormStalledError, FormTooLargeError, FormUnreadableError
 from schemas.dispatch import MAX_ATTACHMENTS
 from schemas.errors import InvalidError
@@ -59,7 +59,7 @@ def file(name: str, data: bytes) -> bytes:
     return head + data + b"\r\n"
 
 
-async def read(sinks: Sinks, *parts: bytes, step: int = 7, end: bytes = b"--B--\r\n") -> Brought:
+async def read(sinks: Sinks, *parts: bytes, step: int = 7, end: bytes = b"--B--\r\n") -> BroughtForm:
     body = b"".join(parts) + end
 
     async def coming() -> AsyncIterator[bytes]:

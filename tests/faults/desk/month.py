@@ -4,6 +4,7 @@ The machine's clock and the router's go ahead together, so that what waits, wait
 """
 
 import random
+import time
 
 from aiohttp import ClientSession, CookieJar
 
@@ -39,6 +40,7 @@ async def run_month(made: Installation, seed: int, *, days: int, acts: int, docu
         await pc.desk.start()
         for day in range(1, days + 1):
             clock.jump(day * DAY)
+            await pc.desk.until(time.time() + (day - 1) * DAY + DAY / 2)
             if not day % _KILLED_EVERY:
                 await pc.desk.kill()
                 await pc.desk.start()

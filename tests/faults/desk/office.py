@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ class KilledDesk:
         """Start it, and wait until it answers."""
         self.program.start()
         await holds(self._listens, what="the desk listens", within=START_WITHIN)
+
+    async def until(self, moment: float) -> None:
+        """Wait until its own clock has passed a moment (seconds since 1970)."""
+        await holds(lambda: self._is_past(moment), what="the desk's clock has jumped", within=START_WITHIN)
+
+    async def _is_past(self, moment: float) -> bool:
+        with suppress(aiohttp.ClientError, OSError):
+            async with ClientSession() as http, http.get(f"{self.url}/desk/login") as answer:
+                return parsedate_to_datetime(answer.headers["date"]).timestamp() >= moment
+        return False
 
     async def kill(self) -> None:
         """SIGKILL, and wait for its end."""

@@ -111,7 +111,7 @@ async def test_a_clerk_is_told_at_once_of_an_urgent_document_that_nobody_has_reg
     assert f"{PAGES}/desk/incoming/{urgent}" in text_of(message)
 
 
-async def test_of_a_classified_document_an_e_mail_says_only_that_there_is_one(
+async def test_of_a_classified_document_an_e_mail_tells_the_cleared_only_that_there_is_one(
     desk: RunningDesk, server: MailServer
 ) -> None:
     addressed(desk.spool, "hoa")
@@ -122,6 +122,10 @@ async def test_of_a_classified_document_an_e_mail_says_only_that_there_is_one(
         "secrecy": Secrecy.SECRET,
     }
     came(desk.spool, **letter)
+    await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
+    assert server.taken() == [], "who is not cleared does not learn that it is there"
+    with desk.spool.writing() as conn:
+        PEOPLE.invite(conn, "hoa", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
     await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
     whole = "".join(f"{message['Subject']}{text_of(message)}" for message in server.taken())
     assert "một văn bản mật" in whole

@@ -7,7 +7,7 @@ with the same id. Receipts written by a person's command in another process are 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,11 +18,12 @@ from consumers.errors import ReceiptsHeldError, SpoolUnavailableError
 from consumers.spool import Spool, Writer, outbox
 from consumers.spool.outbox import Unsent
 from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
+from schemas.bursts import BurstEntry, in_bursts
 from schemas.dispatch import Lane
 from schemas.events import Event
 from schemas.ids import new_id
 from schemas.reasons import HEADER_CODE
-from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, TYPE_RECEIPTS, receipt_key
+from schemas.receipt import TYPE_RECEIPTS, receipt_key
 from schemas.states import Status
 
 if TYPE_CHECKING:
@@ -180,29 +181,19 @@ def linger_of(longest: float, confirm_seconds: float) -> float:
 
 
 def bursts(rows: Sequence[Unsent]) -> Iterator[BurstMessage]:
-    """The messages that carry receipts: of one issuer, unit, status and code each, bounded in number and bytes."""
-    groups: dict[tuple[str, str], list[Unsent]] = {}
-    for row in rows:
-        key = receipt_key(row.issuer, row.unit, row.status)
-        groups.setdefault((key, row.code or ""), []).append(row)
-    for (key, code), group in groups.items():
-        for message in _split(key, group):
-            yield replace(message, code=code)
+    """The messages that carry receipts: of one issuer, unit, status and code each, bounded in number and bytes.
 
-
-def _split(key: str, group: Sequence[Unsent]) -> Iterator[BurstMessage]:
-    parts: list[bytes] = []
-    positions: list[int] = []
-    size = 0
-    for row in group:
-        part = encode(row)
-        if parts and (len(parts) == MAX_BURST or size + len(part) > MAX_BURST_BYTES):
-            yield BurstMessage(key, _body(parts), positions)
-            parts, positions, size = [], [], 0
-        parts.append(part)
-        positions.append(row.pos)
-        size += len(part) + 1
-    yield BurstMessage(key, _body(parts), positions)
+    They are in the order in which they have to be published: each delivery's receipts stay in theirs.
+    """
+    alike = (
+        BurstEntry(
+            (receipt_key(row.issuer, row.unit, row.status), row.code or ""), row.delivery_id, encode(row), row.pos
+        )
+        for row in rows
+    )
+    for group in in_bursts(alike):
+        key, code = group.key
+        yield BurstMessage(key, group.body, group.items, code)
 
 
 def encode(row: Unsent) -> bytes:
@@ -228,10 +219,6 @@ def as_told(row: Unsent) -> dict[str, object]:
         if value := getattr(row, name):
             receipt[name] = value
     return receipt
-
-
-def _body(parts: Sequence[bytes]) -> bytes:
-    return b'{"receipts":[' + b",".join(parts) + b"]}"
 
 
 def _outgoing(message: BurstMessage) -> Outgoing:

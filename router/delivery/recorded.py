@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -25,10 +24,11 @@ from router.ledger.way import recorded
 from router.ledger.way.recorded import LEASE_MS, Following, PublicationClaim, PublicationStep, RecordedReceipt
 from router.ledger.writer import Writer
 from router.process.fate import may_pass
+from schemas.bursts import BurstEntry, in_bursts
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.ids import new_id
-from schemas.receipt import MAX_BURST, MAX_BURST_BYTES, TYPE_RECEIPTS, receipt_key
+from schemas.receipt import TYPE_RECEIPTS, receipt_key
 
 log = structlog.get_logger()
 BATCH = 500
@@ -201,39 +201,16 @@ class RecordedPublisher:
 
 def messages_of(entries: Sequence[RecordedReceipt]) -> list[IssuerBurst]:
     """The bursts that carry entries: of one issuer, unit and status each, and no delivery's receipts out of order."""
-    groups: list[_Group] = []
-    open_at: dict[str, int] = {}
-    last_of: dict[str, int] = {}
-    for entry in entries:
-        key = receipt_key(entry.issuer, entry.unit, entry.status)
-        part = encode(entry)
-        place = open_at.get(key, -1)
-        if place < last_of.get(entry.delivery_id, 0) or not groups[place].takes(part):
-            place = open_at[key] = len(groups)
-            groups.append(_Group(entry.issuer, key))
-        groups[place].add(part)
-        last_of[entry.delivery_id] = place
-    return [group.burst() for group in groups]
+    alike = (
+        BurstEntry((one.issuer, receipt_key(one.issuer, one.unit, one.status)), one.delivery_id, encode(one), None)
+        for one in entries
+    )
+    return [_burst(*group.key, group.body) for group in in_bursts(alike)]
 
 
-@dataclass(slots=True)
-class _Group:
-    issuer: str
-    key: str
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-    def takes(self, part: bytes) -> bool:
-        return len(self.parts) < MAX_BURST and self.size + len(part) <= MAX_BURST_BYTES
-
-    def add(self, part: bytes) -> None:
-        self.parts.append(part)
-        self.size += len(part) + 1
-
-    def burst(self) -> IssuerBurst:
-        body = b'{"receipts":[' + b",".join(self.parts) + b"]}"
-        template = Template(RECORDED, TYPE_RECEIPTS, body, mandatory=False)
-        return IssuerBurst(self.issuer, Outgoing(template, self.key, new_id()))
+def _burst(issuer: str, key: str, body: bytes) -> IssuerBurst:
+    template = Template(RECORDED, TYPE_RECEIPTS, body, mandatory=False)
+    return IssuerBurst(issuer, Outgoing(template, key, new_id()))
 
 
 def encode(entry: RecordedReceipt) -> bytes:

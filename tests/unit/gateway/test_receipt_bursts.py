@@ -13,13 +13,19 @@ from support.letters import AT, SHA
 
 
 def unsent(
-    pos: int, *, issuer: str = "LCA.VP", unit: str = "LCA.02", status: str = "arrived", reason: str = ""
+    pos: int,
+    *,
+    issuer: str = "LCA.VP",
+    unit: str = "LCA.02",
+    status: str = "arrived",
+    reason: str = "",
+    delivery_id: str = "",
 ) -> Unsent:
     return Unsent(
         pos=pos,
         issuer=issuer,
         id=new_id(),
-        delivery_id=new_id(),
+        delivery_id=delivery_id or new_id(),
         dispatch_id=new_id(),
         unit=unit,
         status=status,
@@ -58,6 +64,19 @@ def test_every_receipt_is_in_one_message_of_its_issuer_unit_and_status(waiting: 
             assert message.key == f"{row.issuer}.{row.unit}.{row.status}"
         positions += message.positions
     assert sorted(positions) == sorted(by_pos)
+
+
+DELIVERIES = [new_id() for _ in range(4)]
+STATUSES = st.sampled_from(["arrived", "registered", "assigned", "processing", "completed"])
+
+
+@given(st.lists(st.tuples(st.sampled_from(DELIVERIES), STATUSES), max_size=80))
+def test_whatever_is_said_again_each_deliverys_receipts_stay_in_their_order(said: list[tuple[str, str]]) -> None:
+    waiting = [unsent(pos, status=status, delivery_id=key) for pos, (key, status) in enumerate(said, 1)]
+    told = [pos for message in bursts(waiting) for pos in message.positions]
+    for key in DELIVERIES:
+        mine = [pos for pos in told if waiting[pos - 1].delivery_id == key]
+        assert mine == sorted(mine)
 
 
 def test_no_message_is_longer_than_a_thin_line_bears() -> None:

@@ -103,9 +103,8 @@ class Parts:
         *,
         stopping: asyncio.Event,
     ) -> None:
-        self._stopping = stopping
         self._settings, self._engine, self._writer = settings, engine, writer
-        self._metrics, self._session = metrics, session
+        self._metrics, self._session, self._stopping = metrics, session, stopping
         self._woken, self._steady = asyncio.Event(), asyncio.Event()
         self._publisher = session.publisher(window=settings.publish_window, confirm_timeout=settings.confirm_timeout)
         self._organisation = Organisation(engine, settings.timezone)

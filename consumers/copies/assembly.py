@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 
 from consumers.copies.handover import CopyHandover
 from consumers.copies.upward import CopyCourier
-from consumers.fetching.fetch import FetchPolicy, Transfer
 from consumers.fetching.origin import Clients
-from consumers.fetching.traffic import Traffic
 from consumers.line.openings import Openings
 from consumers.line.pace import LinePace
 from consumers.line.precedence import Side
 from consumers.line.state import Line
-from consumers.sending.upload import Sources, Uploader
+from consumers.sending.assembly import upward_traffic
+from consumers.sending.upload import Sources
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool
 
@@ -42,30 +41,18 @@ def assemble_copies(
         rests: whether another gateway works for them.
     """
     sources = Sources()
-    patience = settings.no_progress_timeout
-
-    def on_progress(transfer: Transfer, count: int) -> None:
-        traffic.progressed(transfer, count)
-
-    def on_wait(_transfer: Transfer) -> None:
-        traffic.reorder()
-
-    def lets(unit: str, urgency: int) -> bool:
-        return not openings.closed and courier.lets(unit, urgency)
-
-    uploader = Uploader(
+    traffic = upward_traffic(
+        settings,
         clients,
-        settings.origin_url,
         sources,
         line,
         pace,
-        patience=patience,
-        policy=FetchPolicy(),
-        on_progress=on_progress,
-        on_wait=on_wait,
+        side=side,
+        slots=lambda: 1,
+        lets=lambda unit, urgency: not openings.closed and courier.lets(unit, urgency),
+        on_wait=lambda _: traffic.reorder(),
     )
-    traffic = Traffic(uploader.upload, slots=lambda: 1, side=side, lets=lets)
     openings.on_change.append(traffic.reorder)
-    handover = CopyHandover(clients, settings.origin_url, line, pace, patience=patience)
+    handover = CopyHandover(clients, settings.origin_url, line, pace, patience=settings.no_progress_timeout)
     courier = CopyCourier(spool, sources=sources, traffic=traffic, handover=handover, units=units, rests=rests)
     return courier

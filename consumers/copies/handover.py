@@ -1,12 +1,12 @@
 """Names a piece at the router once its bytes are up: once in effect, however often the answer is lost."""
 
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
 import orjson
 
 from consumers.copies.chain import SentPiece
-from consumers.errors import LineError
 from consumers.fetching.answers import is_problem
 from consumers.fetching.origin import Clients, take
 from consumers.line.faults import separating_faults
@@ -46,13 +46,7 @@ class CopyHandover:
             ChainBrokenError: it does not have the pieces before.
             GatewayError: it refused it, lacks its bytes, or cannot take it now; see :mod:`consumers.sending.tus`.
         """
-        while True:
-            await self._line.broker_first()
-            try:
-                return await self._name(piece)
-            except LineError as error:
-                self._line.lost(error)
-                await self._line.worth_a_try()
+        await self._line.through_drops(partial(self._name, piece))
 
     async def _name(self, piece: SentPiece) -> None:
         body = orjson.dumps({"sha256": piece.sha256, "size": piece.size, "spool_id": piece.spool_id})

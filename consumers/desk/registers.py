@@ -81,7 +81,7 @@ async def show_register(
     shown = form or Form(key.kind.value)
 
     def read(conn: Connection) -> dict[str, Any]:
-        book = next((book for book in book_entries.books(conn, viewer.units()) if book.key == key), Book(key, 1, 0))
+        book = _book(conn, viewer, key)
         begin = first if last else max(book.last - _AT_ONCE + 1, book.first)
         end = last or book.last
         found = book_entries.entries(conn, key, begin, min(end, begin + _AT_ONCE - 1))
@@ -115,7 +115,7 @@ async def print_register(
     shown = form or Form(key.kind.value)
 
     def read(conn: Connection) -> dict[str, Any]:
-        book = next((book for book in book_entries.books(conn, viewer.units()) if book.key == key), Book(key, 1, 0))
+        book = _book(conn, viewer, key)
         begin = max(first, book.first)
         end = min(last or book.last, book.last, begin + MAX_PRINTED - 1)
         found = book_entries.entries(conn, key, begin, end)
@@ -149,7 +149,8 @@ async def export(
     if xlsx:
         content = await asyncio.to_thread(workbook, table, sheet=str(key.year))
         return Response(content, media_type=XLSX, headers=headers)
-    text = BOM + lines(table, SEPARATORS[Preferences.of(request.cookies).separator])
+    separator = SEPARATORS[Preferences.of(request.cookies).separator]
+    text = await asyncio.to_thread(lambda: BOM + lines(table, separator))
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -165,6 +166,11 @@ async def show_entry(request: Request, services: Parts, viewer: Looking, key: Ke
 
     found = await services.look(read)
     return page(request, viewer, "entry.html", key=key, may=viewer.may(DeskRight.REGISTER, key.unit), **found)
+
+
+def _book(conn: Connection, viewer: DeskViewer, key: BookKey) -> Book:
+    """A book as it is, or as it would begin."""
+    return next((book for book in book_entries.books(conn, viewer.units()) if book.key == key), Book(key, 1, 0))
 
 
 def _all_rows(conn: Connection, form: Form, key: BookKey) -> Iterator[list[str]]:

@@ -8,9 +8,10 @@ trips, two seconds on an idle line and half a minute on one that content fills a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from typing import TypeVar
 
 import structlog
 
@@ -23,6 +24,7 @@ from schemas.clock import now_ms
 from schemas.events import Event
 
 log = structlog.get_logger()
+T = TypeVar("T")
 PROBE_WHEN_DOWN = 5.0
 """Seconds after which a fetch looks whether the line is back, when nothing else has said so."""
 PROBE_WHEN_STALLED = 1.0
@@ -174,6 +176,16 @@ class Line:
         """Let AMQP come up before content fills the line."""
         if self.state is LineState.COMING_UP:
             await self._wait_up(BROKER_FIRST)
+
+    async def through_drops(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do something when the broker had its chance; as often as the line goes meanwhile, do it again."""
+        while True:
+            await self.broker_first()
+            try:
+                return await act()
+            except LineError as error:
+                self.lost(error)
+                await self.worth_a_try()
 
     @asynccontextmanager
     async def connection(self, pace: LinePace | None = None) -> AsyncIterator[LineConnection]:

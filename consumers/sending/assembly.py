@@ -57,6 +57,50 @@ def rules_of(settings: GatewaySettings) -> DocumentRules:
     )
 
 
+def upward_traffic(
+    settings: GatewaySettings,
+    clients: Clients,
+    sources: Sources,
+    line: Line,
+    pace: LinePace,
+    *,
+    side: Side,
+    slots: Callable[[], int],
+    lets: Callable[[str, int], bool],
+    on_wait: Callable[[Transfer], None],
+) -> Traffic:
+    """Uploads in the order of the traffic that they are.
+
+    Args:
+        settings: the gateway's.
+        clients: for the router.
+        sources: where the files are.
+        line: shared with all that moves.
+        pace: what it gives upward.
+        side: of that line.
+        slots: how many uploads there may be at once.
+        lets: whether one of a unit and urgency may begin now.
+        on_wait: told that one waits, and why.
+    """
+
+    def on_progress(transfer: Transfer, count: int) -> None:
+        traffic.progressed(transfer, count)
+
+    uploader = Uploader(
+        clients,
+        settings.origin_url,
+        sources,
+        line,
+        pace,
+        patience=settings.no_progress_timeout,
+        policy=FetchPolicy(),
+        on_progress=on_progress,
+        on_wait=on_wait,
+    )
+    traffic = Traffic(uploader.upload, slots=slots, side=side, lets=lets)
+    return traffic
+
+
 def assemble_upward(
     settings: GatewaySettings,
     spool: Spool,
@@ -88,32 +132,23 @@ def assemble_upward(
     contents.mkdir(mode=0o700, exist_ok=True)
     sources = Sources()
     pace = LinePace(fixed_window=settings.receive_window)
-    patience, policy = settings.no_progress_timeout, FetchPolicy()
-
-    def on_progress(transfer: Transfer, count: int) -> None:
-        traffic.progressed(transfer, count)
 
     def on_wait(transfer: Transfer) -> None:
         courier.waits(transfer)
 
-    uploader = Uploader(
+    traffic = upward_traffic(
+        settings,
         clients,
-        settings.origin_url,
         sources,
         line,
         pace,
-        patience=patience,
-        policy=policy,
-        on_progress=on_progress,
+        side=side,
+        slots=lambda: settings.parallel_fetches if pace.fast else 1,
+        lets=openings.lets,
         on_wait=on_wait,
     )
-    traffic = Traffic(
-        uploader.upload,
-        slots=lambda: settings.parallel_fetches if pace.fast else 1,
-        side=side,
-        lets=openings.lets,
-    )
     openings.on_change.append(traffic.reorder)
+    patience, policy = settings.no_progress_timeout, FetchPolicy()
     submitter = Submitter(clients, settings.origin_url, line, pace, patience=patience, policy=policy)
     courier = UpwardCourier(
         spool,

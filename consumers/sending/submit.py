@@ -1,13 +1,14 @@
 """Hands a document in when its files are up: once in effect, however often the answer is lost."""
 
 from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 import structlog
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from consumers.errors import ForeignAnswerError, LineError, ServerTroubleError
+from consumers.errors import ForeignAnswerError, ServerTroubleError
 from consumers.fetching.answers import is_problem
 from consumers.fetching.fetch import FetchPolicy, pauses
 from consumers.fetching.origin import Clients, take
@@ -68,17 +69,8 @@ class Submitter:
             wait=pauses(self._policy),
             before_sleep=lambda state: _note_wait(document, state, on_wait),
         )
-        answer: _Answer = await retrying(self._submit_through_drops, document)
+        answer: _Answer = await retrying(self._line.through_drops, partial(self._submit, document))
         return Sent(document.id, answer.id, answer.addressees)
-
-    async def _submit_through_drops(self, document: QueuedDocument) -> _Answer:
-        while True:
-            await self._line.broker_first()
-            try:
-                return await self._submit(document)
-            except LineError as error:
-                self._line.lost(error)
-                await self._line.worth_a_try()
 
     async def _submit(self, document: QueuedDocument) -> _Answer:
         headers = {"Content-Type": "application/json", "Idempotency-Key": document.id}

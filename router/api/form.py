@@ -17,7 +17,7 @@ from router.content import ContentStore, ContentWriter
 from router.content.keeping import Keep, open_sink
 from router.errors import ContentMismatchError, MalformedError, TooLargeError
 from router.pages.brought import FileParts
-from router.pages.multipart import FormReader, MultipartError, PartEnd, PartHead, Piece
+from router.pages.multipart import MultipartError, PartEnd, PartHead, Piece, pieces_of
 from schemas.attachment import Attachment, Listed
 from schemas.dispatch import MAX_ATTACHMENTS, Listing, Submission
 from schemas.errors import FieldProblem, InvalidError
@@ -53,11 +53,8 @@ async def read_form(
     """
     taker = _FormTaker(FileParts(partial(open_sink, content, max_bytes=max_file_bytes, keep=keep)))
     try:
-        reader = FormReader(content_type)
-        async for chunk in chunks:
-            for piece in reader.feed(chunk):
-                await taker.take(piece)
-        reader.finish()
+        async for piece in pieces_of(chunks, content_type):
+            await taker.take(piece)
     except MultipartError as error:
         raise MalformedError(str(error)) from error
     finally:

@@ -12,7 +12,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from router.pages.errors import FormStalledError, FormTooLargeError, FormUnreadableError
-from router.pages.multipart import FormReader, MultipartError, PartEnd, PartHead, Piece
+from router.pages.multipart import MultipartError, PartEnd, PartHead, Piece, pieces_of
 from schemas.attachment import OTHER_TYPE, Attachment
 from schemas.dispatch import MAX_ATTACHMENTS
 from schemas.errors import FieldProblem, InvalidError
@@ -117,11 +117,8 @@ async def read_brought(
     """
     taker = _Taker(FileParts(begin_sink), check)
     try:
-        reader = FormReader(content_type)
-        async for chunk in chunks:
-            for piece in reader.feed(chunk):
-                await taker.take(piece)
-        reader.finish()
+        async for piece in pieces_of(chunks, content_type):
+            await taker.take(piece)
     except MultipartError as error:
         raise FormUnreadableError(str(error)) from error
     finally:

@@ -1,5 +1,6 @@
 """Cuts a ``multipart/form-data`` body into its parts as it comes (RFC 7578); keeps no more of it than a chunk."""
 
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -136,3 +137,16 @@ class FormReader:
 
     def _on_end(self) -> None:
         self._ended = True
+
+
+async def pieces_of(chunks: AsyncIterable[bytes], content_type: str) -> AsyncIterator[Piece]:
+    """The pieces of a body, as it comes.
+
+    Raises:
+        MultipartError: it is no form of parts, or ends before its last one.
+    """
+    reader = FormReader(content_type)
+    async for chunk in chunks:
+        for piece in reader.feed(chunk):
+            yield piece
+    reader.finish()

@@ -12,12 +12,15 @@ from aiohttp import ClientResponse, ClientSession, CookieJar, FormData
 
 from consumers.desk.app import create_desk
 from consumers.desk.services import DeskServices
+from consumers.reading import answering
 from consumers.spool import Spool
 from consumers.spool.people import PEOPLE, Card, DeskRole, write_card
+from consumers.spool.sending import Sent
 from consumers.spool.units import Hosted, keep_hosted
 from router.pages.people import RoleGrant, passwords
 from schemas.clock import now_ms
 from schemas.duties import Terms
+from schemas.ids import new_id
 from schemas.working_calendar import WorkingCalendar
 from support.api_server import served
 from support.consoles import Browser
@@ -93,6 +96,14 @@ class DeskBrowser(Browser):
 def today() -> str:
     """The office's day, as forms have it."""
     return datetime.now(ZoneInfo(HERE)).date().isoformat()
+
+
+def accept(spool: Spool, outgoing_id: str) -> str:
+    """What a gateway notes when the router has accepted a document; the dispatch that it is."""
+    dispatch_id = new_id()
+    with spool.writing() as conn:
+        answering.accept(conn, [Sent(outgoing_id, dispatch_id, 1)])
+    return dispatch_id
 
 
 def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER), *, at: str = UNIT) -> None:

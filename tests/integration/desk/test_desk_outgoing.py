@@ -1,18 +1,13 @@
 """Documents that go out, at the desk while the line is down: saved, planned, sent, put right, recalled, answered."""
 
 import asyncio
-from typing import Any
 
-import orjson
 import pytest
 
-from consumers.reading import answering
 from consumers.reading.inbox import get_entry
-from consumers.spool import Spool, book_entries, desk_letters, drafts, questions, sending
+from consumers.spool import Spool, book_entries, desk_letters, drafts, sending
 from consumers.spool.book_entries import BookKey
-from consumers.spool.models import question
-from consumers.spool.questions import Answered, QuestionKind
-from consumers.spool.sending import Rejected, Sent
+from consumers.spool.sending import Rejected
 from consumers.spool.units import keep_names
 from schemas.dispatch import Submission, Urgency
 from schemas.ids import new_id
@@ -21,35 +16,10 @@ from schemas.register import BookKind
 from schemas.stages import Stage
 from schemas.states import Status
 from support.deliveries import UNIT, came
-from support.desks import OTHER, RunningDesk, today
+from support.desks import OTHER, RunningDesk, accept, today
 
 BOOK = BookKey(UNIT, BookKind.OUTGOING, int(today()[:4]))
 PDF = ("Báo cáo.pdf", b"%PDF-1.4 one")
-LEVEL = {
-    "of": {"code": "LCA", "name": "Tỉnh", "kind": "province", "link": "lan", "below": 2},
-    "kinds": ["district"],
-    "units": [
-        {"code": "LCA.02", "name": "Thị xã Sa Pa", "kind": "district", "link": "wan", "below": 3},
-        {"code": "LCA.03", "name": "Huyện Bát Xát", "kind": "district", "link": "none", "below": 0},
-    ],
-    "more": True,
-}
-PLAN: dict[str, Any] = {
-    "at": "2026-11-29T05:04:03.210Z",
-    "count": 1,
-    "never": 0,
-    "bytes": 61_440,
-    "whole": True,
-    "attachments": [],
-    "groups": [
-        {"link": "wan", "units": 1, "never": 0, "bytes": 9, "median_seconds": 4.0, "longest_seconds": 4.0},
-    ],
-    "units": [
-        {"unit": "LCA.02", "name": "Thị xã Sa Pa", "arrives_at": "2026-11-29T05:09:41.007Z", "remarks": ["line_down"]}
-    ],
-    "left_out": [],
-    "notes": [],
-}
 
 
 def numbers(desk: RunningDesk) -> list[int]:
@@ -60,21 +30,6 @@ def numbers(desk: RunningDesk) -> list[int]:
 def letters(spool: Spool) -> list[desk_letters.OutgoingLetter]:
     with spool.reading() as conn:
         return desk_letters.listed(conn, {UNIT, OTHER}, limit=10)
-
-
-def accept(desk: RunningDesk, outgoing_id: str) -> str:
-    """What the gateway notes when the router has accepted a document."""
-    dispatch_id = new_id()
-    with desk.spool.writing() as conn:
-        answering.accept(conn, [Sent(outgoing_id, dispatch_id, 1)])
-    return dispatch_id
-
-
-def answer(desk: RunningDesk, kind: QuestionKind, told: dict[str, Any] | None, problem: str = "") -> None:
-    """What the gateway notes when the router has answered a question."""
-    with desk.spool.writing() as conn:
-        (asked, *_) = [one for one in questions.waiting(conn, 10) if one.kind is kind]
-        questions.answer(conn, [Answered(asked.pos, None if told is None else orjson.dumps(told), "", problem)])
 
 
 async def test_a_document_is_saved_with_its_files_and_sent_under_the_next_number(desk: RunningDesk) -> None:
@@ -234,46 +189,6 @@ async def test_the_slower_of_two_who_write_sees_what_was_saved(desk: RunningDesk
         assert drafts.count(conn, {UNIT}) == 0
 
 
-async def test_the_tree_is_asked_for_and_shown_as_soon_as_it_is_known(desk: RunningDesk) -> None:
-    async with desk.as_("hoa") as hoa:
-        waits = await hoa.text("/desk/outgoing/units?of=LCA")
-        assert 'hx-get="/desk/outgoing/units?of=LCA"' in waits
-        answer(desk, QuestionKind.LEVEL, LEVEL)
-        known = await hoa.text("/desk/outgoing/units?of=LCA")
-        assert "Thị xã Sa Pa" in known
-        assert 'value="LCA.02.#"' in known
-        assert "after=LCA.03" in known, "there are more"
-        rows = await hoa.text("/desk/outgoing/units?of=LCA&after=LCA.03")
-        assert rows.strip().startswith("<li")
-        assert "of=LCA&amp;after=LCA.03" in rows
-        assert 'hx-get="/desk/outgoing/units?find=sa+pa"' in await hoa.text("/desk/outgoing/units?find=sa+pa")
-        without_script = await hoa.text("/desk/outgoing/new?of=LCA")
-        assert "Thị xã Sa Pa" in without_script
-
-
-async def test_a_plan_is_asked_for_shown_and_what_the_router_refuses_is_said(desk: RunningDesk) -> None:
-    form = {"issuer": UNIT, "addressees": "LCA.02", "bytes": "5000", "saved_bytes": "100"}
-    script = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
-    async with desk.as_("hoa") as hoa:
-
-        async def plan(**more: str) -> str:
-            given = form | more | {"csrf": hoa.token, "once": new_id()}
-            return await (await hoa.post("/desk/outgoing/plan", headers=script, **given)).text()
-
-        assert 'hx-post="/desk/outgoing/plan"' in await plan()
-        with desk.spool.reading() as conn:
-            (asked,) = questions.waiting(conn, 5)
-        assert asked.subject.endswith(">5100"), "the bytes of the files, saved and new"
-        answer(desk, QuestionKind.PLAN, PLAN)
-        assert "Thị xã Sa Pa" in await plan(), "whatever the id of the form is"
-        assert 'hx-post="/desk/outgoing/plan"' in await plan(urgency="2")
-        answer(desk, QuestionKind.PLAN, None, "the rule LCA.99 names nobody")
-        assert "LCA.99" in await plan(urgency="2")
-        assert "hx-post" not in await plan(addressees="")
-        page = await (await hoa.send("/outgoing/plan", **form, once=new_id())).text()
-        assert "Thị xã Sa Pa" in page, "without a script it is the whole page"
-
-
 async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDesk) -> None:
     once = new_id()
     async with desk.as_("hoa") as hoa:
@@ -313,7 +228,7 @@ async def test_an_answer_begins_at_what_came_and_completes_it_when_it_is_accepte
         sent = await hoa.compose(once, answers=delivery, completes="true", refers_to=dispatch, addressees="LCA.VP")
         assert sent.status == 303
         assert get_entry(desk.spool, delivery).state is Status.REGISTERED
-        accept(desk, once)
+        accept(desk.spool, once)
         assert get_entry(desk.spool, delivery).state is Status.COMPLETED
         assert "1/CV" in await hoa.text(f"/desk/incoming/{delivery}")
         assert "Văn phòng Tỉnh ủy" in await hoa.text(f"/desk/registers/{UNIT}/outgoing/{BOOK.year}"), "nơi nhận by name"
@@ -324,46 +239,8 @@ async def test_an_answer_names_only_what_came_to_the_persons_units(desk: Running
     async with desk.as_("hoa") as hoa:
         assert (await hoa.get(f"/desk/outgoing/new?answers={delivery}")).status == 404
         await hoa.compose(once := new_id(), answers=delivery, completes="true")
-    accept(desk, once)
+    accept(desk.spool, once)
     assert get_entry(desk.spool, delivery).state is Status.ARRIVED
-
-
-async def test_the_track_is_shown_as_the_router_has_it_and_asked_for_again(desk: RunningDesk) -> None:
-    once = new_id()
-    view = {
-        "states": {"registered": 1},
-        "addressees": 1,
-        "deliveries": [
-            {
-                "unit": "LCA.02",
-                "unit_name": "Thị xã Sa Pa",
-                "state": "registered",
-                "state_at": "2026-11-29T05:04:03.210Z",
-                "register_number": "451",
-                "reason": "",
-                "bytes_held": None,
-                "bytes_total": None,
-                "line_down_since": None,
-            }
-        ],
-        "next": None,
-    }
-    async with desk.as_("hoa") as hoa:
-        await hoa.compose(once)
-        assert 'id="track"' not in await hoa.text(f"/desk/outgoing/{once}"), "nobody has it yet"
-        accept(desk, once)
-        page = await hoa.text(f"/desk/outgoing/{once}")
-        assert f'hx-get="/desk/outgoing/{once}/track"' in page
-        answer(desk, QuestionKind.TRACK, view)
-        part = await hoa.text(f"/desk/outgoing/{once}/track")
-        assert "Thị xã Sa Pa" in part
-        assert "451" in part
-        assert "hx-trigger" not in part, "it is fresh"
-        with desk.spool.writing() as conn:
-            conn.execute(question.update().values(answered_at=0, wanted_at=0))
-        part = await hoa.text(f"/desk/outgoing/{once}/track")
-        assert "Thị xã Sa Pa" in part, "what was known stays while it is asked again"
-        assert "hx-trigger" in part
 
 
 async def test_a_recall_shows_what_each_has_done_asks_why_and_is_sent_once(desk: RunningDesk) -> None:
@@ -371,7 +248,7 @@ async def test_a_recall_shows_what_each_has_done_asks_why_and_is_sent_once(desk:
     async with desk.as_("hoa") as hoa:
         await hoa.compose(once)
         assert 'name="reason"' not in await hoa.text(f"/desk/outgoing/{once}/recall"), "nobody has it"
-        accept(desk, once)
+        accept(desk.spool, once)
         page = await hoa.text(f"/desk/outgoing/{once}/recall")
         key = page.split('name="once" value="', 1)[1].split('"', 1)[0]
         assert (await hoa.send(f"/outgoing/{once}/recall", once=key)).status == 422

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.console import Console
 from sqlalchemy import Engine, update
 from typer.testing import CliRunner, Result
 
-from router.cli import audit, content, late, lines, overview, search, stats, stuck, units, watch, why
+from router.cli import audit, late, lines, overview, search, stats, stuck, units, watch, why
 from router.content import ContentStore
 from router.errors import ActRefusedError, NotFoundError
 from router.ledger.engine import reading, writing
@@ -47,7 +46,6 @@ APPS = {
     "search": search.app,
     "audit": audit.app,
     "units": units.app,
-    "content": content.app,
 }
 FULL = "HTTP 507: the disk is full"
 
@@ -352,66 +350,3 @@ def test_why_blames_the_store_and_not_the_unit_when_the_routers_copy_is_gone(
     assert found["advice"].startswith(f"The router's own copy of a.pdf ({file.sha256}) is damaged or lost")
     asyncio.run(store.put(b"a document"))
     assert objects(run("why", key, "LCA.01", "--json")) == [sound]
-
-
-def test_verify_tells_what_is_damaged_who_waits_for_it_and_ends_with_one(
-    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
-    assert run("content", "verify").exit_code == 3, "there is no store yet"
-    store = ContentStore(tmp_path / "content", reserve_bytes=0)
-    files = [attachment(name.encode(), f"{name}.pdf") for name in ("sound", "rotten", "lost")]
-    for file in files[:2]:
-        asyncio.run(store.put(file.name.removesuffix(".pdf").encode()))
-    with writing(ledger) as conn:
-        clerk = Clerk(conn)
-        clerk.units(*UNITS)
-        key = clerk.dispatch("LCA", UNITS[1:3], attachments=files)
-        clerk.tell(key, "LCA.02", Status.QUEUED, Status.TAKEN, Status.ARRIVED)
-    rot(store.path(files[1].sha256))
-    for _ in range(2):
-        result = run("content", "verify", "--json")
-        told = {item["sha256"]: item for item in map(json.loads, result.stdout.splitlines())}
-        assert (result.exit_code, set(told)) == (1, {files[1].sha256, files[2].sha256})
-        assert told[files[2].sha256]["state"] == "missing"
-        assert told[files[1].sha256] == {
-            "sha256": files[1].sha256,
-            "state": "damaged",
-            "healed": False,
-            "dispatches": [{"dispatch": key, "issuer": "LCA", "notation": "1-CV/TU", "waiting": ["LCA.01"]}],
-        }
-    assert "waited for by LCA.01" in run("content", "verify").stdout
-    for file in files[1:]:
-        asyncio.run(store.put(file.name.removesuffix(".pdf").encode()))
-    well = run("content", "verify")
-    assert (well.exit_code, well.stdout) == (0, "")
-    assert "3 contents hashed, 0 were damaged or missing" in well.stderr
-
-
-def test_collect_tells_before_it_removes(
-    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del ledger
-    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
-    store = ContentStore(tmp_path / "content", reserve_bytes=0)
-    name = asyncio.run(store.put(b"nobody names it")).sha256
-    assert objects(run("content", "collect", "--json")) == []
-    os.utime(store.path(name), (1000, 1000))
-    (told,) = objects(run("content", "collect", "--dry-run", "--json"))
-    assert told == {"sha256": name, "size": 15, "came_at": 1000.0}
-    assert name in run("content", "collect").stdout
-    assert store.size(name) is None
-    assert run("content", "collect").stdout == "nothing to collect\n"
-
-
-def test_another_user_than_the_routers_changes_nothing_in_the_store(
-    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del ledger
-    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
-    ContentStore(tmp_path / "content", reserve_bytes=0)
-    monkeypatch.setattr(os, "geteuid", lambda: 54321)
-    for command in ("verify", "collect"):
-        result = run("content", command)
-        assert (result.exit_code, "run this as that user" in result.stderr) == (4, True)
-    assert [path.name for path in (tmp_path / "content").iterdir()] == ["incoming"]

@@ -1,14 +1,10 @@
 """Sets the interpreter up for a process that serves: fewer collections of garbage, quicker turns between threads."""
 
-import contextlib
-import ctypes
 import gc
 import resource
 import sys
 
 _COLLECT_AFTER = 50_000
-_M_ARENA_MAX = -8
-"""As ``malloc.h`` names it."""
 _TURN_SECONDS = 0.0005
 
 
@@ -31,19 +27,8 @@ def prepare() -> None:
     interval: at the default 5 ms a commit of 500 rows takes seconds, at 0.5 ms it takes its own time.
     """
     raise_descriptor_limit()
-    share_arenas()
     gc.freeze()
     sys.setswitchinterval(_TURN_SECONDS)
-
-
-def share_arenas() -> None:
-    """Have threads share two heaps of the C library.
-
-    By default each thread gets one that grows and is not given back: 12 MB of gateway and desk together, by
-    ``tests.benchmarks.desk``. The interpreter's lock lets one of them allocate at a time anyway.
-    """
-    with contextlib.suppress(AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def raise_descriptor_limit() -> None:

@@ -1,6 +1,7 @@
 """Sets the interpreter up for a process that serves: fewer collections of garbage, quicker turns between threads."""
 
 import gc
+import importlib
 import resource
 import sys
 
@@ -16,6 +17,18 @@ def collect_seldom() -> None:
     Imports do the same.
     """
     gc.set_threshold(_COLLECT_AFTER, 50, 100)
+
+
+def load_structlog() -> None:
+    """Call before anything else imports structlog.
+
+    It imports rich and pygments for tracebacks that no program prints: 5 MB in each process and a third of a second
+    of its start on an old machine, measured.
+    """
+    if "structlog" not in sys.modules and "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # how Python says that a module is not there
+        importlib.import_module("structlog")
+        del sys.modules["rich"]
 
 
 def prepare() -> None:

@@ -25,8 +25,11 @@ def begin(
     """
     if context.invoked_subcommand is not None:
         return
+    from deploy.process import load_structlog, prepare
+
+    load_structlog()
+    import consumers.desk.service  # noqa: F401 - what a process begins with has to be there when it is prepared
     from deploy.logs import configure_logs
-    from deploy.process import prepare
 
     configure_logs(program="desk")
     prepare()

@@ -15,9 +15,11 @@ gateway_doctor.add_to(app)
 def gateway(context: typer.Context) -> None:
     """Run a unit's gateway, see its inbox, send, report on documents."""
     if context.invoked_subcommand == "run":
+        from deploy.process import load_structlog, prepare
+
+        load_structlog()
         import consumers.gateway  # noqa: F401 - what a process begins with has to be there when it is prepared
         from deploy.logs import configure_logs
-        from deploy.process import prepare
 
         configure_logs(program="gateway")
         prepare()

@@ -18,11 +18,13 @@ def router() -> None:
     """
     import asyncio
 
+    from deploy.process import load_structlog, prepare
+
+    load_structlog()
     import uvloop
 
     from deploy.errors import SettingsError
     from deploy.logs import configure_logs
-    from deploy.process import prepare
     from router.process.ending import end_within, ending
     from router.service import RouterService
     from router.settings import RouterSettings

@@ -28,11 +28,12 @@ from router.pages.letters import faults_by_field
 from router.pages.preferences import Preferences
 from router.pages.rendering import part
 from router.pages.sending import NodePage, SendingForm
+from schemas.accounts import Role
 from schemas.codes import MAX_CODE_LENGTH
-from schemas.dispatch import Urgency
 from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import Id, new_id
 from schemas.register import BookKind
+from schemas.rights import DEFAULTS
 
 _SEE_OTHER = 303
 _MOST_RESERVED = 20
@@ -222,7 +223,7 @@ def _begun(conn: Connection, services: DeskServices, viewer: DeskViewer, unit: s
 
 
 async def _answering(services: DeskServices, viewer: DeskViewer, typed: TypedDraft, delivery_id: str) -> TypedDraft:
-    """The form as it answers a document of one of the person's units."""
+    """The form as it answers a document of one of the person's units, at most as urgent as gateways may send."""
     units = viewer.units(DeskRight.DRAFT)
     entry, _, _ = await services.look(lambda conn: looked_at(conn, delivery_id, units))
     letter = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
@@ -236,7 +237,7 @@ async def _answering(services: DeskServices, viewer: DeskViewer, typed: TypedDra
         refers_to=(entry.dispatch_id,),
         answers=delivery_id,
         completes="true" if letter.due is not None else "",
-        urgency=str(int(min(letter.urgency, Urgency.EXPRESS))),
+        urgency=str(min(int(letter.urgency), DEFAULTS[Role.GATEWAY].max_urgency)),
     )
 
 

@@ -9,10 +9,12 @@ from consumers.spool import Spool, book_entries, desk_letters, drafts, sending
 from consumers.spool.book_entries import BookKey
 from consumers.spool.sending import Rejected
 from consumers.spool.units import keep_names
+from schemas.accounts import Role
 from schemas.dispatch import Submission, Urgency
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.register import BookKind
+from schemas.rights import DEFAULTS
 from schemas.stages import Stage
 from schemas.states import Status
 from support.deliveries import UNIT, came
@@ -210,6 +212,16 @@ async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDe
     assert numbers(desk) == [1]
     found = {one.document.id: one for one in letters(desk.spool)}
     assert (found[again].number, found[again].stage) == (1, Stage.WAITING)
+
+
+async def test_an_answer_begins_no_more_urgent_than_a_gateway_may_send(
+    desk: RunningDesk,
+) -> None:
+    delivery = came(desk.spool, urgency=Urgency.EXPRESS)
+    async with desk.as_("hoa") as hoa:
+        await hoa.act(delivery, "register", day=today(), subject="Công điện", number=1)
+        page = await hoa.text(f"/desk/outgoing/new?answers={delivery}")
+    assert f'<option value="{DEFAULTS[Role.GATEWAY].max_urgency}" selected>' in page
 
 
 async def test_an_answer_begins_at_what_came_and_completes_it_when_it_is_accepted(desk: RunningDesk) -> None:

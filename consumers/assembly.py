@@ -35,6 +35,7 @@ from consumers.spool.taking import TakenBatch
 from consumers.status import GatewayState, last_rate
 from consumers.taking.hosting import Hosting
 from consumers.taking.intake import Intake
+from consumers.taking.naming import Naming
 from consumers.taking.queues import Taking
 from consumers.taking.room import Room
 from router.broker import Publisher, Session, Tuning
@@ -72,6 +73,7 @@ class Parts:
     upward: Upward
     copies: CopyCourier
     inquirer: Inquirer
+    naming: Naming
 
     def standing(self) -> GatewayState:
         """How the parts stand, for the status file."""
@@ -109,6 +111,7 @@ class _Way:
     openings: Openings
     clients: Clients
     hosting: Hosting
+    naming: Naming
     room: Room
     reporters: dict[Lane, Reporter]
 
@@ -190,6 +193,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
         inquirer=_inquirer(way, upward, precedence.side()),
+        naming=way.naming,
     )
 
 
@@ -239,6 +243,7 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         openings,
         clients,
         hosting,
+        Naming(spool, writer, clients.get(pace.window), session, origin_url=settings.origin_url),
         Room(settings.data_dir, reserve_bytes=settings.disk_reserve_bytes),
         reporters,
     )
@@ -322,6 +327,7 @@ def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) 
     def on_taken(lanes: Collection[Lane], taken: TakenBatch) -> None:
         for lane in lanes:
             way.reporters[lane].wake(taken.new + taken.known)
+        way.naming.wake()
         if taken.waiting:
             courier.wake()
         if taken.recalled.positions:

@@ -178,6 +178,7 @@ class Gateway:
             "copies": parts.copies.run,
             "daily copy": partial(copy_daily, self._settings, parts.spool),
             "inquirer": parts.inquirer.run,
+            "naming": parts.naming.run,
             "room": parts.room.run,
             "damage": partial(self._watch_damage, parts),
             "pruning": partial(self._prune, parts),

@@ -121,13 +121,14 @@ def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
 
 
 def issuers_words(conn: Connection, units: Collection[str], issuer: str) -> str:
-    """What the last entry among the newest documents of an issuer called it; empty: there is none."""
+    """What the last entry among the newest documents of an issuer called it, but for its code; empty: there is none."""
     letters = select(letter.c.pos).where(letter.c.issuer == issuer).order_by(letter.c.pos.desc()).limit(_LAST_LETTERS)
     newest = (book_version.c.entry_pos == book_entry.c.pos) & (book_version.c.version == book_entry.c.version)
+    called = func.json_extract(book_version.c.fields, "$.author")
     rows = (
-        select(func.json_extract(book_version.c.fields, "$.author"))
+        select(called)
         .select_from(inbox.join(book_entry, _ENTERED).join(book_version, newest))
-        .where(inbox.c.letter_pos.in_(letters), UnitScope.of(units).documents_beside)
+        .where(inbox.c.letter_pos.in_(letters), called != issuer, UnitScope.of(units).documents_beside)
         .order_by(inbox.c.pos.desc())
         .limit(1)
     )

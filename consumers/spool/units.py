@@ -6,7 +6,7 @@ So the gateway can start while the line is down, and the desk says names.
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from consumers.spool.models import letter, unit, unit_name
@@ -40,10 +40,11 @@ def keep_hosted(conn: Connection, lists: Sequence[Sequence[Hosted]]) -> list[Non
     return [None] * len(lists)
 
 
-def unnamed(conn: Connection, limit: int) -> list[str]:
-    """The codes of issuers whose names were not asked for yet."""
-    known = select(unit_name.c.code)
-    return list(conn.scalars(select(letter.c.issuer).where(letter.c.issuer.not_in(known)).distinct().limit(limit)))
+def unnamed(conn: Connection, after: int, limit: int) -> tuple[list[str], int]:
+    """The codes of issuers whose names were not asked for yet, of letters after a place; the last letter's place."""
+    last = conn.scalar(select(func.max(letter.c.pos))) or 0
+    unknown = letter.c.pos > after, letter.c.issuer.not_in(select(unit_name.c.code))
+    return list(conn.scalars(select(letter.c.issuer).where(*unknown).distinct().limit(limit))), last
 
 
 def keep_names(conn: Connection, found: Sequence[Mapping[str, str]]) -> list[None]:

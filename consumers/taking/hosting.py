@@ -18,7 +18,7 @@ from consumers.errors import UnitsUnknownError
 from consumers.line.openings import Openings, UnitHours
 from consumers.spool import Spool, Writer
 from consumers.spool.confirming import note_held_before
-from consumers.spool.units import Hosted, hosted, keep_hosted, keep_names, unnamed
+from consumers.spool.units import Hosted, hosted, keep_hosted
 from schemas.codes import UnitCode, covers
 from schemas.dispatch import Lane
 from schemas.events import Event
@@ -29,9 +29,7 @@ from schemas.unit import Link
 log = structlog.get_logger()
 ASK_FIRST, ASK_LONGEST = 1.0, 60.0
 """Seconds between questions while no list of units is known."""
-_LONGEST_NAME = 200
-_NAMES_AT_ONCE = 50
-"""Of units that sent something, asked for in one request."""
+LONGEST_NAME = 200
 _REACHED = {Link.LAN, Link.WAN, Link.DIALUP}
 """Links over which units have queues."""
 
@@ -59,11 +57,10 @@ class _ListedUnit(BaseModel):
     def hosted(self) -> Hosted:
         """As the spool keeps it."""
         hours = (self.opening.hours, self.opening.timezone) if self.opening else ("", "")
-        return Hosted(self.code, *hours, self.name[:_LONGEST_NAME])
+        return Hosted(self.code, *hours, self.name[:LONGEST_NAME])
 
 
 _LIST = TypeAdapter(list[_ListedUnit])
-_NAMES = TypeAdapter(dict[UnitCode, str])
 
 
 class Hosting:
@@ -91,7 +88,6 @@ class Hosting:
         self._spool = spool
         self._writer = writer
         self._http = http
-        self._origin_url = origin_url
         self._url = units_url(origin_url)
         self._pattern = pattern
         self._openings = openings
@@ -139,27 +135,7 @@ class Hosting:
             await self._writer.run(keep_hosted, found)
             log.info(Event.UNITS_HOSTED, units=len(codes), new=len(new), gone=len(set(self.codes).difference(codes)))
             self._adopt(found)
-        await self._learn_names()
         return new
-
-    async def _learn_names(self) -> None:
-        """Ask what units are called that sent something here: once for each, and no more than people can wait for."""
-        codes = await asyncio.to_thread(self._unnamed)
-        if not codes:
-            return
-        try:
-            params = [("code", code) for code in codes]
-            async with self._http.get(names_url(self._origin_url), params=params, allow_redirects=False) as response:
-                response.raise_for_status()
-                found = _NAMES.validate_json(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
-            log.debug(Event.NAMES_UNKNOWN, units=len(codes), reason=f"{type(error).__name__}: {error}")
-            return
-        await self._writer.run(keep_names, {code: found.get(code, "")[:_LONGEST_NAME] for code in codes})
-
-    def _unnamed(self) -> list[str]:
-        with self._spool.reading() as conn:
-            return unnamed(conn, _NAMES_AT_ONCE)
 
     async def _begin_once(self) -> None:
         try:
@@ -226,11 +202,6 @@ def _named(header: str, codes: set[str]) -> set[str]:
 def units_url(origin_url: str) -> str:
     """Where the router lists units."""
     return f"{origin_url.rstrip('/')}/api/v1/units"
-
-
-def names_url(origin_url: str) -> str:
-    """Where the router says what units are called."""
-    return f"{origin_url.rstrip('/')}/api/v1/names"
 
 
 def queues_of(code: str) -> list[str]:

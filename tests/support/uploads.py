@@ -2,14 +2,27 @@
 
 import hashlib
 import urllib.request
+from typing import Any
 
 from schemas.accounts import Role
 from schemas.dispatch import Submission, Urgency
 from support.installation import Installation
 
 
-def submit(made: Installation, rule: str, name: str, content: bytes, *, flash_text: str = "") -> str:
-    """Store a content and send it to whom a rule names, express when there is a flash text; its SHA-256."""
+def submit(
+    made: Installation, rule: str, name: str, content: bytes, *, flash_text: str = "", file: str = "", **fields: Any
+) -> str:
+    """Store a content and send it to whom a rule names, express when there is a flash text; its SHA-256.
+
+    Args:
+        made: where it is sent.
+        rule: of the addressees.
+        name: its notation, and its subject unless ``fields`` say another.
+        content: of its only attachment.
+        flash_text: the urgent text.
+        file: the attachment's name.
+        fields: of the letter, besides.
+    """
     sha256 = hashlib.sha256(content).hexdigest()
     letter = Submission.model_validate(
         {
@@ -21,13 +34,14 @@ def submit(made: Installation, rule: str, name: str, content: bytes, *, flash_te
             "flash_text": flash_text,
             "attachments": [
                 {
-                    "name": f"{name}.bin",
+                    "name": file or f"{name}.bin",
                     "media_type": "application/octet-stream",
                     "size": len(content),
                     "sha256": sha256,
                 }
             ],
         }
+        | fields
     )
     _request(made, "PUT", f"/content/{sha256}", content, "application/octet-stream")
     body = letter.model_dump_json(exclude_defaults=True).encode()

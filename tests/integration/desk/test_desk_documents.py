@@ -9,6 +9,7 @@ import pytest
 from consumers.reading.inbox import get_entry, receipts_of
 from consumers.spool import book_entries, recalls
 from consumers.spool.book_entries import BookKey
+from consumers.spool.units import keep_names
 from consumers.status import status_path
 from schemas.clock import iso, now_ms
 from schemas.dispatch import Urgency
@@ -113,6 +114,16 @@ async def test_the_same_number_of_the_same_author_is_pointed_out(desk: RunningDe
         page = await hoa.text(f"/desk/incoming/{second}")
     assert "Đã có văn bản cùng số, ký hiệu và tác giả trong sổ" in page
     assert 'value="Tỉnh ủy Lào Cai"' in page, "the author's name is as it was written for this issuer before"
+
+
+async def test_an_author_entered_while_only_the_code_was_known_is_named_once_the_name_is(desk: RunningDesk) -> None:
+    first, second = came(desk.spool), came(desk.spool, seq=2)
+    issuer = get_entry(desk.spool, first).issuer
+    async with desk.as_("hoa") as hoa:
+        assert (await hoa.act(first, "register", **(FIELDS | {"author": issuer}))).status == 303
+        with desk.spool.writing() as conn:
+            keep_names(conn, [{issuer: "Văn phòng Tỉnh ủy"}])
+        assert 'value="Văn phòng Tỉnh ủy"' in await hoa.text(f"/desk/incoming/{second}")
 
 
 @pytest.mark.parametrize(("accept", "state"), [("true", Status.RECALLED), ("false", Status.CHANGE_REFUSED)])

@@ -12,13 +12,12 @@ from consumers.fetching.origin import open_http
 from consumers.line.openings import Openings
 from consumers.spool import Spool, Writer
 from consumers.spool.book_entries import is_unconfirmed
-from consumers.spool.units import hosted, names_of
+from consumers.spool.units import hosted
 from consumers.status import GatewayState, backlog, status_path, write_status
 from consumers.taking import hosting as hosting_module
 from consumers.taking.hosting import Hosting, queues_of
 from support.books import key
 from support.content_server import ContentServer, content_server
-from support.deliveries import came
 
 PATTERN = "LCA.02.#"
 
@@ -165,28 +164,6 @@ async def test_the_desk_finds_a_single_unit_in_the_spool_before_the_router_was_e
         assert server.tokens == []
     with spool.reading() as conn:
         assert [item.code for item in hosted(conn)] == ["LCA.02.05"]
-
-
-async def test_units_that_sent_something_are_asked_for_their_names_once(spool: Spool, writer: Writer) -> None:
-    came(spool, issuer="LCA.VP")
-    came(spool, seq=2, issuer="LCA.99")
-    async with content_server() as server, open_http(token="t", no_progress=5, window=0) as http:
-        server.units = [unit("LCA.02.05", name="Xã Hoàng Liên")]
-        server.names = {"LCA.VP": "Văn phòng Tỉnh ủy"}
-        hosting = Hosting(spool, writer, http, origin_url=server.url, pattern=PATTERN, openings=Openings())
-        for _ in range(2):
-            await hosting.refresh()
-        assert server.named == [["LCA.99", "LCA.VP"]]
-        with spool.reading() as conn:
-            known = names_of(conn, ["LCA.VP", "LCA.99", "LCA.02.05"])
-        assert known == {"LCA.VP": "Văn phòng Tỉnh ủy", "LCA.02.05": "Xã Hoàng Liên"}
-        came(spool, seq=3, issuer="LCA.01")
-        server.names = None
-        await hosting.refresh()
-        server.names = {"LCA.01": "Ban Dân vận"}
-        await hosting.refresh()
-        with spool.reading() as conn:
-            assert names_of(conn, ["LCA.01"]) == {"LCA.01": "Ban Dân vận"}, "a router that cannot say is asked again"
 
 
 @pytest.mark.parametrize(("before", "waits"), [("LCA.02.05", True), ("*", True), ("LCA.02", False), ("LCA.99", False)])

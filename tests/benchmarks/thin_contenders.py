@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pika
 
-from benchmarks import whole_message
+from benchmarks import busy_clerk, whole_message
 from benchmarks.thin_trial import Plan, Seen, Sent
 from consumers.reading.inbox import InboxEntry, descriptor_of, list_inbox, receipts_of
 from consumers.spool import Spool, open_spool
@@ -27,10 +27,13 @@ from rig.tun import TunLine
 from schemas.accounts import Role
 from schemas.clock import now_ms
 from schemas.states import Status
-from support.installation import Installation
+from support.desks import let_in
+from support.installation import Installation, Program
 from support.uploads import submit
 
 LOOK_EVERY = 0.05
+_DESK_PORT = 8480
+_LEAST_LOOKS = 20
 FLASH = "Mưa lũ: sơ tán dân ven suối trước 18 giờ hôm nay. " * 10
 
 
@@ -114,7 +117,7 @@ class Congvan(Contender):
     def at_work(self) -> Iterator[None]:
         """A gateway that has connected."""
         trial = self.trial
-        program = gateway_at(trial.made, trial.line, trial.unit, tls=trial.tls)
+        program = self.gateway()
         trial.line.on_change = hook_at(trial.made, trial.unit)
         program.start()
         trial.made.wait_until_seen([trial.unit])
@@ -125,6 +128,10 @@ class Congvan(Contender):
             trial.line.on_change = lambda _: None
             self._spool.close()
             program.stop()
+
+    def gateway(self) -> Program:
+        """The unit's, not started yet."""
+        return gateway_at(self.trial.made, self.trial.line, self.trial.unit, tls=self.trial.tls)
 
     def hand_in(self, name: str, content: bytes, *, urgent: bool) -> None:
         """Send it through the router."""
@@ -153,6 +160,33 @@ class Congvan(Contender):
         if item.verified and not item.confirmed:
             told = receipts_of(self._spool, entry.delivery_id)
             item.confirmed = next((one.sent_at or 0 for one in told if one.status is Status.ARRIVED), 0)
+
+
+class CongvanInUse(Congvan):
+    """The same with its desk beside it, and a clerk who looks at a page every second."""
+
+    name = "congvan, desk in use"
+
+    def gateway(self) -> Program:
+        """With a desk at the unit's own loopback address."""
+        program = super().gateway()
+        program.command.append("--desk")
+        program.environment |= {"CONGVAN_DESK_PORT": str(_DESK_PORT)}
+        return program
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """And the clerk."""
+        unit, looked = self.trial.unit, self.trial.made.directory / f"looked-{self.trial.unit}"
+        with super().at_work():
+            let_in(self._spool, [unit], at=unit)
+            command = [sys.executable, busy_clerk.__file__, f"http://127.0.0.1:{_DESK_PORT}", "hoa"]
+            with looked.open("wb") as out, subprocess.Popen(self.trial.line.within(command), stdout=out) as clerk:
+                yield
+                clerk.kill()
+        statuses = [line.split()[1] for line in looked.read_text().splitlines()]
+        if len(statuses) < _LEAST_LOOKS or set(statuses) != {"200"}:
+            raise AssertionError(f"the clerk saw {len(statuses)} pages: {sorted(set(statuses))}")
 
 
 class Curl(Contender):
@@ -263,4 +297,4 @@ class WholeMessages(Contender):
             connection.close()
 
 
-CONTENDERS: tuple[type[Contender], ...] = (Congvan, Curl, WholeMessages)
+CONTENDERS: tuple[type[Contender], ...] = (Congvan, CongvanInUse, Curl, WholeMessages)

@@ -27,7 +27,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from benchmarks.thin_contenders import CONTENDERS, Contender, Trial  # noqa: E402 - the folders come first
+from benchmarks.thin_contenders import CONTENDERS, Congvan, CongvanInUse, Contender, Trial  # noqa: E402 - the folders come first
 from benchmarks.thin_trial import Figures, Plan, Seen, figures_of  # noqa: E402
 from rig.namespaces import NoNamespacesError  # noqa: E402
 from rig.profiles import PROFILES, Profile  # noqa: E402
@@ -41,6 +41,9 @@ BULK, URGENT = 5_000_000, 60_000
 FAST_BULK, FAST_URGENT = 300_000, 20_000
 SIZES = {"D": (5_000_000, 60_000), "E": (60_000_000, 60_000)}
 """Documents of lines that are not thin, in bytes: the large one, the urgent one."""
+
+_DESK_MAY_COST = {"goodput": 0.97, "urgent": 1.15}
+"""Shares of the figures without a desk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def main() -> int:
     parser.add_argument("--bulk", type=int, default=0, help="bytes of the large document instead of the profile's")
     parser.add_argument("--tls", action="store_true", help="content by TLS as nginx serves it, AMQP by TLS")
     parser.add_argument("--fast", action="store_true", help="300 kB in under three minutes, judged against curl")
+    parser.add_argument("--desk", action="store_true", help="also with a desk whose clerk looks at a page every second")
     parser.add_argument("--only", action="append", choices=[item.name for item in CONTENDERS], help="may be repeated")
     parser.add_argument("--keep", type=Path, help="work in this directory and leave spools and logs there")
     options = parser.parse_args()
@@ -91,6 +95,7 @@ def main() -> int:
     plans = [plan_for(PROFILES[options.profile], seed, fast=options.fast) for seed in seeds]
     plans = [replace(plan, bulk=options.bulk or plan.bulk) for plan in plans]
     chosen = [item for item in CONTENDERS if not options.only or item.name in options.only]
+    chosen = [item for item in chosen if options.desk or item is not CongvanInUse]
     try:
         seen = measure(plans, chosen, options.keep, encrypted=options.tls)
     except NoNamespacesError as error:
@@ -99,6 +104,7 @@ def main() -> int:
     found = {item.name: figures_of([one for one in seen if one.contender == item.name]) for item in chosen}
     profile = options.profile + (" by TLS" if options.tls else "")
     missed = [] if "congvan" not in found else judge_fast(found) if options.fast else judge(found, profile)
+    missed += judge_desk(found)
     heading = {"commit": commit(), "profile": profile, "seeds": seeds, "bulk": plans[0].bulk, "missed": missed}
     if options.json:
         print(json.dumps(heading | {"figures": {name: asdict(figures) for name, figures in found.items()}}))
@@ -160,6 +166,20 @@ def judge_fast(found: dict[str, Figures]) -> list[str]:
         share = ratios.get(metric.field)
         if share is not None and mine is not None and theirs and not metric.meets(mine, share * theirs):
             missed.append(f"{metric.id} is {mine / theirs:.2f} of curl's instead of {share}")
+    return missed
+
+
+def judge_desk(found: dict[str, Figures]) -> list[str]:
+    """What a desk in use costs its gateway's transfers beyond what differs from run to run."""
+    alone, beside = found.get(Congvan.name), found.get(CongvanInUse.name)
+    if alone is None or beside is None:
+        return []
+    missed = ["documents that never came beside the desk"] if beside.unfinished else []
+    for metric in METRICS:
+        share = _DESK_MAY_COST.get(metric.field)
+        mine, other = beside.median(metric.field), alone.median(metric.field)
+        if share is not None and mine is not None and other and not metric.meets(mine, share * other):
+            missed.append(f"{metric.id} beside the desk is {mine / other:.2f} of that without it instead of {share}")
     return missed
 
 

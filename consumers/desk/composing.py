@@ -36,7 +36,6 @@ from schemas.register import BookKind
 from schemas.rights import DEFAULTS
 
 _SEE_OTHER = 303
-_MOST_RESERVED = 20
 _MOST_BYTES = 10**15
 PLACE = "/outgoing"
 router = APIRouter(prefix=PLACE)
@@ -150,7 +149,7 @@ async def compose_page(
         return {
             "names": names_of(conn, units),
             "next": book_entries.next_number(conn, key),
-            "reserved": book_entries.reserved_numbers(conn, key, _MOST_RESERVED),
+            "reserved": book_entries.reserved_numbers(conn, key),
             "mended": entry,
         }
 

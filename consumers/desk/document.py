@@ -74,12 +74,14 @@ def _look(
     entry, looked, pos = looked_at(conn, delivery_id, viewer.units())
     scope = viewer.units().only(entry.unit)
     fields = suggested(conn, scope, entry, letter, today=services.today, zone=services.zone)
+    book = arrival_book(entry, services.today.year)
     return {
         "entry": entry,
         "names": names_of(conn, {entry.issuer, entry.unit}),
         "looked": looked,
         "steps": handling.steps(conn, pos),
-        "number": book_entries.next_number(conn, arrival_book(entry, services.today.year)),
+        "number": book_entries.next_number(conn, book),
+        "reserved": book_entries.reserved_numbers(conn, book),
         "before": book_entries.same_before(conn, scope, BookKind.INCOMING, fields.author, entry.notation),
         "fields": fields,
         "refers_to": refers_to(conn, scope, entry),

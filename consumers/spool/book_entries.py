@@ -19,6 +19,7 @@ from schemas.zone import zone
 
 MAX_NUMBER = 10_000_000
 _AT_ONCE = 500
+_RESERVED_SHOWN = 20
 
 
 class EntryState(StrEnum):
@@ -205,12 +206,12 @@ def place_of(conn: Connection, key: BookKey, number: int) -> int:
     return int(conn.scalars(select(book_entry.c.pos).select_from(book_entry).where(*here, *named)).one())
 
 
-def reserved_numbers(conn: Connection, key: BookKey, limit: int) -> list[int]:
-    """The numbers of a book that are reserved and still free, the lowest first."""
+def reserved_numbers(conn: Connection, key: BookKey) -> list[int]:
+    """The numbers of a book that are reserved and still free, the lowest first; no more than people read."""
     free = book_entry.c.book_pos == book.c.pos, book_entry.c.state == EntryState.RESERVED.value
     named = (book.c[name] == value for name, value in columns_of(key).items())
     rows = select(book_entry.c.number).select_from(book_entry).where(*free, *named)
-    return list(conn.scalars(rows.order_by(book_entry.c.number).limit(limit)))
+    return list(conn.scalars(rows.order_by(book_entry.c.number).limit(_RESERVED_SHOWN)))
 
 
 def same_before(

@@ -25,6 +25,7 @@ from consumers.sinks import make_sink
 from consumers.spool.store import FILE_NAME, open_to_read
 from consumers.status import backlog, status_path
 from consumers.taking.hosting import units_url
+from deploy.doctor.desk import people
 from deploy.doctor.findings import Check, CheckAnswer, Finding, failed, nearest_existing, note, ok, room, run
 from deploy.doctor.mail import mail_server
 from deploy.exits import ExitCode
@@ -242,6 +243,7 @@ CHECKS: dict[str, Check[GatewaySettings]] = {
     "sink": sink,
     "outbox": outbox,
     "copies": copies,
+    "people": people,
     "names": names,
     "certificates": certificates,
     "broker": broker,

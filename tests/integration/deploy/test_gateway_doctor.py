@@ -1,5 +1,6 @@
 """The gateway's doctor beside a real gateway, broker and router: all well, and each way to be ill."""
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -13,12 +14,19 @@ from aiohttp.test_utils import TestServer
 
 from consumers.settings import GatewaySettings
 from consumers.spool import open_spool
+from consumers.spool.people import PEOPLE, DeskRole
+from deploy.doctor.desk import people
 from deploy.doctor.findings import CheckAnswer, CheckOutcome
 from deploy.doctor.unit import CHECKS, examine
 from deploy.exits import ExitCode
+from router.pages.people import RoleGrant
 from schemas.accounts import Role
+from schemas.clock import now_ms
+from schemas.dispatch import Secrecy
 from schemas.unit import Link, Unit
 from support.broker import Vhost
+from support.deliveries import UNIT, came
+from support.desks import OTHER, let_in
 from support.installation import CONGVAN, Installation, installation
 
 UNITS = [
@@ -134,3 +142,18 @@ async def test_an_answer_that_is_not_the_routers_is_known_as_such(tmp_path: Path
         url = str(server.make_url(""))
         found = await answers(GatewaySettings(data_dir=tmp_path, units="LCA.01", token="cv1.a.b", origin_url=url))
     assert "is that the router?" in found["web API"].detail
+
+
+async def test_a_unit_where_nobody_can_deal_with_what_comes_is_named(tmp_path: Path) -> None:
+    settings = GatewaySettings(data_dir=tmp_path)
+    with contextlib.closing(open_spool(tmp_path)) as spool:
+        assert (await people(settings)).detail == "nobody uses the desk here"
+        let_in(spool)
+        assert (await people(settings)).verdict is CheckOutcome.OK
+        came(spool, secrecy=Secrecy.SECRET)
+        found = await people(settings)
+        assert (found.verdict, found.detail[:24]) == (CheckOutcome.NOTE, "1 state secrets wait at ")
+        with spool.writing() as conn:
+            PEOPLE.invite(conn, "hoa", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
+            PEOPLE.withdraw(conn, "khac", RoleGrant(DeskRole.CLERK, OTHER))
+        assert (await people(settings)).detail == f"nobody registers for {OTHER}"

@@ -40,6 +40,8 @@ async def test_paper_and_electronic_are_one_series_and_a_reserved_number_is_used
             (3, EntryState.RESERVED),
             (4, EntryState.ENTERED),
         ]
+        other = came(desk.spool, seq=2, notation="124-CV/TU")
+        assert "Số đã lấy trước, chưa dùng: 3" in await hoa.text(f"/desk/incoming/{other}")
         assert (await hoa.send(f"{PLACE}/close")).status == 409, "a number is still reserved"
         assert (await hoa.send(f"{PLACE}/3/strike", version=1, reason="Không ký")).status == 303
         assert (await hoa.send(f"{PLACE}/close")).status == 303

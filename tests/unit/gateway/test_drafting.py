@@ -168,7 +168,7 @@ def test_a_number_that_was_given_meanwhile_stops_it_and_a_reserved_one_may_be_us
     with pytest.raises(BookError, match="given meanwhile"):
         dispatching.send(spool, ready(second, number=2), CLERK)
     with spool.reading() as conn:
-        assert book_entries.reserved_numbers(conn, BOOK, 5) == [1]
+        assert book_entries.reserved_numbers(conn, BOOK) == [1]
         assert drafts.find(conn, second.id) is not None
     dispatching.send(spool, ready(second, number=1), CLERK)
     assert (numbers(spool), sent(spool, second.id).number) == ([1, 2], 1)

@@ -40,12 +40,13 @@ async def show_unit(
     today = start_of_day(now, services.timezone)
     frame = frame_of(span, now, shown_to(request))
 
-    def query(conn: Connection) -> tuple[UnitSheet | None, LineSheet | None, list[Care]]:
+    def query(conn: Connection) -> tuple[UnitSheet | None, LineSheet | None, list[Care], int]:
         sheet = queries.unit_sheet(conn, viewer.scope, code, now_ms=now, today=today)
         cares = cares_of_unit(conn, viewer.scope, code, day=services.organisation.today)
-        return sheet, queries.line_sheet(conn, viewer.scope, code, frame.span), cares
+        late = queries.late_totals(conn, viewer.scope, code, now_ms=now).total
+        return sheet, queries.line_sheet(conn, viewer.scope, code, frame.span), cares, late
 
-    sheet, line, cares = await look(services, query)
+    sheet, line, cares, late = await look(services, query)
     if sheet is None:
         raise NotFoundError(f"there is no unit {code} that you may see")
     filters: Mapping[str, str] = {"one": token("unit", code), "tree": token("unit", f"{code}.#")}
@@ -57,6 +58,7 @@ async def show_unit(
         unit=sheet.unit,
         line=line,
         cares=cares,
+        late=late,
         is_over=sheet.unit.valid_to is not None and sheet.unit.valid_to < services.organisation.today,
         frame=frame,
         reaches=tuple(LookBack),

@@ -123,3 +123,15 @@ async def test_the_filter_finds_what_is_late_with_something(console: Console) ->
     assert {duty: totals.of([duty], LateFor) for duty in Duty} == by_duty
     async with console.as_("admin") as admin:
         assert f'data-count="{by_duty[Duty.REGISTER]}"' in await admin.text("/console/deliveries?q=cham:dang-ky-vao-so")
+
+
+async def test_a_units_page_counts_what_is_late_there_and_below_and_leads_to_it(console: Console) -> None:
+    async with console.as_("admin") as admin:
+        for code in ("LCA", "LCA.01"):
+            with reading(console.engine) as conn:
+                count = late_totals(conn, EVERYTHING, code, now_ms=now_ms()).total
+            assert count
+            text = await admin.text(f"/console/units/{code}")
+            found = re.search(rf'href="/console/late\?unit={code}"><span>Chậm</span><strong>([\d.]+)</strong>', text)
+            assert found is not None
+            assert number(found[1]) == count

@@ -19,13 +19,14 @@ from schemas.states import Effect, Status, steps_back
 
 
 class WrittenReceipt(NamedTuple):
-    """A receipt of a document as it stands in the spool; ``seq`` counts those of its unit."""
+    """A receipt of a document as it stands in the spool; ``seq`` counts those of its unit, ``pos`` all."""
 
     pos: int
     id: str
     status: Status
     effect: Effect
     recorded_at: int
+    seq: int
     register_number: str
     corrects: str | None
     undoes: str | None
@@ -112,12 +113,12 @@ def correct_receipt(spool: Spool, delivery_id: str, status: Status, fields: Mapp
 
 def said_of(conn: Connection, delivery_id: str) -> list[WrittenReceipt]:
     """What was said of a document, oldest first."""
-    columns = (receipt.c.pos, receipt.c.id, receipt.c.status, receipt.c.register_number)
+    columns = receipt.c.pos, receipt.c.id, receipt.c.status, receipt.c.seq, receipt.c.register_number
     rows = select(*columns, receipt.c.corrects, receipt.c.undoes).join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     ordered = rows.where(inbox.c.delivery_id == delivery_id).order_by(receipt.c.pos)
     return [
-        WrittenReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, number or "", corrects, undoes)
-        for pos, key, status, number, corrects, undoes in conn.execute(ordered)
+        WrittenReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, seq, number or "", corrects, undoes)
+        for pos, key, status, seq, number, corrects, undoes in conn.execute(ordered)
     ]
 
 

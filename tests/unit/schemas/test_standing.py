@@ -1,7 +1,9 @@
 """Which receipts count once some were put right or undone, in whatever order they came into the log."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import permutations
+from typing import ClassVar
 
 from schemas.standing import standing
 from schemas.states import Effect, Status
@@ -100,3 +102,33 @@ def test_a_correction_counts_only_if_what_it_names_does() -> None:
 def test_corrections_that_name_each_other_end() -> None:
     around = ("x", S.REGISTERED, E.CORRECT, "d", None), ("d", S.REGISTERED, E.CORRECT, "x", None)
     assert standing(log(ARRIVED, REGISTERED, *around)).told[S.REGISTERED].id == "r"
+
+
+class Counted(Said):
+    """Counts what is asked of it."""
+
+    asked: ClassVar[Counter[str]] = Counter()
+
+    def __getattribute__(self, name: str) -> object:
+        Counted.asked[name] += 1
+        return super().__getattribute__(name)
+
+
+def work(rounds: int) -> int:
+    """What is asked of the receipts of a document that was registered, corrected and undone so often."""
+    rows = []
+    for place in range(rounds):
+        first, right = f"r{place}", f"c{place}"
+        rows += [
+            Counted(first, S.REGISTERED, seq=4 * place),
+            Counted(right, S.REGISTERED, E.CORRECT, corrects=first, seq=4 * place + 1),
+            Counted(f"s{place}", S.ASSIGNED, seq=4 * place + 2),
+            Counted(f"b{place}", S.ARRIVED, E.BACK, undoes=right, seq=4 * place + 3),
+        ]
+    Counted.asked.clear()
+    standing(rows)
+    return Counted.asked.total()
+
+
+def test_a_document_with_twice_the_receipts_costs_twice_the_work() -> None:
+    assert 0 < work(400) <= 2.1 * work(200)

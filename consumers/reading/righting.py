@@ -48,9 +48,9 @@ def last_step(conn: Connection, entry: InboxEntry) -> LastStep:
     Raises:
         TransitionError: nothing can: nobody has acted, it was taken back, or its issuer wants it back.
     """
-    told = standing(said_of(conn, entry.delivery_id)).told
-    wanted = steps_back(entry.state)
-    before = next((status for status in reversed(tuple(told)) if status in wanted), None)
+    stands = standing(said_of(conn, entry.delivery_id))
+    told, wanted = stands.told, steps_back(entry.state)
+    before = next((status for status in reversed(tuple(stands.times)) if status in wanted), None)
     if before is None or entry.state not in told:
         raise TransitionError(f"{entry.notation} is {entry.state}; nothing of it can be undone")
     if recalls.called_back(conn, {(entry.unit, entry.dispatch_id)}):

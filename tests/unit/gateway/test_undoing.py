@@ -235,7 +235,12 @@ def test_a_unit_without_books_undoes_and_puts_right_by_the_commands_functions(of
         righting.correct_receipt(spool, key, S.REGISTERED, said)
 
 
-ACTS = ["register", "refuse", "submit", "direct", "process", "complete", "undo", "renumber", "correct"]
+def test_a_step_is_undone_to_the_one_before_it_though_an_earlier_one_was_put_right_meanwhile(office: Office) -> None:
+    office.goes("register", "direct", "correct", "process", "undo")
+    assert office.state() is S.ASSIGNED
+
+
+ACTS = ["register", "refuse", "submit", "direct", "process", "complete", "undo", "undo", "renumber", "correct"]
 
 
 @given(names=st.lists(st.sampled_from(ACTS), max_size=14))

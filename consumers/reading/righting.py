@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
-from consumers.spool import Spool, book_entries, recalls
+from consumers.spool import Spool, book_entries, handling, recalls
 from consumers.spool.models import inbox, receipt
 from schemas.errors import TransitionError
 from schemas.standing import standing
@@ -85,18 +85,21 @@ def correct(conn: Connection, entry: InboxEntry, status: Status, fields: Mapping
 
 
 def undo_last(spool: Spool, delivery_id: str, *, reason: str, person: str = "", department: str = "") -> InboxEntry:
-    """Undo the last step of a document, for whoever keeps no books here; the document as it is then.
+    """Undo the last step of a document that nobody deals with at the desk; the document as it is then.
 
     Raises:
         UnknownDeliveryError: the spool has none with this id.
-        TransitionError: nothing can be undone.
+        TransitionError: nothing can be undone, or it stands in a register or its people deal with it: one of them is to
+            undo it, :func:`consumers.reading.undoing.step_back`.
         InvalidError: there is no reason, or a text is too long or not on one line.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
     with spool.writing() as conn:
         entry = entry_of(conn, delivery_id)
-        if book_entries.entry_of(conn, delivery_id) is not None and entry.state is Status.REGISTERED:
-            raise TransitionError(f"{entry.notation} stands in a register of the desk; undo it there")
+        if book_entries.entry_of(conn, delivery_id) is not None or handling.has_steps(conn, delivery_id):
+            raise TransitionError(
+                f"{entry.notation} stands in a register or is dealt with at the desk; undo it there, or say who does"
+            )
         undo(conn, entry, last_step(conn, entry), reason=reason, person=person, department=department)
         return entry_of(conn, delivery_id)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, exists, func, insert, select, text, update
 
 from consumers.spool.models import inbox, receipt, step, task
 from consumers.spool.scope import UnitScope
@@ -128,6 +128,12 @@ def steps(conn: Connection, inbox_pos: int) -> list[HandlingStep]:
         HandlingStep(StepKind(row.kind), row.at, row.person, row.full_name, parse(StepDetail, row.detail, what="step"))
         for row in rows
     ]
+
+
+def has_steps(conn: Connection, delivery_id: str) -> bool:
+    """Whether somebody at the desk has dealt with a document."""
+    dealt = exists().where(step.c.inbox_pos == inbox.c.pos, inbox.c.delivery_id == delivery_id)
+    return bool(conn.scalar(select(dealt)))
 
 
 def end_tasks(conn: Connection, inbox_pos: int, at: int, parts: Collection[TaskPart] = tuple(TaskPart)) -> None:

@@ -235,6 +235,17 @@ def test_a_unit_without_books_undoes_and_puts_right_by_the_commands_functions(of
         righting.correct_receipt(spool, key, S.REGISTERED, said)
 
 
+@pytest.mark.parametrize("names", [("register", "direct"), ("refuse",), ("register", "direct", "complete")])
+def test_what_people_dealt_with_at_the_desk_nobody_undoes_without_a_name(
+    office: Office, names: tuple[str, ...]
+) -> None:
+    office.goes(*names)
+    before = office.said(), office.tasks()
+    with pytest.raises(TransitionError, match="dealt with at the desk"):
+        righting.undo_last(office.spool, office.delivery, reason=WHY)
+    assert (office.said(), office.tasks()) == before
+
+
 def test_a_step_is_undone_to_the_one_before_it_though_an_earlier_one_was_put_right_meanwhile(office: Office) -> None:
     office.goes("register", "direct", "correct", "process", "undo")
     assert office.state() is S.ASSIGNED

@@ -93,6 +93,9 @@ class Office:
         with self.spool.reading() as conn:
             return [(item.number, item.state) for item in book_entries.entries(conn, KEY)]
 
+    def set_clock_back(self) -> None:
+        self.now -= 5_000_000
+
     def goes(self, *names: str) -> None:
         for name in names:
             getattr(self, name)()
@@ -251,7 +254,35 @@ def test_a_step_is_undone_to_the_one_before_it_though_an_earlier_one_was_put_rig
     assert office.state() is S.ASSIGNED
 
 
+def test_a_clock_that_was_set_back_leaves_each_task_to_the_step_that_gave_and_ended_it(office: Office) -> None:
+    office.goes("register", "submit", "set_clock_back", "direct")
+    assert office.tasks() == {("lan", TaskPart.LEAD), ("hoa", TaskPart.KNOW)}
+    office.goes("undo")
+    assert office.tasks() == {("nam", TaskPart.DIRECT)}
+
+
 ACTS = ["register", "refuse", "submit", "direct", "process", "complete", "undo", "undo", "renumber", "correct"]
+
+
+@given(names=st.lists(st.sampled_from([*ACTS, "set_clock_back"]), max_size=14))
+@settings(deadline=None, max_examples=60)
+def test_whatever_was_done_undoing_a_step_leaves_state_and_tasks_as_they_were_before_it(
+    spool_factory: Callable[[], Spool], names: list[str]
+) -> None:
+    spool = spool_factory()
+    office = Office(spool)
+    steps: list[tuple[Status, set[tuple[str, TaskPart]]]] = []
+    for name in names:
+        before = office.state(), office.tasks()
+        try:
+            office.goes(name)
+        except (TransitionError, BookError):
+            continue
+        if name == "undo":
+            assert (office.state(), office.tasks()) == steps.pop()
+        elif office.state() is not before[0]:
+            steps.append(before)
+    spool.close()
 
 
 @given(names=st.lists(st.sampled_from(ACTS), max_size=14))

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Row, select
 
 from consumers.errors import BookError, DocumentMovedError
 from consumers.reading import handling as acts
 from consumers.reading import righting, undoing
 from consumers.reading.handling import Acting, Direction, Looked, looked_at
 from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
-from consumers.spool import Spool, book_entries, books, handling, recalls
+from consumers.spool import Spool, book_entries, books, course, handling, recalls
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.handling import StepKind, TaskPart
 from consumers.spool.people import Card
@@ -95,6 +97,10 @@ class Office:
 
     def set_clock_back(self) -> None:
         self.now -= 5_000_000
+
+    def fared(self) -> Row[Any]:
+        with self.spool.reading() as conn:
+            return conn.execute(select(course.between({UNIT}, 0, 2**62))).one()
 
     def goes(self, *names: str) -> None:
         for name in names:
@@ -259,6 +265,27 @@ def test_a_clock_that_was_set_back_leaves_each_task_to_the_step_that_gave_and_en
     assert office.tasks() == {("lan", TaskPart.LEAD), ("hoa", TaskPart.KNOW)}
     office.goes("undo")
     assert office.tasks() == {("nam", TaskPart.DIRECT)}
+
+
+def test_how_a_document_fared_says_nothing_of_what_was_undone(office: Office) -> None:
+    def direct(lead: str, until_ms: int) -> None:
+        said = Direction("Làm ngay", lead, until=date(2026, 12, 1), until_ms=until_ms)
+        acts.direct(office.spool, office.looked(), office.by(NAM), said, CARDS)
+
+    office.goes("register")
+    direct("lan", 900)
+    direct("hoa", 300)
+    assert (office.fared().lead, office.fared().until) == (HOA.full_name, 300)
+    acts.complete(office.spool, office.looked(), office.by(LAN), "", answer="15/BC-UBND")
+    assert office.fared().answer == "15/BC-UBND"
+    office.goes("undo")
+    assert (office.fared().answer, office.fared().lead) == ("", HOA.full_name)
+    office.goes("undo")
+    fared = office.fared()
+    assert (fared.lead, fared.directed_at, fared.until) == ("", None, None)
+    with office.spool.reading() as conn:
+        stands = [step.kind for step in handling.steps(conn, 1) if not step.undone]
+    assert stands == [StepKind.REGISTERED, StepKind.UNDONE, StepKind.UNDONE]
 
 
 ACTS = ["register", "refuse", "submit", "direct", "process", "complete", "undo", "undo", "renumber", "correct"]

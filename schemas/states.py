@@ -112,6 +112,8 @@ class Step:
 _ADVANCE, _STALE, _BACK = Step(Effect.ADVANCE), Step(Effect.STALE), Step(Effect.BACK)
 _IN_ORDER = (S.ARRIVED, S.REGISTERED, S.ASSIGNED, S.PROCESSING, S.COMPLETED)
 """How far a unit's people have come with a document."""
+_BY_STEPS = frozenset({*_IN_ORDER, S.REFUSED})
+"""The states among which a unit's people alone move a document."""
 
 
 def follow(current: Status, status: Status) -> Step:
@@ -143,6 +145,14 @@ def go_back(current: Status, status: Status) -> Step:
     Whoever has not heard of the step that is undone is where it leads already, or not yet that far.
     """
     return _BACK if status in steps_back(current) else follow(current, status)
+
+
+def may_have_followed(current: Status, status: Status) -> bool:
+    """Whether a unit's people may have come from one state to another by steps that nobody has heard of yet.
+
+    To be asked only where some of what the unit said is missing: :func:`follow` and :func:`go_back` decide else.
+    """
+    return status in _BY_STEPS and (current in _BY_STEPS or S.ARRIVED in _NEXT[current])
 
 
 def on_recall(current: Status, *, gone: bool) -> Status | None:

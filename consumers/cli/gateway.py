@@ -167,6 +167,7 @@ def undo(
     """Undo the last step of a person: the document is again as it was before, and both stay readable.
 
     With --by it is the desk's act: the number in the register is struck through, and what was to be done is open again.
+    What stands in a register, or was dealt with at the desk, is undone in no other way.
     """
     if by:
         acts.undo(document, by, reason, unit=unit, data_dir=data_dir, as_json=as_json)

@@ -188,11 +188,11 @@ class _Placed:
 
     def _has_place(self, row: Mapping[str, Any]) -> bool:
         """Whether what it points to came with it: of a document that was on its way the copy holds no letter."""
-        return all(row[name] in self._places[REFERENCES[name]] for name in row if name in REFERENCES)
+        return all(at is None or at in self._places[REFERENCES[name]] for name, at in row.items() if name in REFERENCES)
 
     def _pointing(self, row: dict[str, Any]) -> dict[str, Any]:
-        there = {name: self._places[REFERENCES[name]][row[name]] for name in row if name in REFERENCES}
-        return row | there
+        pointing = {name: at for name, at in row.items() if name in REFERENCES and at is not None}
+        return row | {name: self._places[REFERENCES[name]][at] for name, at in pointing.items()}
 
     def _here(self, named: Sequence[str]) -> dict[tuple[Any, ...], int]:
         if not named:

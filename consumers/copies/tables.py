@@ -66,8 +66,10 @@ REFERENCES: Mapping[str, str] = {
     "inbox_pos": "inbox",
     "book_pos": "book",
     "entry_pos": "book_entry",
+    "given_by": "step",
+    "ended_by": "step",
 }
-"""Columns that hold a place in another table."""
+"""Columns that hold a place in another table, or nothing."""
 
 _ARRIVED = models.inbox.c.state != Status.TAKEN.value
 _WHICH: Mapping[str, Any] = {

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, or_, select, text
+from sqlalchemy import ColumnElement, Select, exists, or_, select, text
 
 from consumers.reading.handling import IN_WORK
 from consumers.spool.handling import TaskPart
-from consumers.spool.models import book, book_entry, inbox, letter, task
+from consumers.spool.models import book, book_entry, inbox, letter, step, task
 from consumers.spool.scope import UnitScope
 from schemas.dispatch import Urgency
 from schemas.register import BookKind
@@ -90,7 +90,8 @@ def of_inbox(wanted: WantedDocuments, *, by_index: bool) -> list[ColumnElement[b
     if wanted.book:
         found.append(inbox.c.delivery_id.in_(_entered_in(wanted.units, wanted.book)))
     if wanted.lead:
-        led = task.c.person == wanted.lead, task.c.part == TaskPart.LEAD.value
+        undone = exists().where(step.c.pos == task.c.given_by, step.c.undone)
+        led = task.c.person == wanted.lead, task.c.part == TaskPart.LEAD.value, ~undone
         found.append(inbox.c.pos.in_(select(task.c.inbox_pos).where(*led)))
     if wanted.due_before is not None:
         found += _due_before(wanted.due_before)

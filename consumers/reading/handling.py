@@ -89,16 +89,21 @@ class OpenDocument:
         told = {"status": status.value, "person": self.by.card.full_name, "department": self.by.card.department}
         return write_receipt(self.conn, self.entry, checked_receipt(self.entry, told | fields))
 
-    def step(self, kind: StepKind, act: JournalAct, **detail: object) -> None:
-        """Write the step, and the act in the journal."""
+    def step(self, kind: StepKind, act: JournalAct, **detail: object) -> int:
+        """Write the step, and the act in the journal; the step's place."""
         said = StepDetail.model_validate(detail)
-        handling.add_step(
+        place = handling.add_step(
             self.conn, self.pos, HandlingStep(kind, self.by.at, self.by.card.login, self.by.card.full_name, said)
         )
         words = said.number or said.answer or said.lead or said.leader or said.words
         subject = self.entry.notation or self.entry.delivery_id
         told = self.by.noted(act, self.entry.unit, subject, words, secret=self.entry.secret)
         journal.record(self.conn, told)
+        return place
+
+    def end_tasks(self, by: int, *parts: TaskPart) -> None:
+        """End what is open of it, or these parts; ``by``: the step that does."""
+        handling.end_tasks(self.conn, self.pos, self.by.at, parts or tuple(TaskPart), by=by)
 
 
 def register(
@@ -175,8 +180,7 @@ def refuse(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
 
     def act(it: OpenDocument) -> None:
         it.say(Status.REFUSED, reason=reason)
-        it.step(StepKind.REFUSED, JournalAct.REFUSED, words=reason)
-        handling.end_tasks(it.conn, it.pos, by.at)
+        it.end_tasks(it.step(StepKind.REFUSED, JournalAct.REFUSED, words=reason))
 
     act_on(spool, looked, by, act)
 
@@ -186,9 +190,9 @@ def submit(spool: Spool, looked: Looked, by: Acting, leader: Card, words: str) -
 
     def act(it: OpenDocument) -> None:
         _require_in_work(it.entry)
-        handling.end_tasks(it.conn, it.pos, by.at, [TaskPart.DIRECT])
-        handling.give_tasks(it.conn, it.pos, [Task(leader.login, TaskPart.DIRECT, by.at)])
-        it.step(StepKind.SUBMITTED, JournalAct.SUBMITTED, leader=leader.full_name, words=words)
+        place = it.step(StepKind.SUBMITTED, JournalAct.SUBMITTED, leader=leader.full_name, words=words)
+        it.end_tasks(place, TaskPart.DIRECT)
+        handling.give_tasks(it.conn, it.pos, [Task(leader.login, TaskPart.DIRECT, by.at)], by=place)
 
     act_on(spool, looked, by, act)
 
@@ -209,9 +213,7 @@ def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known
         lead = _named(direction.lead, known)
         if it.entry.state in {Status.REGISTERED, Status.CHANGE_REFUSED}:
             it.say(Status.ASSIGNED, reason=f"Chủ trì: {lead}")
-        handling.end_tasks(it.conn, it.pos, by.at)
-        handling.give_tasks(it.conn, it.pos, _tasks_of(direction, by.at, known))
-        it.step(
+        place = it.step(
             StepKind.DIRECTED,
             JournalAct.DIRECTED,
             words=direction.instruction,
@@ -219,7 +221,10 @@ def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known
             coordinate=[_named(one, known) for one in direction.coordinate],
             know=[_named(one, known) for one in direction.know],
             until=direction.until,
+            until_ms=direction.until_ms,
         )
+        it.end_tasks(place)
+        handling.give_tasks(it.conn, it.pos, _tasks_of(direction, by.at, known), by=place)
 
     act_on(spool, looked, by, act)
 
@@ -276,8 +281,7 @@ def answer_change(spool: Spool, looked: Looked, by: Acting, *, accept: bool, rea
             it.step(StepKind.CHANGE_REFUSED, JournalAct.CHANGE_REFUSED, words=reason)
             return frozenset()
         freed = it.say(Status.RECALLED, reason=reason)
-        it.step(StepKind.GIVEN_BACK, JournalAct.GIVEN_BACK, words=reason)
-        handling.end_tasks(it.conn, it.pos, by.at)
+        it.end_tasks(it.step(StepKind.GIVEN_BACK, JournalAct.GIVEN_BACK, words=reason))
         return freed
 
     if free := act_on(spool, looked, by, act):
@@ -322,8 +326,7 @@ def number_of(key: BookKey, number: int) -> str:
 
 def _complete(it: OpenDocument, words: str, answer: str) -> None:
     it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
-    it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
-    handling.end_tasks(it.conn, it.pos, it.by.at)
+    it.end_tasks(it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer))
 
 
 def _require_in_work(entry: InboxEntry) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
-from consumers.spool import Spool, book_entries, recalls
+from consumers.spool import Spool, book_entries, handling, recalls
 from consumers.spool.models import inbox, receipt
 from schemas.errors import TransitionError
 from schemas.standing import standing
@@ -19,13 +19,14 @@ from schemas.states import Effect, Status, steps_back
 
 
 class WrittenReceipt(NamedTuple):
-    """A receipt of a document as it stands in the spool; ``seq`` counts those of its unit."""
+    """A receipt of a document as it stands in the spool; ``seq`` counts those of its unit, ``pos`` all."""
 
     pos: int
     id: str
     status: Status
     effect: Effect
     recorded_at: int
+    seq: int
     register_number: str
     corrects: str | None
     undoes: str | None
@@ -47,9 +48,9 @@ def last_step(conn: Connection, entry: InboxEntry) -> LastStep:
     Raises:
         TransitionError: nothing can: nobody has acted, it was taken back, or its issuer wants it back.
     """
-    told = standing(said_of(conn, entry.delivery_id)).told
-    wanted = steps_back(entry.state)
-    before = next((status for status in reversed(tuple(told)) if status in wanted), None)
+    stands = standing(said_of(conn, entry.delivery_id))
+    told, wanted = stands.told, steps_back(entry.state)
+    before = next((status for status in reversed(tuple(stands.times)) if status in wanted), None)
     if before is None or entry.state not in told:
         raise TransitionError(f"{entry.notation} is {entry.state}; nothing of it can be undone")
     if recalls.called_back(conn, {(entry.unit, entry.dispatch_id)}):
@@ -84,18 +85,21 @@ def correct(conn: Connection, entry: InboxEntry, status: Status, fields: Mapping
 
 
 def undo_last(spool: Spool, delivery_id: str, *, reason: str, person: str = "", department: str = "") -> InboxEntry:
-    """Undo the last step of a document, for whoever keeps no books here; the document as it is then.
+    """Undo the last step of a document that nobody deals with at the desk; the document as it is then.
 
     Raises:
         UnknownDeliveryError: the spool has none with this id.
-        TransitionError: nothing can be undone.
+        TransitionError: nothing can be undone, or it stands in a register or its people deal with it: one of them is to
+            undo it, :func:`consumers.reading.undoing.step_back`.
         InvalidError: there is no reason, or a text is too long or not on one line.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
     with spool.writing() as conn:
         entry = entry_of(conn, delivery_id)
-        if book_entries.entry_of(conn, delivery_id) is not None and entry.state is Status.REGISTERED:
-            raise TransitionError(f"{entry.notation} stands in a register of the desk; undo it there")
+        if book_entries.entry_of(conn, delivery_id) is not None or handling.has_steps(conn, delivery_id):
+            raise TransitionError(
+                f"{entry.notation} stands in a register or is dealt with at the desk; undo it there, or say who does"
+            )
         undo(conn, entry, last_step(conn, entry), reason=reason, person=person, department=department)
         return entry_of(conn, delivery_id)
 
@@ -112,12 +116,12 @@ def correct_receipt(spool: Spool, delivery_id: str, status: Status, fields: Mapp
 
 def said_of(conn: Connection, delivery_id: str) -> list[WrittenReceipt]:
     """What was said of a document, oldest first."""
-    columns = (receipt.c.pos, receipt.c.id, receipt.c.status, receipt.c.register_number)
+    columns = receipt.c.pos, receipt.c.id, receipt.c.status, receipt.c.seq, receipt.c.register_number
     rows = select(*columns, receipt.c.corrects, receipt.c.undoes).join(inbox, inbox.c.pos == receipt.c.inbox_pos)
     ordered = rows.where(inbox.c.delivery_id == delivery_id).order_by(receipt.c.pos)
     return [
-        WrittenReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, number or "", corrects, undoes)
-        for pos, key, status, number, corrects, undoes in conn.execute(ordered)
+        WrittenReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, seq, number or "", corrects, undoes)
+        for pos, key, status, seq, number, corrects, undoes in conn.execute(ordered)
     ]
 
 

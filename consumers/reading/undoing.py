@@ -51,8 +51,8 @@ def step_back(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
         entered = book_entries.entry_of(it.conn, it.entry.delivery_id)
         if was is Status.REGISTERED and entered is not None:
             _strike(it, entered, reason)
-        handling.undo_tasks(it.conn, it.pos, _KIND_OF[was], by.at)
-        it.step(StepKind.UNDONE, JournalAct.UNDONE, words=reason, undone=_KIND_OF[was])
+        place = it.step(StepKind.UNDONE, JournalAct.UNDONE, words=reason, undone=_KIND_OF[was])
+        handling.take_back(it.conn, it.pos, _KIND_OF[was], by.at, by=place)
 
     act_on(spool, looked, by, act)
 

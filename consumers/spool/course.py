@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ColumnElement, Connection, Subquery, delete, exists, func, insert, select, union_all
 
 from consumers.spool.handling import StepKind
-from consumers.spool.models import inbox, letter, past, step, task
+from consumers.spool.models import inbox, letter, past, step
 from consumers.spool.scope import UnitScope
 from consumers.spool.sets import among
 
@@ -14,7 +14,8 @@ _KEPT_MS = 3 * 366 * 86_400_000
 
 
 def _last(kind: StepKind, value: ColumnElement[object]) -> ColumnElement[object]:
-    of_it = step.c.inbox_pos == inbox.c.pos, step.c.kind == kind.value
+    """Of the last step of a kind that nobody took back."""
+    of_it = step.c.inbox_pos == inbox.c.pos, step.c.kind == kind.value, ~step.c.undone
     return select(value).where(*of_it).order_by(step.c.pos.desc()).limit(1).correlate(inbox).scalar_subquery()
 
 
@@ -22,7 +23,7 @@ _DETAIL = step.c.detail
 _LEAD = func.coalesce(_last(StepKind.DIRECTED, func.json_extract(_DETAIL, "$.lead")), "")
 _DIRECTED_AT = _last(StepKind.DIRECTED, step.c.at)
 _ANSWER = func.coalesce(_last(StepKind.COMPLETED, func.json_extract(_DETAIL, "$.answer")), "")
-_UNTIL = select(func.max(task.c.until)).where(task.c.inbox_pos == inbox.c.pos).correlate(inbox).scalar_subquery()
+_UNTIL = _last(StepKind.DIRECTED, func.json_extract(_DETAIL, "$.until_ms"))
 _COLUMNS = tuple(column.name for column in past.columns)
 _CURRENT = select(
     inbox.c.delivery_id,

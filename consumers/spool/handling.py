@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 
 from consumers.spool.models import inbox, receipt, step, task
 from consumers.spool.scope import UnitScope
@@ -68,6 +68,8 @@ class StepDetail(Travelling):
     know: Annotated[tuple[_Words, ...], Field(max_length=MAX_NAMED)] = ()
     until: Day | None = None
     """By which day."""
+    until_ms: int | None = None
+    """The end of that day's office hours, UTC ms."""
     leader: _Words = ""
     """Whom it was submitted to."""
     answer: Annotated[OneLine, Field(max_length=100)] = ""
@@ -87,6 +89,8 @@ class HandlingStep:
     person: str
     full_name: str
     detail: StepDetail
+    undone: bool = False
+    """A later step took it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,8 @@ def seen(conn: Connection, inbox_pos: int) -> str:
     return ".".join(str(part or 0) for part in (state, *conn.execute(said).one(), *conn.execute(done).one()))
 
 
-def add_step(conn: Connection, inbox_pos: int, new: HandlingStep) -> None:
-    """Keep a step, in the transaction of what it did."""
+def add_step(conn: Connection, inbox_pos: int, new: HandlingStep) -> int:
+    """Keep a step, in the transaction of what it did; its place, by which that is known."""
     values = {
         "inbox_pos": inbox_pos,
         "kind": new.kind.value,
@@ -118,47 +122,65 @@ def add_step(conn: Connection, inbox_pos: int, new: HandlingStep) -> None:
         "full_name": new.full_name,
         "detail": new.detail.model_dump_json(exclude_defaults=True),
     }
-    conn.execute(insert(step).values(values))
+    place: int = conn.scalars(insert(step).values(values).returning(step.c.pos)).one()
+    return place
 
 
 def steps(conn: Connection, inbox_pos: int) -> list[HandlingStep]:
     """All steps of a document, oldest first."""
     rows = conn.execute(select(step).where(step.c.inbox_pos == inbox_pos).order_by(step.c.pos))
-    return [
-        HandlingStep(StepKind(row.kind), row.at, row.person, row.full_name, parse(StepDetail, row.detail, what="step"))
-        for row in rows
-    ]
+    return [_step(row) for row in rows]
 
 
-def end_tasks(conn: Connection, inbox_pos: int, at: int, parts: Collection[TaskPart] = tuple(TaskPart)) -> None:
-    """End what is open of a document, or certain parts of it."""
+def _step(row: Row[Any]) -> HandlingStep:
+    detail = parse(StepDetail, row.detail, what="step")
+    return HandlingStep(StepKind(row.kind), row.at, row.person, row.full_name, detail, row.undone)
+
+
+def has_steps(conn: Connection, delivery_id: str) -> bool:
+    """Whether somebody at the desk has dealt with a document."""
+    dealt = exists().where(step.c.inbox_pos == inbox.c.pos, inbox.c.delivery_id == delivery_id)
+    return bool(conn.scalar(select(dealt)))
+
+
+def end_tasks(
+    conn: Connection,
+    inbox_pos: int,
+    at: int,
+    parts: Collection[TaskPart] = tuple(TaskPart),
+    *,
+    by: int | None = None,
+) -> None:
+    """End what is open of a document, or certain parts of it; ``by``: the place of the step that does, if any does."""
     open_ones = (
         task.c.inbox_pos == inbox_pos,
         task.c.ended_at.is_(None),
         task.c.part.in_([part.value for part in parts]),
     )
-    conn.execute(update(task).where(*open_ones).values(ended_at=at))
+    conn.execute(update(task).where(*open_ones).values(ended_at=at, ended_by=by))
 
 
-def undo_tasks(conn: Connection, inbox_pos: int, kind: StepKind, at: int) -> None:
-    """Have the tasks as they were before a step of a kind: what it and later ones gave ends, what they ended is open.
+def take_back(conn: Connection, inbox_pos: int, kind: StepKind, at: int, *, by: int) -> None:
+    """Take back the step of a kind that brought a document on, and what was done after it: tasks are as before.
 
-    Call it before the step that undoes it is kept.
+    Args:
+        conn: a transaction that writes.
+        inbox_pos: the document.
+        kind: of the step; a command's left none here, and gave no tasks.
+        at: the present, UTC ms.
+        by: the place of the step that says so.
     """
-    of_it = step.c.inbox_pos == inbox_pos
-    before = func.json_extract(step.c.detail, "$.undone") == kind.value
-    undone = select(func.coalesce(func.max(step.c.pos), 0)).where(of_it, before).scalar_subquery()
-    first = select(func.min(step.c.at)).where(of_it, step.c.kind == kind.value, step.c.pos > undone)
-    moment = conn.scalar(first)
-    if moment is None:  # a command took it, which gives no tasks
-        return
-    here = task.c.inbox_pos == inbox_pos
-    conn.execute(update(task).where(here, task.c.ended_at.is_(None), task.c.since >= moment).values(ended_at=at))
-    conn.execute(update(task).where(here, task.c.since < moment, task.c.ended_at >= moment).values(ended_at=None))
+    of_it = step.c.inbox_pos == inbox_pos, ~step.c.undone, step.c.kind != StepKind.UNDONE.value
+    first = select(func.min(step.c.pos)).where(*of_it, step.c.kind == kind.value).scalar_subquery()
+    undone = conn.scalars(select(step.c.pos).where(*of_it, step.c.pos >= first)).all()
+    conn.execute(update(step).where(step.c.pos.in_(undone)).values(undone=True))
+    here, given = task.c.inbox_pos == inbox_pos, func.coalesce(task.c.given_by, 0).in_(undone)
+    conn.execute(update(task).where(here, given, task.c.ended_at.is_(None)).values(ended_at=at, ended_by=by))
+    conn.execute(update(task).where(here, ~given, task.c.ended_by.in_(undone)).values(ended_at=None, ended_by=None))
 
 
-def give_tasks(conn: Connection, inbox_pos: int, new: Iterable[Task]) -> None:
-    """Give people something to do."""
+def give_tasks(conn: Connection, inbox_pos: int, new: Iterable[Task], *, by: int) -> None:
+    """Give people something to do; ``by`` is the place of the step that does."""
     rows = [
         {
             "inbox_pos": inbox_pos,
@@ -166,6 +188,7 @@ def give_tasks(conn: Connection, inbox_pos: int, new: Iterable[Task]) -> None:
             "part": item.part.value,
             "since": item.since,
             "until": item.until,
+            "given_by": by,
         }
         for item in new
     ]

@@ -27,6 +27,7 @@ step = Table(
     Column("person", String, nullable=False),  # the login
     Column("full_name", Text, nullable=False),  # as it was then
     Column("detail", Text, nullable=False),  # consumers.spool.handling.StepDetail as JSON
+    Column("undone", Boolean, nullable=False, server_default="0"),  # a later step took it back
     Index("ix_step_kind", "kind", "at"),
 )
 """How a document is dealt with, step by step; what the router learns of it are its receipts."""
@@ -41,6 +42,8 @@ task = Table(
     Column("since", Integer, nullable=False),
     Column("until", Integer),  # by when; NULL: no day was set
     Column("ended_at", Integer),
+    Column("given_by", Integer),  # the step that gave it
+    Column("ended_by", Integer),  # the step that ended it; NULL: it is open, or no step did
     Index("ix_task_open", "person", "until", sqlite_where=text("ended_at IS NULL")),
     Index("ix_task_part", "person", "part"),
 )

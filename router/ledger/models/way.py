@@ -108,9 +108,9 @@ delivery = Table(
     Column("paused", SmallInteger, nullable=False, server_default="0"),  # 1: its unit is paused
     Column("handed_to", Code),  # its unit exists no more: who got it instead; empty: nobody
     Column("redriven_at", BigInteger),  # when somebody last had it sent again; rises with every time
-    # The newest receipt that undid a step: its number and its teller's time. What was said before it comes too late.
-    Column("undone_seq", BigInteger),
-    Column("undone_at", String(40)),
+    # The newest step of the unit's people: its number, and the latest time of any. What was said before comes too late.
+    Column("said_seq", BigInteger),
+    Column("said_at", BigInteger),
     # What is owed now, see router.ledger.way.owing: what is to be done next (NULL: nothing more), by when it should be,
     # when that is late, and from when on anything that is owed is late. Since when: state_at.
     Column("duty", String(12)),

@@ -142,9 +142,9 @@ class _Words(NamedTuple):
 
     status: Status
     effect: Effect
-    pos: int
     id: str
     recorded_at: int
+    seq: int | None
     register_number: str
     corrects: str | None
     undoes: str | None
@@ -250,8 +250,7 @@ def _told(
     if not rows:
         return {}
     page = and_(delivery.c.dispatch_id == dispatch_id, delivery.c.unit.between(rows[0].unit, rows[-1].unit))
-    counts = receipt.c.effect.in_([Effect.ADVANCE.value, Effect.CORRECT.value, Effect.BACK.value])
-    statement = _SAID.select_from(receipt.join(delivery)).where(page, counts)
+    statement = _SAID.select_from(receipt.join(delivery)).where(page, receipt.c.effect != Effect.REFUSED.value)
     said: dict[str, list[_Words]] = {row.id: [] for row in rows}
     for key, status, effect, *rest in conn.execute(statement.order_by(receipt.c.delivery_id, receipt.c.pos)):
         if key in said:

@@ -34,6 +34,8 @@ class ReceiptRow:
     """The receipt whose fields it puts right."""
     undoes: str | None = None
     """The receipt that was given by mistake."""
+    seq: int | None = None
+    """Its unit's number of it; None: it is no unit's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ _RECEIPT = (
     receipt.c.code,
     receipt.c.corrects,
     receipt.c.undoes,
+    receipt.c.seq,
 )
 
 

@@ -29,7 +29,7 @@ def repeated_numbers(conn: Connection, scope: Scope, numbers: Mapping[str, str],
         delivery, and_(delivery.c.dispatch_id == word.dispatch_id, delivery.c.unit == word.unit)
     ).join(receipt, receipt.c.delivery_id == delivery.c.id)
     statement = select(delivery.c.unit, receipt.c.register_number, receipt.c.delivery_id, receipt.c.recorded_at)
-    told = receipt.c.status == Status.REGISTERED.value, receipt.c.effect.in_([Effect.ADVANCE, Effect.CORRECT])
+    told = receipt.c.status == Status.REGISTERED.value, receipt.c.effect != Effect.REFUSED.value
     some = word.word.in_(set(first.values())), word.unit.in_(list(first)), scope.covers_unit(delivery.c.unit)
     given: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     for unit, number, delivery_id, at in conn.execute(statement.select_from(joined).where(*some, *told)):

@@ -47,9 +47,14 @@ def today(conn: Connection, scope: Scope, *, since: int, now_ms: int, limit: int
 
 def _flow(conn: Connection, scope: Scope, since: int) -> dict[Status, int]:
     """Today's receipts come first: a database would else begin with all deliveries."""
-    told = receipt.c.status.in_([status.value for status in FLOW]), receipt.c.effect == Effect.ADVANCE.value
-    recent = receipt.c.pos >= place_of(conn, since), receipt.c.recorded_at >= since
-    some = select(receipt.c.delivery_id, receipt.c.status).where(*recent, *told).cte("told")
+    row, registered = receipt.c, receipt.c.status == Status.REGISTERED.value
+    recent = row.pos >= place_of(conn, since), row.recorded_at >= since
+    came = (row.effect == Effect.ADVANCE.value) | (registered & (row.effect == Effect.STALE.value))
+    told = row.status.in_([status.value for status in FLOW]), came, row.undoes.is_(None), row.corrects.is_(None)
+    undone = select(row.delivery_id).where(*recent, row.undoes.is_not(None))
+    none = select(delivery.c.id).where(delivery.c.id.in_(undone), delivery.c.registered_at.is_(None))
+    stands = ~(registered & row.delivery_id.in_(none))
+    some = select(row.delivery_id, row.status).where(*recent, *told, stands).distinct().cte("told")
     some = some.prefix_with("MATERIALIZED")
     counted = select(some.c.status, func.count())
     if not scope.everything:

@@ -1,6 +1,6 @@
 """A receipt as a row of the log, and when two rows say the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, select
@@ -67,6 +67,12 @@ def row_of(item: NewReceipt, key: str, step: Step, remark: str) -> Row:
         item.corrects,
         item.undoes,
     )
+
+
+def reason_of(row: Sequence[object]) -> str:
+    """The teller's own words of a row, without the ledger's before them."""
+    reason, remark = str(row[_REASON]), str(row[REMARK])
+    return "" if reason == remark else reason.removeprefix(f"{remark}; ") if remark else reason
 
 
 def recorded(connection: Connection, entries: Iterable[NewReceipt]) -> dict[str, Row]:

@@ -1,13 +1,14 @@
 """Records receipts: the one place where a delivery's state changes.
 
 Whatever changes a delivery (the relay's confirm, a gateway's or a person's receipt, an operator's act, a clock) comes
-here as a :class:`NewReceipt`. Each that is new becomes a row, and the state what :func:`schemas.states.follow` makes of
-the rows: whoever reads the log alone comes to the same states.
+here as a :class:`NewReceipt`. Each that is new becomes a row, and the state is that of the last row that moved its
+delivery: whoever reads the log alone comes to the same states. :mod:`router.ledger.way.steps` has the order of what a
+unit's people say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, literal, select
@@ -15,16 +16,18 @@ from sqlalchemy import Connection, bindparam, literal, select
 from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.reasons import code_told
-from router.ledger.way import owing, receipt_rows, words
+from router.ledger.way import owing, receipt_rows, steps, words
 from router.ledger.way.new_receipt import NewReceipt, take_back
 from router.ledger.way.owing import Owing
+from router.ledger.way.steps import MOVES, LastSaid, RecordedStep
 from router.rules.evidence import BELIEVED, Judged, judge
 from router.rules.schedule import Silence, next_due
 from router.storage.statements import chunks
 from schemas.clock import iso
 from schemas.ids import new_id
 from schemas.reasons import ReasonCode
-from schemas.states import BY_PEOPLE, Effect, Status, Step, follow, go_back
+from schemas.standing import standing
+from schemas.states import Effect, Status, Step, follow
 
 
 @dataclass(slots=True)
@@ -48,12 +51,19 @@ class _DeliveryState:
     reason_code: str
     claimed: int
     redriven_at: int | None
-    undone_seq: int | None
-    undone_at: str | None
+    said_seq: int | None
+    said_at: int | None
     due_at: int | None
     register_by: int | None
     content: str
     changed: bool = False
+    out_of_turn: bool = False
+    """What it came to before has to be read out of its receipts anew."""
+
+    @property
+    def said(self) -> LastSaid | None:
+        """The newest step of its unit's people."""
+        return None if self.said_seq is None or self.said_at is None else LastSaid(self.said_seq, self.said_at)
 
 
 class Recorded(NamedTuple):
@@ -97,8 +107,8 @@ _SELECT = select(
     delivery.c.reason_code,
     delivery.c.claimed,
     delivery.c.redriven_at,
-    delivery.c.undone_seq,
-    delivery.c.undone_at,
+    delivery.c.said_seq,
+    delivery.c.said_at,
     delivery.c.due_at,
     delivery.c.register_by,
 )
@@ -108,7 +118,7 @@ _TOLD_BY_UNITS = _SELECT.add_columns(dispatch.c.content_sha256).join(dispatch).w
 
 _MOVED = (
     *("id", "state", "state_at", "reason", "published", "failures", "next_due_at"),
-    *("arrived_at", "registered_at", "completed_at", "reason_code", "register_by"),
+    *("arrived_at", "registered_at", "completed_at", "reason_code", "register_by", "said_seq", "said_at"),
     *owing.COLUMNS,
 )
 _BY_RECALL = {
@@ -117,7 +127,7 @@ _BY_RECALL = {
     Status.REDRIVEN: Status.RECALLED,
 }
 """What becomes of a recalled delivery that was on its way when one of these is recorded."""
-_MOVES = frozenset({Effect.ADVANCE, Effect.BACK})
+_ADVANCES = Step(Effect.ADVANCE)
 _OTHER_CONTENT = Step(Effect.REFUSED, "its id was used before, for a receipt with other content")
 
 
@@ -132,16 +142,16 @@ def apply(connection: Connection, entries: Sequence[NewReceipt], silence: Silenc
     """
     known: dict[str, Row] = {}
     while True:
-        pages = _Pages(_deliveries(connection, entries), dict(known), silence)
-        results = [pages.enter(item) for item in entries]
+        pages = _Pages(connection, entries, dict(known), silence)
+        results = [pages.enter(place) for place in range(len(entries))]
         # Almost always all rows are new, and then nobody has to be asked which are.
         attempt = connection.begin_nested()
         if insert_rows(connection, receipt, receipt_rows.COLUMNS, pages.rows, key="id") == len(pages.rows):
             attempt.commit()
             words.keep_said(connection, [done.entry for done in results if isinstance(done, Recorded) and done.new])
+            _read_anew(connection, pages.deliveries)
             update_rows(connection, delivery, _MOVED, _changed(pages.deliveries))
             update_rows(connection, delivery, ("id", "redriven_at"), pages.redriven)
-            update_rows(connection, delivery, ("id", "undone_seq", "undone_at"), pages.undone)
             return results
         attempt.rollback()
         known |= receipt_rows.recorded(connection, entries)
@@ -151,22 +161,26 @@ class _Pages:
     """What entries write into the log, one after the other, and what becomes of their deliveries.
 
     Args:
-        deliveries: as they are, changed by what is entered.
+        connection: a transaction that writes.
+        entries: all of them, in their order; their deliveries are changed by what is entered.
         known: what is in the log, by the ids of the entries; completed by what is entered.
         silence: when an undelivered document is sent again.
     """
 
-    def __init__(self, deliveries: dict[str, _DeliveryState], known: dict[str, Row], silence: Silence) -> None:
-        self.deliveries = deliveries
+    def __init__(
+        self, connection: Connection, entries: Sequence[NewReceipt], known: dict[str, Row], silence: Silence
+    ) -> None:
+        self.deliveries = _deliveries(connection, entries)
         self.rows: list[Row] = []
         self.redriven: list[Row] = []
-        self.undone: list[Row] = []
+        self._connection = connection
+        self._entries = entries
         self._known = known
         self._silence = silence
 
-    def enter(self, item: NewReceipt) -> Result:
-        """Enter an entry, unless the log has it."""
-        item = _with_code(item)
+    def enter(self, place: int) -> Result:
+        """Enter the entry at a place, unless the log has it."""
+        item = _with_code(self._entries[place])
         current = self.deliveries.get(item.delivery_id)
         if current is None or (item.unit and item.unit != current.unit):
             owner = "is not in this ledger" if current is None else f"belongs to {current.unit}, not to {item.unit}"
@@ -179,13 +193,15 @@ class _Pages:
         if before is not None:
             done = Step(Effect(before[receipt_rows.EFFECT]), before[receipt_rows.REMARK])
             return Recorded(item, done, age_ms, new=False)
+        was = current.state
         if step is None:
             judged = _judged(current, item)
             refusal = judged.refusal or _recalled(current, item)
-            step = Step(Effect.REFUSED, refusal) if refusal else _advance(current, item, self._silence)
+            step = Step(Effect.REFUSED, refusal) if refusal else self._advance(current, item, place)
         self._write(item, key, step, judged.mark)
-        if current.recalled_by and _meets_recall(item, step):
-            self._add(take_back(item.delivery_id, current.recalled_by, item.recorded_at, _BY_RECALL[item.status]))
+        if current.recalled_by and _meets_recall(was, item, step):
+            outcome = _BY_RECALL.get(item.status, Status.TAKE_BACK_REQUESTED)
+            self._add(take_back(item.delivery_id, current.recalled_by, item.recorded_at, outcome))
         if judged.refusal and item.status is Status.ARRIVED:
             self._add(_parked(item, judged.refusal))
         return Recorded(item, step, age_ms)
@@ -194,7 +210,17 @@ class _Pages:
         """What follows from an entry by itself, if the delivery's state allows it."""
         current = self.deliveries[item.delivery_id]
         if follow(current.state, item.status).effect is Effect.ADVANCE:
-            self._write(item, item.id, _advance(current, item, self._silence), "")
+            self._write(item, item.id, _move(current, item, _ADVANCES, self._silence), "")
+
+    def _advance(self, current: _DeliveryState, item: NewReceipt, place: int) -> Step:
+        if item.corrects is not None:
+            said = steps.recorded(self._connection, [item.delivery_id], self.rows)[item.delivery_id]
+            return Step(Effect.CORRECT if steps.rights_what_counts(said, item.corrects) else Effect.STALE)
+        if current.said is not None and steps.is_step(item) and current.said.has_overtaken(item):
+            current.out_of_turn = True
+            return Step(Effect.STALE)
+        lacks = partial(steps.lacks_before, self._connection, item, self._entries[:place])
+        return _move(current, item, steps.decide(current.state, item, lacks), self._silence)
 
     def _write(self, item: NewReceipt, key: str, step: Step, mark: str) -> None:
         row = receipt_rows.row_of(item, key, step, step.reason or mark)
@@ -203,10 +229,6 @@ class _Pages:
         if item.status is Status.REDRIVEN and step.effect is Effect.ADVANCE:
             before = self.deliveries[item.delivery_id].redriven_at or 0
             self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
-        if item.undoes is not None and step.effect is not Effect.REFUSED:
-            current = self.deliveries[item.delivery_id]
-            current.undone_seq, current.undone_at = item.seq, item.at
-            self.undone.append((item.delivery_id, item.seq, item.at))
 
 
 def _deliveries(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, _DeliveryState]:
@@ -251,9 +273,11 @@ def _recalled(current: _DeliveryState, item: NewReceipt) -> str:
     return f"it was recalled by dispatch {current.recalled_by}" if may else ""
 
 
-def _meets_recall(item: NewReceipt, step: Step) -> bool:
-    """Whether an entry of a recalled delivery is one that its recall waited for."""
-    return item.status in _BY_RECALL and (step.effect in _MOVES or item.status is Status.REDRIVEN)
+def _meets_recall(was: Status, item: NewReceipt, step: Step) -> bool:
+    """Whether an entry of a recalled delivery is one that its recall waited for; a step may overtake the arrival."""
+    if item.status in _BY_RECALL:
+        return step.effect in MOVES or item.status is Status.REDRIVEN
+    return step.effect in MOVES and steps.is_step(item) and follow(was, Status.ARRIVED).effect is Effect.ADVANCE
 
 
 def _parked(item: NewReceipt, why: str) -> NewReceipt:
@@ -265,18 +289,19 @@ def _parked(item: NewReceipt, why: str) -> NewReceipt:
     )
 
 
-def _advance(current: _DeliveryState, item: NewReceipt, silence: Silence) -> Step:
-    step = _step(current, item)
+def _move(current: _DeliveryState, item: NewReceipt, step: Step, silence: Silence) -> Step:
     if item.confirmed:
         current.published += 1
         current.changed = True
-    if step.effect in _MOVES:
+    if step.effect in MOVES:
         current.state = item.status
         current.state_at = item.recorded_at
         current.reason, current.reason_code = item.reason, item.code
         current.changed = True
         _note_first(current, item)
-    if step.effect in _MOVES or item.confirmed:
+    if step.effect is not Effect.REFUSED:
+        _keep_order(current, item, step)
+    if step.effect in MOVES or item.confirmed:
         current.next_due_at = next_due(
             current.state,
             link=current.link,
@@ -289,36 +314,41 @@ def _advance(current: _DeliveryState, item: NewReceipt, silence: Silence) -> Ste
     return step
 
 
-def _step(current: _DeliveryState, item: NewReceipt) -> Step:
-    if item.corrects is not None:
-        return Step(Effect.CORRECT)
-    if item.status in BY_PEOPLE and _was_undone(current, item):
-        return Step(Effect.STALE)
-    return follow(current.state, item.status) if item.undoes is None else go_back(current.state, item.status)
-
-
-def _was_undone(current: _DeliveryState, item: NewReceipt) -> bool:
-    """Whether its teller undid a later step of the delivery, which overtook it.
-
-    A new spool of the unit begins its numbers anew, so a lower one alone says nothing.
-    """
-    if item.seq is None or current.undone_seq is None or current.undone_at is None:
-        return False
-    earlier = datetime.fromisoformat(item.at) <= datetime.fromisoformat(current.undone_at)
-    return item.seq < current.undone_seq and earlier
-
-
 def _note_first(current: _DeliveryState, item: NewReceipt) -> None:
-    """Keep when a state of the statistics was reached first; what is undone was not reached."""
-    if item.undoes is not None:
-        current.completed_at = None
-        current.registered_at = None if item.status is Status.ARRIVED else current.registered_at
+    """Keep when a state of the statistics was reached first."""
     if item.status is Status.ARRIVED:
         current.arrived_at = current.arrived_at or item.recorded_at
     elif item.status is Status.REGISTERED:
         current.registered_at = current.registered_at or item.recorded_at
     elif item.status is Status.COMPLETED:
         current.completed_at = current.completed_at or item.recorded_at
+
+
+def _keep_order(current: _DeliveryState, item: NewReceipt, step: Step) -> None:
+    """Keep how far the unit's people are, and whether what comes now says anything new of what was before."""
+    if steps.is_step(item):
+        current.said_seq, current.said_at = LastSaid.after(current.said, item)
+        current.changed = True
+    late_arrival = item.status is Status.ARRIVED and step.effect is Effect.STALE and current.said is not None
+    current.out_of_turn |= item.undoes is not None or late_arrival
+
+
+def _read_anew(connection: Connection, deliveries: Mapping[str, _DeliveryState]) -> None:
+    """Have what was undone, and what came late, count as if all had come in its order."""
+    anew = [key for key, it in deliveries.items() if it.out_of_turn]
+    for key, said in steps.recorded(connection, anew).items():
+        _stand(deliveries[key], said)
+
+
+def _stand(current: _DeliveryState, said: Sequence[RecordedStep]) -> None:
+    found = standing(said)
+    current.changed = True
+    current.registered_at, current.completed_at = map(found.times.get, (Status.REGISTERED, Status.COMPLETED))
+    if (arrived_at := found.times.get(Status.ARRIVED, current.arrived_at)) != current.arrived_at:
+        current.arrived_at, current.register_by = arrived_at, None
+    if found.last is not None and found.last.status is current.state:
+        current.state_at = found.last.recorded_at
+        current.reason, current.reason_code = found.last.reason, found.last.code
 
 
 def _changed(deliveries: dict[str, _DeliveryState]) -> list[Row]:
@@ -331,6 +361,6 @@ def _moved(it: _DeliveryState, by: Owing) -> Row:
         it.register_by = by.register_by(it.arrived_at, it.urgency)
     return (
         *(it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at),
-        *(it.arrived_at, it.registered_at, it.completed_at, it.reason_code, it.register_by),
+        *(it.arrived_at, it.registered_at, it.completed_at, it.reason_code, it.register_by, it.said_seq, it.said_at),
         *by.of(it.state, it.state_at, it.urgency, it.due_at),
     )

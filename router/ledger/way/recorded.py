@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from router.ledger.bulk import rows_at_once
 from router.ledger.models import delivery, dispatch, publication, receipt
 from schemas.deadlines import is_over
-from schemas.states import Effect
+from schemas.states import BY_PEOPLE, Effect
 
 NAME = "receipts.recorded"
 LEASE_MS = 15_000
@@ -27,7 +27,10 @@ _AT = update(publication).where(publication.c.name == NAME)
 
 
 class RecordedReceipt(NamedTuple):
-    """What a unit said and the ledger did not refuse, with what its routing key and its message need."""
+    """What a unit said and the ledger did not refuse, with what its routing key and its message need.
+
+    What its people had said before something that came earlier is told to nobody: it would move others back.
+    """
 
     issuer: str
     unit: str
@@ -81,6 +84,8 @@ class PublicationStep:
     until_ms: int
 
 
+_BY_PEOPLE = receipt.c.status.in_([status.value for status in BY_PEOPLE]) | receipt.c.undoes.is_not(None)
+_OVERTAKEN = (receipt.c.effect == Effect.STALE.value) & _BY_PEOPLE
 _ENTRIES = (
     select(
         dispatch.c.issuer,
@@ -91,7 +96,7 @@ _ENTRIES = (
     )
     .select_from(receipt.join(delivery).join(dispatch))
     .where(receipt.c.pos > bindparam("after"), receipt.c.pos <= bindparam("through"))
-    .where(receipt.c.seq.is_not(None), receipt.c.effect != Effect.REFUSED.value)
+    .where(receipt.c.seq.is_not(None), receipt.c.effect != Effect.REFUSED.value, ~_OVERTAKEN)
     .order_by(receipt.c.pos)
 )
 _PLACES = (

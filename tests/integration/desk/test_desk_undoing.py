@@ -46,6 +46,19 @@ async def test_a_step_is_undone_with_a_reason_by_whoever_may_take_it(desk: Runni
     assert [item.undoes for item in told[3:5]] == [told[2].id, told[1].id]
 
 
+async def test_neither_the_slip_nor_who_leads_says_what_was_undone(desk: RunningDesk) -> None:
+    delivery = came(desk.spool)
+    async with desk.as_("hoa") as hoa, desk.as_("nam") as nam:
+        await hoa.act(delivery, "register", **FIELDS)
+        await nam.act(delivery, "direct", lead="lan", instruction="Trình trong tuần")
+        assert "Trình trong tuần" in await hoa.text(f"/desk/incoming/{delivery}/slip")
+        assert delivery in await hoa.text("/desk/incoming?lead=lan")
+        await nam.act(delivery, "undo", reason="Giao nhầm")
+        assert "Trình trong tuần" not in await hoa.text(f"/desk/incoming/{delivery}/slip")
+        assert delivery not in await hoa.text("/desk/incoming?lead=lan")
+        assert "<s>Đã chỉ đạo</s>" in await hoa.text(f"/desk/incoming/{delivery}")
+
+
 async def test_an_entry_put_right_struck_or_given_another_number_is_told_to_the_issuer(desk: RunningDesk) -> None:
     first, second = came(desk.spool), came(desk.spool, seq=2, notation="124-CV/TU")
     async with desk.as_("hoa") as hoa:

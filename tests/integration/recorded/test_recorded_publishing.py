@@ -13,11 +13,12 @@ from router.delivery.recorded import RecordedPublisher
 from router.ledger.engine import reading, writing
 from router.ledger.models import publication, receipt
 from router.ledger.way import recorded
+from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from schemas.model import parse
-from schemas.receipt import Burst
+from schemas.receipt import Burst, Receipt
 from schemas.states import Status
 from support.amqp import administrator
 from support.broker import Vhost
@@ -82,6 +83,7 @@ class Ground:
     def __init__(self, ledger: Engine, writer: Writer, session: Session, vhost: Vhost) -> None:
         self.ledger, self.writer, self.session, self.vhost = ledger, writer, session, vhost
         self.got: list[tuple[str, str]] = []
+        self.told: list[Receipt] = []
         self.seq = 0
 
     def tell(self, count: int, issuer: str = "LCA.VP") -> None:
@@ -134,12 +136,36 @@ class Ground:
                 if method is None or body is None:
                     return self.got
                 told = parse(Burst, body, what="burst").receipts
+                self.told += told
                 self.got += [(item.delivery_id, item.status.value) for item in told]
 
 
 @pytest.fixture
 def ground(ledger: Engine, writer: Writer, session: Session, vhost: Vhost) -> Ground:
     return Ground(ledger, writer, session, vhost)
+
+
+async def test_an_issuer_is_told_what_a_unit_put_right_and_which_receipt_was_wrong(ground: Ground) -> None:
+    with writing(ground.ledger) as conn:
+        clerk = Clerk(conn)
+        sent = clerk.dispatch("LCA.VP", [unit("LCA.02")])
+        clerk.publish()
+
+        def said(status: Status, seq: int, **fields: str) -> NewReceipt:
+            clerk.now += 1000
+            return clerk.entry(clerk.deliveries[sent, "LCA.02"], status, "LCA.02", seq)._replace(**fields)  # type: ignore[arg-type]
+
+        arrived, first = said(Status.ARRIVED, 1), said(Status.REGISTERED, 2, register_number="57")
+        right = said(Status.REGISTERED, 3, register_number="58", reason="Ghi nhầm số", corrects=first.id)
+        back = said(Status.ARRIVED, 4, reason="Vào nhầm sổ", undoes=right.id)
+        for entry in (arrived, first, right, back):
+            apply(conn, [entry], Silence())
+    async with ground.publishing():
+        await holds(lambda: len(ground.receive()) == 4)
+    assert [(item.id, item.status, item.register_number, item.reason) for item in ground.told] == [
+        (item.id, item.status, item.register_number, item.reason) for item in (arrived, first, right, back)
+    ]
+    assert [(item.corrects, item.undoes) for item in ground.told[2:]] == [(first.id, None), (None, right.id)]
 
 
 def in_order(got: list[tuple[str, str]]) -> bool:

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Row, select
 
 from consumers.errors import BookError, DocumentMovedError
 from consumers.reading import handling as acts
 from consumers.reading import righting, undoing
 from consumers.reading.handling import Acting, Direction, Looked, looked_at
 from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
-from consumers.spool import Spool, book_entries, books, handling, recalls
+from consumers.spool import Spool, book_entries, books, course, handling, recalls
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.handling import StepKind, TaskPart
 from consumers.spool.people import Card
@@ -92,6 +94,13 @@ class Office:
     def entries(self) -> list[tuple[int, EntryState]]:
         with self.spool.reading() as conn:
             return [(item.number, item.state) for item in book_entries.entries(conn, KEY)]
+
+    def set_clock_back(self) -> None:
+        self.now -= 5_000_000
+
+    def fared(self) -> Row[Any]:
+        with self.spool.reading() as conn:
+            return conn.execute(select(course.between({UNIT}, 0, 2**62))).one()
 
     def goes(self, *names: str) -> None:
         for name in names:
@@ -235,7 +244,72 @@ def test_a_unit_without_books_undoes_and_puts_right_by_the_commands_functions(of
         righting.correct_receipt(spool, key, S.REGISTERED, said)
 
 
-ACTS = ["register", "refuse", "submit", "direct", "process", "complete", "undo", "renumber", "correct"]
+@pytest.mark.parametrize("names", [("register", "direct"), ("refuse",), ("register", "direct", "complete")])
+def test_what_people_dealt_with_at_the_desk_nobody_undoes_without_a_name(
+    office: Office, names: tuple[str, ...]
+) -> None:
+    office.goes(*names)
+    before = office.said(), office.tasks()
+    with pytest.raises(TransitionError, match="dealt with at the desk"):
+        righting.undo_last(office.spool, office.delivery, reason=WHY)
+    assert (office.said(), office.tasks()) == before
+
+
+def test_a_step_is_undone_to_the_one_before_it_though_an_earlier_one_was_put_right_meanwhile(office: Office) -> None:
+    office.goes("register", "direct", "correct", "process", "undo")
+    assert office.state() is S.ASSIGNED
+
+
+def test_a_clock_that_was_set_back_leaves_each_task_to_the_step_that_gave_and_ended_it(office: Office) -> None:
+    office.goes("register", "submit", "set_clock_back", "direct")
+    assert office.tasks() == {("lan", TaskPart.LEAD), ("hoa", TaskPart.KNOW)}
+    office.goes("undo")
+    assert office.tasks() == {("nam", TaskPart.DIRECT)}
+
+
+def test_how_a_document_fared_says_nothing_of_what_was_undone(office: Office) -> None:
+    def direct(lead: str, until_ms: int) -> None:
+        said = Direction("Làm ngay", lead, until=date(2026, 12, 1), until_ms=until_ms)
+        acts.direct(office.spool, office.looked(), office.by(NAM), said, CARDS)
+
+    office.goes("register")
+    direct("lan", 900)
+    direct("hoa", 300)
+    assert (office.fared().lead, office.fared().until) == (HOA.full_name, 300)
+    acts.complete(office.spool, office.looked(), office.by(LAN), "", answer="15/BC-UBND")
+    assert office.fared().answer == "15/BC-UBND"
+    office.goes("undo")
+    assert (office.fared().answer, office.fared().lead) == ("", HOA.full_name)
+    office.goes("undo")
+    fared = office.fared()
+    assert (fared.lead, fared.directed_at, fared.until) == ("", None, None)
+    with office.spool.reading() as conn:
+        stands = [step.kind for step in handling.steps(conn, 1) if not step.undone]
+    assert stands == [StepKind.REGISTERED, StepKind.UNDONE, StepKind.UNDONE]
+
+
+ACTS = ["register", "refuse", "submit", "direct", "process", "complete", "undo", "undo", "renumber", "correct"]
+
+
+@given(names=st.lists(st.sampled_from([*ACTS, "set_clock_back"]), max_size=14))
+@settings(deadline=None, max_examples=60)
+def test_whatever_was_done_undoing_a_step_leaves_state_and_tasks_as_they_were_before_it(
+    spool_factory: Callable[[], Spool], names: list[str]
+) -> None:
+    spool = spool_factory()
+    office = Office(spool)
+    steps: list[tuple[Status, set[tuple[str, TaskPart]]]] = []
+    for name in names:
+        before = office.state(), office.tasks()
+        try:
+            office.goes(name)
+        except (TransitionError, BookError):
+            continue
+        if name == "undo":
+            assert (office.state(), office.tasks()) == steps.pop()
+        elif office.state() is not before[0]:
+            steps.append(before)
+    spool.close()
 
 
 @given(names=st.lists(st.sampled_from(ACTS), max_size=14))

@@ -1,8 +1,9 @@
 """Writes anew, from the ledger's receipts, the entries of the arrival books that no copy holds.
 
 A receipt says a number, who registered, and when; not in which book. A document that arrived in a year belongs into
-that year's general book, so it is put there; where its number stands for another document already, into a book that
-says what it is. Numbers between those known were given to paper, or nobody knows: they are lost, never free.
+that year's general book, or into that of state secrets, so it is put there; where its number stands for another
+document already, into a book beside that says what it is. Numbers between those known were given to paper, or nobody
+knows: they are lost, never free.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,9 +29,9 @@ from consumers.spool.book_entries import (
 from consumers.spool.confirming import MOST_LOST, lose
 from consumers.spool.models import book_entry
 from schemas.clock import Day, Moment
-from schemas.dispatch import Urgency
+from schemas.dispatch import Secrecy, Urgency
 from schemas.ids import Id
-from schemas.register import BookKind, RegisterFields
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.states import Status
 from schemas.zone import zone
 
@@ -65,6 +66,7 @@ class ToldDelivery(BaseModel):
     subject: str
     signer: str = ""
     urgency: Urgency = Urgency.NORMAL
+    secrecy: Secrecy
     issued_on: Day | None = None
     due: Moment | None = None
     receipts: list[SaidReceipt]
@@ -94,6 +96,11 @@ class Registration:
         """Of which books it may be, the likelier first."""
         return tuple(dict.fromkeys((self.arrived.year, self.receipt.at.astimezone(zone()).year)))
 
+    @property
+    def book(self) -> str:
+        """The name of the book that it belongs into: a state secret is seen by the cleared alone."""
+        return SECRET_BOOK if self.told.secrecy.is_secret else ""
+
     def version(self, number: int) -> Version:
         """What is entered."""
         at = round(self.receipt.at.timestamp() * 1000)
@@ -108,6 +115,7 @@ class Registration:
             subject=told.subject,
             signer=told.signer[:_CUT],
             urgency=told.urgency,
+            secrecy=told.secrecy,
             due=None if told.due is None else told.due.astimezone(zone()).date(),
         )
         # A registration that was undone leaves its number given, and the document to be registered anew.
@@ -151,11 +159,12 @@ def _registrations(unit: str, said: Iterable[tuple[ToldDelivery, SaidReceipt]]) 
 def _enter(conn: Connection, item: Registration, by: EntryAuthor) -> bool:
     """Enter it where its number is free or lost; whether that is in the book beside."""
     for year in item.years:
-        if _enter_in(conn, BookKey(item.unit, BookKind.INCOMING, year), item, by, most=MOST_LOST):
+        if _enter_in(conn, BookKey(item.unit, BookKind.INCOMING, year, item.book), item, by, most=MOST_LOST):
             return False
-    names = (OTHER_BOOK if number == 1 else f"{OTHER_BOOK} {number}" for number in count(1))
-    beside = (BookKey(item.unit, BookKind.INCOMING, item.years[0], name) for name in names)
-    return any(_enter_in(conn, key, item, by, most=0) for key in beside)
+    beside = f"{item.book} {OTHER_BOOK}".strip()
+    names = (beside if number == 1 else f"{beside} {number}" for number in count(1))
+    keys = (BookKey(item.unit, BookKind.INCOMING, item.years[0], name) for name in names)
+    return any(_enter_in(conn, key, item, by, most=0) for key in keys)
 
 
 def _enter_in(conn: Connection, key: BookKey, item: Registration, by: EntryAuthor, *, most: int) -> bool:

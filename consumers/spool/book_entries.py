@@ -14,7 +14,7 @@ from consumers.spool.models import book, book_entry, book_version, meta, restore
 from consumers.spool.scope import UnitScope
 from schemas.ids import made_at
 from schemas.model import parse
-from schemas.register import SECRET_BOOK, BookKind, RegisterFields
+from schemas.register import BookKind, RegisterFields, is_secret_book
 from schemas.zone import zone
 
 MAX_NUMBER = 10_000_000
@@ -45,7 +45,7 @@ class BookKey:
     @property
     def secret(self) -> bool:
         """Whether it is a book of state secrets."""
-        return self.name == SECRET_BOOK
+        return is_secret_book(self.name)
 
     def __str__(self) -> str:
         return f"{self.kind.value} book {f'{self.name!r} ' if self.name else ''}of {self.unit} for {self.year}"

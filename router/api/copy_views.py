@@ -9,7 +9,7 @@ from router.ledger.queries.unit_receipts import UnitDelivery, UnitReceipt
 from router.ledger.units.copies import CopyChain
 from router.words.view import Identifier, Instant, View
 from schemas.clock import iso
-from schemas.dispatch import Urgency
+from schemas.dispatch import Secrecy, Urgency
 
 
 class CopyPieceView(View):
@@ -100,6 +100,8 @@ class ToldDeliveryView(View):
     """Người ký."""
     urgency: Urgency
     """Độ khẩn."""
+    secrecy: Secrecy
+    """Độ mật: a state secret belongs into a book of its own."""
     issued_on: str | None
     """Ngày tháng văn bản."""
     due: str | None
@@ -126,6 +128,7 @@ class ToldDeliveryView(View):
             subject=letter["subject"],
             signer=letter.get("signer", ""),
             urgency=letter.get("urgency", Urgency.NORMAL),
+            secrecy=letter.get("secrecy", Secrecy.NONE),
             issued_on=letter.get("issued_on"),
             due=letter.get("due"),
             receipts=[SaidReceiptView.of(said) for said in row.receipts],

@@ -20,6 +20,7 @@ from consumers.spool.models import inbox
 from consumers.spool.people import Card
 from consumers.spool.store import FILE_NAME
 from schemas.clock import now_ms
+from schemas.dispatch import Secrecy
 from schemas.register import BookKind, RegisterFields
 from schemas.states import Status
 from schemas.zone import zone
@@ -122,6 +123,7 @@ def _told(spool: Spool, delivery: str, without: Collection[str]) -> ToldDelivery
         notation=entry.notation,
         type="công văn",
         subject=entry.subject,
+        secrecy=Secrecy.SECRET if entry.secret else Secrecy.NONE,
         issued_on=date(2026, 11, 20),
         receipts=receipts,
     )

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from router.content.collecting import Collector
 from router.ledger.models import delivery, dispatch
@@ -168,6 +169,15 @@ def say_registered(api: Api, unit: str, seq: int, number: str, person: str) -> N
         apply(conn, [said, again], Silence())
 
 
+def make_secret(api: Api, unit: str, seq: int) -> None:
+    """Have a letter be what a deployment for classified documents would have taken."""
+    with api.engine.begin() as conn:
+        rows = select(dispatch.c.id, dispatch.c.submission).join(delivery)
+        key, body = conn.execute(rows.where(delivery.c.unit == unit, delivery.c.seq == seq)).one()
+        told = orjson.dumps(orjson.loads(body) | {"secrecy": "secret"})
+        conn.execute(update(dispatch).where(dispatch.c.id == key).values(submission=told))
+
+
 async def told_of(api: Api, code: str, account: str = GATEWAY, **query: int) -> tuple[int, dict[str, Any]]:
     url = f"/api/v1/units/{code}/deliveries"
     async with api.http.get(url, headers=api.as_(account), params=query) as answer:
@@ -180,11 +190,13 @@ async def test_a_gateway_is_told_what_its_unit_said_page_by_page(api: Api) -> No
         async with api.http.post("/api/v1/dispatches", headers=headers, json=letter(subject=f"Số {number}")) as sent:
             assert sent.status == 202
     say_registered(api, "LCA.02.01", 2, "57", "Nguyễn Thị Hoa")
+    make_secret(api, "LCA.02.01", 2)
     status, page = await told_of(api, "LCA.02.01", limit=2)
     assert (status, [one["subject"] for one in page["items"]], page["next"]) == (200, ["Số 0", "Số 1"], 2)
     one, issuer = page["items"][1], api.services.organisation.directory.get("LCA.VP")
     assert issuer is not None
     assert (one["state"], one["author"], one["notation"]) == ("registered", issuer.name, "123-CV/VP")
+    assert [item["secrecy"] for item in page["items"]] == ["none", "secret"]
     said = {item["status"]: item for item in one["receipts"]}
     assert (said["registered"]["register_number"], said["registered"]["person"]) == ("57", "Nguyễn Thị Hoa")
     _, rest = await told_of(api, "LCA.02.01", limit=2, after=2)

@@ -13,12 +13,13 @@ from consumers.copies.restoring import RestoredBooks, Restoring, restore
 from consumers.copies.tables import Tables, read_tables
 from consumers.errors import BookError, CopyError
 from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
-from consumers.spool import Spool, books, confirming, journal, outbox
+from consumers.spool import Spool, book_entries, books, confirming, journal, outbox
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, entry_of, next_number
 from consumers.spool.models import inbox, receipt
+from consumers.spool.scope import UnitScope
 from consumers.spool.taking import take
-from schemas.dispatch import Lane
-from schemas.register import BookKind
+from schemas.dispatch import Lane, Secrecy
+from schemas.register import SECRET_BOOK, BookKind
 from schemas.states import Status
 from support.books import BY, book, fields, key, on_paper, register, rows_of, submit, this_year, told_by
 from support.deliveries import ONE_MINUTE, UNIT, a_descriptor, arriving, came
@@ -26,6 +27,7 @@ from support.desks import NAMES, let_in
 
 QUAN = EntryAuthor("quan (command)", 4_000_000_000_000, reason="mất máy")
 OTHER = "LCA.02.06"
+SECRET_NAMES = (SECRET_BOOK, f"{SECRET_BOOK} {OTHER_BOOK}")
 
 
 @pytest.fixture
@@ -59,6 +61,10 @@ def put(
         by_unit = None if told is None else {UNIT: told}
         wanted = Restoring(tables, by_unit, [UNIT], pattern, QUAN, this_year(), "a copy")
         return restore(conn, wanted, replace=replace)
+
+
+def named(name: str) -> BookKey:
+    return BookKey(UNIT, BookKind.INCOMING, this_year(), name)
 
 
 def confirm(spool: Spool, following: int) -> None:
@@ -195,6 +201,25 @@ def test_a_number_that_is_none_of_a_book_is_counted_and_passed_over(lost: Spool,
     add_person_receipt(lost, third, Status.REGISTERED, register_number=number, person="Hoa")
     made = put(spool, {}, list(told_by(lost)))
     assert made.rewritten == {UNIT: Rewritten(2, 0, 1)}
+
+
+def test_a_state_secret_stands_in_the_books_of_secrets_alone_also_when_its_number_is_another_s(
+    lost: Spool, spool: Spool
+) -> None:
+    secrets = [came(lost, seq=seq, secrecy=Secrecy.SECRET, subject="Phương án") for seq in (8, 9)]
+    for one in secrets:
+        add_person_receipt(lost, one, Status.REGISTERED, register_number="1", person="Hoa")
+    made = put(spool, {}, list(told_by(lost)))
+    assert made.rewritten == {UNIT: Rewritten(4, 1, 0)}
+    names = {entry.delivery_id: name for name in SECRET_NAMES for entry in book(spool, named(name))}
+    assert names == dict(zip(secrets, SECRET_NAMES, strict=True))
+    with spool.reading() as conn:
+        assert {one.key.name for one in book_entries.books(conn, UnitScope((UNIT,)))} == {""}
+        assert {one.key.name for one in book_entries.books(conn, UnitScope((UNIT,), frozenset({UNIT})))} == {
+            "",
+            *SECRET_NAMES,
+        }
+    assert [entry.delivery_id for entry in book(spool) if entry.delivery_id in secrets] == []
 
 
 def test_a_mistyped_number_does_not_use_up_the_book(lost: Spool, spool: Spool) -> None:

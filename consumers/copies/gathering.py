@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from consumers.copies import key
 from consumers.copies.key import Identity
 from consumers.copies.origin import CopyOrigin, KeptChain
-from consumers.copies.registrations import ToldDelivery
 from consumers.copies.restoring import RestoredBooks, Restoring, restore
 from consumers.copies.sources import FoundCopy, read_chain, read_file
+from consumers.copies.told import ToldDelivery
 from consumers.spool.book_entries import EntryAuthor
 from schemas.clock import to_ms
 from schemas.ids import made_at

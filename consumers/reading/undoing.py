@@ -8,20 +8,12 @@ from consumers.reading.inbox import entry_of
 from consumers.reading.righting import correct, last_step, undo
 from consumers.spool import Spool, book_entries, books, handling
 from consumers.spool.book_entries import Entry, EntryAuthor
-from consumers.spool.handling import StepKind
+from consumers.spool.handling import STEP_OF, StepKind
 from consumers.spool.journal import JournalAct
 from consumers.spool.people import DeskRight
 from schemas.register import RegisterFields
 from schemas.states import Status
 
-_KIND_OF = {
-    Status.REFUSED: StepKind.REFUSED,
-    Status.REGISTERED: StepKind.REGISTERED,
-    Status.ASSIGNED: StepKind.DIRECTED,
-    Status.PROCESSING: StepKind.PROCESSED,
-    Status.COMPLETED: StepKind.COMPLETED,
-}
-"""The step that brought a document into a state."""
 RIGHT_TO_UNDO = {
     Status.REFUSED: DeskRight.REGISTER,
     Status.REGISTERED: DeskRight.REGISTER,
@@ -51,8 +43,8 @@ def step_back(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
         entered = book_entries.entry_of(it.conn, it.entry.delivery_id)
         if was is Status.REGISTERED and entered is not None:
             _strike(it, entered, reason)
-        handling.undo_tasks(it.conn, it.pos, _KIND_OF[was], by.at)
-        it.step(StepKind.UNDONE, JournalAct.UNDONE, words=reason, undone=_KIND_OF[was])
+        handling.undo_tasks(it.conn, it.pos, STEP_OF[was], by.at)
+        it.step(StepKind.UNDONE, JournalAct.UNDONE, words=reason, undone=STEP_OF[was])
 
     act_on(spool, looked, by, act)
 

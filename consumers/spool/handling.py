@@ -12,6 +12,7 @@ from consumers.spool.models import inbox, receipt, step, task
 from consumers.spool.scope import UnitScope
 from schemas.clock import Day
 from schemas.model import Travelling, parse
+from schemas.states import Status
 from schemas.text import OneLine
 
 MAX_NAMED = 50
@@ -39,6 +40,16 @@ class StepKind(StrEnum):
     """Its entry in the register was put right."""
     UNDONE = "undone"
     """Phục hồi: the step before was a mistake."""
+
+
+STEP_OF = {
+    Status.REFUSED: StepKind.REFUSED,
+    Status.REGISTERED: StepKind.REGISTERED,
+    Status.ASSIGNED: StepKind.DIRECTED,
+    Status.PROCESSING: StepKind.PROCESSED,
+    Status.COMPLETED: StepKind.COMPLETED,
+}
+"""The step that brought a document into a state."""
 
 
 class TaskPart(StrEnum):

@@ -250,8 +250,8 @@ def is_unconfirmed(conn: Connection, key: BookKey) -> bool:
     found = find_book(conn, key)
     if found is not None:
         return found.unconfirmed
-    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit))
-    return key.year <= (_begun_anew(conn) if year is None else year)
+    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit)) or 0
+    return key.year <= max(year, _begun_anew(conn))
 
 
 def _begun_anew(conn: Connection) -> int:

@@ -163,8 +163,9 @@ async def test_the_desk_finds_a_single_unit_in_the_spool_before_the_router_was_e
     async with content_server() as server:
         await begun(server, spool, writer, "LCA.02.05")
         assert server.tokens == []
-    with spool.reading() as conn:
-        assert [item.code for item in hosted(conn)] == ["LCA.02.05"]
+        with spool.reading() as conn:
+            assert [item.code for item in hosted(conn)] == ["LCA.02.05"]
+            assert is_unconfirmed(conn, key("LCA.02.05")), "another spool may have its books"
 
 
 async def test_units_that_sent_something_are_asked_for_their_names_once(spool: Spool, writer: Writer) -> None:

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from router.content.collecting import Collector
-from router.ledger.models import delivery, dispatch
+from router.ledger.models import content_holder, delivery, dispatch
+from router.ledger.units import copies
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
@@ -20,6 +21,7 @@ from schemas.copies import CHAINS_OF_SPOOL, MAX_CHAINS
 from schemas.ids import new_id
 from schemas.states import Status
 from support.api_server import GATEWAY, ISSUER, OPERATOR, OTHER_GATEWAY, Api, letter, running_api
+from support.rot import rot
 
 SPOOL = new_id()
 COPIES = "/api/v1/copies"
@@ -157,6 +159,47 @@ async def test_the_bytes_of_a_copy_are_not_removed_as_unnamed_and_go_with_their_
         await add(api, chain, 0, chain.encode())
     assert collector.run() == 1
     assert (await fetch(api, chains[2], 0))[0] == 200
+
+
+async def test_a_piece_that_was_damaged_here_ends_its_chain_before_anybody_needs_it(api: Api) -> None:
+    chain = new_id()
+    await add(api, chain, 0, b"everything")
+    name = hashlib.sha256(b"everything").hexdigest()
+    rot(api.content.path(name))
+    api.content.verify(name)  # as the slow rounds do
+    status, told = await add(api, chain, 1, b"what changed")
+    assert (status, told["type"].rpartition(":")[2]) == (409, "copy-chain")
+    assert "piece 0" in told["detail"]
+    assert (await add(api, new_id(), 0, b"everything once more"))[0] == 201
+
+
+async def test_a_chain_never_grows_beyond_what_an_account_may_have(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MAX_ACCOUNT_BYTES", 20)
+    chain = new_id()
+    assert (await add(api, chain, 0, b"x" * 15))[0] == 201
+    status, told = await add(api, chain, 1, b"y" * 6)
+    assert (status, "at most 20 are kept" in told["detail"]) == (409, True)
+    assert (await add(api, chain, 1, b"z" * 5))[0] == 201
+
+
+async def test_the_same_piece_at_the_same_moment_is_answered_as_there(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = new_id()
+    assert (await add(api, chain, 0, b"everything"))[0] == 201
+    monkeypatch.setattr(copies, "chain_of", lambda *_: None)  # what either sees before the other's commit
+    assert (await add(api, chain, 0, b"everything", brought=False))[0] == 200
+    assert (await add(api, chain, 0, b"something else"))[0] == 409
+
+
+async def test_who_brought_a_forgotten_piece_is_forgotten_unless_something_else_names_it(api: Api) -> None:
+    await add(api, new_id(), 0, b"first")
+    chains = [new_id() for _ in range(2)]
+    for chain in chains:
+        await add(api, chain, 0, chain.encode())
+    left = {hashlib.sha256(chain.encode()).hexdigest() for chain in chains}
+    with api.engine.begin() as conn:
+        assert set(conn.scalars(select(content_holder.c.sha256).where(content_holder.c.account == GATEWAY))) == left
 
 
 def say_registered(api: Api, unit: str, seq: int, number: str, person: str) -> None:

@@ -94,18 +94,16 @@ def recovery_key(
             raise CopyError(
                 f"there is a recovery key already, with the check {key.check_of(before)}; `--replace` makes another"
             )
-        if sheet is not None:
-            write_file(sheet, made.html().encode())
-            sheet.chmod(0o600)
         key.keep_recipient(conn, recipient)
         who = f"{getpass.getuser()} (command)"
         act = JournalEntry(now, who, JournalAct.RECOVERY_KEY_MADE, head, key.check_of(recipient))
         journal.record(conn, act)
-    ask(settings.data_dir, Place.ROUTER, now)
-    if sheet is None:
-        print(made.text())
-    else:
-        print(f"{sheet} holds the key: print it, then delete it", file=sys.stderr)
+        ask(settings.data_dir, Place.ROUTER, now)
+        if sheet is None:
+            print(made.text(), flush=True)  # before it counts: a key that nobody has seen opens nothing
+        else:
+            write_file(sheet, made.html().encode(), mode=0o600)
+            print(f"{sheet} holds the key: print it, then delete it", file=sys.stderr)
 
 
 def restore(

@@ -216,14 +216,17 @@ def _show(spool: Spool, gathered: Gathered, found: RestoredBooks, *, as_json: bo
     from dataclasses import asdict
 
     from consumers.cli.showing import print_json
+    from consumers.copies.gathering import without_files
     from consumers.spool.book_entries import books
     from consumers.spool.scope import UnitScope
 
+    lacking = without_files(spool)
     with spool.reading() as conn:
-        kept = books(conn, UnitScope(tuple(gathered.units), frozenset(gathered.units)))
+        kept = books(conn, UnitScope(tuple(gathered.units)))  # of state secrets the desk tells who may see them
     if as_json:
         told = [{"register": str(book.key), "last": book.last, "to_be_said": book.unconfirmed} for book in kept]
-        print_json({"source": gathered.copy.words, **asdict(found), "registers": told})
+        counted = asdict(found) | {"without_files": lacking}
+        print_json({"source": gathered.copy.words, **counted, "registers": told})
         return
     print(f"from {gathered.copy.words}: {found.rows['book_entry']} entries, {found.rows['journal']} acts")
     for unit, made in found.rewritten.items():
@@ -232,9 +235,11 @@ def _show(spool: Spool, gathered: Gathered, found: RestoredBooks, *, as_json: bo
             f"{made.unreadable} receipts whose number is none"
         )
     if found.missing:
-        print(
-            f"{found.missing} documents that the unit had are not here: an operator of the router has them sent again"
-        )
+        print(f"{found.missing} documents that the unit still deals with are not here, as they came after the copy")
+    if lacking:
+        print(f"{lacking} documents are here without their files, as no copy holds those")
+    if found.missing or lacking:
+        print("they do not come again by themselves: ask who issued those that are needed to send them once more")
     for book in kept:
         print(f"{book.key}: the last number known is {book.last}{'; say the next one' if book.unconfirmed else ''}")
     print("look at the last stamp on paper, then say which number comes next: `congvan desk next-number UNIT --next N`")

@@ -34,7 +34,8 @@ _NATURAL: Mapping[str, tuple[str, ...]] = {
     "journal": ("at", "person", "act", "unit", "subject", "detail"),
 }
 """What a row is that may be here already: a document was sent again, or another copy was put back before."""
-_OPEN = frozenset({Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING})
+OPEN = frozenset({Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING})
+"""States of documents that people still deal with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Restoring:
 class RestoredBooks:
     """What came back: rows by table, what was written anew from receipts by unit.
 
-    ``missing`` counts documents that the unit had and that are not here: an operator has them sent again.
+    ``missing`` counts documents that the unit had, and still deals with, that are not here.
     """
 
     rows: Mapping[str, int]
@@ -99,7 +100,7 @@ def restore(conn: Connection, wanted: Restoring, *, replace: bool = False) -> Re
 
 def _missing(conn: Connection, told: Mapping[str, Sequence[ToldDelivery]]) -> int:
     here = set(conn.scalars(select(inbox.c.delivery_id)))
-    return sum(one.state in _OPEN and one.id not in here for some in told.values() for one in some)
+    return sum(one.state in OPEN and one.id not in here for some in told.values() for one in some)
 
 
 def _units_of_books(tables: Tables) -> set[str]:

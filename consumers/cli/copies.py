@@ -13,9 +13,12 @@ from consumers.cli.options import AsJson, DataDir, opened_spool, settings_with
 from schemas.register import BookKind
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from consumers.copies.gathering import Gathered
     from consumers.copies.restoring import RestoredBooks
     from consumers.spool import Spool
+    from consumers.spool.book_entries import BookKey
 
 COPY_EPILOG = (
     "Example: congvan desk copy. Exit codes: 0 made, or asked for, 3 no gateway has run here, 4 it could not be made: "
@@ -167,11 +170,13 @@ def next_number(
     kind: Annotated[BookKind, typer.Option(help="Which register.")] = BookKind.INCOMING,
     year: Annotated[int | None, typer.Option(help="Of which year; else this one.")] = None,
     book: Annotated[str, typer.Option(help="The name of a register of its own; else the general one.")] = "",
+    begin: Annotated[bool, typer.Option("--begin", help="Begin a register that did not come back.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Say which number comes next in a restored register.
 
     What lies between the last number that is known and this one stays given: each is filled from the paper it is on.
+    Of the register of state secrets it is said at the desk, by who may see it.
     """
     from consumers.spool import confirming, journal
     from consumers.spool.book_entries import BookKey, EntryAuthor
@@ -183,10 +188,29 @@ def next_number(
     now, who = now_ms(), f"{getpass.getuser()} (command)"
     key = BookKey(unit, kind, year or today(zone().key).year, book)
     with opened_spool(data_dir) as spool, spool.writing() as conn:
+        _require_meant(conn, key, begin=begin)
         lost = confirming.confirm(conn, key, following, EntryAuthor(who, now, reason=REASON))
         journal.record(conn, JournalEntry(now, who, JournalAct.NEXT_NUMBER_SAID, unit, str(key), str(following)))
     told = f"; {len(lost)} numbers from {lost[0]} to {lost[-1]} are to be filled from the paper" if lost else ""
     print(f"the next number of the {key} is {following}{told}")
+
+
+def _require_meant(conn: Connection, key: BookKey, *, begin: bool) -> None:
+    """Go on only with a register that there is, or may have been; nobody learns here what is in that of secrets.
+
+    Raises:
+        BookError: it is a state secret's, another unit's, or mistyped.
+    """
+    from consumers.errors import BookError
+    from consumers.spool import confirming
+    from consumers.spool.book_entries import find_book
+
+    if key.secret:
+        raise BookError("of state secrets it is said at the desk, on the register's page, by who may see them")
+    if key.unit not in (units := confirming.units_known(conn)):
+        raise BookError(f"{key.unit} has no registers here; {', '.join(units[:5]) or 'no unit'} has")
+    if key.name and not begin and find_book(conn, key) is None:
+        raise BookError(f"the {key} is not known here: is its name right? `--begin` begins it")
 
 
 def _typed(source: str) -> list[str]:

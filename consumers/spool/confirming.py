@@ -15,8 +15,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.errors import BookError
 from consumers.spool import books
-from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, Version, find_book
+from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, Version, find_book, is_unconfirmed
 from consumers.spool.models import book, book_entry, restored
+from consumers.spool.models import unit as unit_table
 from schemas.clock import now_ms
 from schemas.zone import zone
 
@@ -109,6 +110,12 @@ def _mark(conn: Connection, units: Collection[str], other: OtherSpool) -> None:
     mark_restored(conn, units, by, datetime.fromtimestamp(at / 1000, zone()).year, other)
 
 
+def units_known(conn: Connection) -> list[str]:
+    """The units that are hosted here, or whose books are here, or came back."""
+    here = select(unit_table.c.code).where(unit_table.c.hosted).union(select(book.c.unit), select(restored.c.unit))
+    return sorted(conn.scalars(here))
+
+
 def lose(conn: Connection, book_pos: int, numbers: Iterable[int], by: EntryAuthor) -> None:
     """Write down that these next numbers of a book were given, and that nobody knows to what."""
     for number in numbers:
@@ -123,6 +130,8 @@ def confirm(conn: Connection, key: BookKey, following: int, by: EntryAuthor) -> 
     """
     found = find_book(conn, key)
     if found is None:
+        if not is_unconfirmed(conn, key):
+            raise BookError(f"nothing is to be said of the {key}: nothing was lost of it, and it begins by itself")
         books.begin(conn, key, following)
         return []
     if not found.unconfirmed or found.closed_at is not None:

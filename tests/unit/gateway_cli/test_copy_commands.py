@@ -136,6 +136,32 @@ def test_books_come_back_from_a_file_without_the_router(
     assert (said.code, "its next number is 4" in said.err) == (4, True)
 
 
+def test_a_register_is_not_begun_by_a_mistyped_name_nor_told_of_to_who_may_not_see_it(
+    desk: Congvan, data: Path
+) -> None:
+    spool = open_spool(data)
+    secret = replace(key(), name=SECRET_BOOK)
+    with spool.writing() as conn:
+        books.begin(conn, secret, 8)
+        confirming.mark_restored(conn, [UNIT], BY, this_year())
+    for arguments, told in (
+        (("--book", SECRET_BOOK), "by who may see them"),
+        (("--book", f"{SECRET_BOOK} khôi phục"), "by who may see them"),
+        (("--book", "Giấy mời"), "is its name right?"),
+        (("--year", str(this_year() + 1)), "nothing was lost of it"),
+    ):
+        ended = desk("next-number", UNIT, "--next", "40", *arguments)
+        assert (ended.code, told in ended.err, "8" in ended.err) == (4, True, False), ended.err
+    ended = desk("next-number", "LCA.02.55", "--next", "40")
+    assert (ended.code, f"{UNIT} has" in ended.err) == (4, True)
+    assert desk("next-number", UNIT, "--next", "40", "--book", "Giấy mời", "--begin").code == 0
+    assert desk("next-number", UNIT, "--next", "41").code == 0
+    with spool.reading() as conn:
+        begun = book_entries.books(conn, UnitScope((UNIT,), frozenset({UNIT})))
+    assert {(one.key.name, one.first) for one in begun} == {(SECRET_BOOK, 8), ("Giấy mời", 40), ("", 41)}
+    spool.close()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

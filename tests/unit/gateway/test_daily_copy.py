@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -107,7 +108,7 @@ def test_a_place_that_keeps_all_it_was_given_is_told_before_it_fills_up(
 ) -> None:
     real = getattr(Path, what)
 
-    def kept(path: Path, *args: object, **kwargs: object) -> object:
+    def kept(path: Path, *args: Any, **kwargs: Any) -> object:
         if path.parent == place.directory:
             raise PermissionError(errno.EPERM, "Operation not permitted")
         return real(path, *args, **kwargs)
@@ -125,7 +126,7 @@ def test_a_copy_counts_though_an_older_one_cannot_be_removed(
     old, *_ = (make_copy(spool.path, place, DAY + day * EVERY_MS) for day in range(3))
     real = Path.unlink
 
-    def kept(path: Path, *args: object, **kwargs: object) -> None:
+    def kept(path: Path, *args: Any, **kwargs: Any) -> None:
         if path == old:
             raise PermissionError(errno.EPERM, "Operation not permitted")
         real(path, *args, **kwargs)

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from consumers.copies import key as recovery
-from consumers.copies import standing
-from consumers.copies.sheet import RecoverySheet
 from consumers.spool import book_entries, books, confirming, open_spool
 from consumers.spool.scope import UnitScope
 from consumers.spool.store import hosting_alone
@@ -53,14 +51,14 @@ def test_a_key_is_shown_once_and_what_encrypts_to_it_is_kept(desk: Congvan, data
     assert (other.code, check in other.out) == (0, False)
 
 
-@pytest.mark.parametrize("step", ["asked for a copy", "shown"])
+@pytest.mark.parametrize("step", ["consumers.copies.standing.ask", "consumers.copies.sheet.RecoverySheet.text"])
 def test_a_key_that_nobody_has_seen_does_not_count(
     desk: Congvan, data: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def fails(*_: object) -> str:
         raise OSError(errno.ENOSPC, "the disk is full")
 
-    monkeypatch.setattr(*((standing, "ask") if step == "asked for a copy" else (RecoverySheet, "text")), fails)
+    monkeypatch.setattr(step, fails)
     ended = desk("recovery-key")
     assert (ended.code != 0, "AGE-SECRET" in ended.out) == (True, False)
     spool = open_spool(data)

@@ -15,6 +15,7 @@
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
     │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
+    │   │   └── CopyTooLargeError     it is larger than any may be
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
     │   ├── UnknownEntryError         a register has no such number
     │   ├── UnknownDraftError         nothing of this id is written or was sent here
@@ -116,6 +117,10 @@ class CopyError(SpoolError):
     """A copy of the books cannot be made, read or put back; the message says which, and what else there is."""
 
     exit_code = 4
+
+
+class CopyTooLargeError(CopyError):
+    """The books are larger than any copy may be: that does not change within minutes."""
 
 
 class DocumentMovedError(SpoolError):

@@ -292,6 +292,8 @@ class Event(StrEnum):
     """The router does not have the pieces of a copy that came before: everything is copied once more."""
     COPY_FAILED = "copy_failed"
     """No copy of the books could be made, or brought to the router; it is tried again."""
+    COPY_NOT_REMOVED = "copy_not_removed"
+    """An older copy of the books cannot be removed from the second place, which fills up."""
     COPY_MADE = "copy_made"
     """A copy of the books is whole: in the second place, or at the router."""
     STATUS_NOT_WRITTEN = "status_not_written"

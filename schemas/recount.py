@@ -57,6 +57,8 @@ class KeptReceipt(Receipt):
 
     code: Annotated[str, Field(max_length=40)] = ""
     """Of the reason, see :mod:`schemas.reasons`; empty: none."""
+    elsewhere: bool = False
+    """``seq`` is of another spool, whose books were put back into this one."""
 
 
 class KeptDelivery(Travelling):

@@ -14,7 +14,19 @@ from schemas.model import Travelling
 from schemas.text import Name, OneLine
 
 SECRET_BOOK = "Mật"  # noqa: S105 - the name of a book
-"""The name of the books for state secrets, which have series of numbers of their own that others do not see."""
+"""The name of the books for state secrets, which have series of numbers of their own that others do not see.
+
+Further ones begin with it and a space: see :func:`is_secret_book`.
+"""
+
+
+def is_secret_book(name: str) -> bool:
+    """Whether a book of this name is one of state secrets.
+
+    >>> is_secret_book("Mật"), is_secret_book("Mật khôi phục"), is_secret_book("Mậtvụ")
+    (True, True, False)
+    """
+    return f"{name} ".startswith(f"{SECRET_BOOK} ")
 
 
 class BookKind(StrEnum):

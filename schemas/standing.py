@@ -12,28 +12,31 @@ from schemas.states import BY_PEOPLE, Effect, Status, steps_back
 _MOVED = frozenset({Effect.ADVANCE, Effect.BACK})
 
 
-class RecordedWords(Protocol):
-    """What is looked at of a receipt: ``seq`` is its unit's number of it, None: it is no unit's.
+class NumberedWords(Protocol):
+    """What the order of receipts comes from: ``seq`` is the unit's number of one, None: it is no unit's."""
 
-    ``recorded_at`` is when it came into its log (UTC ms).
-    """
+    @property
+    def effect(self) -> Effect: ...  # noqa: D102 - as above
+    @property
+    def seq(self) -> int | None: ...  # noqa: D102
+
+
+class RecordedWords(NumberedWords, Protocol):
+    """What is looked at of a receipt; ``recorded_at`` is when it came into its log (UTC ms)."""
 
     @property
     def id(self) -> str: ...  # noqa: D102 - as above
     @property
     def status(self) -> Status: ...  # noqa: D102
     @property
-    def effect(self) -> Effect: ...  # noqa: D102
-    @property
     def recorded_at(self) -> int: ...  # noqa: D102
-    @property
-    def seq(self) -> int | None: ...  # noqa: D102
     @property
     def corrects(self) -> str | None: ...  # noqa: D102
     @property
     def undoes(self) -> str | None: ...  # noqa: D102
 
 
+N = TypeVar("N", bound=NumberedWords)
 T = TypeVar("T", bound=RecordedWords)
 
 
@@ -59,7 +62,7 @@ def standing(receipts: Iterable[T]) -> Standing[T]:
     times: dict[Status, int] = {}
     corrections: dict[str, T] = {}
     last: T | None = None
-    for row in _in_order(receipts):
+    for row in in_order(receipts):
         if row.corrects is not None:
             corrections[row.corrects] = row
         elif row.undoes is not None:
@@ -73,12 +76,12 @@ def standing(receipts: Iterable[T]) -> Standing[T]:
     return Standing(times, {status: _corrected(row, corrections) for status, row in steps.items()}, last)
 
 
-def _in_order(receipts: Iterable[T]) -> Iterator[T]:
+def in_order(receipts: Iterable[N]) -> Iterator[N]:
     """What was not refused, as it was done: a spool numbers it so, and what no unit said stands where the log has it.
 
     A receipt moves its delivery though its number is lower than that of the one before, if it is a new spool's.
     """
-    placed: list[tuple[int, int, T]] = []
+    placed: list[tuple[int, int, N]] = []
     spool = number = 0
     for row in receipts:
         if row.effect is Effect.REFUSED:

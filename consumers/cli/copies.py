@@ -13,9 +13,12 @@ from consumers.cli.options import AsJson, DataDir, opened_spool, settings_with
 from schemas.register import BookKind
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from consumers.copies.gathering import Gathered
     from consumers.copies.restoring import RestoredBooks
     from consumers.spool import Spool
+    from consumers.spool.book_entries import BookKey
 
 COPY_EPILOG = (
     "Example: congvan desk copy. Exit codes: 0 made, or asked for, 3 no gateway has run here, 4 it could not be made: "
@@ -94,18 +97,16 @@ def recovery_key(
             raise CopyError(
                 f"there is a recovery key already, with the check {key.check_of(before)}; `--replace` makes another"
             )
-        if sheet is not None:
-            write_file(sheet, made.html().encode())
-            sheet.chmod(0o600)
         key.keep_recipient(conn, recipient)
         who = f"{getpass.getuser()} (command)"
         act = JournalEntry(now, who, JournalAct.RECOVERY_KEY_MADE, head, key.check_of(recipient))
         journal.record(conn, act)
-    ask(settings.data_dir, Place.ROUTER, now)
-    if sheet is None:
-        print(made.text())
-    else:
-        print(f"{sheet} holds the key: print it, then delete it", file=sys.stderr)
+        ask(settings.data_dir, Place.ROUTER, now)
+        if sheet is None:
+            print(made.text(), flush=True)  # before it counts: a key that nobody has seen opens nothing
+        else:
+            write_file(sheet, made.html().encode(), mode=0o600)
+            print(f"{sheet} holds the key: print it, then delete it", file=sys.stderr)
 
 
 def restore(
@@ -169,11 +170,13 @@ def next_number(
     kind: Annotated[BookKind, typer.Option(help="Which register.")] = BookKind.INCOMING,
     year: Annotated[int | None, typer.Option(help="Of which year; else this one.")] = None,
     book: Annotated[str, typer.Option(help="The name of a register of its own; else the general one.")] = "",
+    begin: Annotated[bool, typer.Option("--begin", help="Begin a register that did not come back.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Say which number comes next in a restored register.
 
     What lies between the last number that is known and this one stays given: each is filled from the paper it is on.
+    Of the register of state secrets it is said at the desk, by who may see it.
     """
     from consumers.spool import confirming, journal
     from consumers.spool.book_entries import BookKey, EntryAuthor
@@ -185,10 +188,29 @@ def next_number(
     now, who = now_ms(), f"{getpass.getuser()} (command)"
     key = BookKey(unit, kind, year or today(zone().key).year, book)
     with opened_spool(data_dir) as spool, spool.writing() as conn:
+        _require_meant(conn, key, begin=begin)
         lost = confirming.confirm(conn, key, following, EntryAuthor(who, now, reason=REASON))
         journal.record(conn, JournalEntry(now, who, JournalAct.NEXT_NUMBER_SAID, unit, str(key), str(following)))
     told = f"; {len(lost)} numbers from {lost[0]} to {lost[-1]} are to be filled from the paper" if lost else ""
     print(f"the next number of the {key} is {following}{told}")
+
+
+def _require_meant(conn: Connection, key: BookKey, *, begin: bool) -> None:
+    """Go on only with a register that there is, or may have been; nobody learns here what is in that of secrets.
+
+    Raises:
+        BookError: it is a state secret's, another unit's, or mistyped.
+    """
+    from consumers.errors import BookError
+    from consumers.spool import confirming
+    from consumers.spool.book_entries import find_book
+
+    if key.secret:
+        raise BookError("of state secrets it is said at the desk, on the register's page, by who may see them")
+    if key.unit not in (units := confirming.units_known(conn)):
+        raise BookError(f"{key.unit} has no registers here; {', '.join(units[:5]) or 'no unit'} has")
+    if key.name and not begin and find_book(conn, key) is None:
+        raise BookError(f"the {key} is not known here: is its name right? `--begin` begins it")
 
 
 def _typed(source: str) -> list[str]:
@@ -218,14 +240,17 @@ def _show(spool: Spool, gathered: Gathered, found: RestoredBooks, *, as_json: bo
     from dataclasses import asdict
 
     from consumers.cli.showing import print_json
+    from consumers.copies.gathering import without_files
     from consumers.spool.book_entries import books
     from consumers.spool.scope import UnitScope
 
+    lacking = without_files(spool)
     with spool.reading() as conn:
-        kept = books(conn, UnitScope(tuple(gathered.units), frozenset(gathered.units)))
+        kept = books(conn, UnitScope(tuple(gathered.units)))  # of state secrets the desk tells who may see them
     if as_json:
         told = [{"register": str(book.key), "last": book.last, "to_be_said": book.unconfirmed} for book in kept]
-        print_json({"source": gathered.copy.words, **asdict(found), "registers": told})
+        counted = asdict(found) | {"without_files": lacking}
+        print_json({"source": gathered.copy.words, **counted, "registers": told})
         return
     print(f"from {gathered.copy.words}: {found.rows['book_entry']} entries, {found.rows['journal']} acts")
     for unit, made in found.rewritten.items():
@@ -234,9 +259,11 @@ def _show(spool: Spool, gathered: Gathered, found: RestoredBooks, *, as_json: bo
             f"{made.unreadable} receipts whose number is none"
         )
     if found.missing:
-        print(
-            f"{found.missing} documents that the unit had are not here: an operator of the router has them sent again"
-        )
+        print(f"{found.missing} documents that the unit still deals with are not here, as they came after the copy")
+    if lacking:
+        print(f"{lacking} documents are here without their files, as no copy holds those")
+    if found.missing or lacking:
+        print("they do not come again by themselves: ask who issued those that are needed to send them once more")
     for book in kept:
         print(f"{book.key}: the last number known is {book.last}{'; say the next one' if book.unconfirmed else ''}")
     print("look at the last stamp on paper, then say which number comes next: `congvan desk next-number UNIT --next N`")

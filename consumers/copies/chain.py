@@ -17,7 +17,7 @@ from consumers.copies import key
 from consumers.copies.piece import Digests, PieceHead, changes_between, digests_of, encode
 from consumers.copies.standing import copies_dir
 from consumers.copies.tables import read_tables, revision_of
-from consumers.errors import CopyError
+from consumers.errors import CopyTooLargeError
 from consumers.spool import Spool
 from router.storage.files import sync_directory, write_at
 from schemas.copies import MAX_PIECE_BYTES, MAX_PIECES
@@ -85,7 +85,7 @@ def make_piece(spool: Spool, data_dir: Path, units: Sequence[str], now: int) -> 
     head = PieceHead(chain, number, now, spool.id, revision, tuple(units), last.sha256 if last else "")
     data = key.encrypt(encode(head, changes), recipient)
     if len(data) > MAX_PIECE_BYTES:
-        raise CopyError(f"the copy has {len(data)} bytes; the router keeps pieces of at most {MAX_PIECE_BYTES}")
+        raise CopyTooLargeError(f"the copy has {len(data)} bytes; the router keeps pieces of at most {MAX_PIECE_BYTES}")
     whole, grown = (last.whole, last.grown + len(data)) if last else (len(data), 0)
     sha256 = hashlib.sha256(data).hexdigest()
     piece = SentPiece(chain, number, sha256, len(data), now, spool.id, recipient, whole, grown)

@@ -8,14 +8,19 @@ on meanwhile. It holds people's password hashes, so nobody but the gateway's use
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from consumers.errors import CopyError
 from router.storage.files import sync_directory
+from schemas.events import Event
 
+log = structlog.get_logger()
 _PAGES = 1000
 """Copied at a time: 4 MB, so that a stop is not waited for long."""
 _ENDING, _PART = ".sqlite3", ".part"
@@ -58,27 +63,37 @@ def make_copy(database: Path, place: SecondPlace, now_ms: int) -> Path:
     """Make a copy and remove those that are too many; where it is. Blocks.
 
     Raises:
-        CopyError: the place is not there or full, or what was written is not whole.
+        CopyError: the place is not there, full, or one in which nothing can be renamed or removed; or what was written
+            is not whole.
     """
-    _require_there(place)
-    _require_room(database, place)
     stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H%M%SZ")
     target = place.directory / f"{place.name}-{stamp}{_ENDING}"
     part = target.with_name(target.name + _PART)
     try:
+        _require_there(place)
+        _require_changeable(place)
+        _require_room(database, place)
         for left in place.directory.glob(f"{place.name}-*{_ENDING}{_PART}"):
             left.unlink()  # of a copy that was killed
         _write(database, part)
         part.replace(target)
         sync_directory(place.directory)
-        for old in place.too_many():
-            old.unlink()
+        _remove(place.too_many())
     except (OSError, sqlite3.Error) as error:
         raise CopyError(f"no copy could be written to {place.directory}: {error}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
     return target
+
+
+def _remove(those: Iterable[Path]) -> None:
+    """Make room for later ones; the copy that was made counts whatever of these stays."""
+    for old in those:
+        try:
+            old.unlink()
+        except OSError as error:
+            log.warning(Event.COPY_NOT_REMOVED, where=str(old), reason=str(error))
 
 
 def is_on_the_same_disk(directory: Path, data_dir: Path) -> bool:
@@ -96,6 +111,21 @@ def _stamp(path: Path) -> str:
 def _require_there(place: SecondPlace) -> None:
     if not place.directory.is_dir():
         raise CopyError(f"{place.directory} is not there: is the stick plugged in, the share connected?")
+
+
+def _require_changeable(place: SecondPlace) -> None:
+    """Go on only where a copy gets its name and older ones go: each try would leave another half one otherwise."""
+    probe = place.directory / f".{place.name}{_PART}"
+    moved = probe.with_name(f"{probe.name}.moved")
+    try:
+        probe.touch(mode=0o600)
+        probe.replace(moved)
+        moved.unlink()
+    except OSError as error:
+        raise CopyError(
+            f"{place.directory} cannot be used: files in it cannot be written, renamed and removed ({error}), so "
+            "copies would fill it up"
+        ) from error
 
 
 def _require_room(database: Path, place: SecondPlace) -> None:

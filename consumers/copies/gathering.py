@@ -5,15 +5,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Connection, select
 
 from consumers.copies import key
 from consumers.copies.key import Identity
 from consumers.copies.origin import CopyOrigin, KeptChain
-from consumers.copies.registrations import ToldDelivery
-from consumers.copies.restoring import RestoredBooks, Restoring, restore
+from consumers.copies.restoring import OPEN, RestoredBooks, Restoring, restore
 from consumers.copies.sources import FoundCopy, read_chain, read_file
+from consumers.copies.told import ToldDelivery
+from consumers.fetching.content import DIRECTORY_NAME
+from consumers.spool import Spool
 from consumers.spool.book_entries import EntryAuthor
+from consumers.spool.models import inbox, letter
 from schemas.clock import to_ms
 from schemas.ids import made_at
 from schemas.zone import zone
@@ -98,6 +102,23 @@ def put_back(conn: Connection, gathered: Gathered, pattern: str, who: str, now: 
     source, tables = gathered.copy.words, gathered.copy.tables
     wanted = Restoring(tables, gathered.told, gathered.units, pattern, by, year, source)
     return restore(conn, wanted, replace=replace)
+
+
+def without_files(spool: Spool) -> int:
+    """How many documents that people deal with are here without their files, which no copy holds. Blocks."""
+    root = spool.path.parent / DIRECTORY_NAME
+    with spool.reading() as conn:
+        bodies = conn.scalars(
+            select(letter.c.body).join(inbox, inbox.c.letter_pos == letter.c.pos).where(inbox.c.state.in_(OPEN))
+        ).all()
+    return sum(not all((root / name).exists() for name in _named(body)) for body in bodies)
+
+
+def _named(body: bytes) -> list[str]:
+    """The contents that a letter names and does not hold."""
+    told = orjson.loads(body)
+    files = [*told.get("attachments", ()), *filter(None, [told.get("record")])]
+    return [file["sha256"] for file in files if file.get("inline") is None]
 
 
 def _since(found: FoundCopy) -> int:

@@ -16,8 +16,8 @@ import aiohttp
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from consumers.copies.handover import copies_url
-from consumers.copies.registrations import ToldDelivery
 from consumers.copies.standing import copies_dir
+from consumers.copies.told import ToldDelivery
 from consumers.errors import CopyError
 from consumers.fetching.answers import foreign, is_problem
 from consumers.fetching.origin import open_http

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from consumers.copies.tables import COPIED, Row, Tables, table_of, unknown_columns
-from consumers.errors import CopyError
+from consumers.errors import CopyError, CopyTooLargeError
 from schemas.encoding import zstd
 
 FORM = 1
@@ -74,13 +74,15 @@ def encode(head: PieceHead, changes: Iterable[Change]) -> bytes:
     """A piece, packed: JSON lines, the head first.
 
     Raises:
-        CopyError: it is larger than any copy may be.
+        CopyTooLargeError: it is larger than any copy may be; no more of it than that was made.
     """
-    lines = [orjson.dumps(asdict(head)), *(orjson.dumps(asdict(change)) for change in changes)]
-    plain = b"\n".join(lines)
-    if len(plain) > MAX_PLAIN:
-        raise CopyError(f"the copy has {len(plain)} bytes; at most {MAX_PLAIN} are copied")
-    return zstd.compress(plain, _LEVEL)
+    lines, size = [orjson.dumps(asdict(head))], 0
+    for change in changes:
+        lines.append(orjson.dumps(asdict(change)))
+        size += len(lines[-1])
+        if size > MAX_PLAIN:
+            raise CopyTooLargeError(f"the copy has more than {size} bytes; at most {MAX_PLAIN} are copied")
+    return zstd.compress(b"\n".join(lines), _LEVEL)
 
 
 def decode(packed: bytes, *, what: str) -> Piece:

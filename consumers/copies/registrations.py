@@ -1,18 +1,20 @@
 """Writes anew, from the ledger's receipts, the entries of the arrival books that no copy holds.
 
 A receipt says a number, who registered, and when; not in which book. A document that arrived in a year belongs into
-that year's general book, so it is put there; where its number stands for another document already, into a book that
-says what it is. Numbers between those known were given to paper, or nobody knows: they are lost, never free.
+that year's general book, or into that of state secrets, so it is put there; where its number stands for another
+document already, into a book beside that says what it is. Numbers between those known were given to paper, or nobody
+knows: they are lost, never free.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from typing import Any
 
-from pydantic import BaseModel
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, bindparam, select
 
+from consumers.copies.told import SaidReceipt, ToldDelivery
 from consumers.spool import books
 from consumers.spool.book_entries import (
     BOOK,
@@ -26,63 +28,37 @@ from consumers.spool.book_entries import (
     find_book,
 )
 from consumers.spool.confirming import MOST_LOST, lose
-from consumers.spool.models import book_entry
-from schemas.clock import Day, Moment
-from schemas.dispatch import Urgency
-from schemas.ids import Id
-from schemas.register import BookKind, RegisterFields
+from consumers.spool.models import book, book_entry, book_version
+from consumers.spool.said import said_at
+from schemas.model import parse
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
+from schemas.standing import standing
 from schemas.states import Status
 from schemas.zone import zone
 
 REASON = "Khôi phục từ biên nhận lưu tại máy chủ; không còn bản sao của sổ"
 LOST_REASON = "Số đã cấp trước khi mất dữ liệu; không có trong biên nhận"
+STRUCK_REASON = "Đã hủy hoặc cấp số khác sau bản sao, theo biên nhận lưu tại máy chủ"
 OTHER_BOOK = "khôi phục"
 """The book of numbers that two documents bear, each in a series that receipts do not name."""
 _CUT = 200
-
-
-class SaidReceipt(BaseModel):
-    """A receipt of the unit's, as the router has it."""
-
-    id: Id
-    status: str
-    at: Moment
-    person: str = ""
-    department: str = ""
-    register_number: str = ""
-
-
-class ToldDelivery(BaseModel):
-    """A delivery as the router tells it."""
-
-    id: Id
-    state: str
-    state_at: Moment
-    arrived_at: Moment | None = None
-    author: str
-    notation: str
-    type: str
-    subject: str
-    signer: str = ""
-    urgency: Urgency = Urgency.NORMAL
-    issued_on: Day | None = None
-    due: Moment | None = None
-    receipts: list[SaidReceipt]
-
-    @property
-    def registered(self) -> SaidReceipt | None:
-        """What was said last of its registration."""
-        return next((one for one in reversed(self.receipts) if one.status == Status.REGISTERED), None)
+_FIELDS = select(book_version.c.fields).where(
+    book_version.c.entry_pos == bindparam("entry"), book_version.c.version == bindparam("version")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A registration that the ledger knows: a document, its number, and who entered it."""
+    """A registration that the ledger knows: a document, its number, and who entered it.
+
+    ``stands``: it was not undone, and its number was not put right.
+    """
 
     unit: str
     number: int
     told: ToldDelivery
     receipt: SaidReceipt
+    stands: bool
 
     @property
     def arrived(self) -> datetime:
@@ -93,6 +69,11 @@ class Registration:
     def years(self) -> tuple[int, ...]:
         """Of which books it may be, the likelier first."""
         return tuple(dict.fromkeys((self.arrived.year, self.receipt.at.astimezone(zone()).year)))
+
+    @property
+    def book(self) -> str:
+        """The name of the book that it belongs into: a state secret is seen by the cleared alone."""
+        return SECRET_BOOK if self.told.secrecy.is_secret else ""
 
     def version(self, number: int) -> Version:
         """What is entered."""
@@ -108,11 +89,10 @@ class Registration:
             subject=told.subject,
             signer=told.signer[:_CUT],
             urgency=told.urgency,
+            secrecy=told.secrecy,
             due=None if told.due is None else told.due.astimezone(zone()).date(),
         )
-        # A registration that was undone leaves its number given, and the document to be registered anew.
-        state = EntryState.STRUCK if told.state == Status.ARRIVED else EntryState.ENTERED
-        return Version(number, state, by, fields)
+        return Version(number, EntryState.ENTERED if self.stands else EntryState.STRUCK, by, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,37 +105,77 @@ class Rewritten:
 
 
 def rewrite(conn: Connection, unit: str, told: Sequence[ToldDelivery], by: EntryAuthor) -> Rewritten:
-    """Enter what the ledger knows of and the unit's books do not, in the transaction that restores.
+    """Have the books say what the ledger knows of a unit's registrations, in the transaction that restores.
+
+    Each number that was ever said of a document stands for it: entered while its registration stands, struck when that
+    was undone or another number given. What the books have already stays as it is.
 
     Args:
-        conn: the transaction.
+        conn: the transaction, in which the spool has caught up with the ledger.
         unit: whose books.
         told: what the ledger has of it.
         by: who restores, when and why.
     """
-    known = set(conn.scalars(select(book_entry.c.delivery_id).where(book_entry.c.delivery_id.is_not(None))))
-    said = [(one, one.registered) for one in told if one.id not in known]
-    new = [(one, receipt) for one, receipt in said if receipt is not None]
-    found = list(_registrations(unit, new))
-    elsewhere = sum(_enter(conn, item, by) for item in sorted(found, key=lambda item: (item.years[0], item.number)))
-    return Rewritten(len(found), elsewhere, len(new) - len(found))
+    said, written = dict(said_at(conn, unit)), _written(conn, unit)
+    found: list[Registration] = []
+    unreadable = 0
+    for one in told:
+        words = said.get(one.id) or list(one.written())
+        stands = standing(words).told.get(Status.REGISTERED)
+        number = stands.register_number if stands else ""
+        if any(word.status is Status.REGISTERED for word in words):
+            _strike(conn, [entry for entry in written.get(one.id, ()) if str(entry.number) != number], by)
+        known = {entry.number for entry in written.get(one.id, ())}
+        for text, receipt in one.registrations.items():
+            if (given := _number(text)) is None:
+                unreadable += not known
+            elif given not in known:
+                found.append(Registration(unit, given, one, receipt, stands=text == number))
+    found.sort(key=lambda item: (item.years[0], item.number, not item.stands))
+    elsewhere = sum(_enter(conn, item, by, written.get(item.told.id, ())) for item in found)
+    return Rewritten(len(found), elsewhere, unreadable)
 
 
-def _registrations(unit: str, said: Iterable[tuple[ToldDelivery, SaidReceipt]]) -> Iterator[Registration]:
-    for told, receipt in said:
-        text = receipt.register_number.strip()
-        if text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_NUMBER:
-            yield Registration(unit, int(text), told, receipt)
+def _written(conn: Connection, unit: str) -> dict[str, list[Row[Any]]]:
+    """The entries of a unit's documents that came by the line, by delivery, the last number last."""
+    columns = (book_entry, book.c.kind, book.c.year, book.c.name)
+    rows = select(*columns).join(book, book.c.pos == book_entry.c.book_pos).order_by(book_entry.c.number)
+    found: dict[str, list[Row[Any]]] = {}
+    for row in conn.execute(rows.where(book.c.unit == unit, book_entry.c.delivery_id.is_not(None))):
+        found.setdefault(row.delivery_id, []).append(row)
+    return found
 
 
-def _enter(conn: Connection, item: Registration, by: EntryAuthor) -> bool:
-    """Enter it where its number is free or lost; whether that is in the book beside."""
-    for year in item.years:
-        if _enter_in(conn, BookKey(item.unit, BookKind.INCOMING, year), item, by, most=MOST_LOST):
-            return False
-    names = (OTHER_BOOK if number == 1 else f"{OTHER_BOOK} {number}" for number in count(1))
-    beside = (BookKey(item.unit, BookKind.INCOMING, item.years[0], name) for name in names)
-    return any(_enter_in(conn, key, item, by, most=0) for key in beside)
+def _strike(conn: Connection, entries: Iterable[Row[Any]], by: EntryAuthor) -> None:
+    """Strike what was undone, or given another number, after the copy."""
+    for row in entries:
+        if row.state == EntryState.ENTERED.value:
+            fields = conn.scalars(_FIELDS, {"entry": row.pos, "version": row.version}).one()
+            said = parse(RegisterFields, fields, what="entry")
+            author = EntryAuthor(by.person, by.at, by.department, STRUCK_REASON)
+            books.write(conn, row.pos, Version(row.version + 1, EntryState.STRUCK, author, said))
+
+
+def _number(text: str) -> int | None:
+    """The number of a book that a receipt says; None: none of a book."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_NUMBER else None
+
+
+def _enter(conn: Connection, item: Registration, by: EntryAuthor, before: Sequence[Row[Any]]) -> bool:
+    """Enter it where its number is free or lost; whether that is in the book beside.
+
+    A number is put right in the book that the document stands in; what is registered anew may be in any.
+    """
+    keys = [BookKey(item.unit, BookKind.INCOMING, year, item.book) for year in item.years]
+    if before and item.receipt.corrects is not None:
+        keys.insert(0, BookKey(item.unit, BookKind(before[-1].kind), before[-1].year, before[-1].name))
+    if any(_enter_in(conn, key, item, by, most=MOST_LOST) for key in keys):
+        return False
+    beside = f"{item.book} {OTHER_BOOK}".strip()
+    names = (beside if number == 1 else f"{beside} {number}" for number in count(1))
+    others = (BookKey(item.unit, BookKind.INCOMING, item.years[0], name) for name in names)
+    return any(_enter_in(conn, key, item, by, most=0) for key in others)
 
 
 def _enter_in(conn: Connection, key: BookKey, item: Registration, by: EntryAuthor, *, most: int) -> bool:

@@ -5,7 +5,7 @@ gets new places beside what has come meanwhile; then what the ledger knows and t
 the ledger is later than any copy; then the next number of every book waits for a person who has looked at the paper.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,32 +13,20 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.copies import registrations
-from consumers.copies.registrations import Rewritten, ToldDelivery
+from consumers.copies.catching_up import BY_PEOPLE, OVER, catch_up
+from consumers.copies.registrations import Rewritten
 from consumers.copies.tables import COPIED, REFERENCES, Row, Tables, to_column
+from consumers.copies.told import ToldDelivery
 from consumers.errors import CopyError
-from consumers.spool import handling, journal, outbox
+from consumers.spool import journal, outbox
 from consumers.spool.book_entries import EntryAuthor
 from consumers.spool.confirming import mark_restored
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.models import book, book_entry, book_version, inbox, receipt, step, task
-from schemas.clock import now_ms, to_ms
+from schemas.clock import now_ms
 from schemas.codes import covers
-from schemas.states import Status
+from schemas.states import Status, steps_back
 
-_BY_PEOPLE = frozenset(
-    {
-        Status.REFUSED,
-        Status.REGISTERED,
-        Status.ASSIGNED,
-        Status.PROCESSING,
-        Status.COMPLETED,
-        Status.CHANGE_ACCEPTED,
-        Status.CHANGE_REFUSED,
-        Status.RECALLED,
-    }
-)
-"""States that say that somebody has dealt with a document."""
-_OVER = frozenset({Status.REFUSED, Status.COMPLETED, Status.RECALLED})
 _NATURAL: Mapping[str, tuple[str, ...]] = {
     "letter": ("dispatch_id",),
     "inbox": ("delivery_id",),
@@ -46,7 +34,8 @@ _NATURAL: Mapping[str, tuple[str, ...]] = {
     "journal": ("at", "person", "act", "unit", "subject", "detail"),
 }
 """What a row is that may be here already: a document was sent again, or another copy was put back before."""
-_OPEN = frozenset({Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING})
+OPEN = frozenset({Status.ARRIVED, Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING})
+"""States of documents that people still deal with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +65,7 @@ class Restoring:
 class RestoredBooks:
     """What came back: rows by table, what was written anew from receipts by unit.
 
-    ``missing`` counts documents that the unit had and that are not here: an operator has them sent again.
+    ``missing`` counts documents that the unit had, and still deals with, that are not here.
     """
 
     rows: Mapping[str, int]
@@ -100,8 +89,8 @@ def restore(conn: Connection, wanted: Restoring, *, replace: bool = False) -> Re
     rows = _put_back(conn, wanted.tables, wanted.told)
     rewritten = {}
     for unit, told in (wanted.told or {}).items():
+        catch_up(conn, told, wanted.by.at)
         rewritten[unit] = registrations.rewrite(conn, unit, told, wanted.by)
-        _follow(conn, told, wanted.by.at)
     mark_restored(conn, {*wanted.units, *_units_of_books(wanted.tables)}, wanted.by, wanted.year)
     for unit in wanted.units:
         told_of = JournalEntry(wanted.by.at, wanted.by.person, JournalAct.RESTORED, unit, wanted.source)
@@ -111,7 +100,7 @@ def restore(conn: Connection, wanted: Restoring, *, replace: bool = False) -> Re
 
 def _missing(conn: Connection, told: Mapping[str, Sequence[ToldDelivery]]) -> int:
     here = set(conn.scalars(select(inbox.c.delivery_id)))
-    return sum(one.state in _OPEN and one.id not in here for some in told.values() for one in some)
+    return sum(one.state in OPEN and one.id not in here for some in told.values() for one in some)
 
 
 def _units_of_books(tables: Tables) -> set[str]:
@@ -202,7 +191,7 @@ class _Placed:
 
     def _catch_up(self, pos: int, row: Mapping[str, Any]) -> None:
         """A document that was sent again, and that people had dealt with, is where they had brought it."""
-        if row["state"] in _BY_PEOPLE:
+        if row["state"] in BY_PEOPLE:
             values = {name: row[name] for name in ("state", "state_at", "reason", "reason_code")}
             self._conn.execute(update(inbox).where(inbox.c.pos == pos).values(values))
 
@@ -210,40 +199,30 @@ class _Placed:
 def _numbered(
     conn: Connection, rows: list[dict[str, Any]], told: Mapping[str, Sequence[ToldDelivery]] | None
 ) -> list[dict[str, Any]]:
-    """Receipts as they count in this spool: those that the ledger has stay as they were, the others get its numbers.
+    """Receipts as they count in this spool: those that the ledger has are another spool's, the others get its numbers.
 
-    A number of the lost spool's means nothing in this one's. What was sent and the ledger does not have was lost on its
-    way, or is on it still: it is said again, but for documents that are over, whose receipts the ledger may forget.
+    A number of the lost spool's means nothing in this one's: see :func:`outbox.send_again`. What was sent and the
+    ledger does not have was lost on its way, or is on it still: it is said again, but for documents that are over,
+    whose receipts the ledger may forget.
     """
     deliveries = {one.id: one for some in (told or {}).values() for one in some}
     recorded = {said.id for one in deliveries.values() for said in one.receipts}
+    here = {row["id"] for row in rows}
     of = {row.pos: row for row in conn.execute(select(inbox.c.pos, inbox.c.unit, inbox.c.delivery_id))}
     now, kept, unsent = now_ms(), [], []
     for row in rows:
         known = deliveries.get(of[row["inbox_pos"]].delivery_id)
-        is_lost = known is not None and known.state not in _OVER
-        if row["id"] in recorded:
-            kept.append(row | {"sent_at": row["sent_at"] or now})
-        elif row["sent_at"] is not None and not is_lost:
-            kept.append(row)
+        is_lost = known is not None and known.state not in OVER
+        is_known = row["id"] in recorded or (known is not None and _was_undone(row, known, here))
+        if is_known or (row["sent_at"] is not None and not is_lost):
+            kept.append(row | {"sent_at": row["sent_at"] or now, "seq": -abs(row["seq"])})
         else:
             unsent.append(row | {"sent_at": None})
     numbers = outbox.take_numbers(conn, [of[row["inbox_pos"]].unit for row in unsent])
     return kept + [row | {"seq": number} for row, number in zip(unsent, numbers, strict=True)]
 
 
-def _follow(conn: Connection, told: Sequence[ToldDelivery], at: int) -> None:
-    """Bring the documents that are here to where the ledger has them: what it knows cannot be said a second time."""
-    here = {row.delivery_id: row for row in conn.execute(select(inbox.c.delivery_id, inbox.c.pos, inbox.c.state))}
-    for one in told:
-        row, state = here.get(one.id), _status(one.state)
-        if row is None or state is None or state == row.state or state not in _BY_PEOPLE:
-            continue
-        values = {"state": state.value, "state_at": to_ms(one.state_at)}
-        conn.execute(update(inbox).where(inbox.c.pos == row.pos).values(values))
-        if state in _OVER:
-            handling.end_tasks(conn, row.pos, at)
-
-
-def _status(text: str) -> Status | None:
-    return Status(text) if text in set(Status) else None
+def _was_undone(row: Mapping[str, Any], known: ToldDelivery, here: Collection[str]) -> bool:
+    """Whether the ledger knows that what a receipt says was undone after the copy: then it is not said any more."""
+    later = (said for said in known.receipts if said.undoes is not None and said.id not in here)
+    return any(row["id"] == said.undoes or said.status in steps_back(Status(row["status"])) for said in later)

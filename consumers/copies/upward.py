@@ -14,8 +14,8 @@ import structlog
 from consumers.copies import chain, key
 from consumers.copies.chain import SentPiece
 from consumers.copies.handover import ChainBrokenError, CopyHandover
-from consumers.copies.standing import Place, copies_dir, keep_standing, standing_of
-from consumers.errors import GatewayError
+from consumers.copies.standing import EVERY_MS, Place, copies_dir, keep_standing, standing_of
+from consumers.errors import CopyTooLargeError, GatewayError
 from consumers.fetching.traffic import Traffic, Want
 from consumers.line.precedence import NOTHING
 from consumers.sending.upload import FolderFile, Sources
@@ -82,19 +82,21 @@ class CopyCourier:
             await asyncio.to_thread(chain.begin_anew, self._data_dir)
             log.info(Event.COPY_BEGUN_ANEW, place=Place.ROUTER.value)
         except (GatewayError, OSError) as error:
-            await self._note_failed(str(error))
+            await self._note_failed(str(error), EVERY_MS if isinstance(error, CopyTooLargeError) else 0)
 
     def _next(self) -> SentPiece | None:
         """The piece that is to go up now; None: none is due."""
+        now, standing = now_ms(), standing_of(self._data_dir, Place.ROUTER)
+        if not standing.is_due(now):
+            return None
         with self._spool.reading() as conn:
             recipient = key.recipient_of(conn)
-        now, standing = now_ms(), standing_of(self._data_dir, Place.ROUTER)
+        if not recipient:
+            return None
         waiting = chain.pending(self._data_dir)
         if waiting is not None and (waiting.recipient, waiting.spool_id) != (recipient, self._spool.id):
             chain.begin_anew(self._data_dir)
             waiting = None
-        if not recipient or not standing.is_due(now):
-            return None
         piece = waiting or chain.make_piece(self._spool, self._data_dir, self._units(), now)
         if piece is None:
             keep_standing(self._data_dir, Place.ROUTER, standing.made(standing.where, standing.size, now))
@@ -145,12 +147,12 @@ class CopyCourier:
         keep_standing(self._data_dir, Place.ROUTER, standing.made(where, piece.size, piece.made_at))
         log.info(Event.COPY_MADE, place=Place.ROUTER.value, where=where, size=piece.size)
 
-    async def _note_failed(self, reason: str) -> None:
+    async def _note_failed(self, reason: str, again_ms: int) -> None:
         log.warning(Event.COPY_FAILED, place=Place.ROUTER.value, reason=reason)
 
         def note() -> None:
             standing = standing_of(self._data_dir, Place.ROUTER)
-            keep_standing(self._data_dir, Place.ROUTER, standing.failed(reason, now_ms()))
+            keep_standing(self._data_dir, Place.ROUTER, standing.failed(reason, now_ms(), again_ms=again_ms))
 
         try:
             await asyncio.to_thread(note)

@@ -6,30 +6,15 @@ that it was in before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
-from consumers.spool import Spool, book_entries, handling, recalls
-from consumers.spool.models import inbox, receipt
+from consumers.spool import Spool, book_entries, recalls
+from consumers.spool.said import WrittenReceipt, said_of
 from schemas.errors import TransitionError
 from schemas.standing import standing
-from schemas.states import Effect, Status, steps_back
-
-
-class WrittenReceipt(NamedTuple):
-    """A receipt of a document as it stands in the spool; ``seq`` counts those of its unit, ``pos`` all."""
-
-    pos: int
-    id: str
-    status: Status
-    effect: Effect
-    recorded_at: int
-    seq: int
-    register_number: str
-    corrects: str | None
-    undoes: str | None
+from schemas.states import Status, steps_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +97,3 @@ def correct_receipt(spool: Spool, delivery_id: str, status: Status, fields: Mapp
             raise TransitionError(f"{entry.notation} stands in a register of the desk; put it right there")
         correct(conn, entry, status, fields)
         return entry_of(conn, delivery_id)
-
-
-def said_of(conn: Connection, delivery_id: str) -> list[WrittenReceipt]:
-    """What was said of a document, oldest first."""
-    columns = receipt.c.pos, receipt.c.id, receipt.c.status, receipt.c.seq, receipt.c.register_number
-    rows = select(*columns, receipt.c.corrects, receipt.c.undoes).join(inbox, inbox.c.pos == receipt.c.inbox_pos)
-    ordered = rows.where(inbox.c.delivery_id == delivery_id).order_by(receipt.c.pos)
-    return [
-        WrittenReceipt(pos, key, Status(status), _effect(corrects, undoes), pos, seq, number or "", corrects, undoes)
-        for pos, key, status, seq, number, corrects, undoes in conn.execute(ordered)
-    ]
-
-
-def _effect(corrects: str | None, undoes: str | None) -> Effect:
-    if undoes is not None:
-        return Effect.BACK
-    return Effect.ADVANCE if corrects is None else Effect.CORRECT

@@ -14,6 +14,7 @@ import structlog
 from consumers.errors import ReceiptsHeldError
 from consumers.reporting.reporter import EXCHANGE, as_told, retrying_held
 from consumers.spool import Spool, recount
+from consumers.spool.outbox import Unsent
 from consumers.spool.recount import HeldDelivery
 from router.broker import Outgoing, Publisher, PublishOutcome, Session, Template
 from schemas.descriptor import MAX_DESCRIPTOR_BYTES
@@ -115,8 +116,13 @@ def _kept(item: HeldDelivery) -> bytes:
         told["recalled_by"] = item.recalled_by
     if item.traceparent:
         told["traceparent"] = item.traceparent
-    told["receipts"] = [as_told(row) | ({"code": row.code} if row.code else {}) for row in item.receipts]
+    told["receipts"] = [_kept_receipt(row) for row in item.receipts]
     return orjson.dumps(told)
+
+
+def _kept_receipt(row: Unsent) -> dict[str, object]:
+    told = as_told(row) | ({"code": row.code} if row.code else {})
+    return told | ({"seq": -row.seq, "elsewhere": True} if row.seq < 0 else {})
 
 
 def _message(unit: str, body: bytes) -> Outgoing:

@@ -14,7 +14,7 @@ from consumers.spool.models import book, book_entry, book_version, meta, restore
 from consumers.spool.scope import UnitScope
 from schemas.ids import made_at
 from schemas.model import parse
-from schemas.register import SECRET_BOOK, BookKind, RegisterFields
+from schemas.register import BookKind, RegisterFields, is_secret_book
 from schemas.zone import zone
 
 MAX_NUMBER = 10_000_000
@@ -46,7 +46,7 @@ class BookKey:
     @property
     def secret(self) -> bool:
         """Whether it is a book of state secrets."""
-        return self.name == SECRET_BOOK
+        return is_secret_book(self.name)
 
     def __str__(self) -> str:
         return f"{self.kind.value} book {f'{self.name!r} ' if self.name else ''}of {self.unit} for {self.year}"
@@ -251,8 +251,8 @@ def is_unconfirmed(conn: Connection, key: BookKey) -> bool:
     found = find_book(conn, key)
     if found is not None:
         return found.unconfirmed
-    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit))
-    return key.year <= (_begun_anew(conn) if year is None else year)
+    year = conn.scalar(select(restored.c.year).where(restored.c.unit == key.unit)) or 0
+    return key.year <= max(year, _begun_anew(conn))
 
 
 def _begun_anew(conn: Connection) -> int:

@@ -190,8 +190,9 @@ def _to_number(conn: Connection, key: BookKey) -> BookRow:
     """
     if is_unconfirmed(conn, key):
         raise UnconfirmedBookError(
-            f"the {key} was restored after a loss, and numbers may have been given that are not in it; say first which "
-            "number comes next, as the last stamp on paper shows it: `congvan desk next-number`, or the register's page"
+            f"numbers of the {key} may have been given that are not in it: it was restored after a loss, or is another "
+            "machine's; say first which number comes next, as the last stamp on paper shows it: `congvan desk "
+            "next-number`, or the register's page"
         )
     return _open(conn, key)
 

@@ -12,6 +12,7 @@ from consumers.spool.models import inbox, receipt, step, task
 from consumers.spool.scope import UnitScope
 from schemas.clock import Day
 from schemas.model import Travelling, parse
+from schemas.states import Status
 from schemas.text import OneLine
 
 MAX_NAMED = 50
@@ -39,6 +40,16 @@ class StepKind(StrEnum):
     """Its entry in the register was put right."""
     UNDONE = "undone"
     """Phục hồi: the step before was a mistake."""
+
+
+STEP_OF = {
+    Status.REFUSED: StepKind.REFUSED,
+    Status.REGISTERED: StepKind.REGISTERED,
+    Status.ASSIGNED: StepKind.DIRECTED,
+    Status.PROCESSING: StepKind.PROCESSED,
+    Status.COMPLETED: StepKind.COMPLETED,
+}
+"""The step that brought a document into a state."""
 
 
 class TaskPart(StrEnum):
@@ -160,7 +171,7 @@ def end_tasks(
     conn.execute(update(task).where(*open_ones).values(ended_at=at, ended_by=by))
 
 
-def take_back(conn: Connection, inbox_pos: int, kind: StepKind, at: int, *, by: int) -> None:
+def take_back(conn: Connection, inbox_pos: int, kind: StepKind, at: int, *, by: int | None = None) -> None:
     """Take back the step of a kind that brought a document on, and what was done after it: tasks are as before.
 
     Args:
@@ -168,7 +179,7 @@ def take_back(conn: Connection, inbox_pos: int, kind: StepKind, at: int, *, by: 
         inbox_pos: the document.
         kind: of the step; a command's left none here, and gave no tasks.
         at: the present, UTC ms.
-        by: the place of the step that says so.
+        by: the place of the step that says so; None: the ledger says so.
     """
     of_it = step.c.inbox_pos == inbox_pos, ~step.c.undone, step.c.kind != StepKind.UNDONE.value
     first = select(func.min(step.c.pos)).where(*of_it, step.c.kind == kind.value).scalar_subquery()

@@ -123,6 +123,12 @@ _UNSENT: Select[tuple[Any, ...]] = (
 )
 _SENT = update(receipt).where(among(receipt.c.pos, "positions")).values(sent_at=bindparam("b_sent_at"))
 _AGAIN = update(receipt).where(among(receipt.c.inbox_pos, "deliveries")).values(sent_at=null())
+_FOREIGN = (
+    select(receipt.c.pos, inbox.c.unit)
+    .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
+    .where(among(receipt.c.inbox_pos, "deliveries"), receipt.c.seq < 0)
+    .order_by(receipt.c.pos)
+)
 _GIVEN = (
     select(inbox.c.unit, receipt.c.pos, receipt.c.seq)
     .join(inbox, inbox.c.pos == receipt.c.inbox_pos)
@@ -160,8 +166,15 @@ def mark_sent(conn: Connection, batches: Sequence[Sequence[int]]) -> list[None]:
 
 
 def send_again(conn: Connection, inbox_positions: Iterable[int]) -> None:
-    """Have every receipt of these deliveries sent again, as it was."""
-    conn.execute(_AGAIN, {"deliveries": as_list(inbox_positions)})
+    """Have every receipt of these deliveries sent again, as it was.
+
+    One that another spool numbered, whose books were put back here, gets a number of this one's.
+    """
+    deliveries = {"deliveries": as_list(inbox_positions)}
+    foreign = conn.execute(_FOREIGN, deliveries).all()
+    for row, number in zip(foreign, take_numbers(conn, [row.unit for row in foreign]), strict=True):
+        conn.execute(update(receipt).where(receipt.c.pos == row.pos).values(seq=number))
+    conn.execute(_AGAIN, deliveries)
 
 
 def repeat(conn: Connection, batches: Sequence[Sequence[Ask]]) -> list[int]:

@@ -6,13 +6,15 @@ Whatever lists, counts, finds, exports or tells of documents asks a scope; units
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, String, and_, literal_column, not_, or_
+from sqlalchemy import ColumnElement, String, and_, func, literal_column, not_, or_
 
 from consumers.spool.models import book, inbox, journal, past
 from schemas.register import SECRET_BOOK
 
 _UNIT: ColumnElement[str] = literal_column("+inbox.unit", String)
 """The column, of which SQLite asks no index."""
+_IS_SECRET_BOOK = func.substr(book.c.name.concat(" "), 1, len(SECRET_BOOK) + 1) == f"{SECRET_BOOK} "
+"""As :func:`schemas.register.is_secret_book`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class UnitScope(Collection[str]):
     @property
     def books(self) -> ColumnElement[bool]:
         """The condition on a row of the books."""
-        return self._condition(book.c.unit, book.c.name == SECRET_BOOK)
+        return self._condition(book.c.unit, _IS_SECRET_BOOK)
 
     @property
     def acts(self) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from consumers.errors import UnitsUnknownError
 from consumers.line.openings import Openings, UnitHours
 from consumers.spool import Spool, Writer
-from consumers.spool.confirming import note_held_before
+from consumers.spool.confirming import TheOthers, note_others, suspect
 from consumers.spool.units import Hosted, hosted, keep_hosted
 from schemas.codes import UnitCode, covers
 from schemas.dispatch import Lane
@@ -110,6 +110,7 @@ class Hosting:
         if not self.is_subtree:
             remembered = await asyncio.to_thread(self._remembered)
             if not remembered:  # the desk reads there which units it serves
+                await self._writer.run(suspect, self._pattern)
                 await self._writer.run(keep_hosted, [Hosted(self._pattern)])
             self._adopt(remembered or [Hosted(self._pattern)])
             return
@@ -177,9 +178,9 @@ class Hosting:
         if not found:
             raise UnitsUnknownError(f"the router knows no unit with a line within {self._pattern}")
         codes = {item.code for item in found}
-        self._stand_by(_named(elsewhere, codes))
-        if others := _named(before, codes):
-            await self._writer.run(note_held_before, others)  # before anybody registers anything
+        told = TheOthers(codes, living=_named(elsewhere, codes), before=_named(before, codes))
+        self._stand_by(told.living)
+        await self._writer.run(note_others, told)  # before anybody registers anything
         return found
 
     def _stand_by(self, codes: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from router.api.auth import Gateway, Parts
 from router.api.body import json_of
 from router.api.content import ContentResponse, Found, unsatisfiable
 from router.api.copy_views import CopyChainView, CopyPieceView, ToldDeliveryView, ToldPage
-from router.errors import ContentDamagedError, NotFoundError, UnknownAttachmentError
+from router.errors import ContentDamagedError, CopyChainError, NotFoundError, UnknownAttachmentError
 from router.faces import Services
 from router.ledger.engine import reading, writing
 from router.ledger.queries.unit_receipts import deliveries_told
@@ -48,9 +48,12 @@ async def add_piece(  # noqa: PLR0917 - path and body are parameters to the fram
 ) -> CopyPieceView:
     """Name bytes that came by an upload as the next piece of a chain. The router cannot read them.
 
-    The same again changes nothing. Of each spool the newest chain stays and the one before it. 409: begin a new chain.
+    The same again changes nothing. Of each spool the newest chain stays and the one before it. 409: begin a new chain,
+    also because a piece before it was damaged here.
     """
     new = parse(NewPiece, await json_of(request, idle=services.idle_timeout), what="piece")
+    known = await in_thread(partial(reading, services.engine), lambda conn: copies.chain_of(conn, account.name, chain))
+    await asyncio.to_thread(_require_whole, services, known)
     await asyncio.to_thread(_require_here, services, new)
     now = now_ms()
     is_new = await in_thread(
@@ -116,6 +119,19 @@ async def list_told(  # noqa: PLR0917 - path and query are parameters to the fra
     page, directory = found[:limit], services.organisation.directory
     following = page[-1].seq if len(found) > limit else None
     return ToldPage(items=[ToldDeliveryView.of(row, directory) for row in page], next=following)
+
+
+def _require_whole(services: Services, known: copies.CopyChain | None) -> None:
+    """Go on only when what a chain has so far can be given back: nobody else would notice before a loss.
+
+    Raises:
+        CopyChainError: a piece is damaged or lost.
+    """
+    if known is None:
+        return
+    for piece in known.pieces:
+        if services.content.sound(piece.sha256) != piece.size:
+            raise CopyChainError(f"piece {piece.number} of the copy {known.chain} is damaged or lost here")
 
 
 def _require_here(services: Services, new: NewPiece) -> None:

@@ -1,5 +1,6 @@
 """What a gateway is told that brings its books back: the chains of its copy, its units' deliveries and receipts."""
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ from router.ledger.queries.unit_receipts import UnitDelivery, UnitReceipt
 from router.ledger.units.copies import CopyChain
 from router.words.view import Identifier, Instant, View
 from schemas.clock import iso
-from schemas.dispatch import Urgency
+from schemas.dispatch import Secrecy, Urgency
 
 
 class CopyPieceView(View):
@@ -49,26 +50,33 @@ class SaidReceiptView(View):
     """Its id."""
     status: str
     """What it said."""
+    effect: str
+    """What it did to its delivery here: `advance`, `stale`, `correct` or `back`."""
     at: str
     """When, by the unit's clock, with its offset."""
+    seq: int
+    """Its number in the series of the gateway's spool that said it."""
+    reason: str
+    """Why."""
     person: str
     """Who said it, when a person did."""
     department: str
     """That person's department."""
     register_number: str
     """The unit's own arrival number, of `registered`."""
+    attempts: int
+    """How often the unit's sink had been tried."""
+    gateway_version: str
+    """Of the program that wrote it."""
+    corrects: Identifier | None
+    """The receipt whose fields it puts right."""
+    undoes: Identifier | None
+    """The receipt that was given by mistake."""
 
     @classmethod
     def of(cls, said: UnitReceipt) -> "SaidReceiptView":
         """The view of a receipt."""
-        return cls(
-            id=said.id,
-            status=said.status,
-            at=said.at,
-            person=said.person,
-            department=said.department,
-            register_number=said.register_number,
-        )
+        return cls(**asdict(said))
 
 
 class ToldDeliveryView(View):
@@ -100,6 +108,8 @@ class ToldDeliveryView(View):
     """Người ký."""
     urgency: Urgency
     """Độ khẩn."""
+    secrecy: Secrecy
+    """Độ mật: a state secret belongs into a book of its own."""
     issued_on: str | None
     """Ngày tháng văn bản."""
     due: str | None
@@ -126,6 +136,7 @@ class ToldDeliveryView(View):
             subject=letter["subject"],
             signer=letter.get("signer", ""),
             urgency=letter.get("urgency", Urgency.NORMAL),
+            secrecy=letter.get("secrecy", Secrecy.NONE),
             issued_on=letter.get("issued_on"),
             due=letter.get("due"),
             receipts=[SaidReceiptView.of(said) for said in row.receipts],

@@ -116,20 +116,22 @@ def _store() -> "ContentStore":
 def _tell(engine: "Engine", found: "DamagedContent", *, as_json: bool) -> bool:
     """Show a content that was not as it should be; whether it is again."""
     from router.ledger.engine import reading
-    from router.ledger.queries.contents import named_by
+    from router.ledger.queries.contents import copied_by, named_by
 
     with reading(engine) as conn:
-        naming = named_by(conn, found.sha256)
+        naming, accounts = named_by(conn, found.sha256), copied_by(conn, found.sha256)
     if as_json:
         told: dict[str, Any] = {"sha256": found.sha256, "state": found.state.value, "healed": found.healed}
-        print_json([told | {"dispatches": [asdict(item) for item in naming]}])
+        print_json([told | {"dispatches": [asdict(item) for item in naming], "copies_of_books": accounts}])
         return found.healed
     mended = ", made again from a form of it" if found.healed else ""
     print(f"{found.sha256} is {found.state.value}{mended}")
     for item in naming:
         waiting = f"; waited for by {', '.join(item.waiting)}" if item.waiting else ""
         print(f"  {item.notation} of {item.issuer} ({item.dispatch}){waiting}")
-    if not found.healed:
+    for account in accounts:
+        print(f"  a copy of the books of {account}: its gateway makes a new one instead of going on with it")
+    if naming and not found.healed:
         print("  whoever has the file sends it once more: any upload of the same bytes mends it")
     return found.healed
 

@@ -42,10 +42,10 @@ def make_path(path: Path) -> None:
         make_directory(path)
 
 
-def write_file(target: Path, data: bytes) -> None:
+def write_file(target: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     """Write a new file and make its bytes durable; its name is durable after the directory's sync."""
-    with target.open("xb") as file:
-        os.fchmod(file.fileno(), FILE_MODE)
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

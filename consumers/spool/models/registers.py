@@ -27,9 +27,11 @@ restored = Table(
     Column("unit", String, primary_key=True),
     Column("at", Integer, nullable=False),
     Column("year", Integer, nullable=False),  # of that day: books up to it may have begun without our knowing
+    Column("other", String, nullable=False, server_default="gone"),  # consumers.spool.confirming.OtherSpool
     sqlite_with_rowid=False,
 )
-"""Units whose books came back after a loss: numbers may have been given that nobody here knows of."""
+"""Units whose books came back after a loss, or may be in another spool: numbers may have been given that nobody here
+knows of."""
 
 book_entry = Table(
     "book_entry",

@@ -119,7 +119,7 @@ receipt = Table(
     Column("inbox_pos", Integer, nullable=False),
     Column("status", String, nullable=False),
     Column("at", String, nullable=False),  # RFC 3339 with the offset of the unit's clock
-    Column("seq", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),  # below 0: the number that another spool gave it, before a restore
     Column("express", Boolean, nullable=False),
     Column("gateway_version", String, nullable=False),
     Column("sent_at", Integer),

@@ -1,11 +1,11 @@
-"""Contents as the ledger knows them: which are named, by which dispatches, and who waits for them."""
+"""Contents as the ledger knows them: which are named, by which dispatches or copies, and who waits for them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, select, text
 
-from router.ledger.models import content_removed, delivery, dispatch, dispatch_attachment
+from router.ledger.models import book_copy, content_removed, delivery, dispatch, dispatch_attachment
 from router.ledger.way.acceptance import RECORD_POSITION
 from schemas.attachment import PLAIN, Forms
 from schemas.states import UNDELIVERED, WAITING_FOR_OPERATOR
@@ -44,12 +44,17 @@ class LetterSource:
 
 
 def named_contents(conn: Connection) -> Iterator[str]:
-    """The names of all contents that dispatches name and that were not removed by the retention, in order."""
+    """The names of all contents that dispatches or copies of books name, in order; but for what retention removed."""
     removed = exists().where(content_removed.c.sha256 == dispatch_attachment.c.sha256, content_removed.c.at > 0)
-    query = select(dispatch_attachment.c.sha256).where(~removed).distinct().order_by(dispatch_attachment.c.sha256)
-    after = ""
-    while page := conn.scalars(query.where(dispatch_attachment.c.sha256 > after).limit(_PAGE)).all():
+    attached, after = select(dispatch_attachment.c.sha256).where(~removed), ""
+    copied = select(book_copy.c.sha256)
+    while True:
+        behind = attached.where(dispatch_attachment.c.sha256 > after), copied.where(book_copy.c.sha256 > after)
+        some = (conn.scalars(one.distinct().order_by(text("sha256")).limit(_PAGE)) for one in behind)
+        page = sorted({name for names in some for name in names})[:_PAGE]
         yield from page
+        if not page:
+            return
         after = page[-1]
 
 
@@ -82,6 +87,12 @@ def named_by(conn: Connection, sha256: str) -> list[Naming]:
         .limit(_DISPATCHES)
     )
     return [Naming(row[0], row[1], row[2], _waiting(conn, row[0])) for row in conn.execute(query)]
+
+
+def copied_by(conn: Connection, sha256: str) -> list[str]:
+    """The accounts of gateways of whose copies of books a content is a piece."""
+    accounts = select(book_copy.c.account).where(book_copy.c.sha256 == sha256).distinct().order_by(book_copy.c.account)
+    return list(conn.scalars(accounts))
 
 
 def needed_by(conn: Connection, dispatch_id: str) -> list[Needed]:

@@ -1,7 +1,7 @@
 """What the ledger has of a unit's own deliveries, and what the unit said of them: for a gateway that lost its books."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import Connection, select
 
@@ -11,14 +11,24 @@ from schemas.states import Effect
 
 @dataclass(frozen=True, slots=True)
 class UnitReceipt:
-    """A receipt of the unit that was not refused; ``at`` as its gateway wrote it."""
+    """A receipt of the unit that was not refused, as its gateway wrote it; ``effect``: what it did in the ledger."""
 
     id: str
     status: str
+    effect: str
     at: str
+    seq: int
+    reason: str
     person: str
     department: str
     register_number: str
+    attempts: int
+    gateway_version: str
+    corrects: str | None
+    undoes: str | None
+
+
+_COLUMNS = tuple(field.name for field in fields(UnitReceipt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +74,13 @@ def deliveries_told(conn: Connection, unit: str, *, after: int, since: int, limi
 
 def _said(conn: Connection, ids: Sequence[str]) -> dict[str, list[UnitReceipt]]:
     """What the unit said, by delivery; the router's own entries in the log are none of its."""
-    columns = (
-        receipt.c.id,
-        receipt.c.status,
-        receipt.c.at,
-        receipt.c.person,
-        receipt.c.department,
-        receipt.c.register_number,
-    )
     of_unit = receipt.c.delivery_id.in_(ids), receipt.c.seq.is_not(None)
     found: dict[str, list[UnitReceipt]] = {}
-    rows = select(receipt.c.delivery_id, receipt.c.effect, *columns).where(*of_unit).order_by(receipt.c.pos)
-    for delivery_id, effect, *row in conn.execute(rows):
-        if effect != Effect.REFUSED:
-            found.setdefault(delivery_id, []).append(UnitReceipt(*row))
+    columns = (receipt.c[name] for name in _COLUMNS)
+    rows = select(receipt.c.delivery_id, receipt.c.remark, *columns).where(*of_unit).order_by(receipt.c.pos)
+    for delivery_id, remark, *row in conn.execute(rows):
+        said = UnitReceipt(*row)
+        if said.effect != Effect.REFUSED:
+            own = said.reason.removeprefix(remark).removeprefix("; ") if remark else said.reason
+            found.setdefault(delivery_id, []).append(replace(said, reason=own))
     return found

@@ -223,7 +223,7 @@ def _replay(conn: Connection, page: ReceivedPage, items: Sequence[KeptDelivery],
     """Record what was said of deliveries, and send those again that were parked for being forgotten; how many rows."""
     entries = [entry for item in items for entry in _entries(item, page, is_new=item.id in entered)]
     results = receipts.apply(conn, entries, page.silence)
-    numbers = [receipt.seq for item in page.kept.deliveries for receipt in item.receipts]
+    numbers = [it.seq for item in page.kept.deliveries for it in item.receipts if not it.elsewhere]
     if numbers:
         receipt_numbers.note(conn, {page.kept.unit: numbers}, ask_at=page.at + page.grace_ms)
     again = [key for some in chunks(sorted(entered)) for key in conn.scalars(_parked_for_it(some))]

@@ -36,6 +36,8 @@ _SINCE_0012 = COLUMNS.index("corrects")
 _NOT_SAID = {"id", "effect", "recorded_at", "content_sha256", "code"}
 """What two rows that say the same may differ in; a code may have been read out of the text."""
 _TOLD = [i for i, name in enumerate(COLUMNS) if name not in _NOT_SAID]
+_SAME = [i for i in _TOLD if COLUMNS[i] != "seq"]
+"""A unit's new spool, into which its books were put back, says what is not known by a number of its own."""
 _KNOWN = select(*(receipt.c[name] for name in COLUMNS)).where(receipt.c.id.in_(bindparam("ids", expanding=True)))
 _BESIDE = UUID("0b2c4e1e-5d0f-4c39-9a55-1f6f3f0f7b11")
 _LONGEST_REMARK, _LONGEST_REASON = 500, 1200
@@ -96,8 +98,8 @@ def is_same(row: Row, item: NewReceipt) -> bool:
 
 
 def _content(row: Row) -> Row:
-    """What was said: without when and how it was recorded, and without the content's hash."""
-    return tuple(row[i] for i in _TOLD)
+    """What was said: without when and how it was recorded, its number, and the content's hash."""
+    return tuple(row[i] for i in _SAME)
 
 
 def id_beside(item: NewReceipt) -> str:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from router.content.collecting import Collector
-from router.ledger.models import delivery, dispatch
+from router.ledger.models import content_holder, delivery, dispatch
+from router.ledger.units import copies
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
@@ -19,6 +21,7 @@ from schemas.copies import CHAINS_OF_SPOOL, MAX_CHAINS
 from schemas.ids import new_id
 from schemas.states import Status
 from support.api_server import GATEWAY, ISSUER, OPERATOR, OTHER_GATEWAY, Api, letter, running_api
+from support.rot import rot
 
 SPOOL = new_id()
 COPIES = "/api/v1/copies"
@@ -158,6 +161,47 @@ async def test_the_bytes_of_a_copy_are_not_removed_as_unnamed_and_go_with_their_
     assert (await fetch(api, chains[2], 0))[0] == 200
 
 
+async def test_a_piece_that_was_damaged_here_ends_its_chain_before_anybody_needs_it(api: Api) -> None:
+    chain = new_id()
+    await add(api, chain, 0, b"everything")
+    name = hashlib.sha256(b"everything").hexdigest()
+    rot(api.content.path(name))
+    api.content.verify(name)  # as the slow rounds do
+    status, told = await add(api, chain, 1, b"what changed")
+    assert (status, told["type"].rpartition(":")[2]) == (409, "copy-chain")
+    assert "piece 0" in told["detail"]
+    assert (await add(api, new_id(), 0, b"everything once more"))[0] == 201
+
+
+async def test_a_chain_never_grows_beyond_what_an_account_may_have(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MAX_ACCOUNT_BYTES", 20)
+    chain = new_id()
+    assert (await add(api, chain, 0, b"x" * 15))[0] == 201
+    status, told = await add(api, chain, 1, b"y" * 6)
+    assert (status, "at most 20 are kept" in told["detail"]) == (409, True)
+    assert (await add(api, chain, 1, b"z" * 5))[0] == 201
+
+
+async def test_the_same_piece_at_the_same_moment_is_answered_as_there(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = new_id()
+    assert (await add(api, chain, 0, b"everything"))[0] == 201
+    monkeypatch.setattr(copies, "chain_of", lambda *_: None)  # what either sees before the other's commit
+    assert (await add(api, chain, 0, b"everything", brought=False))[0] == 200
+    assert (await add(api, chain, 0, b"something else"))[0] == 409
+
+
+async def test_who_brought_a_forgotten_piece_is_forgotten_unless_something_else_names_it(api: Api) -> None:
+    await add(api, new_id(), 0, b"first")
+    chains = [new_id() for _ in range(2)]
+    for chain in chains:
+        await add(api, chain, 0, chain.encode())
+    left = {hashlib.sha256(chain.encode()).hexdigest() for chain in chains}
+    with api.engine.begin() as conn:
+        assert set(conn.scalars(select(content_holder.c.sha256).where(content_holder.c.account == GATEWAY))) == left
+
+
 def say_registered(api: Api, unit: str, seq: int, number: str, person: str) -> None:
     """Record what a unit's gateway says of a delivery: that it arrived, and under which number it was registered."""
     with api.engine.begin() as conn:
@@ -166,6 +210,15 @@ def say_registered(api: Api, unit: str, seq: int, number: str, person: str) -> N
         said = NewReceipt(new_id(), key, Status.ARRIVED, iso(now_ms()), now_ms(), unit, seq=1, content_sha256=content)
         again = said._replace(id=new_id(), status=Status.REGISTERED, seq=2, person=person, register_number=number)
         apply(conn, [said, again], Silence())
+
+
+def make_secret(api: Api, unit: str, seq: int) -> None:
+    """Have a letter be what a deployment for classified documents would have taken."""
+    with api.engine.begin() as conn:
+        rows = select(dispatch.c.id, dispatch.c.submission).join(delivery)
+        key, body = conn.execute(rows.where(delivery.c.unit == unit, delivery.c.seq == seq)).one()
+        told = orjson.dumps(orjson.loads(body) | {"secrecy": "secret"})
+        conn.execute(update(dispatch).where(dispatch.c.id == key).values(submission=told))
 
 
 async def told_of(api: Api, code: str, account: str = GATEWAY, **query: int) -> tuple[int, dict[str, Any]]:
@@ -180,11 +233,13 @@ async def test_a_gateway_is_told_what_its_unit_said_page_by_page(api: Api) -> No
         async with api.http.post("/api/v1/dispatches", headers=headers, json=letter(subject=f"Số {number}")) as sent:
             assert sent.status == 202
     say_registered(api, "LCA.02.01", 2, "57", "Nguyễn Thị Hoa")
+    make_secret(api, "LCA.02.01", 2)
     status, page = await told_of(api, "LCA.02.01", limit=2)
     assert (status, [one["subject"] for one in page["items"]], page["next"]) == (200, ["Số 0", "Số 1"], 2)
     one, issuer = page["items"][1], api.services.organisation.directory.get("LCA.VP")
     assert issuer is not None
     assert (one["state"], one["author"], one["notation"]) == ("registered", issuer.name, "123-CV/VP")
+    assert [item["secrecy"] for item in page["items"]] == ["none", "secret"]
     said = {item["status"]: item for item in one["receipts"]}
     assert (said["registered"]["register_number"], said["registered"]["person"]) == ("57", "Nguyễn Thị Hoa")
     _, rest = await told_of(api, "LCA.02.01", limit=2, after=2)

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from consumers.reading.inbox import get_entry
-from consumers.spool import recalls
+from consumers.copies.registrations import OTHER_BOOK
+from consumers.copies.restoring import Restoring, restore
+from consumers.reading.inbox import add_person_receipt, get_entry
+from consumers.spool import open_spool, recalls
+from consumers.spool.book_entries import EntryAuthor
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.language import VIETNAMESE, translations
 from router.pages.people import RoleGrant
@@ -16,6 +20,7 @@ from schemas.clock import now_ms
 from schemas.dispatch import Secrecy, Urgency
 from schemas.register import SECRET_BOOK
 from schemas.states import Status
+from support.books import told_by
 from support.deliveries import UNIT, came, inside
 from support.desks import NAMES, RunningDesk, today
 
@@ -85,6 +90,30 @@ async def test_no_door_shows_a_secret_to_who_is_not_cleared(desk: RunningDesk, b
     assert WORD in seen["/incoming"]
     assert "9-KH/TU" in seen["/journal"]
     assert SECRET_BOOK in seen["/registers"]
+
+
+async def test_no_door_shows_a_secret_that_was_put_back_from_receipts(
+    desk: RunningDesk, both: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "lost").mkdir()
+    lost = open_spool(tmp_path / "lost")
+    letter: dict[str, Any] = {"notation": "9-KH/TU", "subject": SECRET, "secrecy": Secrecy.SECRET}
+    for one in (came(lost, seq=seq, **letter) for seq in (1, 2)):
+        add_person_receipt(lost, one, Status.REGISTERED, register_number="1", person="Hoa")
+    told, by = told_by(lost), EntryAuthor("quan", now_ms(), reason="mất máy")
+    lost.close()
+    with desk.spool.writing() as conn:
+        restore(conn, Restoring({}, {UNIT: told}, [UNIT], "LCA.02.#", by, YEAR, "receipts"))
+    names = [SECRET_BOOK, f"{SECRET_BOOK} {OTHER_BOOK}"]
+    async with desk.as_("nam") as nam, desk.as_("hoa") as hoa:
+        for path, status in [*doors(both[1]), *((f"{PLACE}?name={quote(name)}", 403) for name in names)]:
+            answer = await nam.get(f"/desk{path}")
+            text = (await answer.read()).decode("utf-8", errors="replace")
+            typed = path + quote(path, safe="/?=&-")
+            assert answer.status == status, path
+            assert [word for word in FORBIDDEN if word in text and word not in typed] == [], path
+        for name in names:
+            assert WORD in await hoa.text(f"/desk{PLACE}?name={quote(name)}")
 
 
 async def test_a_secret_is_counted_for_the_cleared_alone(desk: RunningDesk, both: tuple[str, str]) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 from typer.testing import CliRunner, Result
 
 from router.cli import content
 from router.content import ContentStore
 from router.ledger.engine import writing
+from router.ledger.models import book_copy
+from schemas.ids import new_id
 from schemas.states import Status
 from support.ledgers import Clerk, attachment, unit
 from support.rot import rot
@@ -32,6 +34,28 @@ def run(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
 def objects(result: Result) -> list[dict[str, Any]]:
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_verify_hashes_the_copies_of_books_and_tells_whose_one_is(
+    run: Run, ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONGVAN_DATA_DIR", str(tmp_path))
+    store = ContentStore(tmp_path / "content", reserve_bytes=0)
+    files = [attachment(name, "piece") for name in (b"everything", b"lost")]
+    asyncio.run(store.put(b"everything"))
+    with writing(ledger) as conn:
+        row = {"chain": new_id(), "account": "gateway:LCA.01", "spool_id": new_id(), "size": 1, "at": 1}
+        rows = [row | {"number": number, "sha256": file.sha256} for number, file in enumerate(files)]
+        conn.execute(insert(book_copy), rows)
+    assert run("verify").exit_code == 1
+    (told,) = map(json.loads, run("verify", "--json").stdout.splitlines())
+    assert told == {
+        "sha256": files[1].sha256,
+        "state": "missing",
+        "healed": False,
+        "dispatches": [],
+        "copies_of_books": ["gateway:LCA.01"],
+    }
 
 
 def test_verify_tells_what_is_damaged_who_waits_for_it_and_ends_with_one(
@@ -59,6 +83,7 @@ def test_verify_tells_what_is_damaged_who_waits_for_it_and_ends_with_one(
             "state": "damaged",
             "healed": False,
             "dispatches": [{"dispatch": key, "issuer": "LCA", "notation": "1-CV/TU", "waiting": ["LCA.01"]}],
+            "copies_of_books": [],
         }
     assert "waited for by LCA.01" in run("verify").stdout
     for file in files[1:]:

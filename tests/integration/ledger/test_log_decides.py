@@ -112,6 +112,19 @@ def everything(conn: Connection) -> tuple[object, ...]:
 # -- the faults, one by one
 
 
+def test_a_receipt_told_again_by_another_spool_under_a_number_of_its_own_is_the_same(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        world = begin(conn)
+        world.clerk.publish()
+        told = a_receipt(world, 0, S.ARRIVED)
+        world.tell(told)
+        before = rows_of(conn, told.delivery_id)
+        (again,) = world.tell(told._replace(seq=57))
+        assert isinstance(again, Recorded)
+        assert (again.new, again.step.effect) == (False, Effect.ADVANCE)
+        assert rows_of(conn, told.delivery_id) == before
+
+
 def test_completed_told_again_after_a_change_was_refused_moves_nothing(ledger: Engine) -> None:
     with writing(ledger) as conn:
         world = begin(conn)

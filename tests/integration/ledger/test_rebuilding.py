@@ -115,6 +115,21 @@ def test_what_comes_again_adds_nothing_and_a_page_before_its_turn_moves_no_curso
         assert set(states(conn).values()) == {S.ARRIVED}
 
 
+def test_numbers_that_another_spool_gave_are_not_taken_for_this_one_s(ledger: Engine) -> None:
+    """The unit's books were put back into a new spool: what lies between its own numbers and theirs never was."""
+    holder = Holder(A, receipt_seq=400)
+    for letter in letters(1):
+        holder.hold(letter, S.TAKEN, S.ARRIVED)
+    (held,) = holder.held
+    foreign = tuple(one.model_copy(update={"elsewhere": True}) for one in held.receipts)
+    holder.held = [held.model_copy(update={"receipts": foreign})]
+    with writing(ledger) as conn:
+        opened(conn)
+        enter(conn, holder.page())
+        assert set(states(conn).values()) == {S.ARRIVED}
+        assert conn.execute(select(unit_receipts)).all() == []
+
+
 def test_nothing_that_the_ledger_knows_is_changed(ledger: Engine) -> None:
     """Its own dispatch stays its own, whoever claims a delivery of it; its receipts are completed alone."""
     with writing(ledger) as conn:

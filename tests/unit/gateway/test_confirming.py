@@ -1,19 +1,26 @@
 """After a loss no number is given before somebody has said which comes next; what lies between is lost, not free."""
 
+import contextlib
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import update
 
 from consumers.errors import BookError, UnconfirmedBookError
 from consumers.spool import Spool, books, confirming, open_spool
-from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, get_entry, next_number
+from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, get_entry, next_number, reserved_numbers
+from consumers.spool.confirming import OtherSpool, TheOthers
 from consumers.spool.damage import put_aside
 from consumers.spool.models import restored
+from consumers.spool.store import FILE_NAME
 from consumers.status import GatewayState, write_status
 from schemas.ids import first_of, new_id
 from schemas.register import BookKind
-from support.books import BY, book, fields, key, on_paper, this_year
+from support.books import BY, IN_MEMORY, an_empty_spool, book, fields, key, on_paper, this_year
 from support.deliveries import UNIT
 
 OTHER = "LCA.02.06"
@@ -140,12 +147,103 @@ def test_a_spool_in_the_place_of_a_damaged_one_gives_no_number_that_was_given_in
     anew.close()
 
 
-def test_books_that_are_in_another_spool_wait_for_a_word_and_those_of_here_do_not(spool: Spool) -> None:
-    on_paper(spool)
+def tell(spool: Spool, *, living: tuple[str, ...] = (), before: tuple[str, ...] = ()) -> None:
+    """The router says for which units another spool works, or worked last."""
     with spool.writing() as conn:
-        confirming.note_held_before(conn, [[UNIT], [OTHER, UNIT]])
-    assert on_paper(spool) == 2
+        confirming.note_others(conn, [TheOthers([UNIT, OTHER], living, before)])
+
+
+def test_every_book_of_a_unit_that_another_spool_had_waits_for_a_word_and_no_other_unit_s(spool: Spool) -> None:
+    on_paper(spool)
+    on_paper(spool, unit=OTHER)
+    outgoing = BookKey(UNIT, BookKind.OUTGOING, this_year())
+    tell(spool, before=(UNIT,))
+    assert on_paper(spool, unit=OTHER) == 2
+    for of in (key(), outgoing):
+        with pytest.raises(UnconfirmedBookError), spool.writing() as conn:
+            books.enter(conn, of, fields(), BY)
+        say(spool, 58, of)
+    tell(spool, before=(UNIT,))
+    assert on_paper(spool) == 58, "it is asked for once"
+    tell(spool)
+    assert on_paper(spool) == 59
+
+
+def test_what_was_noted_in_an_earlier_year_holds_for_the_books_of_this_one(spool: Spool) -> None:
+    with spool.writing() as conn:
+        confirming.mark_restored(conn, [UNIT], BY, this_year() - 1, OtherSpool.OVER)
+    tell(spool, before=(UNIT,))
     with pytest.raises(UnconfirmedBookError):
-        on_paper(spool, unit=OTHER)
-    say(spool, 58, key(OTHER))
-    assert on_paper(spool, unit=OTHER) == 58
+        on_paper(spool)
+
+
+def test_a_spool_that_nobody_has_told_of_another_waits_and_goes_on_when_there_is_none(spool: Spool) -> None:
+    with spool.writing() as conn:
+        confirming.suspect(conn, [UNIT])
+    with pytest.raises(UnconfirmedBookError):
+        on_paper(spool)
+    tell(spool)
+    assert on_paper(spool) == 1
+    with spool.writing() as conn:
+        confirming.suspect(conn, [UNIT])
+    assert on_paper(spool) == 2
+
+
+@given(
+    turns=st.lists(
+        st.tuples(st.integers(0, 1), st.booleans(), st.lists(st.sampled_from(["enter", "reserve", "use"]), max_size=4)),
+        max_size=6,
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_two_spools_that_work_for_a_unit_in_turn_give_no_number_twice(
+    turns: list[tuple[int, bool, list[str]]],
+) -> None:
+    """Each hears from the router that the other lives, or is gone, before it works; the clerk looks at the stamps."""
+    root = Path(tempfile.mkdtemp(dir=IN_MEMORY))
+    both = [_anew(root), _anew(root)]
+    stamps: list[int] = []
+    works: int | None = None
+    try:
+        for who, lives, acts in turns:
+            spool = both[who]
+            if works not in {None, who}:
+                if lives:
+                    tell(spool, living=(UNIT,), before=(UNIT,))
+                    _say_next(spool, stamps)  # too early: the other goes on
+                    stamps += _numbers(both[1 - who], "enter")
+                tell(spool, before=(UNIT,))
+                with pytest.raises(UnconfirmedBookError):
+                    on_paper(spool)
+                _say_next(spool, stamps)
+                tell(spool, before=(UNIT,))
+            works = who
+            tell(spool)
+            for act in acts:
+                stamps += _numbers(spool, act)
+        assert len(stamps) == len(set(stamps))
+    finally:
+        for spool in both:
+            spool.close()
+        shutil.rmtree(root)
+
+
+def _anew(root: Path) -> Spool:
+    directory = Path(tempfile.mkdtemp(dir=root))
+    (directory / FILE_NAME).write_bytes(an_empty_spool())
+    return open_spool(directory)
+
+
+def _say_next(spool: Spool, stamps: list[int]) -> None:
+    with contextlib.suppress(BookError):
+        say(spool, max(stamps, default=0) + 1)
+
+
+def _numbers(spool: Spool, act: str) -> list[int]:
+    """The new stamps of an act: what is only reserved is stamped when it is used."""
+    with spool.writing() as conn:
+        free = reserved_numbers(conn, key(), 1)
+        if act == "reserve":
+            books.reserve(conn, key(), 1, BY)
+            return []
+        return [books.enter(conn, key(), fields(), BY, number=free[0] if act == "use" and free else None)]

@@ -1,7 +1,7 @@
 """A chain of pieces is the whole or an error: no hole, no foreign piece, no damage, no other key passes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -9,6 +9,7 @@ import pytest
 
 from consumers.copies import key
 from consumers.copies.piece import (
+    Change,
     Piece,
     PieceHead,
     changes_between,
@@ -18,7 +19,7 @@ from consumers.copies.piece import (
     put_together,
 )
 from consumers.copies.tables import Tables, read_tables
-from consumers.errors import CopyError
+from consumers.errors import CopyError, CopyTooLargeError
 from consumers.spool import Spool, retention
 from schemas.clock import now_ms
 from schemas.encoding import zstd
@@ -142,3 +143,23 @@ def test_what_a_newer_program_keeps_is_not_silently_left_out(chain: Chain) -> No
     wider = replace(entry, columns=(*entry.columns, "colour"), rows=tuple((*row, "red") for row in entry.rows))
     with pytest.raises(CopyError, match="restore with a newer one"):
         put_together([(data, replace(piece, changes=(wider,)))])
+
+
+def test_a_piece_that_is_too_large_is_given_up_at_the_table_that_makes_it_so(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_paper(spool)
+    with spool.reading() as conn:
+        tables = read_tables(conn)
+    changes = changes_between({}, tables, digests_of(tables))
+    read: list[str] = []
+
+    def one_by_one() -> Iterator[Change]:
+        for change in changes:
+            read.append(change.table)
+            yield change
+
+    monkeypatch.setattr("consumers.copies.piece.MAX_PLAIN", 20)
+    with pytest.raises(CopyTooLargeError, match="at most 20 are copied"):
+        encode(PieceHead(new_id(), 0, now_ms(), spool.id, "0009", (UNIT,)), one_by_one())
+    assert len(read) == 1 < len(changes)

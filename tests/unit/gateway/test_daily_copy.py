@@ -1,5 +1,6 @@
 """The copy in the second place: whole or not there, one a day, nobody waits for it, nothing else is pushed out."""
 
+import errno
 import shutil
 import signal
 import sqlite3
@@ -7,7 +8,9 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -16,7 +19,7 @@ from consumers.copies import directory
 from consumers.copies.daily import copy_if_due, copy_now, place_of
 from consumers.copies.directory import SecondPlace, is_on_the_same_disk, make_copy
 from consumers.copies.sources import read_file
-from consumers.copies.standing import EVERY_MS, CopyStanding, Place, ask, copies_dir, standing_of
+from consumers.copies.standing import EVERY_MS, CopyStanding, Place, ask, copies_dir, keep_standing, standing_of
 from consumers.copies.tables import read_tables
 from consumers.errors import CopyError
 from consumers.settings import GatewaySettings
@@ -99,6 +102,51 @@ def test_a_place_that_is_not_there_is_said_and_never_made(spool: Spool, place: S
     assert len(names(place)) == 1
 
 
+@pytest.mark.parametrize("what", ["replace", "unlink"])
+def test_a_place_that_keeps_all_it_was_given_is_told_before_it_fills_up(
+    place: SecondPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    real = getattr(Path, what)
+
+    def kept(path: Path, *args: Any, **kwargs: Any) -> object:
+        if path.parent == place.directory:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, what, kept)
+    for later in range(3):
+        copy_if_due(tmp_path, place, clock=at(DAY + later * 300_000))
+    assert "cannot be written, renamed and removed" in standing_of(tmp_path, Place.DIRECTORY).reason
+    assert [path.stat().st_size for path in place.directory.iterdir()] == [0]
+
+
+def test_a_copy_counts_though_an_older_one_cannot_be_removed(
+    spool: Spool, place: SecondPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, *_ = (make_copy(spool.path, place, DAY + day * EVERY_MS) for day in range(3))
+    real = Path.unlink
+
+    def kept(path: Path, *args: Any, **kwargs: Any) -> None:
+        if path == old:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "unlink", kept)
+    made = make_copy(spool.path, place, DAY + 3 * EVERY_MS)
+    assert {old.name, made.name} <= set(names(place))
+
+
+def test_a_disk_that_cannot_be_asked_is_told_as_such(
+    spool: Spool, place: SecondPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_path: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+    with pytest.raises(CopyError, match=r"no copy could be written to .*Input/output error"):
+        make_copy(spool.path, place, DAY)
+
+
 def test_a_full_place_is_said_before_anything_is_written(spool: Spool, place: SecondPlace) -> None:
     free = shutil.disk_usage(place.directory).free
     full = SecondPlace(place.directory, place.head, place.spool_id, 3, reserve=2 * free)
@@ -115,6 +163,40 @@ def test_one_copy_a_day_or_when_it_is_asked_for(place: SecondPlace, tmp_path: Pa
     ask(tmp_path, Place.DIRECTORY, DAY + EVERY_MS + 5_000)
     copy_if_due(tmp_path, place, clock=at(DAY + EVERY_MS + 6_000))
     assert len(names(place)) == 3
+
+
+def test_what_was_asked_for_while_one_was_made_or_brought_is_made_afterwards(tmp_path: Path) -> None:
+    keep_standing(tmp_path, Place.ROUTER, CopyStanding(made_at=DAY - 1))
+    before = standing_of(tmp_path, Place.ROUTER)
+    ask(tmp_path, Place.ROUTER, DAY + 2_000)
+    keep_standing(tmp_path, Place.ROUTER, before.made("a piece", 1, DAY + 1_000))
+    assert standing_of(tmp_path, Place.ROUTER).is_due(DAY + 3_000)
+    assert not standing_of(tmp_path, Place.ROUTER).is_due(DAY + 1_500), "a clock that was ahead asks for nothing"
+    keep_standing(tmp_path, Place.ROUTER, before.made("the next", 1, DAY + 3_000))
+    assert not standing_of(tmp_path, Place.ROUTER).is_due(DAY + 4_000)
+
+
+def test_after_a_failure_that_stays_none_is_tried_before_a_day_is_over_or_somebody_asks(tmp_path: Path) -> None:
+    keep_standing(tmp_path, Place.ROUTER, CopyStanding().failed("too large", DAY, again_ms=EVERY_MS))
+    told = standing_of(tmp_path, Place.ROUTER)
+    assert (told.reason, told.is_due(DAY + EVERY_MS - 1), told.is_due(DAY + EVERY_MS)) == ("too large", False, True)
+    ask(tmp_path, Place.ROUTER, DAY + 1_000)
+    assert standing_of(tmp_path, Place.ROUTER).is_due(DAY + 2_000)
+    assert not told.failed("the line is down", DAY + 3_000).is_due(DAY + 4_000)
+    assert told.failed("the line is down", DAY + 3_000).is_due(DAY + 303_001)
+
+
+def test_two_who_keep_the_standing_at_a_moment_do_not_meet(tmp_path: Path) -> None:
+    copies_dir(tmp_path).mkdir()
+
+    def keep(size: int) -> None:
+        for _ in range(200):
+            keep_standing(tmp_path, Place.ROUTER, CopyStanding(made_at=DAY, size=size))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(keep, (1, 2)))
+    assert standing_of(tmp_path, Place.ROUTER).size in {1, 2}
+    assert [path.name for path in copies_dir(tmp_path).iterdir()] == ["router.json"]
 
 
 def test_a_clock_that_was_ahead_puts_no_copy_off(place: SecondPlace, tmp_path: Path) -> None:

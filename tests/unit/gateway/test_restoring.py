@@ -8,24 +8,44 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
-from consumers.copies.registrations import OTHER_BOOK, Rewritten, ToldDelivery
+from consumers.copies.registrations import OTHER_BOOK, Rewritten
 from consumers.copies.restoring import RestoredBooks, Restoring, restore
 from consumers.copies.tables import Tables, read_tables
+from consumers.copies.told import ToldDelivery
 from consumers.errors import BookError, CopyError
 from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
-from consumers.spool import Spool, books, confirming, journal, outbox
+from consumers.reporting.recounting import page
+from consumers.spool import Spool, book_entries, books, confirming, journal, outbox, recount
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, entry_of, next_number
 from consumers.spool.models import inbox, receipt
+from consumers.spool.scope import UnitScope
 from consumers.spool.taking import take
-from schemas.dispatch import Lane
-from schemas.register import BookKind
+from schemas.dispatch import Lane, Secrecy
+from schemas.model import parse
+from schemas.receipt import Ask
+from schemas.recount import Kept, Recount
+from schemas.register import SECRET_BOOK, BookKind
 from schemas.states import Status
-from support.books import BY, book, fields, key, on_paper, register, rows_of, submit, this_year, told_by
+from support.books import (
+    BY,
+    book,
+    fields,
+    key,
+    on_paper,
+    register,
+    renumber,
+    rows_of,
+    submit,
+    this_year,
+    told_by,
+    undo,
+)
 from support.deliveries import ONE_MINUTE, UNIT, a_descriptor, arriving, came
 from support.desks import NAMES, let_in
 
 QUAN = EntryAuthor("quan (command)", 4_000_000_000_000, reason="mất máy")
 OTHER = "LCA.02.06"
+SECRET_NAMES = (SECRET_BOOK, f"{SECRET_BOOK} {OTHER_BOOK}")
 
 
 @pytest.fixture
@@ -59,6 +79,10 @@ def put(
         by_unit = None if told is None else {UNIT: told}
         wanted = Restoring(tables, by_unit, [UNIT], pattern, QUAN, this_year(), "a copy")
         return restore(conn, wanted, replace=replace)
+
+
+def named(name: str) -> BookKey:
+    return BookKey(UNIT, BookKind.INCOMING, this_year(), name)
 
 
 def confirm(spool: Spool, following: int) -> None:
@@ -102,6 +126,35 @@ def test_receipts_that_the_ledger_has_are_not_said_again(lost: Spool, spool: Spo
     with spool.reading() as conn:
         unsent = [row for lane in Lane for row in outbox.unsent(conn, lane, after=0, limit=100)]
     assert [(row.id, row.seq) for row in unsent] == [(ids[-1], 1)]
+
+
+def test_a_number_that_the_lost_spool_gave_is_asked_for_in_vain_and_another_is_given_before_it_is_said_again(
+    lost: Spool, spool: Spool
+) -> None:
+    put(spool, copy_of(lost), list(told_by(lost)))
+    ids = {row["id"] for row in rows_of(lost)["receipt"]}
+    with spool.writing() as conn:
+        assert outbox.repeat(conn, [[Ask(unit=UNIT, missing=((1, 2**53 - 1),))]]) == [0]
+        outbox.send_again(conn, [row["pos"] for row in rows_of(spool)["inbox"]])
+    with spool.reading() as conn:
+        again = {row.id: row.seq for lane in Lane for row in outbox.unsent(conn, lane, after=0, limit=100)}
+        assert outbox.numbers_given(conn, [UNIT]) == [len(ids)]
+    assert set(again) == ids
+    assert sorted(again.values()) == list(range(1, len(ids) + 1))
+
+
+def test_a_router_that_recovers_is_told_which_numbers_are_another_spool_s(lost: Spool, spool: Spool) -> None:
+    put(spool, copy_of(lost), list(told_by(lost)))
+    third = rows_of(spool)["inbox"][2]["delivery_id"]
+    confirm(spool, 4)
+    register(spool, third)
+    with spool.reading() as conn:
+        question = Recount(unit=UNIT, since=0, until=2**48 - 1)
+        body, _ = page(question, recount.held(conn, question), spool_id=spool.id, highest=3)
+    told = [one for item in parse(Kept, body, what="page").deliveries for one in item.receipts]
+    assert {(one.seq, one.elsewhere) for one in told if one.register_number == "4"} == {(1, False)}
+    before = {row["id"]: row["seq"] for row in rows_of(lost)["receipt"]}
+    assert {one.id: one.seq for one in told if one.elsewhere} == before
 
 
 def test_what_came_meanwhile_stays_and_what_was_dealt_with_before_is_where_it_was(lost: Spool, spool: Spool) -> None:
@@ -195,6 +248,25 @@ def test_a_number_that_is_none_of_a_book_is_counted_and_passed_over(lost: Spool,
     add_person_receipt(lost, third, Status.REGISTERED, register_number=number, person="Hoa")
     made = put(spool, {}, list(told_by(lost)))
     assert made.rewritten == {UNIT: Rewritten(2, 0, 1)}
+
+
+def test_a_state_secret_stands_in_the_books_of_secrets_alone_also_when_its_number_is_another_s(
+    lost: Spool, spool: Spool
+) -> None:
+    secrets = [came(lost, seq=seq, secrecy=Secrecy.SECRET, subject="Phương án") for seq in (8, 9)]
+    for one in secrets:
+        add_person_receipt(lost, one, Status.REGISTERED, register_number="1", person="Hoa")
+    made = put(spool, {}, list(told_by(lost)))
+    assert made.rewritten == {UNIT: Rewritten(4, 1, 0)}
+    names = {entry.delivery_id: name for name in SECRET_NAMES for entry in book(spool, named(name))}
+    assert names == dict(zip(secrets, SECRET_NAMES, strict=True))
+    with spool.reading() as conn:
+        assert {one.key.name for one in book_entries.books(conn, UnitScope((UNIT,)))} == {""}
+        assert {one.key.name for one in book_entries.books(conn, UnitScope((UNIT,), frozenset({UNIT})))} == {
+            "",
+            *SECRET_NAMES,
+        }
+    assert [entry.delivery_id for entry in book(spool) if entry.delivery_id in secrets] == []
 
 
 def test_a_mistyped_number_does_not_use_up_the_book(lost: Spool, spool: Spool) -> None:
@@ -294,12 +366,57 @@ def test_a_step_of_a_document_that_the_copy_does_not_hold_is_passed_over(lost: S
 
 
 def test_a_registration_that_was_undone_keeps_its_number_and_frees_its_document(lost: Spool, spool: Spool) -> None:
-    told = list(told_by(lost))
-    told[1] = told[1].model_copy(update={"state": Status.ARRIVED.value})
-    put(spool, {}, told)
+    second = rows_of(lost)["inbox"][1]["delivery_id"]
+    undo(lost, second)
+    put(spool, {}, list(told_by(lost)))
     states = {entry.number: entry.state for entry in book(spool)}
     assert states == {1: EntryState.ENTERED, 2: EntryState.LOST, 3: EntryState.STRUCK}
     with spool.writing() as conn:
-        take(conn, [([arriving(a_descriptor(), complete=True, seq=2, id_=told[1].id)], ONE_MINUTE)])
+        take(conn, [([arriving(a_descriptor(), complete=True, seq=2, id_=second)], ONE_MINUTE)])
     confirm(spool, 4)
-    assert register(spool, told[1].id) == 4
+    assert register(spool, second) == 4
+
+
+def test_what_was_undone_and_registered_again_after_the_copy_is_so_here_too(lost: Spool, spool: Spool) -> None:
+    first, second, third = (row["delivery_id"] for row in rows_of(lost)["inbox"])
+    older = copy_of(lost)
+    undo(lost, first)
+    undo(lost, second)
+    assert (register(lost, first), register(lost, third), renumber(lost, third)) == (4, 5, 6)
+    put(spool, older, list(told_by(lost)))
+    assert _in_books(spool) == _in_books(lost)
+    assert _states(spool) == _states(lost)
+    assert [row["registered_at"] is None for row in rows_of(spool)["inbox"]] == [False, True, False]
+    assert [row["ended_at"] is None for row in rows_of(spool)["task"]] == [False]
+    confirm(spool, 7)
+    assert (register(spool, second), renumber(spool, first)) == (7, 8)
+    undo(spool, third)
+    assert _states(spool)[third] is Status.ARRIVED
+
+
+def test_a_receipt_that_was_lost_and_undone_since_is_not_said_again(lost: Spool, spool: Spool) -> None:
+    third = rows_of(lost)["inbox"][2]["delivery_id"]
+    register(lost, third)
+    older = copy_of(lost)
+    (told,) = (row["id"] for row in older["receipt"].values() if row["register_number"] == "4")
+    undo(lost, third)
+    put(spool, older, list(told_by(lost, without=[told])))
+    assert _states(spool)[third] is Status.ARRIVED
+    assert [entry.state for entry in book(spool)][-1] is EntryState.STRUCK
+    with spool.reading() as conn:
+        assert outbox.count_unsent(conn) == 0
+
+
+def test_what_the_ledger_forgot_takes_nothing_back(lost: Spool, spool: Spool) -> None:
+    older = copy_of(lost)
+    put(spool, older, [one.model_copy(update={"receipts": []}) for one in told_by(lost)])
+    assert _in_books(spool) == _in_books(lost)
+    assert _states(spool) == _states(lost)
+
+
+def _in_books(spool: Spool) -> dict[int, tuple[str | None, EntryState]]:
+    return {entry.number: (entry.delivery_id, entry.state) for entry in book(spool)}
+
+
+def _states(spool: Spool) -> dict[str, Status]:
+    return {row["delivery_id"]: Status(row["state"]) for row in rows_of(spool)["inbox"]}

@@ -162,8 +162,9 @@ async def test_the_desk_finds_a_single_unit_in_the_spool_before_the_router_was_e
     async with content_server() as server:
         await begun(server, spool, writer, "LCA.02.05")
         assert server.tokens == []
-    with spool.reading() as conn:
-        assert [item.code for item in hosted(conn)] == ["LCA.02.05"]
+        with spool.reading() as conn:
+            assert [item.code for item in hosted(conn)] == ["LCA.02.05"]
+            assert is_unconfirmed(conn, key("LCA.02.05")), "another spool may have its books"
 
 
 @pytest.mark.parametrize(("before", "waits"), [("LCA.02.05", True), ("*", True), ("LCA.02", False), ("LCA.99", False)])

@@ -14,6 +14,7 @@ def upgrade() -> None:
         sa.Column("unit", sa.String(), primary_key=True),
         sa.Column("at", sa.Integer(), nullable=False),
         sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("other", sa.String(), server_default="gone", nullable=False),
         sqlite_with_rowid=False,
     )
 

@@ -15,7 +15,7 @@ from router.console.access import Parts, Sending, SendingFiles, Viewer
 from router.console.composing import PLACE, Composed, begun, composer, planned, problems_of, tree_of
 from router.console.pages import environment_of, link, preferences_of, say_to
 from router.content.keeping import open_sink
-from router.errors import RouterError
+from router.errors import ConflictError, RouterError
 from router.faces import Services
 from router.ledger.people.senders import sender_of
 from router.pages.access import require_csrf, require_form
@@ -27,7 +27,7 @@ from router.pages.safety import require_own
 from schemas.codes import MAX_CODE_LENGTH
 from schemas.dispatch import MAX_ATTACHMENTS, Kind, Submission
 from schemas.errors import InvalidError
-from schemas.ids import Id
+from schemas.ids import Id, new_id
 
 DOOR = "console"
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
@@ -86,7 +86,10 @@ async def show_plan(request: Request, services: Parts, viewer: Sending) -> Respo
 
 @router.post("/send")
 async def send(request: Request, services: Parts, viewer: SendingFiles) -> Response:
-    """Take the letter in with its files, once; what is wrong is said beside the fields."""
+    """Take the letter in with its files, once; what is wrong is said beside the fields.
+
+    A form whose key another letter has spent is shown with a new one, so that it can be sent as a letter of its own.
+    """
     if request.headers.get("content-type", "").startswith(_WITHOUT_FILES):
         return await _shown_again(request, services, viewer)
     require_own(request.method, request.headers, most=_most_bytes(services))
@@ -102,7 +105,8 @@ async def send(request: Request, services: Parts, viewer: SendingFiles) -> Respo
         problems = problems_of(error)
         if not problems or not sending.is_read:
             raise
-        return await composer(request, services, viewer, Composed(sending.typed, problems), status=_UNPROCESSABLE)
+        typed = replace(sending.typed, once=new_id()) if isinstance(error, ConflictError) else sending.typed
+        return await composer(request, services, viewer, Composed(typed, problems), status=_UNPROCESSABLE)
     services.metrics.taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
     return RedirectResponse(link(f"/documents/{accepted.id}"), _SEE_OTHER)
 

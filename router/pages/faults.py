@@ -185,7 +185,7 @@ _OF_THE_INTAKE = (
     Sentence(N_("did not get what is recalled: %(units)s")),
     Sentence(
         N_("the key %(key)s of %(who)s names dispatch %(id)s"),
-        N_("This form was sent before with something else in it; load its page again."),
+        N_("If this is another document, send it again: it then goes out as one of its own."),
     ),
 )
 SENTENCES = (

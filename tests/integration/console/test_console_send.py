@@ -92,9 +92,13 @@ async def test_a_double_click_and_a_repetition_after_a_lost_answer_are_one_dispa
         other = await send(admin, FILES, once=once, subject="Việc khác")
         assert other.status == 422
         assert "đã được gửi trước đó với nội dung khác" in await other.text()
+        fresh = ONCE.search(await other.text())
+        assert fresh is not None
+        assert [(await send(admin, FILES, once=fresh[1], subject="Việc khác")).status for _ in range(2)] == [303, 303]
+        assert count(console) == before + 2
     with reading(console.engine) as conn:
         acts = [row.entry.act for row in list_entries(conn, EVERYTHING)]
-    assert acts.count(Act.DISPATCH_SENT) == 1
+    assert acts.count(Act.DISPATCH_SENT) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """A letter is written at the console and sent in the name of a unit: once, by who may, with what is wrong beside it."""
 
 import asyncio
+import json
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, FormData
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select, update
 
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, dispatch
@@ -15,9 +17,10 @@ from router.ledger.people.audit import Act
 from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
-from schemas.dispatch import MAX_ATTACHMENTS, Submission
+from schemas.dispatch import MAX_ATTACHMENTS, Secrecy, Submission
 from support.audited import list_entries
-from support.consoles import Browser, Console
+from support.consoles import Browser, Console, running_console
+from support.stories import Story
 
 ONCE = re.compile(r'name="once" value="([^"]*)"')
 LETTER = {"issuer": "LCA.VP", "notation": "45-CV/VP", "subject": "Về việc họp", "addressees": "LCA.02.#  !LCA.02.05"}
@@ -151,6 +154,40 @@ async def test_only_who_may_send_for_the_issuer_sends_and_as_far_as_the_role_rea
         assert refused.status == 422
         assert "LCA.03.01" in (await refused.text()).partition('id="problem-addressees"')[2].partition("</ul>")[0]
         assert sent(console, await send(district, issuer="LCA.02", addressees="LCA.02.05 LCA")).issuer == "LCA.02"
+
+
+BEGUN = re.compile(
+    r"<textarea[^>]* name=\"(addressees)\"[^>]*>\n([^<]*)<|<input[^>]* name=\"(\w+)\"[^>]* value=\"([^\"]*)\""
+)
+CHOSEN = re.compile(r'<select[^>]* name="(\w+)"[^>]*>(?:(?!</select>).)*?<option value="([^"]*)" selected>', re.DOTALL)
+
+
+def begun(page: str) -> dict[str, str]:
+    """What stands in the form that a page shows, as a browser would post it."""
+    form = page.split("<form", 1)[1]
+    found = {one[0] or one[2]: unescape(one[1] or one[3]) for one in BEGUN.findall(form)}
+    return found | dict(CHOSEN.findall(form))
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("takes", [tuple(Secrecy), (Secrecy.NONE,)], ids=["taken", "taken no more"])
+@pytest.mark.parametrize("way", ["answers={}", "changes={}&kind=update", "changes={}&kind=replace"])
+async def test_what_is_written_about_a_secret_begins_as_secret_as_that(
+    ledger: Engine, tmp_path: Path, story: Story, way: str, takes: tuple[Secrecy, ...]
+) -> None:
+    with writing(ledger) as conn:
+        one = dispatch.c.id == story.province
+        secret = json.loads(conn.scalars(select(dispatch.c.submission).where(one)).one()) | {"secrecy": "secret"}
+        conn.execute(update(dispatch).where(one).values(submission=json.dumps(secret).encode()))
+    async with running_console(ledger, tmp_path, story, secrecies=takes) as console, console.as_("admin") as admin:
+        form = begun(await admin.text(f"/console/send?{way.format(story.province)}"))
+        assert form["secrecy"] == "secret"
+        assert form["subject"].endswith(secret["subject"])
+        answer = await send(admin, **(form | {"notation": "9-CV/VP"}))
+        if Secrecy.SECRET in takes:
+            assert sent(console, answer).secrecy is Secrecy.SECRET
+        else:
+            assert answer.status == 422
 
 
 async def test_nothing_of_a_foreign_form_is_kept(console: Console) -> None:

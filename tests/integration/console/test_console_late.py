@@ -5,10 +5,11 @@ import io
 import re
 from html import unescape
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from router.ledger.engine import reading, writing
 from router.ledger.models import counted_terms, delivery
+from router.ledger.models import unit as units
 from router.ledger.queries import Filter, Flag, LateFor, WantedLate, find_deliveries, late_totals, late_units
 from router.ledger.scope import EVERYTHING
 from router.ledger.way import counting
@@ -78,6 +79,18 @@ async def test_the_board_is_taken_as_a_file_with_a_row_for_each_unit(console: Co
         (one,) = await table(admin, "/console/late.csv?unit=LCA.01.01")
         assert one["Nơi đôn đốc"] == "LCA.01"
         assert (await admin.get("/console/late?age=5-6")).status == 422
+
+
+async def test_after_a_merger_the_page_names_the_same_unit_that_asks_as_the_board(console: Console) -> None:
+    with writing(console.engine) as conn:
+        conn.execute(update(units).where(units.c.code == "LCA.01.01").values(parent="LCA.03"))
+        late = delivery.c.unit == "LCA.01.01", delivery.c.late_at < now_ms()
+        (key,) = conn.scalars(select(delivery.c.id).where(*late).limit(1))
+    async with console.as_("admin") as admin:
+        (row,) = await table(admin, "/console/late.csv?unit=LCA.01.01")
+        page = await admin.text(f"/console/deliveries/{key}")
+    asked = page.split("Nơi đôn đốc", 1)[1].split("</div>", 1)[0]
+    assert (row["Nơi đôn đốc"], "/units/LCA.03" in asked, "LCA.01" in asked) == ("LCA.03", True, False)
 
 
 async def test_a_month_is_taken_as_a_file_with_what_was_in_time(console: Console) -> None:

@@ -93,10 +93,14 @@ async def bringer_of(request: Request) -> Viewer:
         ForbiddenError: there are no units that the person administers; as little was.
         ForeignRequestError: as there.
     """
+    await access.require_form(request, await _administrator_now(request), most=MAX_LIST_FORM_BYTES)
+    return await _administrator_now(request)  # the list may have come slowly, and the role have gone meanwhile
+
+
+async def _administrator_now(request: Request) -> Viewer:
     viewer = viewer_for(await access.present(request))
     if not viewer.may_administer:
         raise ForbiddenError(f"{viewer.person.name} is no administrator", hint="an administrator grants the role")
-    await access.require_form(request, viewer, most=MAX_LIST_FORM_BYTES)
     return viewer
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator, Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
 from schemas.dispatch import MAX_ATTACHMENTS, Secrecy, Submission
 from support.audited import list_entries
+from support.conditions import until
 from support.consoles import Browser, Console, running_console
 from support.stories import Story
 
@@ -188,6 +190,63 @@ async def test_what_is_written_about_a_secret_begins_as_secret_as_that(
             assert sent(console, answer).secrecy is Secrecy.SECRET
         else:
             assert answer.status == 422
+
+
+async def bring(console: Console, browser: Browser, meanwhile: Callable[[], None], form: bytes) -> ClientResponse:
+    """Post a form whose last file stands still at its beginning until something has happened."""
+    tail = b"y\r\n--x--\r\n"
+
+    def happen() -> None:
+        until(lambda: any(console.services.content.incoming.iterdir()), what="the file has begun")
+        meanwhile()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield form
+        await asyncio.to_thread(happen)
+        yield tail
+
+    headers = {"Sec-Fetch-Site": "same-origin", "content-type": "multipart/form-data; boundary=x"}
+    headers["content-length"] = str(len(form) + len(tail))
+    answer = await browser.http.post("/console/send", data=body(), headers=headers, allow_redirects=False)
+    await answer.read()
+    return answer
+
+
+def part_of(name: str, value: str) -> str:
+    return f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("lost", "status"), [("role", 422), ("other role", 422), ("access", 303), ("nothing", 303)])
+async def test_what_is_withdrawn_while_the_files_come_counts(console: Console, lost: str, status: int) -> None:
+    grant(console, "viewer", "issuer", "LCA.VP")
+
+    def lose() -> None:
+        with writing(console.engine) as conn:
+            if lost in {"role", "other role"}:
+                PEOPLE.withdraw(conn, "viewer", PEOPLE.check_grant("issuer", "LCA.VP"))
+            if lost == "access":
+                PEOPLE.revoke(conn, "viewer", now_ms=now_ms())
+        if lost == "other role":
+            grant(console, "viewer", "issuer", "LCA.02")
+
+    before = count(console)
+    async with console.as_("viewer") as viewer:
+        fields = LETTER | {"csrf": await viewer.csrf(), "once": await once_of(viewer)}
+        file = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        head = "".join(part_of(*item) for item in fields.items()) + file
+        answer = await bring(console, viewer, lose, head.encode() + b"y" * 100_000)
+        assert answer.status == status
+        assert ("/login" in answer.headers.get("location", "")) is (lost == "access")
+    assert count(console) == before + (lost == "nothing")
+
+
+async def test_a_recall_comes_by_its_own_page_alone(console: Console) -> None:
+    before = count(console)
+    async with console.as_("admin") as admin:
+        answer = await send(admin, kind="recall", refers_to=console.story.province, flash_text="x")
+        assert (answer.status, "trên trang của văn bản" in await answer.text()) == (422, True)
+    assert count(console) == before
 
 
 async def test_nothing_of_a_foreign_form_is_kept(console: Console) -> None:

@@ -10,7 +10,6 @@ from functools import partial
 from sqlalchemy import Connection, Engine
 
 from router.ledger.engine import reading
-from router.ledger.people import rights
 from router.ledger.way import recalls
 from router.ledger.way.acceptance import NewDispatch, paused_units
 from router.ledger.way.backlog import Backlog, KnownLine, backlog, holders, lines_of
@@ -133,11 +132,8 @@ def make_plan(
 
     Raises:
         RefusedError: it is a recall, update or replacement of what it cannot change.
-        AllowanceError: its account has sent too much in this hour.
     """
-    refusal = recalls.refusal(conn, new.submission, new.called_back, new.rights) or rights.refusal_of(
-        conn, new.account, new.rights.hourly, new.amount, now_ms=now_ms
-    )
+    refusal = recalls.refusal(conn, new.submission, new.called_back, new.rights)
     if refusal is not None:
         raise refusal
     descriptor = _descriptor_of(new)

@@ -147,7 +147,7 @@ class Parts:
         """What runs beside the API until the end, each by its name."""
         uploads = UploadExpiry(self._uploads)
         outages = OutageRetention(self._writer, kept=self._settings.outages_kept)
-        deadlines = Deadlines(self._writer, office_terms())
+        deadlines = Deadlines(self._engine, self._writer, office_terms())
         cares = CareWatch(self._engine, self._writer, self._settings.timezone)
         ask_every = min(_LOOK_FOR_CHANGES, self._settings.receipts_grace)
         sweep_every = min(_SWEEP_UPLOADS_EVERY, self._settings.upload_expiry)

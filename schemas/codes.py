@@ -74,6 +74,15 @@ def covers(pattern: str, code: str) -> bool:
     return code == pattern
 
 
+def includes(pattern: str, other: str) -> bool:
+    """Whether all units of another pattern are of this one.
+
+    >>> includes("LCA.#", "LCA.02.#"), includes("LCA.02", "LCA.02"), includes("LCA.02", "LCA.02.#")
+    (True, True, False)
+    """
+    return pattern == other or (pattern.endswith(".#") and covers(pattern, other.removesuffix(".#")))
+
+
 def pattern_regex(pattern: str) -> str:
     """The regular expression, not anchored, of the codes a unit pattern covers (for broker permissions)."""
     if pattern.endswith(".#"):

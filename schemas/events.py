@@ -190,6 +190,8 @@ class Event(StrEnum):
     """Receipts, attempts and contents of dispatches that ended long ago were forgotten, as the settings say."""
     DEADLINES_COUNTED = "deadlines_counted"
     """The terms have changed (office hours, days off, a rule), and what is owed was counted anew; of how many."""
+    DEADLINES_DIFFER = "deadlines_differ"
+    """Another router counts what is owed by other terms; said once. ``congvan doctor`` tells on which machine."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     """The database does not answer, or takes no changes; they wait for it. The code says why."""
     LEDGER_BACK = "ledger_back"

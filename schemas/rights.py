@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.accounts import Role
-from schemas.codes import MAX_CODE_LENGTH, PATTERN_REGEX, covers, is_within, parent_of
+from schemas.codes import MAX_CODE_LENGTH, PATTERN_REGEX, covers, includes, is_within, parent_of
 from schemas.dispatch import Urgency
 
 ABOVE, BESIDE, BELOW, ALL = "above", "beside", "below", "all"
@@ -128,6 +128,28 @@ def out_of_reach(rights: Rights, issuer: str, units: Iterable[str]) -> Sequence[
 def may_change(rights: Rights, issuer: str, owner: str) -> bool:
     """Whether a dispatch of ``issuer`` may recall, update or replace one that ``owner`` issued."""
     return issuer == owner or (rights.over_below and is_within(owner, issuer))
+
+
+def exceed(rights: Rights, most: Rights) -> bool:
+    """Whether rights give anything that others do not.
+
+    >>> exceed(UNBOUND, DEFAULTS[Role.GATEWAY]), exceed(DEFAULTS[Role.GATEWAY], UNBOUND)
+    (True, False)
+    """
+    if not rights.reach:
+        return False
+    reach = ALL in most.reach or all(_is_reached(one, most.reach) for one in rights.reach)
+    figures = ("dispatches", "deliveries", "bytes")
+    hourly = all(_is_within(getattr(rights.hourly, name), getattr(most.hourly, name)) for name in figures)
+    return not (reach and hourly and rights.max_urgency <= most.max_urgency and most.over_below >= rights.over_below)
+
+
+def _is_reached(reach: str, by: Sequence[str]) -> bool:
+    return reach in by or (reach not in WORDS and any(includes(one, reach) for one in by if one not in WORDS))
+
+
+def _is_within(allowed: int | None, most: int | None) -> bool:
+    return most is None or (allowed is not None and allowed <= most)
 
 
 def _reaches(reach: str, issuer: str, unit: str) -> bool:

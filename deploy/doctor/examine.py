@@ -12,6 +12,7 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "content store": local.content_store,
     "ledger": services.ledger,
     "ledger's memory": services.memory,
+    "deadlines": services.deadlines,
     "contents": services.contents,
     "broker": services.broker,
     "management": services.management,

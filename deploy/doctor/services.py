@@ -26,8 +26,11 @@ from router.ledger.queries.contents import contents_on_the_way
 from router.ledger.recovery import forgotten
 from router.ledger.units import gateways as ledger_gateways
 from router.ledger.units.unit_list import list_units
+from router.ledger.way import counting
+from router.ledger.way.counting import CountedBy
 from router.settings import RouterSettings, vhost_of
 from schemas.clock import iso, now_ms
+from schemas.office import office_terms
 
 T = TypeVar("T")
 _BROKER_WITHIN = 15.0
@@ -96,10 +99,27 @@ async def broker_capacity(settings: RouterSettings) -> CheckAnswer:
 async def ledger(settings: RouterSettings) -> CheckAnswer:
     """Whether the database answers, at the revision this program needs."""
     url = make_url(settings.database_url)
-    if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
+    if not _is_begun(settings):
         return note(f"{url.database} is not there yet", "the router makes it at its first start")
     units = await _ask(settings, lambda conn: len(list_units(conn)))
     return ok(f"{url.render_as_string(hide_password=True)}, {units} units")
+
+
+async def deadlines(settings: RouterSettings) -> CheckAnswer:
+    """Whether what is owed is counted by the office hours and days that are set here."""
+    if not _is_begun(settings):
+        return note("not known yet: there is no ledger")
+    stands = await _ask(settings, lambda conn: counting.counted_by(conn, office_terms()))
+    if stands is CountedBy.OTHER:
+        advice = (
+            "give all routers the same CONGVAN_OFFICE_* (and its file), CONGVAN_TIMEZONE and version; start them again"
+        )
+        return failed("what is owed is counted by other terms than those that are set here", advice)
+    if stands is CountedBy.COMING:
+        return note(
+            "what is owed is being counted by the terms that are set here", "the router does it after its start"
+        )
+    return ok("counted by the office hours and days that are set here")
 
 
 async def contents(settings: RouterSettings) -> CheckAnswer:
@@ -141,8 +161,7 @@ async def token(settings: RouterSettings) -> CheckAnswer:
 
 async def gateways(settings: RouterSettings) -> CheckAnswer:
     """Whether two gateways work for one unit, and which units theirs cannot hand documents over to."""
-    url = make_url(settings.database_url)
-    if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
+    if not _is_begun(settings):
         return note("not known yet: there is no ledger")
     second, troubled = await _ask(
         settings, lambda conn: (ledger_gateways.second_spools(conn, now_ms=now_ms()), ledger_gateways.troubled(conn))
@@ -163,8 +182,7 @@ async def gateways(settings: RouterSettings) -> CheckAnswer:
 
 async def memory(settings: RouterSettings) -> CheckAnswer:
     """Whether gateways speak of deliveries that the ledger does not have, as after an older copy was restored."""
-    url = make_url(settings.database_url)
-    if url.drivername == "sqlite" and not settings.data_dir.joinpath(url.database or "").exists():
+    if not _is_begun(settings):
         return note("not known yet: there is no ledger")
     told = await _ask(settings, forgotten.summary)
     if not told.deliveries:
@@ -201,6 +219,12 @@ async def clock(settings: RouterSettings) -> CheckAnswer:
         text = f"{apart:.0f} s apart from {url}"
         return ok(text) if apart <= _CLOCK_TOLERANCE else failed(text, "set both by NTP")
     return note("nothing answers to compare the clock with")
+
+
+def _is_begun(settings: RouterSettings) -> bool:
+    """Whether there is a ledger to be asked: one in a file may not have been made yet."""
+    url = make_url(settings.database_url)
+    return url.drivername != "sqlite" or settings.data_dir.joinpath(url.database or "").exists()
 
 
 async def _ask(settings: RouterSettings, question: Callable[[Connection], T]) -> T:

@@ -82,7 +82,7 @@ async def list_dispatches(
         )
 
     page = await _look(services, scope_of_sender(account), look)
-    following = page.next_cursor and _link_next(request, response, cursor=page.next_cursor)
+    following = page.next_cursor and link_next(request, response, cursor=page.next_cursor)
     return DispatchPage(items=[DispatchSummary.of(row) for row in page.items], next=following)
 
 
@@ -113,7 +113,7 @@ async def show_dispatch(
 
     detail, found = await _look(services, scope_of_sender(account), look)
     page = found[: wanted.limit]
-    following = _link_next(request, response, after=page[-1].delivery.unit) if len(found) > len(page) else None
+    following = link_next(request, response, after=page[-1].delivery.unit) if len(found) > len(page) else None
     return DispatchView.whole(detail, page, following)
 
 
@@ -138,7 +138,7 @@ async def list_receipts(
         return queries.read_log(conn, scope, only, after=wanted.after, limit=wanted.limit)
 
     found = await _look(services, scope_of_sender(account), look)
-    following = _link_next(request, response, after=found[-1].pos if found else wanted.after)
+    following = link_next(request, response, after=found[-1].pos if found else wanted.after)
     return ReceiptPage(items=[ReceiptView.of(entry) for entry in found], next=following)
 
 
@@ -158,7 +158,7 @@ def _require(found: queries.DispatchDetail | None, dispatch_id: str) -> queries.
     return found
 
 
-def _link_next(request: Request, response: Response, **position: str | int) -> str:
+def link_next(request: Request, response: Response, **position: str | int) -> str:
     """Where the next page is, told in the Link header (RFC 8288) too."""
     url = request.url.include_query_params(**position)
     following = f"{url.path}?{url.query}"

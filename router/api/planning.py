@@ -37,4 +37,4 @@ async def plan(
         new = await services.intake.rehearse(submission, sender=sender, content=draft)
     resolution = await asyncio.to_thread(services.intake.resolve, submission.addressees)
     made = await plan_now(services.engine, new, timezone=services.timezone, more_bytes=more_bytes)
-    return PlanView.of(made, resolution, scope_of(sender), most_units)
+    return await asyncio.to_thread(PlanView.of, made, resolution, scope_of(sender), most_units)

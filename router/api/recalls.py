@@ -1,23 +1,29 @@
 """``GET /api/v1/dispatches/{id}/recall-plan``: what the recall of a dispatch would do now. Nothing is done."""
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
+from typing import Annotated, Self
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from router.api.auth import Author, Parts
-from router.api.dispatches import DispatchId
+from router.api.dispatches import DispatchId, link_next
 from router.directory import Directory
 from router.errors import NotFoundError
 from router.ledger import queries
 from router.ledger.engine import reading
 from router.ledger.queries import DispatchDetail
 from router.ledger.scope import scope_of_sender
+from router.ledger.way.recalls import Foreseen
 from router.planning import RecallPlan, draft_in, plan_recall, recall_of
 from router.storage.transactions import in_thread
 from router.words.view import Identifier, Instant, View
 from schemas.accounts import Role
 from schemas.clock import iso
+from schemas.codes import UnitCode
 from schemas.dispatch import Submission, Urgency
 from schemas.states import RecallEffect, Status
 
@@ -49,13 +55,23 @@ class RecallPlanView(View):
     effects: dict[RecallEffect, int]
     """To how many deliveries each happens."""
     deliveries: list[RecalledDelivery]
-    """Each of them, by unit code."""
+    """Of each of them, by unit code: a page."""
+    next: str | None
+    """Where the next page is; null: this is the last."""
     recall: Submission
     """What to submit to `POST /api/v1/dispatches`, with the reason as its `flash_text`."""
 
     @classmethod
-    def of(cls, plan: RecallPlan, recall: Submission, directory: Directory) -> "RecallPlanView":
-        """From the plan."""
+    def of(
+        cls,
+        plan: RecallPlan,
+        page: Sequence[Foreseen],
+        recall: Submission,
+        directory: Directory,
+        *,
+        following: str | None,
+    ) -> Self:
+        """From the plan, the part of its deliveries that is asked for, and where the next one is."""
         found = [
             RecalledDelivery(
                 delivery_id=item.delivery_id,
@@ -64,14 +80,32 @@ class RecallPlanView(View):
                 state=item.state,
                 effect=item.effect,
             )
-            for item in plan.deliveries
+            for item in page
         ]
-        return cls(at=iso(plan.at), told=plan.told, effects=dict(plan.counts), deliveries=found, recall=recall)
+        effects = dict(plan.counts)
+        return cls(at=iso(plan.at), told=plan.told, effects=effects, deliveries=found, next=following, recall=recall)
+
+
+class RecallPlanQuery(BaseModel):
+    """The page of what a recall would do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: UnitCode | None = Field(None, description="The last unit of the page before; take it from its `next`.")
+    limit: int = Field(1000, ge=1, le=1000, description="The length of a page.")
 
 
 @router.get("/api/v1/dispatches/{dispatch_id}/recall-plan", summary="Plan a recall")
-async def show_recall_plan(dispatch_id: DispatchId, services: Parts, account: Author) -> RecallPlanView:
-    """What the recall of a dispatch from all its addressees would do now, delivery by delivery.
+async def show_recall_plan(
+    *,
+    dispatch_id: DispatchId,
+    request: Request,
+    response: Response,
+    services: Parts,
+    account: Author,
+    wanted: Annotated[RecallPlanQuery, Query()],
+) -> RecallPlanView:
+    """What the recall of a dispatch from all its addressees would do now, delivery by delivery, a page at a time.
 
     The same checks and the same errors as when it is submitted; what is decided then is decided by the same rules.
     """
@@ -86,4 +120,12 @@ async def show_recall_plan(dispatch_id: DispatchId, services: Parts, account: Au
     recall = recall_of(dispatch_id, Submission.model_validate_json(detail.submission), max_urgency=int(most))
     async with draft_in(services.content) as draft:
         new = await services.intake.rehearse(recall, sender=account, content=draft)
-    return RecallPlanView.of(await plan_recall(services.engine, new), recall, services.organisation.directory)
+    plan = await plan_recall(services.engine, new)
+    if plan.too_much is not None:
+        raise plan.too_much
+    rest = await asyncio.to_thread(plan.behind, wanted.after or "")
+    page = rest[: wanted.limit]
+    following = link_next(request, response, after=page[-1].unit) if len(rest) > len(page) else None
+    return await asyncio.to_thread(
+        RecallPlanView.of, plan, page, recall, services.organisation.directory, following=following
+    )

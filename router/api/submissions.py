@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from router.api.auth import Author, Parts
+from router.api.auth import Author, Parts, account_of
 from router.api.body import chunks_of, json_of, media_type_of
 from router.api.form import read_form
 from router.content import ContentStore, ContentWriter
@@ -75,6 +75,7 @@ async def submit(
         submission = await read_submission(
             request, services, services.content, keep=lambda writer: services.possession.take_in(writer, sender)
         )
+        await account_of(request)  # files take hours on some lines, and tokens end meanwhile
         accepted = await services.intake.accept(
             submission,
             sender=sender,

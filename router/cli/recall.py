@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from aiohttp import FormData
 
+    from router.cli.api_client import ApiClient
+
 app = typer.Typer(add_completion=False)
 _SHOWN = 50
 _SAID = {
@@ -69,12 +71,21 @@ async def _recall(
     from schemas.model import parse
 
     async with ApiClient(RouterSettings(), sends=True) as api:
-        planned = await api.get(f"/api/v1/dispatches/{dispatch_id}/recall-plan")
+        planned = await _plan(api, dispatch_id)
         if only_plan:
             return planned, None
         letter = {**planned["recall"], "flash_text": reason} | ({"notation": notation} if notation else {})
         checked = parse(Submission, _json(letter), what="recall")
         return planned, await api.submit(lambda: _form(checked.model_dump_json()))
+
+
+async def _plan(api: "ApiClient", dispatch_id: str) -> "dict[str, Any]":
+    """The plan with all its deliveries, page by page."""
+    first = page = await api.get(f"/api/v1/dispatches/{dispatch_id}/recall-plan")
+    while path := page["next"]:
+        page = await api.get(path)
+        first["deliveries"] += page["deliveries"]
+    return first | {"next": None}
 
 
 def _json(letter: "Mapping[str, Any]") -> bytes:

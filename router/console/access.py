@@ -10,7 +10,7 @@ from router.errors import ForbiddenError
 from router.faces import Services
 from router.ledger.people import audit
 from router.ledger.people.audit import MAX_REASON, Act, AuditEntry, By
-from router.ledger.people.persons import Right, scope_of
+from router.ledger.people.persons import Right, administers_whole, scope_of
 from router.ledger.scope import Scope
 from router.pages import access
 from router.pages.access import DoorEntry, Visitor
@@ -56,7 +56,7 @@ class Viewer(Visitor):
     @property
     def administers_whole(self) -> bool:
         """Whether the person administers an organisation whole."""
-        return any(map(covers_whole, self.person.patterns(Right.ADMINISTER)))
+        return administers_whole(self.person)
 
     @property
     def may_send(self) -> bool:
@@ -93,10 +93,14 @@ async def bringer_of(request: Request) -> Viewer:
         ForbiddenError: there are no units that the person administers; as little was.
         ForeignRequestError: as there.
     """
+    await access.require_form(request, await _administrator_now(request), most=MAX_LIST_FORM_BYTES)
+    return await _administrator_now(request)  # the list may have come slowly, and the role have gone meanwhile
+
+
+async def _administrator_now(request: Request) -> Viewer:
     viewer = viewer_for(await access.present(request))
     if not viewer.may_administer:
         raise ForbiddenError(f"{viewer.person.name} is no administrator", hint="an administrator grants the role")
-    await access.require_form(request, viewer, most=MAX_LIST_FORM_BYTES)
     return viewer
 
 

@@ -55,7 +55,7 @@ async def begun(services: Services, viewer: Viewer, answers: str | None, changes
     if key := answers or changes:
         detail, states = await look(services, lambda conn: _referred(conn, viewer, key))
         letter = Submission.model_validate_json(detail.submission)
-        known |= {"refers_to": (key,)}
+        known |= {"refers_to": (key,), "secrecy": letter.secrecy.value}
         if answers:
             issuers = [code for code in issuers if code in states] + issuers
             known |= {"addressees": (letter.issuer,), "subject": subject_on("Trả lời", letter)}
@@ -84,6 +84,12 @@ def _issuers(services: Services, viewer: Viewer) -> list[tuple[str, str]]:
         there = (unit for unit in units if unit.exists_on(today) and unit.code not in found)
         found |= {unit.code: unit.name for unit in islice(there, MOST_ISSUERS - len(found))}
     return list(found.items())
+
+
+def _secrecies(services: Services, typed: TypedLetter) -> Sequence[str]:
+    """The degrees that are taken; one that is not any more stands there for a letter about a secret, and is refused."""
+    taken = [degree.value for degree in services.secrecies]
+    return taken if typed.secrecy in ("", *taken) else [*taken, typed.secrecy]
 
 
 async def tree_of(services: Services, say: Say, below: str = "", find: str = "", after: str = "") -> NodePage:
@@ -128,7 +134,7 @@ async def composer(
         faults=faults_by_field(composed.problems, say),
         plan=composed.plan,
         urgencies=[degree for degree in URGENCIES if degree <= rights.max_urgency],
-        secrecies=[degree.value for degree in services.secrecies],
+        secrecies=_secrecies(services, composed.typed),
         most_bytes=services.max_attachment_bytes,
         is_new=composed.is_new,
     )

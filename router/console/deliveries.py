@@ -20,7 +20,6 @@ from router.words.filters import FilterError, Parsed, parse
 from router.words.journey import drops_of, journey_of
 from router.words.verdict import verdict_of
 from schemas.clock import now_ms
-from schemas.codes import parent_of
 from schemas.ids import Id
 
 PAGE = 100
@@ -79,7 +78,7 @@ async def show_delivery(
         dispatch = queries.find_dispatch(conn, viewer.scope, found.delivery.dispatch_id)
         needed = needed_by(conn, found.delivery.dispatch_id)
         damaged = any(services.content.size(file.sha256) is None for file in needed)
-        above = queries.names_of(conn, viewer.scope, [parent_of(found.delivery.unit) or ""])
+        above = queries.above_of(conn, viewer.scope, found.delivery.unit)
         return found, dispatch, drops_of(conn, found, now_ms()), damaged, above
 
     found, dispatch, drops, damaged, above = await look(services, query)

@@ -14,7 +14,7 @@ from router.errors import ForbiddenError
 from router.faces import Services
 from router.ledger.people import audit, identities
 from router.ledger.people.audit import Act, AuditEntry
-from router.ledger.people.persons import PEOPLE, PersonRole, Right
+from router.ledger.people.persons import PEOPLE, PersonRole, Right, administers_all_of
 from router.mail.addresses import MAX_ADDRESS
 from router.pages.language import N_
 from router.pages.people import PersonRow, RoleGrant
@@ -38,7 +38,7 @@ Units = Annotated[str, Form(max_length=110)]
 
 @router.get("/people")
 async def show_people(request: Request, services: Parts, viewer: Administering) -> Response:
-    """Those all of whose units the person administers, and the form that invites."""
+    """Those whom the person administers, and the form that invites."""
     return await _page(request, services, viewer)
 
 
@@ -64,7 +64,7 @@ async def invite(
         return await _page(request, services, viewer, problem=_NO_UNITS)
     if bool(units) is not bool(role) or not viewer.person.may_all(Right.ADMINISTER, grants):
         return await _page(request, services, viewer, problem=_NO_UNITS)
-    if PersonRole.ISSUER in role and not viewer.administers_whole:
+    if grants and not administers_all_of(viewer.person, grants):
         return await _page(request, services, viewer, problem=_NOT_WHOLE)
 
     def act(conn: Connection) -> str:
@@ -116,7 +116,7 @@ async def _page(
     request: Request, services: Services, viewer: Viewer, *, problem: str = "", way: str = "", invited: str = ""
 ) -> Response:
     def read(conn: Connection) -> list[PersonRow]:
-        return [row for row in PEOPLE.list_all(conn) if _is_administered(viewer, row)]
+        return [row for row in PEOPLE.list_all(conn) if administers_all_of(viewer.person, row.person.grants)]
 
     context: dict[str, Any] = {"rows": await look(services, read), "roles": list(PersonRole)}
     context |= {"own": viewer.person.patterns(Right.ADMINISTER), "has_provider": services.provider is not None}
@@ -124,19 +124,15 @@ async def _page(
     return page(request, viewer, "people.html", status=_UNPROCESSABLE if problem else 200, **context)
 
 
-def _is_administered(viewer: Viewer, row: PersonRow) -> bool:
-    return bool(row.person.grants) and viewer.person.may_all(Right.ADMINISTER, row.person.grants)
-
-
 def _require_administered(conn: Connection, viewer: Viewer, login: str, *, is_new: bool = False) -> None:
-    """Go on only when the person administers all units of somebody.
+    """Go on only when the person administers everything that somebody may do.
 
     Raises:
         ForbiddenError: they do not; or there is nobody of that name, which looks the same.
     """
     row = next((row for row in PEOPLE.list_all(conn) if row.person.name == login), None)
-    if (row is None and not is_new) or (row is not None and not _is_administered(viewer, row)):
-        raise ForbiddenError(f"{login} is nobody all of whose units you administer", hint="their administrator may act")
+    if not (is_new if row is None else administers_all_of(viewer.person, row.person.grants)):
+        raise ForbiddenError(f"you do not administer all that {login} may do", hint="their administrator may act")
 
 
 def _note(conn: Connection, viewer: Viewer, act: Act, units: str, subject: str) -> None:

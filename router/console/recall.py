@@ -12,7 +12,7 @@ from router.console.composing import problems_of
 from router.console.pages import link, page, say_to
 from router.console.reads import look
 from router.console.send import DOOR
-from router.errors import ForbiddenError, NotFoundError, RouterError
+from router.errors import ConflictError, ForbiddenError, NotFoundError, RouterError
 from router.faces import Services
 from router.ledger import queries
 from router.ledger.people.persons import Right
@@ -78,6 +78,7 @@ async def do_recall(
         problems = problems_of(error)
         if not problems:
             raise
+        typed |= {"once": new_id()} if isinstance(error, ConflictError) else {}
         return await _page(request, services, viewer, case, problems=problems, typed=typed)
     services.metrics.taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
     return RedirectResponse(link(f"/documents/{dispatch_id}") + "#recalls", _SEE_OTHER)
@@ -112,12 +113,15 @@ async def _page(
     say = say_to(request)
     async with draft_in(services.content) as draft:
         new = await services.intake.rehearse(case.recall("", ""), sender=case.sender, content=draft)
+    is_refused = bool(problems)
     plan = await plan_recall(services.engine, new)
+    if plan.too_much is not None and not problems:
+        problems = problems_of(plan.too_much)
     return page(
         request,
         viewer,
         "recall.html",
-        status=_UNPROCESSABLE if lacks_reason or problems else 200,
+        status=_UNPROCESSABLE if lacks_reason or is_refused else 200,
         detail=case.detail,
         plan=plan,
         effects=[(effect, terms.RECALL_EFFECTS[effect], plan.of(effect)) for effect in RecallEffect],

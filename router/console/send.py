@@ -11,23 +11,24 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.requests import ClientDisconnect
 
-from router.console.access import Parts, Sending, SendingFiles, Viewer
+from router.console.access import Parts, Sending, SendingFiles, Viewer, sender_before_form
 from router.console.composing import PLACE, Composed, begun, composer, planned, problems_of, tree_of
 from router.console.pages import environment_of, link, preferences_of, say_to
 from router.content.keeping import open_sink
-from router.errors import RouterError
+from router.errors import ConflictError, RouterError
 from router.faces import Services
 from router.ledger.people.senders import sender_of
 from router.pages.access import require_csrf, require_form
 from router.pages.brought import MAX_FIELDS_BYTES, Fields, chunks_of, read_brought
-from router.pages.errors import PageError
+from router.pages.door import way_to_login
+from router.pages.errors import LoginNeededError, PageError
 from router.pages.letters import TypedLetter, faults_by_field
 from router.pages.rendering import part
 from router.pages.safety import require_own
 from schemas.codes import MAX_CODE_LENGTH
 from schemas.dispatch import MAX_ATTACHMENTS, Kind, Submission
 from schemas.errors import InvalidError
-from schemas.ids import Id
+from schemas.ids import Id, new_id
 
 DOOR = "console"
 _SEE_OTHER, _UNPROCESSABLE = 303, 422
@@ -86,23 +87,30 @@ async def show_plan(request: Request, services: Parts, viewer: Sending) -> Respo
 
 @router.post("/send")
 async def send(request: Request, services: Parts, viewer: SendingFiles) -> Response:
-    """Take the letter in with its files, once; what is wrong is said beside the fields."""
+    """Take the letter in with its files, once; what is wrong is said beside the fields.
+
+    A form whose key another letter has spent is shown with a new one, so that it can be sent as a letter of its own.
+    """
     if request.headers.get("content-type", "").startswith(_WITHOUT_FILES):
         return await _shown_again(request, services, viewer)
     require_own(request.method, request.headers, most=_most_bytes(services))
     sending = _Sending(request, services, viewer)
     try:
         submission = await sending.read()
+        sending.is_of(await sender_before_form(request))
         accepted = await services.intake.accept(
             submission, sender=sending.sender, idempotency_key=sending.typed.once, by=viewer.by("")
         )
+    except LoginNeededError:
+        return RedirectResponse(way_to_login(request), _SEE_OTHER)
     except (RouterError, InvalidError) as error:
         services.metrics.taken_in(DOOR, error.slug if isinstance(error, RouterError) else "invalid")
         await sending.drain()
         problems = problems_of(error)
         if not problems or not sending.is_read:
             raise
-        return await composer(request, services, viewer, Composed(sending.typed, problems), status=_UNPROCESSABLE)
+        typed = replace(sending.typed, once=new_id()) if isinstance(error, ConflictError) else sending.typed
+        return await composer(request, services, viewer, Composed(typed, problems), status=_UNPROCESSABLE)
     services.metrics.taken_in(DOOR, "duplicate" if accepted.duplicate else "accepted")
     return RedirectResponse(link(f"/documents/{accepted.id}"), _SEE_OTHER)
 
@@ -141,9 +149,13 @@ class _Sending:
     async def _check(self, fields: Fields) -> None:
         require_csrf(self._viewer, (fields.get("csrf") or [""])[-1])
         self.typed = TypedLetter.of(fields)
-        self.sender = sender_of(self._viewer.person, self.typed.issuer)
+        self.is_of(self._viewer)
         self.is_read = True
         self.typed.submission((), self._services.zone)
+
+    def is_of(self, viewer: Viewer) -> None:
+        """Who sends it, with what they may now: files take hours on some lines, and rights are withdrawn meanwhile."""
+        self.sender = sender_of(viewer.person, self.typed.issuer)
 
     async def drain(self) -> None:
         """Read what still comes: a browser shows no answer before it has sent its form."""

@@ -1,6 +1,7 @@
 """Accounts of programs and their tokens: listed, made, replaced, ended, withdrawn by administrators of their units."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -22,7 +23,7 @@ from router.words import terms
 from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
 from schemas.hidden import hide
-from schemas.rights import DEFAULTS, Rights
+from schemas.rights import DEFAULTS, Rights, exceed
 from schemas.text import OneLine
 
 _SEE_OTHER, _UNPROCESSABLE, _SHOWN = 303, 422, 100
@@ -108,10 +109,13 @@ async def replace_token(
     if problem:
         return await _one(request, services, viewer, account, problem=problem)
     by = viewer.by(reason)
+
+    def act(conn: Connection) -> str:
+        _require_no_more(conn, viewer, account)
+        return token_acts.replace(conn, account, by, expires_at=expires_at, seen=seen)
+
     try:
-        token = await change(
-            services, lambda conn: token_acts.replace(conn, account, by, expires_at=expires_at, seen=seen)
-        )
+        token = await change(services, act)
     except RefusedError:
         return await _one(request, services, viewer, account, problem=_NOT_NOW)
     return _told(request, viewer, account, token)
@@ -167,9 +171,13 @@ async def _do(
     *,
     problem: str,
 ) -> Response:
+    def query(conn: Connection) -> None:
+        _require_no_more(conn, viewer, account)
+        act(conn)
+
     if not problem:
         try:
-            await change(services, act)
+            await change(services, query)
         except RefusedError:
             problem = _NOT_NOW
     if problem:
@@ -194,6 +202,24 @@ def may_manage(viewer: Viewer, account: Account) -> bool:
 def _rights(viewer: Viewer, account: Account) -> Rights | None:
     """Whoever administers a part lets nobody write to the whole: an issuer of theirs has what a gateway has."""
     return DEFAULTS[Role.GATEWAY] if account.role is Role.ISSUER and not viewer.administers_whole else None
+
+
+def _has_more(viewer: Viewer, may: Rights) -> bool:
+    """Whether an account may send what the person could not give it: somebody who administers more decides on it."""
+    given = DEFAULTS[Role.GATEWAY]
+    reach = *given.reach, *viewer.person.patterns(Right.ADMINISTER)
+    return not viewer.administers_whole and exceed(may, replace(given, reach=reach))
+
+
+def _require_no_more(conn: Connection, viewer: Viewer, account: Account) -> None:
+    """Go on only when the person could have given an account all that it may send.
+
+    Raises:
+        ForbiddenError: they could not; its token would be a way to send as they may not.
+    """
+    if _has_more(viewer, rights.rights_of(conn, account)):
+        hint = "who administers the whole organisation may act"
+        raise ForbiddenError(f"{account.name} may send more than {viewer.person.name} may give", hint=hint)
 
 
 def _own(viewer: Viewer, name: str) -> Account:
@@ -264,6 +290,7 @@ async def _one(
         status=_UNPROCESSABLE if problem else 200,
         row=row,
         may=may,
+        has_more=_has_more(viewer, may),
         kinds=terms.ACCOUNT_ROLES,
         urgencies=terms.URGENCIES,
         now=now_ms(),

@@ -181,11 +181,12 @@ _OF_THE_INTAKE = (
     Sentence(N_("reach no unit"), N_("See below who is left out, and why.")),
     Sentence(N_("there is no dispatch %(id)s")),
     Sentence(N_("%(id)s was issued by %(owner)s, not by %(unit)s")),
+    Sentence(N_("a recall is asked for on the page of the document that it recalls")),
     Sentence(N_("%(id)s is a recall itself; send the document again instead")),
     Sentence(N_("did not get what is recalled: %(units)s")),
     Sentence(
         N_("the key %(key)s of %(who)s names dispatch %(id)s"),
-        N_("This form was sent before with something else in it; load its page again."),
+        N_("If this is another document, send it again: it then goes out as one of its own."),
     ),
 )
 SENTENCES = (

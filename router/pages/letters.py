@@ -16,10 +16,11 @@ from router.pages.brought import Fields
 from router.pages.faults import Fault, Say, fault_of
 from schemas.attachment import Attachment
 from schemas.dispatch import Kind, Submission, Urgency
-from schemas.errors import FieldProblem
+from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import is_id, new_id
 from schemas.model import parse
 
+_NO_RECALL = "a recall is asked for on the page of the document that it recalls"
 WHOLE = ""
 """Under which stands what is wrong with the letter as a whole."""
 _BETWEEN_RULES = re.compile(r"[\s,;]+")
@@ -83,7 +84,10 @@ class TypedLetter:
             InvalidError: with each field that is wrong.
         """
         written = {**self._written(zone), "attachments": [file.model_dump() for file in files]}
-        return parse(Submission, orjson.dumps(written), what="submission")
+        submission = parse(Submission, orjson.dumps(written), what="submission")
+        if submission.kind is Kind.RECALL:
+            raise InvalidError("submission", [FieldProblem("kind", _NO_RECALL, submission.kind.value)])
+        return submission
 
     def _written(self, zone: tzinfo) -> dict[str, Any]:
         """The fields that are not empty, numbers and times as a submission writes them where they are any."""

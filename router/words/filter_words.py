@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from router.ledger.queries import Flag
+from router.ledger.queries import Flag, LateFor
 from router.pages.language import N_, VIETNAMESE, translations
-from router.words.duties import DUTIES
+from router.words.duties import DUTIES, LATE_FOR
 from router.words.terms import FLAGS, STATES, URGENCIES
 from schemas.dispatch import Urgency
 from schemas.duties import Duty
@@ -92,6 +92,11 @@ def duty_of(word: str) -> Duty | None:
     return _DUTIES.get(bare(word))
 
 
+def late_for_of(word: str) -> LateFor | None:
+    """For how long something has been late, by its days as ``1-3`` or by its words."""
+    return _LATE_FOR.get(word) or _LATE_FOR.get(bare(word))
+
+
 def urgency_of(word: str) -> int | None:
     """An urgency by its word."""
     return _URGENCIES.get(bare(word))
@@ -139,6 +144,7 @@ _STATES = {bare(status.value): status for status in Status} | _said(
 )
 _FLAGS = {bare(flag.value): flag for flag in Flag} | _said(FLAG_WORDS)
 _DUTIES = {bare(duty.value): duty for duty in Duty} | _said({duty: word.label for duty, word in DUTIES.items()})
+_LATE_FOR = {age.value: age for age in LateFor} | _said(LATE_FOR)
 _URGENCIES = _said({int(degree): URGENCIES[degree].label for degree in Urgency})
 _REASONS = {bare(text): code for code in reversed(ReasonCode) for text in (WORDS[code].vi, WORDS[code].en, code.value)}
 _EFFECTS = {bare(effect.value): effect for effect in Effect}

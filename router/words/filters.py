@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from router.ledger.queries import Filter, Flag
+from router.ledger.queries import Filter, Flag, LateFor
 from router.pages.language import N_
 from router.words.filter_words import (
     DUTY_OPTIONS,
@@ -18,6 +18,7 @@ from router.words.filter_words import (
     effect_of,
     flag_of,
     key_of,
+    late_for_of,
     nearest,
     state_of,
     token_for,
@@ -293,16 +294,25 @@ def _is(wanted: Filter, value: str, _present: _Present) -> Filter:
     return replace(wanted, flags=wanted.flags | {flag})
 
 
-def _late(wanted: Filter, value: str, _present: _Present) -> Filter:
+def _late(wanted: Filter, value: str, present: _Present) -> Filter:
+    if age := late_for_of(value):
+        least, most = age.bounds
+        by, since = present.now_ms - least, None if most is None else present.now_ms - most
+        return replace(_late_by(wanted, by), late_from=max(filter(None, (wanted.late_from, since)), default=None))
     duty = duty_of(value)
     if duty is None:
         near = duty_of(nearest(value, DUTY_OPTIONS))
-        raise _TokenError(N_("is not known; there is %(example)s"), ", ".join(Duty), f"late:{near}" if near else "")
+        raise _TokenError(
+            N_("is not known; there is %(example)s"), ", ".join((*Duty, *LateFor)), f"late:{near}" if near else ""
+        )
     return replace(wanted, late=wanted.late | {duty})
 
 
 def _due(wanted: Filter, value: str, present: _Present) -> Filter:
-    moment = _ahead(value, present)
+    return _late_by(wanted, _ahead(value, present))
+
+
+def _late_by(wanted: Filter, moment: int) -> Filter:
     return replace(wanted, late_by=moment if wanted.late_by is None else min(moment, wanted.late_by))
 
 

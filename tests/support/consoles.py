@@ -25,6 +25,7 @@ from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.pages.people import passwords
+from schemas.dispatch import Secrecy
 from support.api_server import Health, Organisation, serving
 from support.stories import LIGHT, PASSWORD, Story, example_units
 
@@ -81,7 +82,12 @@ async def _read(answer: ClientResponse) -> ClientResponse:
 
 @contextlib.asynccontextmanager
 async def running_console(
-    engine: Engine, directory: Path, story: Story, *, provider: Provider | None = None
+    engine: Engine,
+    directory: Path,
+    story: Story,
+    *,
+    provider: Provider | None = None,
+    secrecies: tuple[Secrecy, ...] = (Secrecy.NONE,),
 ) -> AsyncIterator[Console]:
     """Serve until the block ends, over a ledger in which a story is told."""
     units = example_units()
@@ -91,7 +97,14 @@ async def running_console(
     encoder = Encoder(content, engine, seconds=0)
     possession = Possession(engine, writer, limits=UnnamedLimits(10, 1024 * 1024), kept=7 * 24 * 3600.0)
     services = Services(
-        intake=Intake(writer=writer, content=content, possession=possession, encoder=encoder, directories=organisation),
+        intake=Intake(
+            writer=writer,
+            content=content,
+            possession=possession,
+            encoder=encoder,
+            directories=organisation,
+            allow_secrecy=len(secrecies) > 1,
+        ),
         content=content,
         possession=possession,
         uploads=UploadStore(content, UploadLimits(1024 * 1024, 10, 1024 * 1024, 3600.0)),
@@ -101,6 +114,7 @@ async def running_console(
         health=Health(),
         metrics=Metrics(engine),
         max_attachment_bytes=1024 * 1024,
+        secrecies=secrecies,
         provider=provider,
     )
     redriver = Redriver(engine, writer, lambda: None)

@@ -64,7 +64,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "planRecall",
         (
             *(*_PARAMETERS, e.NotFoundError, e.ForbiddenIssuerError, e.RightsError),
-            *(e.AddressingError, e.ReferencesError, e.SecrecyRefusedError),
+            *(e.AllowanceError, e.AddressingError, e.ReferencesError, e.SecrecyRefusedError),
         ),
     ),
     ("post", "/api/v1/redrives/dry-run"): Operation("tryRedrive", _BODY),

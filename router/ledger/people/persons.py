@@ -1,6 +1,6 @@
 """The console's people: the roles that are granted, what each may do, and what they see of the ledger."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from sqlalchemy import Connection, select
@@ -8,7 +8,8 @@ from sqlalchemy import Connection, select
 from router.ledger.models import people_tables as tables
 from router.ledger.scope import Scope
 from router.pages import people
-from router.pages.people import People, Person, Sessions, Throttle, includes
+from router.pages.people import People, Person, RoleGrant, Sessions, Throttle
+from schemas.codes import covers_whole, includes
 
 
 class PersonRole(StrEnum):
@@ -58,6 +59,22 @@ def scope_of(person: Person, right: Right = Right.SEE) -> Scope:
     """What a person sees, as the queries take it; what they may act on or audit, by its unit alone."""
     patterns = person.patterns(right)
     return Scope(units=patterns, issuers=patterns if right is Right.SEE else ())
+
+
+def administers_whole(person: Person) -> bool:
+    """Whether a person administers an organisation whole."""
+    return any(map(covers_whole, person.patterns(Right.ADMINISTER)))
+
+
+def administers_all_of(person: Person, grants: Sequence[RoleGrant]) -> bool:
+    """Whether a person administers everything that some grants give; of nothing nobody does.
+
+    That is their units, and for an issuer, who may write to all units, the whole organisation. Nobody else gives these
+    grants, takes them, or says how whoever has them comes in: who makes somebody's one-time link may come in as them.
+    """
+    may_write_to_all = any(grant.role is PersonRole.ISSUER for grant in grants)
+    covered = bool(grants) and person.may_all(Right.ADMINISTER, grants)
+    return covered and (administers_whole(person) or not may_write_to_all)
 
 
 def reach_of(person: Person) -> frozenset[str]:

@@ -61,10 +61,8 @@ class Budget:
             return None
         if account not in self._used:
             self._used[account] = self._read(account)
-        excess = allowance.excess(self._used[account] + amount)
-        if excess:
-            left = HOUR_MS - self.now_ms % HOUR_MS
-            return AllowanceError(f"{account} would have sent {excess}", seconds=left // 1000 + 1)
+        if refusal := _refusal(account, allowance, self._used[account] + amount, self.now_ms):
+            return refusal
         self._used[account] += amount
         self._fresh[account] = self._fresh.get(account, Amount()) + amount
         return None
@@ -93,6 +91,23 @@ class Budget:
         if self.conn.dialect.name == "postgresql":
             statement = statement.with_for_update()
         return Amount(*self.conn.execute(statement).one())
+
+
+def refusal_of(
+    conn: Connection, account: str, allowance: Allowance, amount: Amount, *, now_ms: int
+) -> AllowanceError | None:
+    """Why an amount would be too much now; None: it is not. Nothing is counted."""
+    if not account or not allowance.is_bounded:
+        return None
+    return _refusal(account, allowance, used(conn, account, now_ms=now_ms) + amount, now_ms)
+
+
+def _refusal(account: str, allowance: Allowance, whole: Amount, now_ms: int) -> AllowanceError | None:
+    excess = allowance.excess(whole)
+    if not excess:
+        return None
+    left = HOUR_MS - now_ms % HOUR_MS
+    return AllowanceError(f"{account} would have sent {excess}", seconds=left // 1000 + 1)
 
 
 def used(conn: Connection, account: str, *, now_ms: int) -> Amount:

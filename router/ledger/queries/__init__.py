@@ -46,6 +46,7 @@ from router.ledger.queries.monthly import MonthlyStatistics, monthly
 from router.ledger.queries.organisation import (
     Load,
     UnitRow,
+    above_of,
     add_loads,
     children,
     find_unit,
@@ -128,6 +129,7 @@ __all__ = [
     "UnitRow",
     "UnitSheet",
     "WantedLate",
+    "above_of",
     "add_loads",
     "addressees",
     "attention",

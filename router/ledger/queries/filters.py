@@ -74,6 +74,7 @@ class Filter:
         effects: what a receipt did to its delivery; only of the log.
         late: late with one of these; only of deliveries.
         late_by: late by this time (UTC ms); only of deliveries.
+        late_from: late from this time on, not before; only of deliveries.
     """
 
     units: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class Filter:
     code: str = ""
     late: frozenset[Duty] = frozenset()
     late_by: int | None = None
+    late_from: int | None = None
 
 
 EVERYTHING_WANTED = Filter()
@@ -147,6 +149,7 @@ def in_patterns(column: ColumnElement[str], patterns: Iterable[str]) -> ColumnEl
 def owing(wanted: Filter, now_ms: int) -> list[ColumnElement[bool]]:
     """The filter's conditions on what is owed for a ``delivery``."""
     found = [] if wanted.late_by is None else [delivery.c.late_at < wanted.late_by]
+    found += [] if wanted.late_from is None else [delivery.c.late_at >= wanted.late_from]
     return [*found, flagged(Flag.LATE, now_ms), late_with(now_ms).in_(sorted(wanted.late))] if wanted.late else found
 
 

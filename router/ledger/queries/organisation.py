@@ -165,6 +165,15 @@ def names_of(conn: Connection, scope: Scope, codes: Iterable[str]) -> dict[str, 
     return {row.code: row.name for row in conn.execute(wanted)}
 
 
+def above_of(conn: Connection, scope: Scope, code: str) -> dict[str, str]:
+    """The unit above one as the directory has it, which after a merger is not that of its code, with its name.
+
+    Nothing: there is none, or the scope does not cover it.
+    """
+    above = conn.scalar(select(unit.c.parent).where(unit.c.code == code))
+    return {} if above is None else names_of(conn, scope, [above])
+
+
 def _units(conn: Connection, scope: Scope, which: ColumnElement[bool], limit: int | None = None) -> list[UnitRow]:
     joined = select(*_ROW).select_from(unit.outerjoin(line, line.c.unit == unit.c.code))
     statement = joined.where(which, scope.covers_unit(unit.c.code)).order_by(unit.c.code).limit(limit)

@@ -2,10 +2,14 @@
 
 It goes through the deliveries in steps of some rows, each a transaction that also notes how far it came, so a router
 that is killed goes on where it was. What is recorded meanwhile is counted by the new terms already.
+
+Two routers whose terms differ would each begin anew what the other has begun, without end. So whoever finds that other
+terms are coming waits, and begins only when these have not come further by the next look: their router is gone then.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -19,7 +23,7 @@ from router.ledger.way import owing
 from router.ledger.way.owing import Owing
 from router.storage.statements import chunks, insert_of
 from schemas.duties import Terms
-from schemas.states import Status
+from schemas.states import ENDED, Status
 
 AT_ONCE = 500
 """Deliveries of one step."""
@@ -35,11 +39,33 @@ _SELECT = select(
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One step: by what terms, and how far others' had come at the look before; empty: nothing was seen of any."""
+
+    terms: Terms
+    stood: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CountedSome:
-    """What a step did: how many deliveries changed, and whether everything is counted now."""
+    """What a step did: how many deliveries changed, and whether everything is counted now.
+
+    ``other``: nothing was done, because other terms than these were coming; how far.
+    """
 
     changed: int
     is_done: bool
+    other: str = ""
+
+
+class CountedBy(StrEnum):
+    """By what terms the deliveries stand, seen by somebody's own."""
+
+    OWN = "own"
+    COMING = "coming"
+    """Not all of them by one's own yet."""
+    OTHER = "other"
+    """By others, or these are coming."""
 
 
 @lru_cache(maxsize=4)
@@ -55,13 +81,23 @@ def mark_of(terms: Terms) -> str:
 
 def is_counting(conn: Connection, terms: Terms) -> bool:
     """Whether some deliveries may still stand as other terms counted them."""
-    counted = select(counted_terms.c.counted).where(counted_terms.c.name == _DELIVERIES, counted_terms.c.coming == "")
-    return conn.scalar(counted) != mark_of(terms)
+    return counted_by(conn, terms) is not CountedBy.OWN
 
 
-def step(conn: Connection, wishes: Sequence[Terms]) -> list[CountedSome]:
-    """Go a step for each wish; nothing is done once everything stands by its terms."""
-    return [_step(conn, terms) for terms in wishes]
+def counted_by(conn: Connection, terms: Terms) -> CountedBy:
+    """By what terms the deliveries stand now."""
+    kept = counted_terms.c
+    found = conn.execute(select(kept.counted, kept.coming).where(kept.name == _DELIVERIES)).one_or_none()
+    counted, coming = found or ("", "")
+    latest = coming or counted
+    if latest and latest != mark_of(terms):
+        return CountedBy.OTHER
+    return CountedBy.OWN if latest and not coming else CountedBy.COMING
+
+
+def step(conn: Connection, turns: Sequence[Turn]) -> list[CountedSome]:
+    """Go a step for each turn; nothing is done once everything stands by its terms, or while others' are coming."""
+    return [_step(conn, turn) for turn in turns]
 
 
 def recount(conn: Connection, delivery_ids: Iterable[str]) -> None:
@@ -71,15 +107,17 @@ def recount(conn: Connection, delivery_ids: Iterable[str]) -> None:
         _count(conn, by, conn.execute(_SELECT.where(_row.id.in_(some))).all())
 
 
-def _step(conn: Connection, terms: Terms) -> CountedSome:
-    mark, kept = mark_of(terms), counted_terms.c
+def _step(conn: Connection, turn: Turn) -> CountedSome:
+    mark, kept = mark_of(turn.terms), counted_terms.c
     found = select(kept.counted, kept.coming, kept.after).where(kept.name == _DELIVERIES).with_for_update()
     counted, coming, after = conn.execute(found).one_or_none() or ("", "", "")
     if counted == mark and not coming:
         return CountedSome(0, is_done=True)
+    if coming not in ("", mark) and after != turn.stood:
+        return CountedSome(0, is_done=False, other=after)
     statement = _SELECT.where(_row.id > (after if coming == mark else "")).order_by(_row.id).limit(AT_ONCE)
     rows = conn.execute(statement.with_for_update()).all()
-    changed = _count(conn, owing.by_terms(terms), rows)
+    changed = _count(conn, owing.by_terms(turn.terms), rows)
     if len(rows) < AT_ONCE:
         values = {"counted": mark, "coming": "", "after": ""}
     else:
@@ -101,7 +139,8 @@ def _owed(by: Owing, row: Row[Any]) -> tuple[Any, ...]:
 
 
 def _register_by(by: Owing, row: Row[Any]) -> int | None:
-    """What is registered was so by the terms of then; what is older than such terms is judged by these."""
-    if row.arrived_at is None or (row.registered_at is not None and row.register_by is not None):
+    """What is registered or has ended was so by the terms of then; what is older than such terms is judged by these."""
+    is_over = row.registered_at is not None or Status(row.state) in ENDED
+    if row.arrived_at is None or (is_over and row.register_by is not None):
         return row.register_by  # type: ignore[no-any-return]  # a column's value
     return by.register_by(row.arrived_at, row.urgency)

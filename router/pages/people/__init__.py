@@ -4,7 +4,7 @@ A part of the page kit: it knows the tables that a program gives it (:func:`peop
 """
 
 from router.pages.people.persons import People, PersonRow
-from router.pages.people.roles import AnyRight, Person, RoleGrant, includes
+from router.pages.people.roles import AnyRight, Person, RoleGrant
 from router.pages.people.sessions import SessionRow, Sessions
 from router.pages.people.tables import PeopleTables, people_tables
 from router.pages.people.throttle import Attempt, Throttle
@@ -20,6 +20,5 @@ __all__ = [
     "SessionRow",
     "Sessions",
     "Throttle",
-    "includes",
     "people_tables",
 ]

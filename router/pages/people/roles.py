@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.codes import covers
+from schemas.codes import covers, includes
 
 
 class AnyRight(StrEnum):
@@ -51,12 +51,3 @@ class Person:
     def home(self) -> str:
         """The unit under which the person's own doings are noted; empty when nothing is granted."""
         return self.grants[0].pattern.removesuffix(".#") if self.grants else ""
-
-
-def includes(pattern: str, other: str) -> bool:
-    """Whether all units of another pattern are of this one.
-
-    >>> includes("LCA.#", "LCA.02.#"), includes("LCA.02", "LCA.02"), includes("LCA.02", "LCA.02.#")
-    (True, True, False)
-    """
-    return pattern == other or (pattern.endswith(".#") and covers(pattern, other.removesuffix(".#")))

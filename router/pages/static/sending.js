@@ -182,6 +182,7 @@ function answered() {
     letter().replaceWith(document.adoptNode(form));
     window.htmx?.process(letter());
     begin();
+    keep(); // its key may be a new one
   }
   able(true);
   at("[data-progress]").hidden = true;

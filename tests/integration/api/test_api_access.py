@@ -1,22 +1,27 @@
 """Who may call what, and what holds for every answer."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 from yarl import URL
 
 from router.api import auth
 from router.errors import LedgerUnavailableError, UnauthorizedError
 from router.faces import PartHealth
-from router.ledger.engine import writing
+from router.ledger.engine import reading, writing
+from router.ledger.models import dispatch
 from router.ledger.people.accounts import create_account, revoke
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.events import Event
 from support.api_server import GATEWAY, ISSUER, OPERATOR, Api, letter, running_api
+from support.conditions import until
 
 SOME_ID = "019b0c5e-7d3a-7c3e-9f6b-2f1d3c4b5a69"
 CALLS = [
@@ -77,6 +82,30 @@ async def test_a_revoked_token_ends_when_the_moment_it_is_remembered_is_over(api
     with pytest.raises(UnauthorizedError):
         await known.account_of(token)
     assert auth.REMEMBERED_SECONDS <= 30
+
+
+async def test_a_token_that_is_revoked_while_its_files_come_sends_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 0.0)
+
+    def happen() -> None:
+        until(lambda: any(api.content.incoming.iterdir()), what="the file has begun")
+        with writing(api.engine) as conn:
+            revoke(conn, ISSUER, now_ms=now_ms())
+
+    async def body() -> AsyncIterator[bytes]:
+        head = '--x\r\ncontent-disposition: form-data; name="dispatch"\r\ncontent-type: application/json\r\n\r\n'
+        file = '\r\n--x\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        yield (head + json.dumps(letter()) + file).encode() + b"y" * 100_000
+        await asyncio.to_thread(happen)
+        yield b"y\r\n--x--\r\n"
+
+    headers = api.as_(ISSUER) | {"content-type": "multipart/form-data; boundary=x"}
+    status, problem, _ = await call(api, "POST", "/api/v1/dispatches", headers, data=body())
+    assert (status, problem["type"]) == (401, "urn:congvan:problem:unauthorized")
+    with reading(api.engine) as conn:
+        assert conn.scalar(select(func.count()).select_from(dispatch)) == 0
 
 
 async def test_a_bad_token_becomes_good_the_moment_its_account_is_made(api: Api) -> None:

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 
 from router.directory import Directory
+from router.ledger.engine import writing
+from router.ledger.people import rights
+from schemas.accounts import parse_account
+from schemas.rights import Allowance, Rights
 from support.api_server import ISSUER, OTHER_ISSUER, UNITS, Api, letter
 
 
@@ -50,6 +54,36 @@ async def test_what_a_recall_would_do_is_told_before_and_submitting_what_is_told
             "asked": 0,
             "nothing": original["addressees"],
         }
+
+
+async def test_a_plan_of_many_is_told_page_by_page(api: Api) -> None:
+    original = await submit(api, addressees=["LCA.02.#"])
+    path: str | None = f"/api/v1/dispatches/{original['id']}/recall-plan?limit=2"
+    told: list[str] = []
+    while path is not None:
+        async with api.http.get(path, headers=api.as_(ISSUER)) as answer:
+            page = await answer.json()
+        assert answer.status == 200, page
+        assert (answer.headers.get("link") is None) is (page["next"] is None)
+        assert len(page["deliveries"]) <= 2
+        assert page["effects"]["ends"] == original["addressees"], "figures are of all of them"
+        told += [item["unit"] for item in page["deliveries"]]
+        path = page["next"]
+    assert len(told) == original["addressees"] > 2
+    assert told == sorted(set(told))
+
+
+async def test_what_the_hour_does_not_allow_any_more_is_told_by_the_plan(api: Api) -> None:
+    with writing(api.engine) as conn:
+        rights.grant(conn, parse_account(ISSUER), Rights(hourly=Allowance(dispatches=2)))
+    original = await submit(api, addressees=["LCA.02.#"])
+    last = await submit(api, addressees=["LCA.02"], subject="Việc khác")
+    assert last["status"] == "accepted"
+    async with api.http.get(f"/api/v1/dispatches/{original['id']}/recall-plan", headers=api.as_(ISSUER)) as answer:
+        planned = await answer.json()
+    assert (answer.status, planned["type"]) == (429, "urn:congvan:problem:allowance")
+    recall = await submit(api, kind="recall", refers_to=[original["id"]], addressees=["LCA.02.#"], subject="Thu hồi")
+    assert recall["type"] == planned["type"]
 
 
 async def test_a_recall_is_planned_for_whoever_may_recall_alone(api: Api) -> None:

@@ -5,10 +5,11 @@ import io
 import re
 from html import unescape
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from router.ledger.engine import reading, writing
 from router.ledger.models import counted_terms, delivery
+from router.ledger.models import unit as units
 from router.ledger.queries import Filter, Flag, LateFor, WantedLate, find_deliveries, late_totals, late_units
 from router.ledger.scope import EVERYTHING
 from router.ledger.way import counting
@@ -20,27 +21,38 @@ from support.consoles import Browser, Console
 from support.ledgers import Clerk, unit
 
 CELL = re.compile(r'<td class="number"[^>]*><a href="(/console/late[^"]*)"[^>]*>([\d.]+)</a>')
-UNIT = re.compile(r'<a href="(/console/deliveries\?q=unit[^"]+is%3Alate)">([\d.]+)</a>')
+UNIT = re.compile(r'<td class="number"[^>]*><a href="(/console/deliveries\?q=unit[^"]+)">([\d.]+)</a>')
+LISTED = re.compile(r'href="(/console/deliveries\?q=unit[^"]+)">[^<]*?([\d.]+)</a>')
 
 
 def number(text: str) -> int:
     return int(text.replace(".", ""))
 
 
+def listed(text: str) -> list[tuple[str, int]]:
+    """Where figures lead to a list of deliveries, and what they say."""
+    return [(unescape(target), number(count)) for target, count in LISTED.findall(text)]
+
+
+def by_unit(text: str) -> str:
+    """The page's last table."""
+    return text.rsplit("<table", 1)[-1]
+
+
 async def test_every_figure_leads_to_as_many_deliveries(console: Console) -> None:
-    """Of each cell to its units, of each unit to its deliveries."""
+    """Of each cell to its units, of each unit and of what is below it to its deliveries, whatever is chosen."""
     async with console.as_("admin") as admin:
         text = await admin.text("/console/late")
         cells = [(unescape(target), number(count)) for target, count in CELL.findall(text)]
         assert len(cells) > 2
+        figures = dict(listed(text)[:3])
         for target, count in cells[:8]:
             below = await admin.text(target)
-            assert sum(number(found) for _, found in UNIT.findall(below)) == count, target
-        units = UNIT.findall(text)
-        assert units
-        for target, count in units[:5]:
-            found = await admin.text(unescape(target))
-            assert f'data-count="{number(count)}"' in found, target
+            assert sum(number(found) for _, found in UNIT.findall(by_unit(below))) == count, target
+            figures |= dict([*listed(below)[:2], *listed(by_unit(below))[:2]])
+        assert {"late%3A" in target for target in figures} == {True, False}
+        for target, count in figures.items():
+            assert f'data-count="{count}"' in await admin.text(target), target
 
 
 async def test_what_is_owed_for_a_delivery_is_told_with_whose_turn_it_is_and_who_asks(console: Console) -> None:
@@ -67,6 +79,18 @@ async def test_the_board_is_taken_as_a_file_with_a_row_for_each_unit(console: Co
         (one,) = await table(admin, "/console/late.csv?unit=LCA.01.01")
         assert one["Nơi đôn đốc"] == "LCA.01"
         assert (await admin.get("/console/late?age=5-6")).status == 422
+
+
+async def test_after_a_merger_the_page_names_the_same_unit_that_asks_as_the_board(console: Console) -> None:
+    with writing(console.engine) as conn:
+        conn.execute(update(units).where(units.c.code == "LCA.01.01").values(parent="LCA.03"))
+        late = delivery.c.unit == "LCA.01.01", delivery.c.late_at < now_ms()
+        (key,) = conn.scalars(select(delivery.c.id).where(*late).limit(1))
+    async with console.as_("admin") as admin:
+        (row,) = await table(admin, "/console/late.csv?unit=LCA.01.01")
+        page = await admin.text(f"/console/deliveries/{key}")
+    asked = page.split("Nơi đôn đốc", 1)[1].split("</div>", 1)[0]
+    assert (row["Nơi đôn đốc"], "/units/LCA.03" in asked, "LCA.01" in asked) == ("LCA.03", True, False)
 
 
 async def test_a_month_is_taken_as_a_file_with_what_was_in_time(console: Console) -> None:
@@ -96,7 +120,7 @@ async def test_nobody_sees_more_of_it_than_of_the_deliveries(console: Console) -
         own = int(re.findall(r'data-count="(\d+)"', text)[0])
         assert 0 < own < everything.total
         for foreign in ("/console/late?unit=LCA.01", "/console/late?after=LCA.02.99"):
-            assert not UNIT.findall(await district.text(foreign))
+            assert not UNIT.findall(by_unit(await district.text(foreign)))
         assert all(row["Đơn vị"].startswith("LCA.02") for row in await table(district, "/console/late.csv"))
 
 
@@ -104,7 +128,7 @@ async def test_while_the_terms_are_counted_anew_the_board_says_so(console: Conso
     async with console.as_("admin") as admin:
         assert "đang tính lại" in await admin.text("/console/late")
         with writing(console.engine) as conn:
-            while not counting.step(conn, [office_terms()])[0].is_done:
+            while not counting.step(conn, [counting.Turn(office_terms())])[0].is_done:
                 pass
             assert conn.scalar(select(counted_terms.c.counted))
         assert "đang tính lại" not in await admin.text("/console/late")

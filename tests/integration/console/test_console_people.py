@@ -97,3 +97,50 @@ async def test_only_who_administers_the_whole_makes_an_issuer(console: Console, 
         found = PEOPLE.find(conn, "tran.thi.moi")
     assert found is not None
     assert found.grants == (RoleGrant(PersonRole.ISSUER, "LCA.02"),)
+
+
+DOORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a way in": ("", {}),
+    "a role": ("", {"role": "viewer", "units": "LCA.02.05"}),
+    "a mail address": ("", {"email": "of.mine@example.vn"}),
+    "a role taken": ("/{}/withdraw", {"role": "viewer", "units": "LCA.02.05"}),
+    "an end": ("/{}/revoke", {}),
+}
+TARGETS: dict[str, tuple[list[str], bool]] = {
+    "operator of a unit": (["operator LCA.02.05"], True),
+    "administrator of the same": (["admin LCA.02.#"], True),
+    "issuer of a unit": (["issuer LCA.02.05"], False),
+    "issuer of all of it": (["issuer LCA.02.#", "admin LCA.02.#"], False),
+    "viewer of another": (["viewer LCA.03"], False),
+    "viewer of the whole": (["viewer LCA.#"], False),
+}
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("who", TARGETS)
+@pytest.mark.parametrize("door", DOORS)
+async def test_an_administrator_acts_on_a_person_only_when_they_administer_all_that_the_person_may_do(
+    console: Console, district: str, door: str, who: str
+) -> None:
+    path, form = DOORS[door]
+    granted, may = TARGETS[who]
+    grants = [PEOPLE.check_grant(*one.split()) for one in ["viewer LCA.02.05", *granted]]
+    with writing(console.engine) as conn:
+        PEOPLE.invite(conn, "somebody", grants, now_ms=now_ms())
+    address = f"/console/people{path.format('somebody')}"
+    for admin, allowed in ((district, may), ("admin", True)):
+        with reading(console.engine) as conn:
+            before = [row for row in PEOPLE.list_all(conn) if row.person.name == "somebody"]
+        async with console.as_(admin) as browser:
+            sent = form if path else {"login": "somebody"} | form
+            answer = await browser.post(address, csrf=await browser.csrf(), **sent)
+            assert (answer.status in {200, 303}) is allowed, (admin, answer.status)
+            assert ("/people/somebody/revoke" in await browser.text("/console/people")) is (
+                allowed and door != "an end"
+            )
+        with reading(console.engine) as conn:
+            after = [row for row in PEOPLE.list_all(conn) if row.person.name == "somebody"]
+        if not allowed:
+            assert after == before
+        if may:
+            break

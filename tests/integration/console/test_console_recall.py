@@ -5,16 +5,18 @@ from html import unescape
 
 import pytest
 from aiohttp import ClientResponse
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from router.ledger.engine import reading, writing
-from router.ledger.models import delivery, dispatch
+from router.ledger.models import account_use, delivery, dispatch
 from router.ledger.people.audit import Act
 from router.ledger.people.persons import PEOPLE
+from router.ledger.people.senders import sender_of
 from router.ledger.scope import EVERYTHING
 from router.ledger.way import recalls
 from schemas.clock import now_ms
 from schemas.dispatch import Kind, Submission
+from schemas.ids import new_id
 from schemas.states import RecallEffect, Status
 from support.audited import list_entries
 from support.consoles import Browser, Console
@@ -94,6 +96,7 @@ async def test_a_second_click_recalls_once_and_a_reason_is_needed(console: Conso
             assert (await recall(admin, console, fields | {"reason": WHY})).status == 303
         other = await recall(admin, console, fields | {"reason": "Lý do khác"})
         assert (other.status, "nội dung khác" in await other.text()) == (422, True)
+        assert f'value="{fields["once"]}"' not in await other.text(), "its key is spent"
     with reading(console.engine) as conn:
         acts = [row.entry.act for row in list_entries(conn, EVERYTHING)]
     assert acts.count(Act.DISPATCH_RECALLED) == 1
@@ -112,6 +115,27 @@ async def test_only_who_sends_for_its_issuer_recalls_a_document(console: Console
     async with console.as_(name) as somebody:
         assert (await somebody.get(place(console))).status == 403, "of another issuer"
     assert states(console) == before
+
+
+async def test_a_recall_that_the_hour_does_not_allow_any_more_is_told_beforehand(console: Console) -> None:
+    with writing(console.engine) as conn:
+        PEOPLE.invite(conn, "district", [PEOPLE.check_grant("admin", "LCA.02.#")], now_ms=now_ms())
+        person = PEOPLE.find(conn, "district")
+    assert person is not None
+    letter = Submission(issuer="LCA.02", notation="1-CV/HU", subject="Họp", addressees=("LCA.02.05",))
+    sender = sender_of(person, "LCA.02")
+    sent = await console.services.intake.accept(letter, sender=sender, idempotency_key="1")
+    path = f"/console/documents/{sent.id}/recall"
+    async with console.as_("district") as district:
+        assert 'id="problem"' not in await district.text(path)
+        with writing(console.engine) as conn:
+            conn.execute(update(account_use).values(dispatches=sender.rights.hourly.dispatches))
+        page = await district.text(path)
+        assert 'data-effect="ends">1<' in page, "what it would do is told all the same"
+        assert "300" in page.partition('id="problem"')[2].partition("</div>")[0]
+        form = {"csrf": await district.csrf(), "once": new_id(), "reason": WHY}
+        answer = await district.post(path, None, **form)
+        assert (answer.status, WHY in await answer.text()) == (422, True)
 
 
 async def test_a_recall_comes_from_a_form_of_the_session_and_of_a_document_that_is_there(console: Console) -> None:

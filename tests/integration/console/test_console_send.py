@@ -1,13 +1,16 @@
 """A letter is written at the console and sent in the name of a unit: once, by who may, with what is wrong beside it."""
 
 import asyncio
+import json
 import re
+from collections.abc import AsyncIterator, Callable
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, FormData
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select, update
 
 from router.ledger.engine import reading, writing
 from router.ledger.models import delivery, dispatch
@@ -15,9 +18,11 @@ from router.ledger.people.audit import Act
 from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
 from schemas.clock import now_ms
-from schemas.dispatch import MAX_ATTACHMENTS, Submission
+from schemas.dispatch import MAX_ATTACHMENTS, Secrecy, Submission
 from support.audited import list_entries
-from support.consoles import Browser, Console
+from support.conditions import until
+from support.consoles import Browser, Console, running_console
+from support.stories import Story
 
 ONCE = re.compile(r'name="once" value="([^"]*)"')
 LETTER = {"issuer": "LCA.VP", "notation": "45-CV/VP", "subject": "Về việc họp", "addressees": "LCA.02.#  !LCA.02.05"}
@@ -92,9 +97,13 @@ async def test_a_double_click_and_a_repetition_after_a_lost_answer_are_one_dispa
         other = await send(admin, FILES, once=once, subject="Việc khác")
         assert other.status == 422
         assert "đã được gửi trước đó với nội dung khác" in await other.text()
+        fresh = ONCE.search(await other.text())
+        assert fresh is not None
+        assert [(await send(admin, FILES, once=fresh[1], subject="Việc khác")).status for _ in range(2)] == [303, 303]
+        assert count(console) == before + 2
     with reading(console.engine) as conn:
         acts = [row.entry.act for row in list_entries(conn, EVERYTHING)]
-    assert acts.count(Act.DISPATCH_SENT) == 1
+    assert acts.count(Act.DISPATCH_SENT) == 2
 
 
 @pytest.mark.parametrize(
@@ -147,6 +156,97 @@ async def test_only_who_may_send_for_the_issuer_sends_and_as_far_as_the_role_rea
         assert refused.status == 422
         assert "LCA.03.01" in (await refused.text()).partition('id="problem-addressees"')[2].partition("</ul>")[0]
         assert sent(console, await send(district, issuer="LCA.02", addressees="LCA.02.05 LCA")).issuer == "LCA.02"
+
+
+BEGUN = re.compile(
+    r"<textarea[^>]* name=\"(addressees)\"[^>]*>\n([^<]*)<|<input[^>]* name=\"(\w+)\"[^>]* value=\"([^\"]*)\""
+)
+CHOSEN = re.compile(r'<select[^>]* name="(\w+)"[^>]*>(?:(?!</select>).)*?<option value="([^"]*)" selected>', re.DOTALL)
+
+
+def begun(page: str) -> dict[str, str]:
+    """What stands in the form that a page shows, as a browser would post it."""
+    form = page.split("<form", 1)[1]
+    found = {one[0] or one[2]: unescape(one[1] or one[3]) for one in BEGUN.findall(form)}
+    return found | dict(CHOSEN.findall(form))
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("takes", [tuple(Secrecy), (Secrecy.NONE,)], ids=["taken", "taken no more"])
+@pytest.mark.parametrize("way", ["answers={}", "changes={}&kind=update", "changes={}&kind=replace"])
+async def test_what_is_written_about_a_secret_begins_as_secret_as_that(
+    ledger: Engine, tmp_path: Path, story: Story, way: str, takes: tuple[Secrecy, ...]
+) -> None:
+    with writing(ledger) as conn:
+        one = dispatch.c.id == story.province
+        secret = json.loads(conn.scalars(select(dispatch.c.submission).where(one)).one()) | {"secrecy": "secret"}
+        conn.execute(update(dispatch).where(one).values(submission=json.dumps(secret).encode()))
+    async with running_console(ledger, tmp_path, story, secrecies=takes) as console, console.as_("admin") as admin:
+        form = begun(await admin.text(f"/console/send?{way.format(story.province)}"))
+        assert form["secrecy"] == "secret"
+        assert form["subject"].endswith(secret["subject"])
+        answer = await send(admin, **(form | {"notation": "9-CV/VP"}))
+        if Secrecy.SECRET in takes:
+            assert sent(console, answer).secrecy is Secrecy.SECRET
+        else:
+            assert answer.status == 422
+
+
+async def bring(console: Console, browser: Browser, meanwhile: Callable[[], None], form: bytes) -> ClientResponse:
+    """Post a form whose last file stands still at its beginning until something has happened."""
+    tail = b"y\r\n--x--\r\n"
+
+    def happen() -> None:
+        until(lambda: any(console.services.content.incoming.iterdir()), what="the file has begun")
+        meanwhile()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield form
+        await asyncio.to_thread(happen)
+        yield tail
+
+    headers = {"Sec-Fetch-Site": "same-origin", "content-type": "multipart/form-data; boundary=x"}
+    headers["content-length"] = str(len(form) + len(tail))
+    answer = await browser.http.post("/console/send", data=body(), headers=headers, allow_redirects=False)
+    await answer.read()
+    return answer
+
+
+def part_of(name: str, value: str) -> str:
+    return f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("lost", "status"), [("role", 422), ("other role", 422), ("access", 303), ("nothing", 303)])
+async def test_what_is_withdrawn_while_the_files_come_counts(console: Console, lost: str, status: int) -> None:
+    grant(console, "viewer", "issuer", "LCA.VP")
+
+    def lose() -> None:
+        with writing(console.engine) as conn:
+            if lost in {"role", "other role"}:
+                PEOPLE.withdraw(conn, "viewer", PEOPLE.check_grant("issuer", "LCA.VP"))
+            if lost == "access":
+                PEOPLE.revoke(conn, "viewer", now_ms=now_ms())
+        if lost == "other role":
+            grant(console, "viewer", "issuer", "LCA.02")
+
+    before = count(console)
+    async with console.as_("viewer") as viewer:
+        fields = LETTER | {"csrf": await viewer.csrf(), "once": await once_of(viewer)}
+        file = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        head = "".join(part_of(*item) for item in fields.items()) + file
+        answer = await bring(console, viewer, lose, head.encode() + b"y" * 100_000)
+        assert answer.status == status
+        assert ("/login" in answer.headers.get("location", "")) is (lost == "access")
+    assert count(console) == before + (lost == "nothing")
+
+
+async def test_a_recall_comes_by_its_own_page_alone(console: Console) -> None:
+    before = count(console)
+    async with console.as_("admin") as admin:
+        answer = await send(admin, kind="recall", refers_to=console.story.province, flash_text="x")
+        assert (answer.status, "trên trang của văn bản" in await answer.text()) == (422, True)
+    assert count(console) == before
 
 
 async def test_nothing_of_a_foreign_form_is_kept(console: Console) -> None:

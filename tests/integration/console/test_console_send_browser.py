@@ -122,6 +122,33 @@ async def test_a_lost_answer_is_said_and_the_repetition_is_the_same_dispatch(
     assert count(console) == before + 1
 
 
+async def test_what_is_written_over_a_letter_whose_answer_was_lost_goes_out_as_one_of_its_own(
+    console: Console, chromium: Browser
+) -> None:
+    before = count(console)
+    page = await log_in(chromium, console)
+    await page.goto(f"{console.url}/console/send")
+    await page.fill("#send-addressees", "LCA.02")
+    await page.fill("#send-notation", "48-CV/VP")
+    await page.fill("#send-subject", "Về việc họp")
+
+    async def lose(route: Any) -> None:
+        await route.fetch(max_redirects=0)
+        await route.abort()
+
+    await page.route("**/console/send", lose, times=1)
+    await page.click("[data-send]")
+    await expect(page.locator("[data-lost]")).to_be_visible()
+    await page.fill("#send-subject", "Việc khác")
+    await page.click("[data-send]")
+    await expect(page.locator("#send-problems")).to_contain_text("với nội dung khác")
+    await page.reload()
+    await expect(page.locator("#send-subject")).to_have_value("Việc khác")
+    await page.click("[data-send]")
+    await page.wait_for_url("**/console/documents/*")
+    assert count(console) == before + 2
+
+
 async def test_a_letter_is_sent_without_javascript(console: Console, chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x", "utf-8")
     page = await log_in(chromium, console, javascript=False, width=320)

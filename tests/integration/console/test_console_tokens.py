@@ -1,6 +1,7 @@
 """Tokens and sessions in the console: shown once, by who administers the units, each act in the audit log."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,9 @@ from router.ledger.people import accounts, rights
 from router.ledger.people.audit import Act, By
 from router.ledger.people.persons import PEOPLE
 from router.ledger.scope import EVERYTHING
-from schemas.accounts import Account, parse_account
+from schemas.accounts import Account, Role, parse_account
 from schemas.clock import now_ms
-from schemas.rights import DEFAULTS
+from schemas.rights import DEFAULTS, Allowance, Rights
 from support.audited import list_entries
 from support.consoles import Browser, Console
 
@@ -107,6 +108,49 @@ async def test_who_administers_a_part_makes_accounts_of_it_alone(
         with reading(console.engine) as conn:
             found = rights.rights_of(conn, parse_account(f"{role}:{units}"))
         assert found == DEFAULTS[parse_account("gateway:LCA.02").role], "nobody gives away more than a part"
+
+
+GRANTED: dict[str, tuple[str, Rights | None, bool]] = {
+    "a gateway": ("gateway:LCA.02.05", None, True),
+    "an operator": ("operator:LCA.02.#", None, True),
+    "a system of the part's own": ("issuer:LCA.02", DEFAULTS[Role.GATEWAY], True),
+    "one that writes within the part": ("gateway:LCA.02.05", Rights(("LCA.02.#",), 1, hourly=Allowance(1, 1, 1)), True),
+    "a system that writes to all": ("issuer:LCA.02", None, False),
+    "one that writes to another part": (
+        "gateway:LCA.02.05",
+        replace(DEFAULTS[Role.GATEWAY], reach=("above", "LCA.03")),
+        False,
+    ),
+    "one that is more urgent": ("gateway:LCA.02.05", replace(DEFAULTS[Role.GATEWAY], max_urgency=3), False),
+    "one that writes more": ("gateway:LCA.02.05", replace(DEFAULTS[Role.GATEWAY], hourly=Allowance()), False),
+    "one that recalls others'": ("gateway:LCA.02.05", replace(DEFAULTS[Role.GATEWAY], over_below=True), False),
+}
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", ["/replace", "/end", "/withdraw"])
+@pytest.mark.parametrize("what", GRANTED)
+async def test_who_administers_a_part_decides_on_no_account_that_may_more(
+    console: Console, what: str, path: str
+) -> None:
+    name, may, allowed = GRANTED[what]
+    account = parse_account(name)
+    with writing(console.engine) as conn:
+        PEOPLE.invite(conn, "district", [PEOPLE.check_grant("admin", "LCA.02.#")], now_ms=now_ms())
+        token = make(conn, account, By("x", "", now_ms()), may=may)
+        before = accounts.find_account(conn, name)
+    async with console.as_("district") as district:
+        page = await district.text(f"/console/tokens/one?name={name.replace('#', '%23')}")
+        assert ('id="replace"' in page) is allowed
+        answer = await post(district, path, account=name, seen=before.token_key, day=DAY)
+        assert answer.status in ({200, 303} if allowed else {403})
+    with reading(console.engine) as conn:
+        assert (accounts.find_account(conn, name) == before) is not allowed
+    if not allowed:
+        assert who(console, token) == account
+        async with console.as_("admin") as admin:
+            answer = await post(admin, path, account=name, seen=before.token_key, day=DAY)
+            assert answer.status in {200, 303}
 
 
 async def test_who_administers_nothing_sees_no_tokens(console: Console) -> None:

@@ -1,5 +1,6 @@
 """The doctor against real parts: all well, and each way to be ill."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from deploy.doctor.findings import CheckAnswer, CheckOutcome
 from deploy.exits import ExitCode
 from router.content import ContentStore
 from router.ledger.engine import open_engine, writing
+from router.ledger.way import counting
 from router.settings import RouterSettings
 from schemas.accounts import Role
+from schemas.office import office_terms
 from schemas.unit import Link, Unit
 from support.amqp import administrator
 from support.broker import Vhost
@@ -162,6 +165,21 @@ async def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "content" / "incoming").write_text("not a directory")
     found = await answers(RouterSettings(data_dir=tmp_path))
     assert found["content store"].verdict is CheckOutcome.FAILED
+
+
+async def test_terms_by_which_what_is_owed_is_counted_elsewhere_are_told(tmp_path: Path) -> None:
+    settings, terms = RouterSettings(data_dir=tmp_path), office_terms()
+    engine = open_engine(sqlite_ledger(tmp_path / "ledger.sqlite3"))
+    for by, verdict in (
+        (None, CheckOutcome.NOTE),
+        (replace(terms, at_once=60.0), CheckOutcome.FAILED),
+        (terms, CheckOutcome.OK),
+    ):
+        if by is not None:
+            with writing(engine) as conn:
+                counting.step(conn, [counting.Turn(by)])
+        assert (await answers(settings))["deadlines"].verdict is verdict
+    engine.dispose()
 
 
 async def test_a_damaged_or_missing_content_is_told(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Receipts that put others right or undo them: both stay in the log, and the later one counts in whatever order."""
 
+from datetime import UTC
 from itertools import permutations
 
 import pytest
@@ -39,7 +40,7 @@ class Told:
         self._seq += 1
         self.clerk.now += 1000
         at, reason = self.clerk.now, "ghi nhầm" if corrects or undoes or status is S.REFUSED else ""
-        content = self.conn.scalars(select(dispatch.c.content_sha256)).one()
+        content = self.conn.scalars(select(dispatch.c.content_sha256).where(dispatch.c.id == self.dispatch)).one()
         entry = NewReceipt(new_id(), self.key, status, iso(at), at, unit=UNIT.code, seq=self._seq)
         return entry._replace(
             content_sha256=content, reason=reason, register_number=number, corrects=corrects, undoes=undoes
@@ -147,3 +148,24 @@ def test_a_refusal_undone_after_a_recall_is_asked_back(ledger: Engine, *, recall
             told.record(back)
         row = conn.execute(select(delivery.c.state).where(delivery.c.id == told.key)).one()
         assert row.state == S.TAKE_BACK_REQUESTED
+
+
+def test_a_number_that_was_put_right_or_undone_may_be_given_to_another_document(ledger: Engine) -> None:
+    def repeated(conn: Connection, number: str) -> bool:
+        return bool(queries.repeated_numbers(conn, EVERYTHING, {UNIT.code: number}, UTC))
+
+    with writing(ledger) as conn:
+        one = Told(conn)
+        registered = one.says(S.REGISTERED, "57")
+        one.record(one.says(S.ARRIVED), registered)
+        other = Told(conn)
+        other.record(other.says(S.ARRIVED), second := other.says(S.REGISTERED, "57"))
+        assert repeated(conn, "57"), "both stand"
+        one.record(one.says(S.REGISTERED, "58", corrects=registered.id))
+        assert not repeated(conn, "57")
+        assert not repeated(conn, "58")
+        third = Told(conn)
+        third.record(third.says(S.ARRIVED), third.says(S.REGISTERED, "57"))
+        assert repeated(conn, "57")
+        other.record(other.says(S.ARRIVED, undoes=second.id))
+        assert not repeated(conn, "57")

@@ -325,7 +325,7 @@ WRITES: dict[str, Callable[[Connection], object]] = {
         conn, ["LCA.02.005"], Report(LineReport(every=60), 100, 100)
     ),
     "outages of long ago": lambda conn: presence.forget_outages(conn, [1]),
-    "a step of counting the terms": lambda conn: counting.step(conn, [office_terms()]),
+    "a step of counting the terms": lambda conn: counting.step(conn, [counting.Turn(office_terms())]),
     "a sign of life": lambda conn: presence.note_alive(conn, ["LCA.02.005", "LCA.02.006"], 100),
 }
 

@@ -96,7 +96,7 @@ def test_each_token_that_cannot_be_read_is_named_with_what_is_wrong(bad: str) ->
     assert caught.value.problems[0].message
 
 
-@pytest.mark.parametrize("text", ["is:overdue", "late:register", "due:today"])
+@pytest.mark.parametrize("text", ["is:overdue", "late:register", "late:1-3", "due:today"])
 def test_the_log_knows_no_ways_of_standing(text: str) -> None:
     with pytest.raises(FilterError):
         parse(text, now_ms=NOW, zone=ZONE, of_log=True)
@@ -113,6 +113,22 @@ def test_the_log_knows_no_ways_of_standing(text: str) -> None:
 )
 def test_what_is_late_is_asked_for_by_what_it_is_late_with(text: str, duties: set[Duty]) -> None:
     assert read(text).late == duties
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("late:0-1", (0, 1)),
+        ("cham:3-7", (3, 7)),
+        ("late:30-", (30, None)),
+        ('tre:"từ 1 đến 3 ngày"', (1, 3)),
+        ("late:1-3 late:0-1 late:register", (1, 1)),
+    ],
+)
+def test_what_is_late_is_asked_for_by_its_days(text: str, days: tuple[int, int | None]) -> None:
+    found, (least, most) = read(text), days
+    assert found.late_by == NOW - least * 86_400_000
+    assert found.late_from == (None if most is None else NOW - most * 86_400_000)
 
 
 @pytest.mark.parametrize(

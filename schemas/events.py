@@ -182,6 +182,8 @@ class Event(StrEnum):
     # router.mail
     MAIL_ENDED = "mail_ended"
     """An e-mail was tried: sent, put off (waiting), refused, given up, or dropped because nobody may have it."""
+    MAIL_FAILED_UNEXPECTEDLY = "mail_failed_unexpectedly"
+    """What went wrong with one e-mail is a fault of ours; it is put off, the others go on, and this has the traceback."""
     MAIL_WAITS = "mail_waits"
     """The mail server, or the database, is away: notices wait, it is tried again after a pause."""
 

@@ -4,13 +4,14 @@ Which notices an e-mail tells is committed before it is sent, and its Message-ID
 killed after the server has taken it and before that is kept sends the same e-mail again, which mail systems know.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
 
 from router.mail.errors import UnknownMailError
-from router.mail.notices import MAX_WAITING, Notices, NoticeText
+from router.mail.notices import MAX_WAITING, Notices, NoticeText, plain
 from router.mail.states import FAILED, MailState
 from router.mail.tables import MailTables
 from schemas.deadlines import is_over
@@ -30,14 +31,13 @@ _LONGEST_WAIT_MS = max(LEASE_MS, LONGEST_PAUSE_MS)
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMail:
-    """An e-mail to be sent now, with its notices as (unit, text), and how often it was claimed."""
+    """An e-mail to be sent now, and how often it was claimed."""
 
     id: str
     person: str
     kind: str
     attempts: int
     created_at: int
-    notices: Sequence[tuple[str, NoticeText]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,12 @@ def pause_ms(attempts: int) -> int:
     [30, 60, 120, 3600]
     """
     return min(FIRST_PAUSE_MS << min(attempts - 1, 10), LONGEST_PAUSE_MS)
+
+
+def _read(row: Row[Any]) -> MailRow:
+    waits = row.state == MailState.WAITING
+    columns = row.id, row.person, row.kind, MailState(row.state), row.attempts, row.created_at
+    return MailRow(*columns, row.next_at if waits else None, row.ended_at, row.error, row.title)
 
 
 class Outbox:
@@ -118,7 +124,9 @@ class Outbox:
         taken = update(self._tables.notice).where(row.pos.in_(some), row.mail.is_(None)).values(mail=made)
         if not conn.execute(taken).rowcount:
             return 0
-        values = {"id": made, "person": person, "kind": kind, "state": MailState.WAITING.value}
+        first = select(row.content).where(row.mail == made).order_by(row.pos).limit(1)
+        title = parse(NoticeText, conn.scalar(first) or "{}", what="notice").title
+        values = {"id": made, "person": person, "kind": kind, "title": title, "state": MailState.WAITING.value}
         conn.execute(insert(self._tables.mail).values(**values, next_at=now_ms, created_at=now_ms))
         return 1
 
@@ -148,9 +156,10 @@ class Outbox:
         taken = {"next_at": now_ms + LEASE_MS, "attempts": self._mail.attempts + 1}
         mail = self._tables.mail
         row = conn.execute(update(mail).where(self._mail.id == found).values(taken).returning(mail)).one()
-        return ClaimedMail(row.id, row.person, row.kind, row.attempts, row.created_at, self._told_in(conn, row.id))
+        return ClaimedMail(row.id, row.person, row.kind, row.attempts, row.created_at)
 
-    def _told_in(self, conn: Connection, mail: str) -> list[tuple[str, NoticeText]]:
+    def told_in(self, conn: Connection, mail: str) -> list[tuple[str, NoticeText]]:
+        """The notices that an e-mail tells, as (unit, text)."""
         row = self._notice
         found = conn.execute(select(row.unit, row.content).where(row.mail == mail).order_by(row.pos))
         return [(unit, parse(NoticeText, content, what="notice")) for unit, content in found]
@@ -161,7 +170,7 @@ class Outbox:
         if ending.later:
             tired = mail.attempts >= self._attempts or mail.created_at < now_ms - GIVEN_UP_AFTER_MS
             state = MailState.GIVEN_UP if tired else MailState.WAITING
-        values: dict[str, object] = {"state": state.value, "error": ending.error[:_MAX_ERROR]}
+        values: dict[str, object] = {"state": state.value, "error": plain(ending.error, _MAX_ERROR)}
         if state is MailState.WAITING:
             values["next_at"] = now_ms + pause_ms(mail.attempts)
         else:
@@ -184,15 +193,7 @@ class Outbox:
         wanted += [self._mail.state.in_([state.value for state in states])] if states else []
         wanted += [self._mail.person == person] if person else []
         rows = select(self._tables.mail).where(*wanted).order_by(self._mail.created_at.desc(), self._mail.id.desc())
-        return [self._row(conn, row) for row in conn.execute(rows.limit(limit)).all()]
-
-    def _row(self, conn: Connection, row: Row[tuple[object, ...]]) -> MailRow:
-        first = select(self._notice.content).where(self._notice.mail == row.id).order_by(self._notice.pos).limit(1)
-        content = conn.scalar(first)
-        title = parse(NoticeText, content, what="notice").title if content else ""
-        waits = row.state == MailState.WAITING
-        columns = row.id, row.person, row.kind, MailState(row.state), row.attempts, row.created_at
-        return MailRow(*columns, row.next_at if waits else None, row.ended_at, row.error, title)
+        return [_read(row) for row in conn.execute(rows.limit(limit))]
 
     def counts(self, conn: Connection) -> dict[MailState, int]:
         """How many there are in each state."""

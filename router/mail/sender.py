@@ -174,18 +174,18 @@ class MailSender:
         return await in_thread(self._writing, lambda conn: self._outbox.claim(conn, now_ms=self._clock()))
 
     async def _send(self, client: SMTP, mail: ClaimedMail) -> None:
-        parts = await in_thread(self._reading, lambda conn: self._parts(conn, mail))
-        if parts is None:
-            ending = MailEnding(MailState.DROPPED, "its person may not have it any more, or does not want it")
-        else:
-            ending = await self._handed_over(client, mail, parts)
+        ending = await self._tried(client, mail)
         state = await in_thread(self._writing, lambda conn: self._outbox.end(conn, mail, ending, now_ms=self._clock()))
         self._on_ended(state)
         write = log.info if state in {MailState.SENT, MailState.DROPPED} else log.warning
         write(Event.MAIL_ENDED, mail=mail.id, kind=mail.kind, state=state.value, tries=mail.attempts, why=ending.error)
 
-    async def _handed_over(self, client: SMTP, mail: ClaimedMail, parts: MailParts) -> MailEnding:
+    async def _tried(self, client: SMTP, mail: ClaimedMail) -> MailEnding:
+        """Try an e-mail once; whatever is wrong with it alone is its own, and the others go on."""
         try:
+            parts = await in_thread(self._reading, lambda conn: self._parts(conn, mail))
+            if parts is None:
+                return MailEnding(MailState.DROPPED, "its person may not have it any more, or does not want it")
             await hand_over(client, message_of(parts), parts.sender, parts.address)
         except MailDelayedError as error:
             return MailEnding(MailState.WAITING, str(error), later=True)
@@ -194,6 +194,11 @@ class MailSender:
         except (MailServerAwayError, asyncio.CancelledError):
             await in_thread(self._writing, lambda conn: self._outbox.release(conn, mail, now_ms=self._clock()))
             raise
+        except Exception as error:
+            if may_pass(error):
+                raise
+            log.exception(Event.MAIL_FAILED_UNEXPECTEDLY, mail=mail.id, kind=mail.kind)
+            return MailEnding(MailState.WAITING, f"{type(error).__name__}: {error}", later=True)
         return MailEnding(MailState.SENT)
 
     def _parts(self, conn: Connection, mail: ClaimedMail) -> MailParts | None:
@@ -201,7 +206,8 @@ class MailSender:
         to, kind = self._recipients.find(conn, mail.person), self._mailing.kind(mail.kind)
         if to is None or kind is None or mail.kind in to.stopped:
             return None
-        notices = [text for unit, text in mail.notices if self._mailing.may(to.person, mail.kind, unit)]
+        told = self._outbox.told_in(conn, mail.id)
+        notices = [text for unit, text in told if self._mailing.may(to.person, mail.kind, unit)]
         if not notices:
             return None
         links = {}

@@ -66,6 +66,7 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Column("id", String(36), primary_key=True),  # UUIDv7; its Message-ID is made of it
         Column("person", String(64), nullable=False),
         Column("kind", String(16), nullable=False),
+        Column("title", String(150), nullable=False),  # of the first notice in it
         Column("state", String(8), nullable=False),  # router.mail.states.MailState
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("next_at", BigInteger, nullable=False),  # while it waits: nobody touches it before then

@@ -16,6 +16,7 @@ from aiosmtplib import (
 )
 
 from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
+from router.mail.notices import plain
 from router.mail.settings import MailSettings
 
 MOST_SECONDS = 120.0
@@ -75,6 +76,9 @@ async def hand_over(client: SMTP, message: Message, sender: str, address: str) -
     except (SMTPException, OSError) as error:
         client.close()
         raise MailDelayedError(_said(error)) from error
+    except BaseException:
+        client.close()  # where its conversation was left, nobody knows
+        raise
 
 
 def _of_code(code: int, said: str) -> MailDelayedError | MailRefusedError:
@@ -108,7 +112,6 @@ def _own_name() -> str:
 
 
 def _said(error: BaseException) -> str:
-    """What an error says, on one line."""
-    if isinstance(error, SMTPResponseException):
-        return " ".join(f"{error.code} {error.message}".split())
-    return " ".join(str(error).split()) or type(error).__name__
+    """What an error says, on one line, whatever its bytes (RFC 5321 asks for ASCII, servers answer as they like)."""
+    text = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else str(error)
+    return plain(text.encode(errors="surrogateescape").decode(errors="replace")) or type(error).__name__

@@ -127,6 +127,13 @@ class _Box:
         return replies[self._counts[address] - 1] if self._counts[address] <= len(replies) else ""
 
 
+class _Serving(SMTP):
+    """Answers in Latin-1, as servers do that never heard of UTF-8."""
+
+    async def push(self, status: Any) -> None:
+        await super().push(status.encode("latin-1") if isinstance(status, str) else status)
+
+
 def _is_known(_server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object) -> AuthResult:
     known = isinstance(given, LoginPassword) and given.login == USER.encode() and given.password == PASSWORD.encode()
     return AuthResult(success=known, handled=known)
@@ -142,7 +149,7 @@ async def _serve(folder: Path, tls: str, chain: str, key: str, rest: Sequence[st
         more |= {"authenticator": _is_known, "auth_required": True, "auth_require_tls": tls == "starttls"}
     box, inside = _Box(folder), context if tls == "implicit" else None
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(box, enable_SMTPUTF8=False, hostname="thu.test", **more), "127.0.0.1", int(port), ssl=inside
+        lambda: _Serving(box, enable_SMTPUTF8=False, hostname="thu.test", **more), "127.0.0.1", int(port), ssl=inside
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

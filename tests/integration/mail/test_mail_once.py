@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from router.ledger.engine import writing
 from router.ledger.people.persons import PEOPLE
@@ -121,6 +122,42 @@ async def test_a_refused_e_mail_ends_visibly_and_stops_no_other(post: PostOffice
     await post.sender(server.settings()).round()
     assert post.states() == [("hoa", MailState.REFUSED), ("nam", MailState.SENT)]
     assert post.listed(MailState.REFUSED)[0].error == "550 5.1.1 no such user"
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "error"),
+    [
+        ("550 5.1.1 bo\xeete aux lettres inconnue", MailState.REFUSED, "550 5.1.1 bo�te aux lettres inconnue"),
+        ("450 4.2.0 \xa0\xff\xfe\x00\x1b[31m later", MailState.WAITING, "450 4.2.0 ��� [31m later"),
+        (f"450 4.2.0 {'x' * 900}", MailState.WAITING, ""),
+    ],
+)
+async def test_whatever_bytes_the_server_says_are_kept_as_readable_text_and_stop_no_other(
+    post: PostOffice, server: MailServer, reply: str, state: MailState, error: str
+) -> None:
+    server.answer("hoa@example.vn", reply)
+    post.told.add("hoa", "1")
+    post.told.add("nam", "1")
+    await post.sender(server.settings()).round()
+    assert post.states() == [("hoa", state), ("nam", MailState.SENT)]
+    kept = next(row.error for row in post.listed() if row.person == "hoa")
+    assert kept == error or (not error and len(kept) <= 500)
+
+
+async def test_what_cannot_be_made_of_one_e_mail_is_put_off_and_stops_no_other(
+    post: PostOffice, server: MailServer
+) -> None:
+    post.told.add("hoa", "1")
+    sender = post.sender(server.settings())
+    server.answer("hoa@example.vn", "450 4.2.0 later")
+    await sender.round()
+    with writing(post.engine) as conn:
+        conn.execute(update(MAILING.tables.notice).values(content="no notice"))
+    post.told.add("nam", "1")
+    post.ahead = FIRST_PAUSE_MS + 1000
+    await sender.round()
+    assert post.states() == [("hoa", MailState.WAITING), ("nam", MailState.SENT)]
+    assert next(row.attempts for row in post.listed(MailState.WAITING)) == 2, "it is given up some day"
 
 
 async def test_a_connection_that_drops_before_the_confirmation_brings_the_same_e_mail_again(

@@ -135,7 +135,11 @@ async def _page(
     mailing, name = pages.mailing, visitor.person.name
 
     def read(conn: Connection) -> tuple[Recipient | None, Sequence[MailRow]]:
-        return mailing.recipients.find(conn, name), Outbox(mailing.tables).listed(conn, person=name, limit=_SHOWN)
+        found = mailing.recipients.find(conn, name)
+        if found is None:
+            return None, []
+        since = found.told_since(now_ms())  # others may have had the login, or the address, before
+        return found, Outbox(mailing.tables).listed(conn, person=name, since=since, limit=_SHOWN)
 
     recipient, rows = await door.look(read)
     return door.page(

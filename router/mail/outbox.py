@@ -186,12 +186,13 @@ class Outbox:
         conn.execute(update(self._tables.mail).where(*mine).values(values))
 
     def listed(
-        self, conn: Connection, *, states: Collection[MailState] = (), person: str = "", limit: int = 50
+        self, conn: Connection, *, states: Collection[MailState] = (), person: str = "", since: int = 0, limit: int = 50
     ) -> list[MailRow]:
-        """E-mails, the newest first; in these states and of this person, when any are named."""
+        """E-mails since a time (UTC ms), the newest first; in these states and of this person, when any are named."""
         wanted: list[ColumnElement[bool]] = []
         wanted += [self._mail.state.in_([state.value for state in states])] if states else []
         wanted += [self._mail.person == person] if person else []
+        wanted += [self._mail.created_at >= since] if since else []
         rows = select(self._tables.mail).where(*wanted).order_by(self._mail.created_at.desc(), self._mail.id.desc())
         return [_read(row) for row in conn.execute(rows.limit(limit))]
 

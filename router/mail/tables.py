@@ -19,6 +19,11 @@ class MailTables:
     mail: Table
     """The e-mails made of notices: the outbox."""
 
+    @property
+    def of_recipients(self) -> tuple[Table, ...]:
+        """What is kept of somebody as long as they may be told."""
+        return self.recipient, self.stopped
+
 
 def mail_tables(metadata: MetaData) -> MailTables:
     """Put the tables of notices on a program's metadata, beside its people's."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, case, delete, literal, not_, select, update
+from sqlalchemy import Connection, Table, case, delete, literal, not_, select, update
 
 from router.pages.errors import GrantMissingError, LinkEndedError, UnknownPersonError
 from router.pages.people.roles import Person, RoleGrant
@@ -60,11 +60,16 @@ class People:
         tables: where it keeps them.
         roles: those that it grants.
         command: of the program, which invites and lists people; hints name it.
+        ends_too: tables with a column ``person`` whose rows end with the person's access: the login may be given to
+            somebody else.
     """
 
-    def __init__(self, tables: PeopleTables, roles: type[StrEnum], command: str) -> None:
+    def __init__(
+        self, tables: PeopleTables, roles: type[StrEnum], command: str, *, ends_too: Sequence[Table] = ()
+    ) -> None:
         self.roles = roles
         self._tables = tables
+        self._ends_too = ends_too
         self._person = tables.person.c
         self._throttle = Throttle(tables)
         self._command = command
@@ -168,6 +173,8 @@ class People:
         if not conn.execute(update(self._tables.person).where(person.name == name).values(ended)).rowcount:
             raise self.unknown(name)
         self._end_sessions(conn, name)
+        for table in self._ends_too:
+            conn.execute(delete(table).where(table.c.person == name))
 
     def withdraw(self, conn: Connection, name: str, grant: RoleGrant) -> None:
         """Take a grant back, from the next request on.

@@ -267,6 +267,13 @@ async def test_who_lets_somebody_in_gives_an_address_that_the_person_may_change(
         moi = MAILING.recipients.find(conn, "moi")
     assert moi is not None
     assert moi.address == "moi@example.vn"
+    async with desk.as_("quan") as quan:
+        assert (await quan.send("/people/moi/revoke")).status == 303
+        assert (await quan.send("/people", **form, email="nguoi.sau@example.vn")).status == 200
+    with desk.spool.reading() as conn:
+        moi = MAILING.recipients.find(conn, "moi")
+    assert moi is not None
+    assert moi.address == "nguoi.sau@example.vn", "whoever gets the login next has another address"
 
 
 async def test_a_page_learns_how_much_is_urgent_for_a_few_bytes(desk: RunningDesk) -> None:

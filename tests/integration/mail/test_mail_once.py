@@ -269,6 +269,32 @@ async def test_who_stopped_a_kind_lost_a_role_or_has_another_address_is_not_told
     assert {state for _, state in post.states()} == {MailState.DROPPED}
 
 
+async def test_whoever_gets_a_login_next_gets_nothing_of_the_one_before(post: PostOffice, server: MailServer) -> None:
+    sender = post.sender(server.settings(group_seconds=600))
+    server.answer("hoa@example.vn", "450 4.2.0 later")
+    post.told.add("hoa", "1")
+    post.told.add("hoa", "2", kind=MANY)
+    await sender.round()
+    post.told.add("hoa", "3", kind=MANY)
+    await sender.round()
+    with writing(post.engine) as conn:
+        MAILING.recipients.stop(conn, "hoa", "many")
+        PEOPLE.revoke(conn, "hoa", now_ms=post.now())
+        PEOPLE.invite(conn, "hoa", now_ms=post.now())
+        assert MAILING.recipients.find(conn, "hoa") is None
+        MAILING.recipients.give_address(conn, "hoa", "hoa.sau@example.vn", now_ms=post.now())
+        found = MAILING.recipients.find(conn, "hoa")
+        assert found is not None
+        assert found.wants("many"), "the choice was of the one before"
+    post.ahead = FIRST_PAUSE_MS + 601_000
+    post.told.add("hoa", "4")
+    await sender.round()
+    assert [(message["X-To"], message["Subject"]) for message in server.taken()] == [
+        ("hoa@example.vn", "Văn bản 1"),
+        ("hoa.sau@example.vn", "Văn bản 4"),
+    ]
+
+
 async def test_old_rows_are_forgotten_and_what_still_waits_is_not(post: PostOffice, server: MailServer) -> None:
     outbox = MAILING.outbox(server.settings())
     post.told.add("hoa", "1")

@@ -50,7 +50,13 @@ _GIVEN_BY: dict[Right, frozenset[PersonRole]] = {
     Right.AUDIT: frozenset({PersonRole.AUDITOR, PersonRole.ADMIN}),
     Right.ADMINISTER: frozenset({PersonRole.ADMIN}),
 }
-PEOPLE = People(tables, PersonRole, "congvan people", ends_too=mail_tables.of_recipients)
+PEOPLE = People(
+    tables,
+    PersonRole,
+    "congvan people",
+    ends_too=mail_tables.of_recipients,
+    ways_in=("email", "identity"),
+)
 SESSIONS = Sessions(tables, PersonRole)
 THROTTLE = Throttle(tables)
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
 
 from router.mail.errors import UnknownMailError
-from router.mail.notices import MAX_WAITING, Notices, NoticeText, plain
+from router.mail.notices import MAX_WAITING, Notices, NoticeText, Reach, plain
 from router.mail.states import FAILED, MailState
 from router.mail.tables import MailTables
 from schemas.deadlines import is_over
@@ -158,11 +158,11 @@ class Outbox:
         row = conn.execute(update(mail).where(self._mail.id == found).values(taken).returning(mail)).one()
         return ClaimedMail(row.id, row.person, row.kind, row.attempts, row.created_at)
 
-    def told_in(self, conn: Connection, mail: str) -> list[tuple[str, NoticeText]]:
-        """The notices that an e-mail tells, as (unit, text)."""
+    def told_in(self, conn: Connection, mail: str) -> list[tuple[Reach, NoticeText]]:
+        """The notices that an e-mail tells, as (what it tells of, text)."""
         row = self._notice
-        found = conn.execute(select(row.unit, row.content).where(row.mail == mail).order_by(row.pos))
-        return [(unit, parse(NoticeText, content, what="notice")) for unit, content in found]
+        found = conn.execute(select(row.reach, row.content).where(row.mail == mail).order_by(row.pos))
+        return [(parse(Reach, reach, what="reach"), parse(NoticeText, text, what="notice")) for reach, text in found]
 
     def end(self, conn: Connection, mail: ClaimedMail, ending: MailEnding, *, now_ms: int) -> MailState:
         """Keep what became of a try; what state the e-mail is in then."""
@@ -177,6 +177,9 @@ class Outbox:
             values["ended_at"] = now_ms
         mine = self._mail.id == mail.id, self._mail.state == MailState.WAITING
         conn.execute(update(self._tables.mail).where(*mine).values(values))
+        if state is MailState.DROPPED:  # the day's digest is made anew, of what its person may be told now
+            digests = self._notice.mail == mail.id, self._notice.day != ""
+            conn.execute(delete(self._tables.notice).where(*digests))
         return state
 
     def release(self, conn: Connection, mail: ClaimedMail, *, now_ms: int) -> None:

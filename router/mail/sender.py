@@ -17,7 +17,7 @@ from router.broker.backoff import Backoff
 from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
 from router.mail.links import STOP, stop_token
 from router.mail.message import MailParts, message_of
-from router.mail.notices import Notice, NoticeKind, Notices
+from router.mail.notices import Notice, NoticeKind, Notices, Reach
 from router.mail.outbox import ClaimedMail, MailEnding, Outbox
 from router.mail.recipients import Recipient, Recipients
 from router.mail.settings import MailSettings
@@ -44,14 +44,14 @@ class Mailing:
         tables: where they are kept.
         people: who may be told.
         kinds: what can be told.
-        may: whether somebody may be told of a kind at a unit; at any when none is named.
+        may: whether somebody may be told of a kind, and of all that it reaches.
         name_of: how somebody is called; empty: not known.
     """
 
     tables: MailTables
     people: People
     kinds: tuple[NoticeKind, ...]
-    may: Callable[[Person, str, str], bool]
+    may: Callable[[Person, str, Reach], bool]
     name_of: Callable[[Connection, str], str] = lambda _conn, _login: ""
 
     @property
@@ -70,7 +70,7 @@ class Mailing:
 
     def offered(self, person: Person) -> list[NoticeKind]:
         """What somebody can choose from."""
-        return [kind for kind in self.kinds if self.may(person, kind.name, "")]
+        return [kind for kind in self.kinds if self.may(person, kind.name, Reach())]
 
     def outbox(self, settings: MailSettings) -> Outbox:
         """The e-mails, as the settings say."""
@@ -207,7 +207,7 @@ class MailSender:
         if to is None or kind is None or mail.kind in to.stopped:
             return None
         told = self._outbox.told_in(conn, mail.id)
-        notices = [text for unit, text in told if self._mailing.may(to.person, mail.kind, unit)]
+        notices = [text for reach, text in told if self._mailing.may(to.person, mail.kind, reach)]
         if not notices:
             return None
         links = {}

@@ -52,7 +52,7 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Column("kind", String(16), nullable=False),
         Column("subject", String(120), nullable=False),  # what is told: an id and what became of it
         Column("day", String(10), nullable=False),  # of a digest, ISO; empty: told once and for all
-        Column("unit", String(100), nullable=False),  # whose it is; empty: no unit in particular
+        Column("reach", Text, nullable=False),  # router.mail.notices.Reach as JSON
         Column("content", Text, nullable=False),  # router.mail.notices.NoticeText as JSON
         Column("created_at", BigInteger, nullable=False),
         Column("mail", String(36)),  # the e-mail that tells it; NULL: it waits for one; empty: there is nothing to tell

@@ -21,7 +21,10 @@ from consumers.settings import DeskSettings, GatewaySettings
 from consumers.spool import Spool
 from consumers.spool.people import PEOPLE, DeskRole, cards
 from router.mail.links import stop_token
+from router.mail.outbox import FIRST_PAUSE_MS
 from router.mail.sender import MailSender
+from router.mail.settings import MailSettings
+from router.mail.states import MailState
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from schemas.dispatch import Secrecy, Urgency
@@ -71,6 +74,18 @@ def sender(spool: Spool, server: MailServer, *, now: int | None = None) -> MailS
         pages=f"{PAGES}{ROOT}",
         clock=clock,
     )
+
+
+def clear(spool: Spool, name: str, *grants: RoleGrant) -> None:
+    """Let somebody see the unit's state secrets, too."""
+    with spool.writing() as conn:
+        PEOPLE.invite(conn, name, [RoleGrant(DeskRole.CLEARED, UNIT), *grants], now_ms=now_ms())
+
+
+def states(spool: Spool) -> list[MailState]:
+    """What became of all e-mails."""
+    with spool.reading() as conn:
+        return sorted(row.state for row in MAILING.outbox(MailSettings()).listed(conn))
 
 
 def text_of(message: EmailMessage) -> str:
@@ -130,6 +145,55 @@ async def test_of_a_classified_document_an_e_mail_tells_the_cleared_only_that_th
     whole = "".join(f"{message['Subject']}{text_of(message)}" for message in server.taken())
     assert "một văn bản mật" in whole
     assert not [word for word in ("1-CV/M", "Bí mật lớn", "LCA.VP") if word in whole]
+
+
+@pytest.mark.parametrize("withdrawn", ["cleared", "clerk", "access"])
+async def test_whoever_lost_a_right_before_an_e_mail_was_sent_does_not_get_it(
+    desk: RunningDesk, server: MailServer, withdrawn: str
+) -> None:
+    clear(desk.spool, "hoa")
+    addressed(desk.spool, "hoa")
+    only(desk.spool, "arrived")
+    came(desk.spool, urgency=Urgency.URGENT, secrecy=Secrecy.SECRET)
+    server.answer("hoa@example.vn", "450 4.2.0 later")
+    await sender(desk.spool, server).round()
+    with desk.spool.writing() as conn:
+        if withdrawn == "access":
+            PEOPLE.revoke(conn, "hoa", now_ms=now_ms())
+        else:
+            PEOPLE.withdraw(conn, "hoa", RoleGrant(DeskRole(withdrawn), UNIT))
+    await sender(desk.spool, server, now=now_ms() + FIRST_PAUSE_MS + 1000).round()
+    assert server.taken() == []
+    assert states(desk.spool) == [MailState.DROPPED]
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "gone", "kept"),
+    [
+        (RoleGrant(DeskRole.CLERK, OTHER), "6-CV/TU", ("5-CV/TU", "một văn bản mật")),
+        (RoleGrant(DeskRole.CLEARED, UNIT), "một văn bản mật", ("5-CV/TU", "6-CV/TU")),
+    ],
+)
+async def test_a_digest_that_waits_is_made_anew_of_what_its_person_may_still_see(
+    desk: RunningDesk, server: MailServer, withdrawn: RoleGrant, gone: str, kept: tuple[str, ...]
+) -> None:
+    clear(desk.spool, "hoa", RoleGrant(DeskRole.CLERK, OTHER))
+    addressed(desk.spool, "hoa")
+    only(desk.spool, "digest")
+    came(desk.spool, notation="5-CV/TU", seq=1)
+    came(desk.spool, notation="1-CV/M", secrecy=Secrecy.SECRET, seq=2)
+    came(desk.spool, notation="6-CV/TU", unit=OTHER)
+    server.answer("hoa@example.vn", "450 4.2.0 later")
+    await sender(desk.spool, server, now=TUESDAY).round()
+    with desk.spool.writing() as conn:
+        PEOPLE.withdraw(conn, "hoa", withdrawn)
+    for _ in range(3):
+        await sender(desk.spool, server, now=TUESDAY + FIRST_PAUSE_MS + 1000).round()
+    (message,) = server.taken()
+    text = text_of(message)
+    assert gone not in text
+    assert not [word for word in kept if word not in text]
+    assert states(desk.spool) == [MailState.DROPPED, MailState.SENT]
 
 
 async def test_leader_and_staff_are_told_of_what_is_urgent_and_theirs(desk: RunningDesk, server: MailServer) -> None:

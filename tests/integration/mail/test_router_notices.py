@@ -13,6 +13,7 @@ from sqlalchemy import Engine, update
 from router.ledger.engine import reading, writing
 from router.ledger.models import unit as unit_row
 from router.ledger.people.persons import PEOPLE, PersonRole
+from router.mail.outbox import FIRST_PAUSE_MS
 from router.mail.sender import MailSender
 from router.pages.people import RoleGrant
 from router.words.incidents import IncidentCause, broker_away, contents_damaged
@@ -134,6 +135,27 @@ async def test_of_a_classified_document_nothing_is_told_but_that_it_is_one(opera
     whole = "".join(f"{message['Subject']}{text_of(message)}" for message in messages)
     assert "một văn bản mật gửi LCA.02.05" in whole
     assert not [word for word in ("1-CV/M", "Bí mật lớn") if word in whole]
+
+
+async def test_a_digest_that_waits_is_made_anew_of_the_units_that_its_person_may_still_act_on(
+    operators: Operators,
+) -> None:
+    with writing(operators.engine) as conn:
+        PEOPLE.invite(conn, "huyen", [RoleGrant(PersonRole.OPERATOR, "LCA.03.01")], now_ms=operators.now)
+        PEOPLE.revoke(conn, "tinh", now_ms=operators.now)
+        MAILING.recipients.choose(conn, "huyen", [kind.name for kind in MAILING.kinds], ["digest"])
+    operators.park("LCA.02.05")
+    operators.park("LCA.03.01")
+    operators.server.answer("huyen@example.vn", "450 4.2.0 later")
+    operators.now = MONDAY
+    assert await operators.round() == []
+    with writing(operators.engine) as conn:
+        PEOPLE.withdraw(conn, "huyen", RoleGrant(PersonRole.OPERATOR, "LCA.03.01"))
+    operators.now += FIRST_PAUSE_MS + 1000
+    assert await operators.round() == []
+    (message,) = await operators.round()
+    assert "1 lượt chuyển đến 1 đơn vị" in text_of(message)
+    assert await operators.round() == []
 
 
 async def test_an_incident_is_told_when_it_begins_and_when_it_ends_and_again_when_it_comes_back(

@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("subject", sa.String(120), nullable=False),
         sa.Column("day", sa.String(10), nullable=False),
-        sa.Column("unit", sa.String(100), nullable=False),
+        sa.Column("reach", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("mail", sa.String(36), nullable=True),

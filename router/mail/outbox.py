@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
+from router.mail.days import Days
 from router.mail.errors import UnknownMailError
-from router.mail.notices import MAX_WAITING, Notices, NoticeText, Reach, plain
+from router.mail.notices import MAX_WAITING, NOTHING, Notices, NoticeText, Reach, plain
 from router.mail.states import FAILED, MailState
 from router.mail.tables import MailTables
 from schemas.deadlines import is_over
@@ -21,11 +22,13 @@ from schemas.model import parse
 LEASE_MS = 5 * 60_000
 """For how long a claimed e-mail belongs to its sender, who has given it up long before."""
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 3_600_000
-GIVEN_UP_AFTER_MS = 3 * 24 * 3_600_000
-"""An e-mail that was not sent in so long would only tell what everybody knows."""
+GIVEN_UP_AFTER_DAYS = 3
+"""An e-mail that was not sent in so many days would only tell what everybody knows."""
+_DAY_MS = 24 * 3_600_000
 AT_ONCE = 200
 """E-mails that are made, and rows that are forgotten, in one transaction."""
 _MAX_ERROR = 500
+_NO_TEXT = "{}"
 _LONGEST_WAIT_MS = max(LEASE_MS, LONGEST_PAUSE_MS)
 
 
@@ -94,7 +97,7 @@ class Outbox:
         self._notice, self._mail = tables.notice.c, tables.mail.c
         self._attempts = attempts
         self._grouped = grouped or {}
-        self.notices = Notices(tables)
+        self.notices, self._days = Notices(tables), Days(tables)
 
     def has_work(self, conn: Connection, *, now_ms: int) -> bool:
         """Whether a notice waits, or an e-mail is due."""
@@ -139,7 +142,11 @@ class Outbox:
     def give_up(self, conn: Connection, *, now_ms: int) -> list[str]:
         """Give up what is due and was tried too often or has waited too long; the kinds of these e-mails."""
         waits = self._mail.state == MailState.WAITING, self._is_due(now_ms)
-        tired = or_(self._mail.attempts >= self._attempts, self._mail.created_at < now_ms - GIVEN_UP_AFTER_MS)
+        tells_old = exists().where(
+            self._notice.mail == self._mail.id, self._notice.pos <= self._days.since(conn, GIVEN_UP_AFTER_DAYS)
+        )
+        is_old = self._mail.created_at < now_ms - GIVEN_UP_AFTER_DAYS * _DAY_MS, tells_old
+        tired = or_(self._mail.attempts >= self._attempts, and_(*is_old))
         given_up = {"state": MailState.GIVEN_UP.value, "ended_at": now_ms}
         ended = update(self._tables.mail).where(*waits, tired).values(given_up)
         return list(conn.scalars(ended.returning(self._mail.kind)))
@@ -168,8 +175,7 @@ class Outbox:
         """Keep what became of a try; what state the e-mail is in then."""
         state = ending.state
         if ending.later:
-            tired = mail.attempts >= self._attempts or mail.created_at < now_ms - GIVEN_UP_AFTER_MS
-            state = MailState.GIVEN_UP if tired else MailState.WAITING
+            state = MailState.GIVEN_UP if mail.attempts >= self._attempts else MailState.WAITING
         values: dict[str, object] = {"state": state.value, "error": plain(ending.error, _MAX_ERROR)}
         if state is MailState.WAITING:
             values["next_at"] = now_ms + pause_ms(mail.attempts)
@@ -177,9 +183,11 @@ class Outbox:
             values["ended_at"] = now_ms
         mine = self._mail.id == mail.id, self._mail.state == MailState.WAITING
         conn.execute(update(self._tables.mail).where(*mine).values(values))
-        if state is MailState.DROPPED:  # the day's digest is made anew, of what its person may be told now
-            digests = self._notice.mail == mail.id, self._notice.day != ""
-            conn.execute(delete(self._tables.notice).where(*digests))
+        told = update(self._tables.notice).where(self._notice.mail == mail.id)
+        if state in {MailState.SENT, MailState.DROPPED}:
+            conn.execute(told.values(content=_NO_TEXT))
+        if state is MailState.DROPPED:  # the day's digest gives its key back: it is made anew, of what may be told now
+            conn.execute(told.where(self._notice.day != "").values(subject=mail.id, day=""))
         return state
 
     def release(self, conn: Connection, mail: ClaimedMail, *, now_ms: int) -> None:
@@ -215,19 +223,26 @@ class Outbox:
         if not conn.execute(update(self._tables.mail).where(*mine).values(**anew, ended_at=None)).rowcount:
             raise UnknownMailError(f"no e-mail {mail} was refused or given up; list them to see which were")
 
-    def forget(self, conn: Connection, *, before: int) -> int:
-        """Forget up to a batch of notices made before a time (UTC ms) and the e-mails that told them; how many.
+    def note_day(self, conn: Connection, *, now_ms: int) -> None:
+        """Note that this day was seen, by which it is known how long ago something was told."""
+        self._days.note(conn, now_ms=now_ms)
 
-        That a digest of a day was made is never forgotten: a clock that is wrong for an hour would bring it twice.
+    def forget(self, conn: Connection, *, days: int) -> int:
+        """Forget up to a batch of what was told so many days ago, and the e-mails that told it; how many.
+
+        That a digest of a day was made is never forgotten: a clock that is wrong for an hour would bring it twice. The
+        newest notice stays, so that no place is given twice.
         """
-        row, mail = self._notice, self._mail
-        ended = mail.state != MailState.WAITING
-        old_mails = select(mail.id).where(mail.created_at < before, ended).limit(AT_ONCE)
-        conn.execute(delete(self._tables.mail).where(mail.id.in_(old_mails)))
-        told = row.mail.is_not(None), ~exists().where(mail.id == row.mail)
-        told_once = row.created_at < before, row.day == "", *told
-        old = select(row.pos).where(*told_once).limit(AT_ONCE)
-        return conn.execute(delete(self._tables.notice).where(row.pos.in_(old))).rowcount
+        row, mail, place = self._notice, self._mail, self._days.since(conn, days)
+        waits = exists().where(mail.id == row.mail, mail.state == MailState.WAITING)
+        told = row.pos < place, row.mail.is_not(None), ~waits, or_(row.day == "", row.mail != NOTHING)
+        found = conn.execute(select(row.pos, row.mail).where(*told).order_by(row.pos).limit(AT_ONCE)).all()
+        old = row.pos.in_([one.pos for one in found])
+        conn.execute(delete(self._tables.notice).where(old, row.day == ""))
+        conn.execute(update(self._tables.notice).where(old).values(content=_NO_TEXT, mail=NOTHING))
+        conn.execute(delete(self._tables.mail).where(mail.id.in_({one.mail for one in found})))
+        self._days.forget(conn, place)
+        return len(found)
 
     def _is_due(self, now_ms: int) -> ColumnElement[bool]:
         due: ColumnElement[bool] = is_over(self._mail.next_at, now=now_ms, longest=_LONGEST_WAIT_MS)

@@ -227,11 +227,11 @@ class MailSender:
         )
 
     async def _forget(self) -> None:
-        """Now and then, forget what was told long ago."""
+        """Now and then, note the day and forget what was told long ago."""
         now = self._clock()
         if abs(now - self._forgot_at) < _FORGET_EVERY_MS:
             return
-        before = now - round(self._settings.kept * 1000)
-        while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, before=before)):
+        await in_thread(self._writing, lambda conn: self._outbox.note_day(conn, now_ms=now))
+        while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, days=self._settings.days_kept)):
             pass
         self._forgot_at = now

@@ -18,6 +18,8 @@ class MailTables:
     """What is to be told to whom: a row is never made twice, and while it is remembered nothing is told again."""
     mail: Table
     """The e-mails made of notices: the outbox."""
+    day: Table
+    """Days that the program has seen: see :mod:`router.mail.days`."""
 
     @property
     def of_recipients(self) -> tuple[Table, ...]:
@@ -53,7 +55,7 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Column("subject", String(120), nullable=False),  # what is told: an id and what became of it
         Column("day", String(10), nullable=False),  # of a digest, ISO; empty: told once and for all
         Column("reach", Text, nullable=False),  # router.mail.notices.Reach as JSON
-        Column("content", Text, nullable=False),  # router.mail.notices.NoticeText as JSON
+        Column("content", Text, nullable=False),  # router.mail.notices.NoticeText as JSON, until it was told
         Column("created_at", BigInteger, nullable=False),
         Column("mail", String(36)),  # the e-mail that tells it; NULL: it waits for one; empty: there is nothing to tell
         UniqueConstraint("person", "kind", "subject", "day"),
@@ -81,4 +83,10 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Index("ix_mail_state", "state", "next_at"),
         Index("ix_mail_person", "person", "kind", "created_at"),
     )
-    return MailTables(recipient, stopped, notice, mail)
+    day = Table(
+        "mail_day",
+        metadata,
+        Column("day", String(10), primary_key=True),  # ISO, UTC
+        Column("newest", BigInteger, nullable=False),  # the place of the newest notice when it was first seen
+    )
+    return MailTables(recipient, stopped, notice, mail, day)

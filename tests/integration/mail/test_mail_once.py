@@ -5,17 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from router.ledger.engine import writing
+from router.ledger.engine import reading, writing
 from router.ledger.people.persons import PEOPLE
 from router.mail.errors import MailServerAwayError, UnknownMailError
-from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_MS, LEASE_MS
+from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_DAYS, LEASE_MS
 from router.mail.states import MailState
 from support.conditions import holds
 from support.mail_server import DROP, HANG, MailServer, mail_server
 from support.mailing import MAILING, MANY, OTHER_UNIT, PostOffice
 
+DAY_MS = 86_400_000
 _SEND_ONCE = """
 import asyncio, sys
 from router.ledger.engine import open_engine
@@ -35,6 +36,13 @@ async def another_sender(ledger_url: str, server: MailServer, *names: str) -> as
     """A process that looks once, finds something for people, and sends."""
     command = sys.executable, "-c", _SEND_ONCE, ledger_url, str(server.port), *names
     return await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2])
+
+
+def subjects(post: PostOffice) -> list[str]:
+    """What it is remembered of that it was told, in its order."""
+    notice = MAILING.tables.notice.c
+    with reading(post.engine) as conn:
+        return list(conn.scalars(select(notice.subject).order_by(notice.pos)))
 
 
 async def test_what_is_found_again_and_again_is_told_once(post: PostOffice, server: MailServer) -> None:
@@ -106,11 +114,17 @@ async def test_an_e_mail_that_is_put_off_for_ever_is_given_up_and_can_be_tried_a
 
 
 async def test_what_could_not_be_sent_for_days_is_given_up(post: PostOffice, server: MailServer) -> None:
-    server.answer("hoa@example.vn", "451 later")
+    server.answer("hoa@example.vn", *["451 later"] * 10)
     post.told.add("hoa", "1")
-    await post.sender(server.settings()).round()
-    post.ahead = GIVEN_UP_AFTER_MS + 1000
-    await post.sender(server.settings()).round()
+    sender = post.sender(server.settings())
+    for _ in range(GIVEN_UP_AFTER_DAYS):
+        await sender.round()
+        assert post.states() == [("hoa", MailState.WAITING)]
+        post.ahead += DAY_MS
+    post.ahead += DAY_MS
+    for _ in range(2):
+        await post.sender(server.settings()).round()
+        post.ahead += DAY_MS
     assert post.states() == [("hoa", MailState.GIVEN_UP)]
     assert not server.taken()
 
@@ -295,14 +309,60 @@ async def test_whoever_gets_a_login_next_gets_nothing_of_the_one_before(post: Po
     ]
 
 
-async def test_old_rows_are_forgotten_and_what_still_waits_is_not(post: PostOffice, server: MailServer) -> None:
+async def test_what_was_told_is_forgotten_when_so_many_days_were_seen_since(
+    post: PostOffice, server: MailServer
+) -> None:
+    sender = post.sender(server.settings(kept=30 * 86_400))
+    for number in range(35):
+        post.told.notices.clear()
+        post.told.add("hoa", str(number))
+        await sender.round()
+        assert subjects(post) == [str(number) for number in range(max(number - 30, 0), number + 1)]
+        assert [row.title for row in reversed(post.listed())] == [f"Văn bản {subject}" for subject in subjects(post)]
+        post.ahead += DAY_MS
+
+
+async def test_what_still_waits_is_not_forgotten_however_old_it_is(post: PostOffice, server: MailServer) -> None:
     outbox = MAILING.outbox(server.settings())
-    post.told.add("hoa", "1")
-    await post.sender(server.settings()).round()
     server.answer("nam@example.vn", "451 later")
+    for name, subject in (("nam", "1"), ("hoa", "2"), ("hoa", "3")):
+        post.told.add(name, subject)
+        await post.sender(server.settings()).round()
+    with writing(post.engine) as conn:
+        outbox.note_day(conn, now_ms=post.now() + DAY_MS)
+        assert outbox.forget(conn, days=0) == 1
+        assert outbox.forget(conn, days=0) == 0
+    assert subjects(post) == ["1", "3"], "the newest stays, so that no place is given twice"
+    assert post.states() == [("hoa", MailState.SENT), ("nam", MailState.WAITING)]
+
+
+async def test_what_was_told_is_kept_without_its_text_as_the_proof_that_it_was(
+    post: PostOffice, server: MailServer
+) -> None:
+    post.told.add("hoa", "1", title="Hỏa tốc")
+    server.answer("nam@example.vn", "550 5.1.1 no such user")
     post.told.add("nam", "1")
     await post.sender(server.settings()).round()
-    with writing(post.engine) as conn:
-        assert outbox.forget(conn, before=post.now() + 1000) == 1
-        assert outbox.forget(conn, before=post.now() + 1000) == 0
-    assert post.states() == [("nam", MailState.WAITING)]
+    with reading(post.engine) as conn:
+        notice = MAILING.tables.notice.c
+        texts = {row.person: row.content for row in conn.execute(select(notice.person, notice.content))}
+    assert texts["hoa"] == "{}"
+    assert "Rét đậm" in texts["nam"], "it may be tried again"
+    assert [(row.person, row.title) for row in post.listed(MailState.SENT)] == [("hoa", "Hỏa tốc")]
+
+
+async def test_clocks_that_are_ahead_for_a_moment_bring_nothing_again_and_give_nothing_up(
+    post: PostOffice, server: MailServer
+) -> None:
+    server.answer("nam@example.vn", *["451 later"] * 100)
+    post.told.add("hoa", "1")
+    post.told.add("hoa", "2", kind=MANY)
+    post.told.add("nam", "1")
+    for days in (0, 400, 0):
+        post.ahead = days * DAY_MS
+        await post.sender(server.settings(attempts=100)).round()
+    assert post.states() == [("hoa", MailState.SENT), ("hoa", MailState.SENT), ("nam", MailState.WAITING)]
+    for days in (4000, 31, 0, 90, 91, 0):
+        post.ahead = days * DAY_MS
+        await post.sender(server.settings(attempts=100)).round()
+    assert sorted(message["Subject"] for message in server.taken()) == ["Văn bản 1", "Văn bản 2"]

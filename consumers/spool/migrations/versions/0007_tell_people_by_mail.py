@@ -66,9 +66,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_mail_state", "mail", ["state", "next_at"])
     op.create_index("ix_mail_person", "mail", ["person", "kind", "created_at"])
+    op.create_table(
+        "mail_day",
+        sa.Column("day", sa.String(10), nullable=False),
+        sa.Column("newest", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name="pk_mail_day"),
+    )
 
 
 def downgrade() -> None:
-    for table in ("mail", "notice", "mail_stopped", "mail_recipient"):
+    for table in ("mail_day", "mail", "notice", "mail_stopped", "mail_recipient"):
         op.drop_table(table)
     op.drop_index("ix_inbox_urgent", "inbox")

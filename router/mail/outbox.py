@@ -19,7 +19,7 @@ from schemas.deadlines import is_over
 from schemas.ids import new_id
 from schemas.model import parse
 
-LEASE_MS = 5 * 60_000
+LEASE_MS = 15 * 60_000
 """For how long a claimed e-mail belongs to its sender, who has given it up long before."""
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 3_600_000
 GIVEN_UP_AFTER_DAYS = 3
@@ -190,10 +190,13 @@ class Outbox:
             conn.execute(told.where(self._notice.day != "").values(subject=mail.id, day=""))
         return state
 
-    def release(self, conn: Connection, mail: ClaimedMail, *, now_ms: int) -> None:
-        """Give a claim back as if it had not been: the server is away, which is not the e-mail's fault."""
+    def release(self, conn: Connection, mail: ClaimedMail, *, now_ms: int, why: str = "") -> None:
+        """Give a claim back as if it had not been: the server is away, which is not the e-mail's fault.
+
+        It waits behind all others then.
+        """
         mine = self._mail.id == mail.id, self._mail.state == MailState.WAITING
-        values = {"attempts": self._mail.attempts - 1, "next_at": now_ms}
+        values = {"attempts": self._mail.attempts - 1, "next_at": now_ms, "error": plain(why, _MAX_ERROR)}
         conn.execute(update(self._tables.mail).where(*mine).values(values))
 
     def listed(

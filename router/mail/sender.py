@@ -14,7 +14,7 @@ from aiosmtplib import SMTP
 from sqlalchemy import Connection
 
 from router.broker.backoff import Backoff
-from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
+from router.mail.errors import MailDelayedError, MailDoubtedError, MailRefusedError, MailServerAwayError
 from router.mail.links import STOP, stop_token
 from router.mail.message import MailParts, message_of
 from router.mail.notices import Notice, NoticeKind, Notices, Reach
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds before a server that is away is tried again."""
 _FORGET_EVERY_MS = 3_600_000
+_MOST_DOUBTED = 5
+"""So many refused one after the other, and none taken: the server takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,36 +165,68 @@ class MailSender:
         return self._outbox.give_up(conn, now_ms=now)
 
     async def _send_all(self) -> None:
-        """Send what is due over one connection, which is made when there is something."""
+        """Send what is due over one connection, which is made when there is something.
+
+        Whether a refusal is the e-mail's own fault may be seen only by what others get: where one is taken, it was;
+        where none is, the server takes nothing, and that costs none of them a try.
+        """
         if not await in_thread(self._reading, lambda conn: self._outbox.has_due(conn, now_ms=self._clock())):
             return
-        async with connected(self._settings) as client:
-            while client.is_connected and (mail := await self._claim()) is not None:
-                await self._send(client, mail)
+        doubted: list[tuple[ClaimedMail, MailEnding]] = []
+        try:
+            async with connected(self._settings) as client:
+                takes = False
+                while (
+                    client.is_connected and len(doubted) < _MOST_DOUBTED and (mail := await self._claim()) is not None
+                ):
+                    try:
+                        takes = await self._send(client, mail) or takes
+                    except MailDoubtedError as doubt:
+                        doubted.append((mail, _ending_of(doubt)))
+                    while takes and doubted:
+                        await self._finish(*doubted.pop())
+            if doubted:
+                raise MailServerAwayError(f"the mail server takes nothing from us: {doubted[0][1].error}")
+        finally:
+            for waiting, ending in doubted:
+                await self._release(waiting, ending.error)
 
     async def _claim(self) -> ClaimedMail | None:
         return await in_thread(self._writing, lambda conn: self._outbox.claim(conn, now_ms=self._clock()))
 
-    async def _send(self, client: SMTP, mail: ClaimedMail) -> None:
+    async def _release(self, mail: ClaimedMail, why: str = "") -> None:
+        await in_thread(self._writing, lambda conn: self._outbox.release(conn, mail, now_ms=self._clock(), why=why))
+
+    async def _send(self, client: SMTP, mail: ClaimedMail) -> bool:
+        """Try an e-mail once; whether the server took it.
+
+        Raises:
+            MailServerAwayError: it takes nothing now.
+            MailDoubtedError: it does not take this one, maybe none.
+        """
         ending = await self._tried(client, mail)
+        await self._finish(mail, ending)
+        return ending.state is MailState.SENT
+
+    async def _finish(self, mail: ClaimedMail, ending: MailEnding) -> None:
         state = await in_thread(self._writing, lambda conn: self._outbox.end(conn, mail, ending, now_ms=self._clock()))
         self._on_ended(state)
         write = log.info if state in {MailState.SENT, MailState.DROPPED} else log.warning
         write(Event.MAIL_ENDED, mail=mail.id, kind=mail.kind, state=state.value, tries=mail.attempts, why=ending.error)
 
     async def _tried(self, client: SMTP, mail: ClaimedMail) -> MailEnding:
-        """Try an e-mail once; whatever is wrong with it alone is its own, and the others go on."""
+        """What comes of a try; whatever is wrong with one e-mail alone is its own, and the others go on."""
         try:
             parts = await in_thread(self._reading, lambda conn: self._parts(conn, mail))
             if parts is None:
                 return MailEnding(MailState.DROPPED, "its person may not have it any more, or does not want it")
             await hand_over(client, message_of(parts), parts.sender, parts.address)
-        except MailDelayedError as error:
-            return MailEnding(MailState.WAITING, str(error), later=True)
-        except MailRefusedError as error:
-            return MailEnding(MailState.REFUSED, str(error))
-        except (MailServerAwayError, asyncio.CancelledError):
-            await in_thread(self._writing, lambda conn: self._outbox.release(conn, mail, now_ms=self._clock()))
+        except (MailDelayedError, MailRefusedError) as error:
+            return _ending_of(error)
+        except MailDoubtedError:
+            raise
+        except (MailServerAwayError, asyncio.CancelledError) as error:
+            await self._release(mail, str(error))
             raise
         except Exception as error:
             if may_pass(error):
@@ -235,3 +269,10 @@ class MailSender:
         while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, days=self._settings.days_kept)):
             pass
         self._forgot_at = now
+
+
+def _ending_of(error: MailDelayedError | MailRefusedError | MailDoubtedError) -> MailEnding:
+    """What becomes of an e-mail that was refused by its own fault."""
+    if isinstance(error, MailRefusedError) or (isinstance(error, MailDoubtedError) and error.lasts):
+        return MailEnding(MailState.REFUSED, str(error))
+    return MailEnding(MailState.WAITING, str(error), later=True)

@@ -69,7 +69,10 @@ class MailSettings(ProgramSettings):
     sender: Annotated[str, AfterValidator(_sender)] = Field(
         default="", description="The address that notices come from, as congvan@tinh.vn."
     )
-    timeout: Seconds = Field(default=30.0, description="How long each answer of the mail server may take.")
+    timeout: Seconds = Field(
+        default=30.0,
+        description="How long each answer of the mail server may take; its word that it has an e-mail: ten minutes.",
+    )
     attempts: Count = Field(
         default=20, description="Tries of an e-mail that the server puts off, before it is given up, visibly."
     )

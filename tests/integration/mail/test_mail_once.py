@@ -1,6 +1,7 @@
 """An e-mail is sent once: whatever is answered, wherever it is cut off, whoever else sends, whatever restarts."""
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from router.mail.errors import MailServerAwayError, UnknownMailError
 from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_DAYS, LEASE_MS
 from router.mail.states import MailState
 from support.conditions import holds
-from support.mail_server import DROP, HANG, MailServer, mail_server
+from support.mail_server import AT_DATA, DROP, DROP_EARLY, HANG, SLOW, MailServer, mail_server
 from support.mailing import MAILING, MANY, OTHER_UNIT, PostOffice
 
 DAY_MS = 86_400_000
@@ -80,12 +81,12 @@ async def test_a_server_that_is_away_costs_no_try_and_gets_all_when_it_is_back(
 
 
 async def test_an_e_mail_that_is_put_off_is_tried_again_after_its_pause(post: PostOffice, server: MailServer) -> None:
-    server.answer("hoa@example.vn", "451 4.7.1 greylisted")
+    server.answer("hoa@example.vn", "450 4.2.0 greylisted")
     post.told.add("hoa", "1")
     sender = post.sender(server.settings())
     await sender.round()
     (row,) = post.listed()
-    assert (row.state, row.attempts, row.error) == (MailState.WAITING, 1, "451 4.7.1 greylisted")
+    assert (row.state, row.attempts, row.error) == (MailState.WAITING, 1, "450 4.2.0 greylisted")
     await sender.round()
     assert not server.taken(), "its pause is not over"
     post.ahead = FIRST_PAUSE_MS + 1000
@@ -114,7 +115,7 @@ async def test_an_e_mail_that_is_put_off_for_ever_is_given_up_and_can_be_tried_a
 
 
 async def test_what_could_not_be_sent_for_days_is_given_up(post: PostOffice, server: MailServer) -> None:
-    server.answer("hoa@example.vn", *["451 later"] * 10)
+    server.answer("hoa@example.vn", *["450 4.2.0 later"] * 10)
     post.told.add("hoa", "1")
     sender = post.sender(server.settings())
     for _ in range(GIVEN_UP_AFTER_DAYS):
@@ -172,6 +173,86 @@ async def test_what_cannot_be_made_of_one_e_mail_is_put_off_and_stops_no_other(
     await sender.round()
     assert post.states() == [("hoa", MailState.WAITING), ("nam", MailState.SENT)]
     assert next(row.attempts for row in post.listed(MailState.WAITING)) == 2, "it is given up some day"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "554 5.7.1 Client host rejected",
+        "450 4.7.1 Client host rejected: cannot find your hostname",
+        "530 5.7.0 authentication required",
+        "452 4.3.1 insufficient system storage",
+        "452 insufficient system storage",
+        "451 local error in processing",
+        "421 4.7.0 too much mail from you",
+        f"{AT_DATA}421 shutting down",
+        f"{AT_DATA}452 insufficient system storage",
+        DROP_EARLY,
+    ],
+)
+async def test_what_the_server_says_of_itself_stops_the_sending_and_costs_nobody_a_try(
+    post: PostOffice, server: MailServer, reply: str
+) -> None:
+    sender = post.sender(server.settings())
+    for name in ("hoa", "nam"):
+        post.told.add(name, "1")
+        server.answer(f"{name}@example.vn", *[reply] * 3)
+    for _ in range(3):
+        with pytest.raises(MailServerAwayError):
+            await sender.round()
+        assert [(row.state, row.attempts) for row in post.listed()] == [(MailState.WAITING, 0)] * 2
+    for _ in range(5):
+        with contextlib.suppress(MailServerAwayError):
+            await sender.round()
+    assert post.states() == [("hoa", MailState.SENT), ("nam", MailState.SENT)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "attempts"),
+    [
+        ("554 5.7.1 recipient is restricted", MailState.REFUSED, 1),
+        ("450 4.7.1 greylisted", MailState.WAITING, 1),
+        ("452 4.3.1 over quota", MailState.WAITING, 1),
+        ("552 5.3.4 message too big", MailState.REFUSED, 1),
+        (f"{AT_DATA}554 5.7.1 looks like spam", MailState.REFUSED, 1),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_is_said_of_one_e_mail_while_others_are_taken_is_that_e_mails(
+    post: PostOffice, server: MailServer, reply: str, state: MailState, attempts: int, *, is_first: bool
+) -> None:
+    refused, taken = ("hoa", "nam") if is_first else ("nam", "hoa")
+    server.answer(f"{refused}@example.vn", reply)
+    post.told.add("hoa", "1")
+    post.told.add("nam", "1")
+    await post.sender(server.settings()).round()
+    assert dict(post.states()) == {refused: state, taken: MailState.SENT}
+    assert next(row.attempts for row in post.listed() if row.person == refused) == attempts
+
+
+async def test_a_server_that_takes_nothing_is_not_asked_for_each_e_mail(post: PostOffice, server: MailServer) -> None:
+    for number in range(12):
+        post.let_in(f"nguoi{number}")
+        post.told.add(f"nguoi{number}", "1")
+        server.answer(f"nguoi{number}@example.vn", "554 5.7.1 Client host rejected")
+    with pytest.raises(MailServerAwayError):
+        await post.sender(server.settings()).round()
+    assert sum(bool(row.error) for row in post.listed()) < 12
+    assert {row.attempts for row in post.listed()} == {0}
+
+
+async def test_a_confirmation_may_take_longer_than_other_answers_and_nothing_is_sent_twice(
+    post: PostOffice, server: MailServer
+) -> None:
+    server.answer("hoa@example.vn", SLOW)
+    post.told.add("hoa", "1")
+    sending = asyncio.create_task(post.sender(server.settings(timeout=0.5)).round())
+    await holds(lambda: len(server.taken()) == 1)
+    assert not (await asyncio.wait({sending}, timeout=1.5))[0], "it does not give up after one answer's time"
+    (server.folder / "go").touch()
+    await sending
+    assert post.states() == [("hoa", MailState.SENT)]
+    assert len(server.taken()) == 1
 
 
 async def test_a_connection_that_drops_before_the_confirmation_brings_the_same_e_mail_again(
@@ -269,7 +350,7 @@ async def test_who_stopped_a_kind_lost_a_role_or_has_another_address_is_not_told
     post.let_in("tu", unit=OTHER_UNIT)
     for name in ("hoa", "nam", "lan", "tu"):
         post.told.add(name, "1")
-        server.answer(f"{name}@example.vn", "451 later")
+        server.answer(f"{name}@example.vn", "450 4.2.0 later")
     sender = post.sender(server.settings())
     await sender.round()
     assert ("tu", MailState.DROPPED) in post.states(), "the document is of a unit that is not theirs"
@@ -324,7 +405,7 @@ async def test_what_was_told_is_forgotten_when_so_many_days_were_seen_since(
 
 async def test_what_still_waits_is_not_forgotten_however_old_it_is(post: PostOffice, server: MailServer) -> None:
     outbox = MAILING.outbox(server.settings())
-    server.answer("nam@example.vn", "451 later")
+    server.answer("nam@example.vn", "450 4.2.0 later")
     for name, subject in (("nam", "1"), ("hoa", "2"), ("hoa", "3")):
         post.told.add(name, subject)
         await post.sender(server.settings()).round()
@@ -354,7 +435,7 @@ async def test_what_was_told_is_kept_without_its_text_as_the_proof_that_it_was(
 async def test_clocks_that_are_ahead_for_a_moment_bring_nothing_again_and_give_nothing_up(
     post: PostOffice, server: MailServer
 ) -> None:
-    server.answer("nam@example.vn", *["451 later"] * 100)
+    server.answer("nam@example.vn", *["450 4.2.0 later"] * 100)
     post.told.add("hoa", "1")
     post.told.add("hoa", "2", kind=MANY)
     post.told.add("nam", "1")

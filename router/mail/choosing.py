@@ -103,8 +103,9 @@ async def ask_to_stop(request: Request, door: OurDoor, pages: Ours, token: Token
 async def stop(request: Request, door: OurDoor, pages: Ours, token: Token = "") -> Response:
     """Stop the kind that the link names. The link itself is what allows it, so mail programs may do it, too.
 
-    (RFC 8058: they send the form by themselves, from wherever they are.)
+    (RFC 8058: they send the form by themselves, from wherever they are.) Whoever has no link holds up no writer.
     """
+    await door.look(lambda conn: _kind(conn, pages.mailing, token))
 
     def act(conn: Connection) -> NoticeKind:
         recipient, kind = _kind(conn, pages.mailing, token)

@@ -6,6 +6,7 @@ killed after the server has taken it and before that is kept sends the same e-ma
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
@@ -113,14 +114,17 @@ class Outbox:
         """Make an e-mail of what waits for each person, kind by kind, in a transaction that writes; how many."""
         row = self._notice
         groups = select(row.person, row.kind).where(row.mail.is_(None)).distinct().order_by(row.person, row.kind)
-        return sum(self._gather(conn, *group, now_ms) for group in conn.execute(groups.limit(AT_ONCE)).all())
+        made = (self._gather(conn, *group, now_ms) for group in conn.execute(groups).all())
+        return sum(islice(filter(None, made), AT_ONCE))
 
     def _gather(self, conn: Connection, person: str, kind: str, now_ms: int) -> int:
+        if not self._may_begin(conn, person, kind, now_ms):
+            return 0
         recipient = self._tables.recipient
         alone = select(recipient.c.person).where(recipient.c.person == person)
         conn.execute(alone.with_for_update())  # SQLite has one writer anyway
         if not self._may_begin(conn, person, kind, now_ms):
-            return 0
+            return 0  # another process has begun meanwhile
         row, made = self._notice, new_id()
         waiting = row.person == person, row.kind == kind, row.mail.is_(None)
         some = select(row.pos).where(*waiting).order_by(row.pos).limit(MAX_WAITING)
@@ -209,11 +213,6 @@ class Outbox:
         wanted += [self._mail.created_at >= since] if since else []
         rows = select(self._tables.mail).where(*wanted).order_by(self._mail.created_at.desc(), self._mail.id.desc())
         return [_read(row) for row in conn.execute(rows.limit(limit))]
-
-    def counts(self, conn: Connection) -> dict[MailState, int]:
-        """How many there are in each state."""
-        rows = conn.execute(select(self._mail.state, func.count()).group_by(self._mail.state))
-        return dict.fromkeys(MailState, 0) | {MailState(row[0]): row[1] for row in rows}
 
     def retry(self, conn: Connection, mail: str, *, now_ms: int) -> None:
         """Have one tried again that was refused or given up, as if it had just been made.

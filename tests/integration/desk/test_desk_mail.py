@@ -304,9 +304,17 @@ async def test_a_kind_is_stopped_by_its_link_without_a_login_and_no_other_is(des
     good = f"/desk/notices/stop?token={stop_token(hoa, 'arrived')}"
     async with desk.as_("xem") as browser:
         other = stop_token(hoa, "arrived").replace(".arrived.", ".digest.")
-        for wrong in (other, "x", "a.b.c", f"{hoa.handle}.arrived.{'0' * 32}", ""):
-            assert (await browser.get(f"/desk/notices/stop?token={wrong}")).status == 404
-            assert (await browser.post(f"/desk/notices/stop?token={wrong}")).status == 404
+        wrong_mac = f"{hoa.handle}.arrived.{'0' * 32}"
+        odd = (
+            f"{hoa.handle}.đến.{'ă' * 32}",
+            f"ă.arrived.{'0' * 32}",
+            f"{hoa.handle}%00.arrived.{'0' * 32}",
+            "%ff.a.b",
+        )
+        for wrong in (other, "x", "a.b.c", wrong_mac, "", *odd):
+            assert (await browser.get(f"/desk/notices/stop?token={wrong}")).status == 404, wrong
+            with desk.spool.writing():
+                assert (await browser.post(f"/desk/notices/stop?token={wrong}")).status == 404, "nobody locks by it"
         assert "Ngừng nhận" in await browser.text(good)
         assert not _stopped(desk), "a program that looks at e-mail may follow the link"
         by_a_mail_program = {"List-Unsubscribe": "One-Click"}

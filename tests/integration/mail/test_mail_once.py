@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from router.ledger.engine import reading, writing
 from router.ledger.people.persons import PEOPLE
 from router.mail.errors import MailServerAwayError, UnknownMailError
-from router.mail.outbox import FIRST_PAUSE_MS, GIVEN_UP_AFTER_DAYS, LEASE_MS
+from router.mail.outbox import AT_ONCE, FIRST_PAUSE_MS, GIVEN_UP_AFTER_DAYS, LEASE_MS
 from router.mail.states import MailState
 from support.conditions import holds
 from support.mail_server import AT_DATA, DROP, DROP_EARLY, HANG, SLOW, MailServer, mail_server
@@ -328,6 +328,25 @@ async def test_what_comes_in_numbers_is_one_e_mail_in_the_time_that_is_set(
     post.ahead = 601_000
     await sender.round()
     assert [message["Subject"] for message in server.taken()] == ["Văn bản 1", "Văn bản 2 (và 1 mục khác)"]
+
+
+async def test_groups_that_wait_hold_up_nobody_whose_e_mail_can_be_made(post: PostOffice, server: MailServer) -> None:
+    outbox = MAILING.outbox(server.settings(group_seconds=600))
+    names = [f"an{number:03}" for number in range(AT_ONCE + 5)]
+
+    def wait(subject: str) -> None:
+        post.told.notices.clear()
+        for name in names:
+            post.told.add(name, subject, kind=MANY)
+        outbox.notices.keep(conn, post.told.notices, now_ms=post.now())
+
+    with writing(post.engine) as conn:
+        wait("1")
+        assert [outbox.gather(conn, now_ms=post.now()) for _ in range(3)] == [AT_ONCE, 5, 0]
+        wait("2")
+        post.told.add("nam", "1")
+        outbox.notices.keep(conn, post.told.notices, now_ms=post.now())
+        assert outbox.gather(conn, now_ms=post.now()) == 1
 
 
 async def test_a_clock_that_is_set_back_brings_nothing_twice_and_holds_nothing_up(

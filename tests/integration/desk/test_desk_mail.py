@@ -35,6 +35,7 @@ from support.conditions import holds
 from support.deliveries import UNIT, came
 from support.desks import HERE, OTHER, RunningDesk
 from support.mail_server import MailServer, mail_server
+from support.query_plans import plans, scanned
 
 TERMS = Terms(WorkingCalendar(HERE))
 PAGES = "https://desk.test"
@@ -194,6 +195,19 @@ async def test_a_digest_that_waits_is_made_anew_of_what_its_person_may_still_see
     assert gone not in text
     assert not [word for word in kept if word not in text]
     assert states(desk.spool) == [MailState.DROPPED, MailState.SENT]
+
+
+async def test_no_look_for_what_is_to_be_told_reads_a_whole_table_that_grows(
+    desk: RunningDesk, server: MailServer
+) -> None:
+    addressed(desk.spool, "hoa", "nam")
+    came(desk.spool, urgency=Urgency.URGENT)
+    with plans(desk.spool.engine) as found:
+        await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
+        await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
+    assert server.taken()
+    whole = scanned(found, {"inbox", "letter", "task", "step", "book_entry", "receipt", "notice", "mail"})
+    assert not whole, "\n\n".join(whole)
 
 
 async def test_leader_and_staff_are_told_of_what_is_urgent_and_theirs(desk: RunningDesk, server: MailServer) -> None:

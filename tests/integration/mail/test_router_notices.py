@@ -21,8 +21,9 @@ from router.words.notices import MAILING, RouterNotices
 from schemas.dispatch import Secrecy
 from schemas.states import Status
 from schemas.working_calendar import WorkingCalendar
-from support.ledgers import Clerk, unit
+from support.ledgers import SQLITE, Clerk, unit
 from support.mail_server import MailServer
+from support.query_plans import plans, scanned
 
 ZONE = "Asia/Ho_Chi_Minh"
 CODES = ("LCA", "LCA.02", "LCA.02.05", "LCA.02.07", "LCA.03", "LCA.03.01")
@@ -156,6 +157,20 @@ async def test_a_digest_that_waits_is_made_anew_of_the_units_that_its_person_may
     (message,) = await operators.round()
     assert "1 lượt chuyển đến 1 đơn vị" in text_of(message)
     assert await operators.round() == []
+
+
+@pytest.mark.parametrize("ledger_url", [SQLITE], indirect=True)
+async def test_no_look_for_what_is_to_be_told_reads_a_whole_table_that_grows(operators: Operators) -> None:
+    operators.now = MONDAY
+    for unit_code in ("LCA.02.05", "LCA.03.01"):
+        operators.park(unit_code)
+    with plans(operators.engine) as found:
+        assert len(await operators.round()) == 4
+        assert await operators.round() == []
+    (looks,) = (plan for statement, plan in found.items() if "AS stopped" in statement)
+    assert "ix_delivery_stopped (state=? AND state_at>?)" in looks, looks
+    whole = scanned(found, {"delivery", "dispatch", "receipt", "notice", "mail"})
+    assert not whole, "\n\n".join(whole)
 
 
 async def test_an_incident_is_told_when_it_begins_and_when_it_ends_and_again_when_it_comes_back(

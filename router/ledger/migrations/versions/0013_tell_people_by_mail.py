@@ -71,8 +71,12 @@ def upgrade() -> None:
         sa.Column("newest", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("day", name="pk_mail_day"),
     )
+    stopped = sa.text("state IN ('parked', 'expired')")
+    columns = ["state", "state_at"]
+    op.create_index("ix_delivery_stopped", "delivery", columns, sqlite_where=stopped, postgresql_where=stopped)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_delivery_stopped", "delivery")
     for table in ("mail_day", "mail", "notice", "mail_stopped", "mail_recipient"):
         op.drop_table(table)

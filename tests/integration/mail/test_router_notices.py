@@ -16,7 +16,9 @@ from router.ledger.people.persons import PEOPLE, PersonRole
 from router.mail.outbox import FIRST_PAUSE_MS
 from router.mail.sender import MailSender
 from router.pages.people import RoleGrant
+from router.settings import RouterSettings
 from router.words.incidents import IncidentCause, broker_away, contents_damaged
+from router.words.mailing import router_name
 from router.words.notices import MAILING, RouterNotices
 from schemas.dispatch import Secrecy
 from schemas.states import Status
@@ -187,6 +189,17 @@ async def test_an_incident_is_told_when_it_begins_and_when_it_ends_and_again_whe
             ("tinh", f"{beginning}: {what}"),
         ]
         assert await operators.round() == []
+
+
+async def test_two_routers_of_one_machine_tell_each_its_own_incidents_once(operators: Operators) -> None:
+    down, up = (router_name(RouterSettings(http_port=port)) for port in (8470, 8471))
+    counts: list[int] = []
+    for _ in range(3):
+        for name, is_up in ((down, False), (up, True)):
+            operators.troubles = [broker_away(name, is_up=is_up)]
+            counts.append(len(await operators.round()))
+        operators.now += 60_000
+    assert counts == [2, 0, 0, 0, 0, 0]
 
 
 async def test_what_is_on_for_a_moment_is_no_incident(operators: Operators) -> None:

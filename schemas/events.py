@@ -183,7 +183,7 @@ class Event(StrEnum):
     MAIL_ENDED = "mail_ended"
     """An e-mail was tried: sent, put off (waiting), refused, given up, or dropped because nobody may have it."""
     MAIL_FAILED_UNEXPECTEDLY = "mail_failed_unexpectedly"
-    """What went wrong with one e-mail is a fault of ours; it is put off, the others go on, and this has the traceback."""
+    """A fault of ours, with its traceback: of one e-mail, which is put off, or of a look, which is tried again."""
     MAIL_WAITS = "mail_waits"
     """The mail server, or the database, is away: notices wait, it is tried again after a pause."""
 

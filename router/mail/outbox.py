@@ -200,7 +200,8 @@ class Outbox:
         It waits behind all others then.
         """
         mine = self._mail.id == mail.id, self._mail.state == MailState.WAITING
-        values = {"attempts": self._mail.attempts - 1, "next_at": now_ms, "error": plain(why, _MAX_ERROR)}
+        values: dict[str, object] = {"attempts": self._mail.attempts - 1, "next_at": now_ms}
+        values |= {"error": plain(why, _MAX_ERROR)} if why else {}
         conn.execute(update(self._tables.mail).where(*mine).values(values))
 
     def listed(

@@ -122,16 +122,20 @@ class MailSender:
         self._forgot_at = 0
 
     async def run(self, every: float) -> None:
-        """Until cancelled, look every so many seconds; a server or a database that is away is waited for."""
+        """Until cancelled, look every so many seconds; a server or a database that is away is waited for.
+
+        A fault of ours is told and tried again, too: nothing else needs e-mail, so it must not end with it.
+        """
         pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
                 await self.round()
             except Exception as error:
-                if not may_pass(error):
-                    raise
                 pause = pauses.pause()
-                log.warning(Event.MAIL_WAITS, error=str(error), retry_in=round(pause, 1))
+                if may_pass(error):
+                    log.warning(Event.MAIL_WAITS, error=str(error), retry_in=round(pause, 1))
+                else:
+                    log.exception(Event.MAIL_FAILED_UNEXPECTEDLY, retry_in=round(pause, 1))
                 await asyncio.sleep(pause)
             else:
                 pauses.reset()

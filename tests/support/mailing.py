@@ -35,12 +35,17 @@ class Told:
     """What a program has to tell, whether it was told or not."""
 
     notices: list[Notice] = field(default_factory=list)
+    fault: Exception | None = None
+    """What the next look fails with."""
 
     def add(self, person: str, subject: str, *, kind: NoticeKind = URGENT, title: str = "", unit: str = UNIT) -> None:
         text = NoticeText(title=title or f"Văn bản {subject}", passages=(Passage(head="Trích yếu", rows=("Rét đậm",)),))
         self.notices.append(Notice(person, kind.name, subject, Reach(units=(unit,)), text))
 
     def find(self, _conn: Connection, _recipients: Sequence[Recipient], *, now_ms: int) -> list[Notice]:  # noqa: ARG002 - the protocol's
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
         return list(self.notices)
 
 

@@ -255,6 +255,20 @@ async def test_a_confirmation_may_take_longer_than_other_answers_and_nothing_is_
     assert len(server.taken()) == 1
 
 
+async def test_a_fault_of_ours_ends_no_program_and_is_tried_again(
+    post: PostOffice, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.mail.sender._FIRST_PAUSE", 0.01)
+    post.told.fault = LookupError("of ours")
+    sending = asyncio.create_task(post.sender(server.settings()).run(0.01))
+    await holds(lambda: post.told.fault is None)
+    post.told.add("hoa", "1")
+    await holds(lambda: len(server.taken()) == 1)
+    sending.cancel()
+    await asyncio.wait({sending})
+    assert sending.cancelled()
+
+
 async def test_a_connection_that_drops_before_the_confirmation_brings_the_same_e_mail_again(
     post: PostOffice, server: MailServer
 ) -> None:

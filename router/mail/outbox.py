@@ -175,6 +175,13 @@ class Outbox:
         found = conn.execute(select(row.reach, row.content).where(row.mail == mail).order_by(row.pos))
         return [(parse(Reach, reach, what="reach"), parse(NoticeText, text, what="notice")) for reach, text in found]
 
+    def reaches_of(self, conn: Connection, mail: str) -> list[Reach]:
+        """What the notices of an e-mail tell of."""
+        return [
+            parse(Reach, reach, what="reach")
+            for reach in conn.scalars(select(self._notice.reach).where(self._notice.mail == mail))
+        ]
+
     def end(self, conn: Connection, mail: ClaimedMail, ending: MailEnding, *, now_ms: int) -> MailState:
         """Keep what became of a try; what state the e-mail is in then."""
         state = ending.state

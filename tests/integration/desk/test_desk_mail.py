@@ -166,6 +166,11 @@ async def test_whoever_lost_a_right_before_an_e_mail_was_sent_does_not_get_it(
     await sender(desk.spool, server, now=now_ms() + FIRST_PAUSE_MS + 1000).round()
     assert server.taken() == []
     assert states(desk.spool) == [MailState.DROPPED]
+    if withdrawn != "access":
+        async with desk.as_("hoa") as hoa:
+            page = await hoa.text("/desk/notices")
+            assert "không gửi nữa" in page
+            assert "một văn bản mật" not in page, "its page does not tell it either"
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ class Parts:
             RECEIPTS_QUEUE: self._consume(RECEIPTS_QUEUE, self._recorder.handle, MAX_SAID_BYTES),
         }
         self._yielding = Yielding(writer, self._consumers)
-        self._notices = sender_of(settings, engine, metrics, partial(troubles_of, session, content))
+        self._notices = sender_of(settings, engine, metrics, partial(troubles_of, settings, session, content))
 
     def jobs(self) -> Mapping[str, Start]:
         """What runs beside the API until the end, each by its name."""

@@ -182,6 +182,8 @@ class Event(StrEnum):
     # router.mail
     MAIL_ENDED = "mail_ended"
     """An e-mail was tried: sent, put off (waiting), refused, given up, or dropped because nobody may have it."""
+    MAIL_FAILED_UNEXPECTEDLY = "mail_failed_unexpectedly"
+    """A fault of ours, with its traceback: of one e-mail, which is put off, or of a look, which is tried again."""
     MAIL_WAITS = "mail_waits"
     """The mail server, or the database, is away: notices wait, it is tried again after a pause."""
 

@@ -55,6 +55,7 @@ LEFT_OUT: Mapping[str, str] = {
     "restored": "written by whoever restores",
     "mail": "what waits to be sent is told anew, or was told",
     "notice": "as mail",
+    "mail_day": "as mail",
     "login_attempt": "of minutes",
     "person_device": "of browsers that log in again",
     "web_session": "a session is not carried to another machine",

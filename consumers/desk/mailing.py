@@ -4,7 +4,8 @@ from sqlalchemy import Connection
 
 from consumers.spool.models import mail as tables
 from consumers.spool.people import PEOPLE, DeskRight, cards
-from router.mail.notices import NoticeKind
+from consumers.spool.scope import UnitScope
+from router.mail.notices import NoticeKind, Reach
 from router.mail.sender import Mailing
 from router.pages.language import N_
 from router.pages.people import Person
@@ -13,17 +14,25 @@ ARRIVED = NoticeKind("arrived", N_("an urgent document has come and is not regis
 TASK = NoticeKind("task", N_("something urgent was submitted or assigned to you"))
 DIGEST = NoticeKind("digest", N_("what there is to do, once a working day"))
 RIGHTS = {
-    ARRIVED.name: DeskRight.REGISTER,
-    TASK.name: DeskRight.PROCESS,
-    DIGEST.name: DeskRight.PROCESS,
+    ARRIVED.name: (DeskRight.REGISTER, DeskRight.REGISTER),
+    TASK.name: (DeskRight.PROCESS, DeskRight.PROCESS),
+    DIGEST.name: (DeskRight.PROCESS, DeskRight.SEE),
 }
-"""What somebody has to be allowed to be told of it."""
+"""What somebody has to be allowed to be told of it: anywhere, and at each unit of which it tells."""
 
 
-def may_be_told(person: Person, kind: str, unit: str) -> bool:
-    """Whether somebody may be told of a kind at a unit; at any when none is named."""
-    right = RIGHTS.get(kind)
-    return right is not None and (person.may(right, unit) if unit else bool(person.patterns(right)))
+def may_be_told(person: Person, kind: str, reach: Reach) -> bool:
+    """Whether somebody may be told of a kind, of all units that it reaches, and of their secrets."""
+    anywhere, there = RIGHTS.get(kind, (None, None))
+    if anywhere is None or there is None or not person.patterns(anywhere):
+        return False
+    cleared = all(person.may(DeskRight.SEE_SECRETS, unit) for unit in reach.secrets)
+    return cleared and all(person.may(there, unit) for unit in reach.units)
+
+
+def reach_of(scope: UnitScope) -> Reach:
+    """What is told of to who sees a scope."""
+    return Reach(units=scope.units, secrets=tuple(sorted(scope.secret)))
 
 
 def _full_name(conn: Connection, login: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from consumers.desk import words
 from consumers.desk.digest import digest_of
-from consumers.desk.mailing import ARRIVED, DIGEST, MAILING, TASK
+from consumers.desk.mailing import ARRIVED, DIGEST, MAILING, TASK, reach_of
 from consumers.reading import urgent
 from consumers.reading.inbox import InboxEntry
 from consumers.reading.urgent import UrgentTask
@@ -19,7 +19,7 @@ from consumers.spool.people import seen_by
 from consumers.spool.scope import UnitScope
 from consumers.spool.units import hosted, names_of
 from router.mail.digests import digest_day
-from router.mail.notices import MAX_TITLE, Notice, NoticeText, Passage, plain
+from router.mail.notices import MAX_TITLE, Notice, NoticeText, Passage, Reach, plain
 from router.mail.recipients import Recipient
 from router.pages.language import N_, translations
 from schemas.dispatch import Urgency
@@ -61,25 +61,22 @@ class DeskNotices:
             mine = {
                 item.delivery_id: item
                 for item in found
-                if item.taken_at >= one.told_since(now_ms)
-                and MAILING.may(one.person, ARRIVED.name, item.unit)
-                and seen_by(one.person, codes).sees(item.unit, secret=item.secret)
+                if item.taken_at >= one.told_since(now_ms) and MAILING.may(one.person, ARRIVED.name, _reach_of(item))
             }
             for subject in _untold(conn, one, ARRIVED.name, list(mine)):
                 item = mine[subject]
                 text = self._about(conn, one, item, N_("%(urgency)s: %(document)s has come"))
-                yield Notice(one.person.name, ARRIVED.name, subject, item.unit, text)
+                yield Notice(one.person.name, ARRIVED.name, subject, _reach_of(item), text)
 
     def _tasks(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
         wanting = {one.person.name: one for one in recipients if one.wants(TASK.name)}
         found = urgent.tasks(conn, list(wanting), since=now_ms - _LOOKS_BACK, limit=_AT_ONCE) if wanting else []
         for item in found:
-            one, unit = wanting[item.person], item.entry.unit
-            sees = seen_by(one.person, [unit]).sees(unit, secret=item.entry.secret)
-            if item.since < one.told_since(now_ms) or not sees or not MAILING.may(one.person, TASK.name, unit):
+            one, reach = wanting[item.person], _reach_of(item.entry)
+            if item.since < one.told_since(now_ms) or not MAILING.may(one.person, TASK.name, reach):
                 continue
             for subject in _untold(conn, one, TASK.name, [f"{item.entry.delivery_id} {item.pos}"]):
-                yield Notice(one.person.name, TASK.name, subject, unit, self._task(conn, one, item))
+                yield Notice(one.person.name, TASK.name, subject, reach, self._task(conn, one, item))
 
     def _task(self, conn: Connection, one: Recipient, item: UrgentTask) -> NoticeText:
         say = translations(one.language).gettext
@@ -112,14 +109,20 @@ class DeskNotices:
         if day is None:
             return
         make: Any = partial(digest_of, conn, self.terms, now_ms=now_ms, pages=self.pages)
+        codes = [item.code for item in hosted(conn)]
         for one in recipients:
-            if one.wants(DIGEST.name) and MAILING.may(one.person, DIGEST.name, ""):
+            if one.wants(DIGEST.name) and MAILING.may(one.person, DIGEST.name, Reach()):
+                reach = reach_of(seen_by(one.person, codes))
                 told = {"day": day.isoformat()}
                 for subject in MAILING.notices.untold(conn, one.person.name, DIGEST.name, [""], **told):
-                    yield Notice(one.person.name, DIGEST.name, subject, "", make(one, day), **told)
+                    yield Notice(one.person.name, DIGEST.name, subject, reach, make(one, day), **told)
 
     def _time(self, ms: int) -> str:
         return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(self.terms.calendar.zone)):%H:%M %d/%m/%Y}"
+
+
+def _reach_of(entry: InboxEntry) -> Reach:
+    return Reach(units=(entry.unit,), secrets=(entry.unit,) if entry.secret else ())
 
 
 def _untold(conn: Connection, one: Recipient, kind: str, subjects: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select, update
 
+from consumers.spool.models import mail
 from consumers.spool.models import people as tables
 from consumers.spool.scope import UnitScope
 from router.pages import people
@@ -58,7 +59,7 @@ _GIVEN_BY: dict[DeskRight, frozenset[DeskRole]] = {
     DeskRight.DRAFT: frozenset({DeskRole.CLERK, DeskRole.LEADER, DeskRole.STAFF}),
     DeskRight.ADMINISTER: frozenset({DeskRole.ADMIN}),
 }
-PEOPLE = People(tables, DeskRole, "congvan desk people")
+PEOPLE = People(tables, DeskRole, "congvan desk people", ends_too=mail.of_recipients)
 SESSIONS = Sessions(tables, DeskRole)
 THROTTLE = Throttle(tables)
 

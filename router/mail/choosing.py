@@ -1,7 +1,7 @@
 """The page on which people say where their notices go and which they want, and the one that stops a kind by a link."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -19,6 +19,7 @@ from router.mail.states import MailState
 from router.pages.access import Door, Visitor, door_of, visitor_of
 from router.pages.errors import LinkEndedError
 from router.pages.language import N_
+from router.pages.people import Person
 from router.pages.preferences import Preferences
 from schemas.clock import now_ms
 
@@ -103,8 +104,9 @@ async def ask_to_stop(request: Request, door: OurDoor, pages: Ours, token: Token
 async def stop(request: Request, door: OurDoor, pages: Ours, token: Token = "") -> Response:
     """Stop the kind that the link names. The link itself is what allows it, so mail programs may do it, too.
 
-    (RFC 8058: they send the form by themselves, from wherever they are.)
+    (RFC 8058: they send the form by themselves, from wherever they are.) Whoever has no link holds up no writer.
     """
+    await door.look(lambda conn: _kind(conn, pages.mailing, token))
 
     def act(conn: Connection) -> NoticeKind:
         recipient, kind = _kind(conn, pages.mailing, token)
@@ -129,13 +131,25 @@ def _kind(conn: Connection, mailing: Mailing, token: str) -> tuple[Recipient, No
     return recipient, kind
 
 
+def _seen(conn: Connection, mailing: Mailing, person: Person, row: MailRow) -> MailRow:
+    """An e-mail as its person sees it: of one that was not sent no title, unless they may be told of all in it now."""
+    reaches = Outbox(mailing.tables).reaches_of(conn, row.id)
+    is_theirs = row.state is MailState.SENT or all(mailing.may(person, row.kind, reach) for reach in reaches)
+    return row if is_theirs else replace(row, title="")
+
+
 async def _page(
     request: Request, door: Door, pages: NoticePages, visitor: Visitor, *, problem: str = "", typed: str = ""
 ) -> Response:
     mailing, name = pages.mailing, visitor.person.name
 
     def read(conn: Connection) -> tuple[Recipient | None, Sequence[MailRow]]:
-        return mailing.recipients.find(conn, name), Outbox(mailing.tables).listed(conn, person=name, limit=_SHOWN)
+        found = mailing.recipients.find(conn, name)
+        if found is None:
+            return None, []
+        since = found.told_since(now_ms())  # others may have had the login, or the address, before
+        rows = Outbox(mailing.tables).listed(conn, person=name, since=since, limit=_SHOWN)
+        return found, [_seen(conn, mailing, visitor.person, row) for row in rows]
 
     recipient, rows = await door.look(read)
     return door.page(

@@ -40,6 +40,13 @@ class NoticeText(Travelling):
     passages: Annotated[tuple[Passage, ...], Field(max_length=50)] = ()
 
 
+class Reach(Travelling):
+    """What a notice tells of: units, as codes or patterns, and those of them whose secrets; of none in particular."""
+
+    units: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeKind:
     """A kind of notices, which people choose one by one.
@@ -63,15 +70,15 @@ class Notice:
         person: the login.
         kind: of :class:`NoticeKind`.
         subject: what it is about and what became of it; with person, kind and day it is told once.
-        unit: whose it is; empty: no unit in particular.
+        reach: what it tells of; who may not be told of all of it any more is not sent it.
         text: what is said; None: there is nothing to tell, which is kept as well.
-        day: of a digest, ISO.
+        day: of a digest, ISO. One that may not be sent any more is made anew.
     """
 
     person: str
     kind: str
     subject: str
-    unit: str
+    reach: Reach
     text: NoticeText | None
     day: str = ""
 
@@ -117,7 +124,7 @@ class Notices:
             "kind": notice.kind,
             "subject": notice.subject,
             "day": notice.day,
-            "unit": notice.unit,
+            "reach": notice.reach.model_dump_json(exclude_defaults=True),
             "content": (notice.text or NoticeText()).model_dump_json(exclude_defaults=True),
             "created_at": now_ms,
             "mail": NOTHING if notice.text is None else None,

@@ -90,7 +90,8 @@ class Recipients:
     def set_address(self, conn: Connection, name: str, address: str, language: str, *, now_ms: int) -> None:
         """Tell somebody by e-mail from now on; an empty address: no more.
 
-        What waits for the address of before is not sent to the new one, and its links end.
+        What waits for the address of before, or for who had the login before, is not sent to the new one, and the
+        links end.
 
         Raises:
             ValueError: the text is no address.
@@ -101,8 +102,7 @@ class Recipients:
         if given and given == was:
             conn.execute(update(table).where(table.c.person == name).values(language=language))
             return
-        if was is not None:
-            self._forget(conn, name)
+        self._forget(conn, name)
         if given:
             keys = {"handle": secrets.token_hex(8), "secret": secrets.token_hex(32)}
             new = insert_of(conn, table).values(person=name, address=given, language=language, since=now_ms, **keys)

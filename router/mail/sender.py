@@ -14,10 +14,10 @@ from aiosmtplib import SMTP
 from sqlalchemy import Connection
 
 from router.broker.backoff import Backoff
-from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
+from router.mail.errors import MailDelayedError, MailDoubtedError, MailRefusedError, MailServerAwayError
 from router.mail.links import STOP, stop_token
 from router.mail.message import MailParts, message_of
-from router.mail.notices import Notice, NoticeKind, Notices
+from router.mail.notices import Notice, NoticeKind, Notices, Reach
 from router.mail.outbox import ClaimedMail, MailEnding, Outbox
 from router.mail.recipients import Recipient, Recipients
 from router.mail.settings import MailSettings
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds before a server that is away is tried again."""
 _FORGET_EVERY_MS = 3_600_000
+_MOST_DOUBTED = 5
+"""So many refused one after the other, and none taken: the server takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,14 @@ class Mailing:
         tables: where they are kept.
         people: who may be told.
         kinds: what can be told.
-        may: whether somebody may be told of a kind at a unit; at any when none is named.
+        may: whether somebody may be told of a kind, and of all that it reaches.
         name_of: how somebody is called; empty: not known.
     """
 
     tables: MailTables
     people: People
     kinds: tuple[NoticeKind, ...]
-    may: Callable[[Person, str, str], bool]
+    may: Callable[[Person, str, Reach], bool]
     name_of: Callable[[Connection, str], str] = lambda _conn, _login: ""
 
     @property
@@ -70,7 +72,7 @@ class Mailing:
 
     def offered(self, person: Person) -> list[NoticeKind]:
         """What somebody can choose from."""
-        return [kind for kind in self.kinds if self.may(person, kind.name, "")]
+        return [kind for kind in self.kinds if self.may(person, kind.name, Reach())]
 
     def outbox(self, settings: MailSettings) -> Outbox:
         """The e-mails, as the settings say."""
@@ -120,16 +122,20 @@ class MailSender:
         self._forgot_at = 0
 
     async def run(self, every: float) -> None:
-        """Until cancelled, look every so many seconds; a server or a database that is away is waited for."""
+        """Until cancelled, look every so many seconds; a server or a database that is away is waited for.
+
+        A fault of ours is told and tried again, too: nothing else needs e-mail, so it must not end with it.
+        """
         pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
                 await self.round()
             except Exception as error:
-                if not may_pass(error):
-                    raise
                 pause = pauses.pause()
-                log.warning(Event.MAIL_WAITS, error=str(error), retry_in=round(pause, 1))
+                if may_pass(error):
+                    log.warning(Event.MAIL_WAITS, error=str(error), retry_in=round(pause, 1))
+                else:
+                    log.exception(Event.MAIL_FAILED_UNEXPECTEDLY, retry_in=round(pause, 1))
                 await asyncio.sleep(pause)
             else:
                 pauses.reset()
@@ -163,37 +169,74 @@ class MailSender:
         return self._outbox.give_up(conn, now_ms=now)
 
     async def _send_all(self) -> None:
-        """Send what is due over one connection, which is made when there is something."""
+        """Send what is due over one connection, which is made when there is something.
+
+        Whether a refusal is the e-mail's own fault may be seen only by what others get: where one is taken, it was;
+        where none is, the server takes nothing, and that costs none of them a try.
+        """
         if not await in_thread(self._reading, lambda conn: self._outbox.has_due(conn, now_ms=self._clock())):
             return
-        async with connected(self._settings) as client:
-            while client.is_connected and (mail := await self._claim()) is not None:
-                await self._send(client, mail)
+        doubted: list[tuple[ClaimedMail, MailEnding]] = []
+        try:
+            async with connected(self._settings) as client:
+                takes = False
+                while (
+                    client.is_connected and len(doubted) < _MOST_DOUBTED and (mail := await self._claim()) is not None
+                ):
+                    try:
+                        takes = await self._send(client, mail) or takes
+                    except MailDoubtedError as doubt:
+                        doubted.append((mail, _ending_of(doubt)))
+                    while takes and doubted:
+                        await self._finish(*doubted.pop())
+            if doubted:
+                raise MailServerAwayError(f"the mail server takes nothing from us: {doubted[0][1].error}")
+        finally:
+            for waiting, ending in doubted:
+                await self._release(waiting, ending.error)
 
     async def _claim(self) -> ClaimedMail | None:
         return await in_thread(self._writing, lambda conn: self._outbox.claim(conn, now_ms=self._clock()))
 
-    async def _send(self, client: SMTP, mail: ClaimedMail) -> None:
-        parts = await in_thread(self._reading, lambda conn: self._parts(conn, mail))
-        if parts is None:
-            ending = MailEnding(MailState.DROPPED, "its person may not have it any more, or does not want it")
-        else:
-            ending = await self._handed_over(client, mail, parts)
+    async def _release(self, mail: ClaimedMail, why: str = "") -> None:
+        await in_thread(self._writing, lambda conn: self._outbox.release(conn, mail, now_ms=self._clock(), why=why))
+
+    async def _send(self, client: SMTP, mail: ClaimedMail) -> bool:
+        """Try an e-mail once; whether the server took it.
+
+        Raises:
+            MailServerAwayError: it takes nothing now.
+            MailDoubtedError: it does not take this one, maybe none.
+        """
+        ending = await self._tried(client, mail)
+        await self._finish(mail, ending)
+        return ending.state is MailState.SENT
+
+    async def _finish(self, mail: ClaimedMail, ending: MailEnding) -> None:
         state = await in_thread(self._writing, lambda conn: self._outbox.end(conn, mail, ending, now_ms=self._clock()))
         self._on_ended(state)
         write = log.info if state in {MailState.SENT, MailState.DROPPED} else log.warning
         write(Event.MAIL_ENDED, mail=mail.id, kind=mail.kind, state=state.value, tries=mail.attempts, why=ending.error)
 
-    async def _handed_over(self, client: SMTP, mail: ClaimedMail, parts: MailParts) -> MailEnding:
+    async def _tried(self, client: SMTP, mail: ClaimedMail) -> MailEnding:
+        """What comes of a try; whatever is wrong with one e-mail alone is its own, and the others go on."""
         try:
+            parts = await in_thread(self._reading, lambda conn: self._parts(conn, mail))
+            if parts is None:
+                return MailEnding(MailState.DROPPED, "its person may not have it any more, or does not want it")
             await hand_over(client, message_of(parts), parts.sender, parts.address)
-        except MailDelayedError as error:
-            return MailEnding(MailState.WAITING, str(error), later=True)
-        except MailRefusedError as error:
-            return MailEnding(MailState.REFUSED, str(error))
-        except (MailServerAwayError, asyncio.CancelledError):
-            await in_thread(self._writing, lambda conn: self._outbox.release(conn, mail, now_ms=self._clock()))
+        except (MailDelayedError, MailRefusedError) as error:
+            return _ending_of(error)
+        except MailDoubtedError:
             raise
+        except (MailServerAwayError, asyncio.CancelledError) as error:
+            await self._release(mail, str(error))
+            raise
+        except Exception as error:
+            if may_pass(error):
+                raise
+            log.exception(Event.MAIL_FAILED_UNEXPECTEDLY, mail=mail.id, kind=mail.kind)
+            return MailEnding(MailState.WAITING, f"{type(error).__name__}: {error}", later=True)
         return MailEnding(MailState.SENT)
 
     def _parts(self, conn: Connection, mail: ClaimedMail) -> MailParts | None:
@@ -201,7 +244,8 @@ class MailSender:
         to, kind = self._recipients.find(conn, mail.person), self._mailing.kind(mail.kind)
         if to is None or kind is None or mail.kind in to.stopped:
             return None
-        notices = [text for unit, text in mail.notices if self._mailing.may(to.person, mail.kind, unit)]
+        told = self._outbox.told_in(conn, mail.id)
+        notices = [text for reach, text in told if self._mailing.may(to.person, mail.kind, reach)]
         if not notices:
             return None
         links = {}
@@ -221,11 +265,18 @@ class MailSender:
         )
 
     async def _forget(self) -> None:
-        """Now and then, forget what was told long ago."""
+        """Now and then, note the day and forget what was told long ago."""
         now = self._clock()
         if abs(now - self._forgot_at) < _FORGET_EVERY_MS:
             return
-        before = now - round(self._settings.kept * 1000)
-        while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, before=before)):
+        await in_thread(self._writing, lambda conn: self._outbox.note_day(conn, now_ms=now))
+        while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, days=self._settings.days_kept)):
             pass
         self._forgot_at = now
+
+
+def _ending_of(error: MailDelayedError | MailRefusedError | MailDoubtedError) -> MailEnding:
+    """What becomes of an e-mail that was refused by its own fault."""
+    if isinstance(error, MailRefusedError) or (isinstance(error, MailDoubtedError) and error.lasts):
+        return MailEnding(MailState.REFUSED, str(error))
+    return MailEnding(MailState.WAITING, str(error), later=True)

@@ -1,5 +1,6 @@
 """How notices go out by e-mail: one setting of routers and desks, each of which talks to the mail server by itself."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -68,7 +69,10 @@ class MailSettings(ProgramSettings):
     sender: Annotated[str, AfterValidator(_sender)] = Field(
         default="", description="The address that notices come from, as congvan@tinh.vn."
     )
-    timeout: Seconds = Field(default=30.0, description="How long each answer of the mail server may take.")
+    timeout: Seconds = Field(
+        default=30.0,
+        description="How long each answer of the mail server may take; its word that it has an e-mail: ten minutes.",
+    )
     attempts: Count = Field(
         default=20, description="Tries of an e-mail that the server puts off, before it is given up, visibly."
     )
@@ -97,6 +101,11 @@ class MailSettings(ProgramSettings):
         """When the digest is made, in minutes since midnight."""
         hours, _, minutes = self.digest_at.partition(":")
         return int(hours) * 60 + int(minutes)
+
+    @property
+    def days_kept(self) -> int:
+        """How long it is remembered what was told, in days."""
+        return math.ceil(self.kept / 86_400)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -18,6 +18,13 @@ class MailTables:
     """What is to be told to whom: a row is never made twice, and while it is remembered nothing is told again."""
     mail: Table
     """The e-mails made of notices: the outbox."""
+    day: Table
+    """Days that the program has seen: see :mod:`router.mail.days`."""
+
+    @property
+    def of_recipients(self) -> tuple[Table, ...]:
+        """What is kept of somebody as long as they may be told."""
+        return self.recipient, self.stopped
 
 
 def mail_tables(metadata: MetaData) -> MailTables:
@@ -47,8 +54,8 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Column("kind", String(16), nullable=False),
         Column("subject", String(120), nullable=False),  # what is told: an id and what became of it
         Column("day", String(10), nullable=False),  # of a digest, ISO; empty: told once and for all
-        Column("unit", String(100), nullable=False),  # whose it is; empty: no unit in particular
-        Column("content", Text, nullable=False),  # router.mail.notices.NoticeText as JSON
+        Column("reach", Text, nullable=False),  # router.mail.notices.Reach as JSON
+        Column("content", Text, nullable=False),  # router.mail.notices.NoticeText as JSON, until it was told
         Column("created_at", BigInteger, nullable=False),
         Column("mail", String(36)),  # the e-mail that tells it; NULL: it waits for one; empty: there is nothing to tell
         UniqueConstraint("person", "kind", "subject", "day"),
@@ -66,6 +73,7 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Column("id", String(36), primary_key=True),  # UUIDv7; its Message-ID is made of it
         Column("person", String(64), nullable=False),
         Column("kind", String(16), nullable=False),
+        Column("title", String(150), nullable=False),  # of the first notice in it
         Column("state", String(8), nullable=False),  # router.mail.states.MailState
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("next_at", BigInteger, nullable=False),  # while it waits: nobody touches it before then
@@ -75,4 +83,10 @@ def mail_tables(metadata: MetaData) -> MailTables:
         Index("ix_mail_state", "state", "next_at"),
         Index("ix_mail_person", "person", "kind", "created_at"),
     )
-    return MailTables(recipient, stopped, notice, mail)
+    day = Table(
+        "mail_day",
+        metadata,
+        Column("day", String(10), primary_key=True),  # ISO, UTC
+        Column("newest", BigInteger, nullable=False),  # the place of the newest notice when it was first seen
+    )
+    return MailTables(recipient, stopped, notice, mail, day)

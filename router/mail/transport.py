@@ -3,25 +3,24 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from email.message import Message
+from typing import Any
 
-from aiosmtplib import (
-    SMTP,
-    SMTPException,
-    SMTPRecipientsRefused,
-    SMTPResponseException,
-    SMTPSenderRefused,
-)
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from router.mail.errors import MailDelayedError, MailRefusedError, MailServerAwayError
+from router.mail.errors import MailDelayedError, MailServerAwayError
+from router.mail.notices import plain
+from router.mail.replies import Step, refusal
 from router.mail.settings import MailSettings
 
-MOST_SECONDS = 120.0
+CONFIRM_SECONDS = 600.0
+"""For the server's word that it has an e-mail: whoever waits for less sends it twice (RFC 5321, 4.5.3.2.6)."""
+_BEGIN_SECONDS, _RESET_SECONDS = 120.0, 10.0
+"""For all that comes before the content, and for forgetting an envelope."""
+MOST_SECONDS = _BEGIN_SECONDS + _BEGIN_SECONDS + CONFIRM_SECONDS + _RESET_SECONDS
 """For one e-mail, all answers of the server together; a claim lasts longer."""
-_LASTING = 500
-"""From this reply code on a refusal is for ever (RFC 5321, 4.2.1)."""
 
 
 @asynccontextmanager
@@ -31,19 +30,9 @@ async def connected(settings: MailSettings) -> AsyncIterator[SMTP]:
     Raises:
         MailServerAwayError: it does not answer, has no such encryption, or refuses the login.
     """
-    client = SMTP(
-        hostname=settings.host,
-        port=settings.port_there,
-        username=settings.user or None,
-        password=settings.password.get_secret_value() or None,
-        local_hostname=_own_name(),
-        timeout=settings.timeout,
-        use_tls=settings.tls == "implicit",
-        start_tls=settings.tls == "starttls",
-        tls_context=_tls(settings),
-    )
     try:
-        async with asyncio.timeout(MOST_SECONDS):
+        client = _client(settings)
+        async with asyncio.timeout(_BEGIN_SECONDS):
             await client.connect()
     except (SMTPException, OSError, ValueError) as error:
         place = f"{settings.host}:{settings.port_there}"
@@ -58,27 +47,63 @@ async def hand_over(client: SMTP, message: Message, sender: str, address: str) -
     """Have the server take a message; when this returns, the server has confirmed that it has it.
 
     Raises:
-        MailServerAwayError: it takes nothing from this sender.
+        MailServerAwayError: it takes nothing now, or the connection was lost before it had anything.
+        MailDoubtedError: it does not take this one, maybe none.
         MailDelayedError: it puts the message off, or the connection was lost: whether it has it is not known then.
         MailRefusedError: it will not take the message.
     """
+    content = message.as_bytes()
+    await _step(client, Step.SENDER, client.mail(sender, options=_size(client, content)), within=_BEGIN_SECONDS / 2)
+    await _step(client, Step.RECIPIENT, client.rcpt(address), within=_BEGIN_SECONDS / 2)
+    data = client.data(content, timeout=CONFIRM_SECONDS)
+    await _step(client, Step.CONTENT, data, within=_BEGIN_SECONDS + CONFIRM_SECONDS)
+
+
+async def _step(client: SMTP, step: Step, saying: Coroutine[Any, Any, object], *, within: float) -> None:
+    """Say something to the server, and wait so many seconds for its answer."""
     try:
-        async with asyncio.timeout(MOST_SECONDS):
-            await client.send_message(message, sender=sender, recipients=[address])
-    except SMTPSenderRefused as error:
-        raise MailServerAwayError(f"the mail server takes nothing from {sender}: {_said(error)}") from error
-    except SMTPRecipientsRefused as error:
-        code = max(refused.code for refused in error.recipients)
-        raise _of_code(code, _said(error.recipients[0])) from error
+        async with asyncio.timeout(within):
+            await saying
     except SMTPResponseException as error:
-        raise _of_code(error.code, _said(error)) from error
+        await _reset(client)
+        raise refusal(step, error.code, _said(error)) from error
     except (SMTPException, OSError) as error:
         client.close()
-        raise MailDelayedError(_said(error)) from error
+        if step is Step.CONTENT:
+            raise MailDelayedError(_said(error)) from error
+        raise MailServerAwayError(f"the connection to the mail server was lost: {_said(error)}") from error
+    except BaseException:
+        client.close()  # where its conversation was left, nobody knows
+        raise
 
 
-def _of_code(code: int, said: str) -> MailDelayedError | MailRefusedError:
-    return MailRefusedError(said) if code >= _LASTING else MailDelayedError(said)
+async def _reset(client: SMTP) -> None:
+    """Have the server forget an envelope; where it does not answer, the connection ends."""
+    try:
+        if client.is_connected:
+            await client.rset(timeout=_RESET_SECONDS)
+    except (SMTPException, OSError):
+        client.close()
+
+
+def _size(client: SMTP, content: bytes) -> list[str]:
+    """What a server is told first that wants to know how large an e-mail is (RFC 1870): its lines end by two bytes."""
+    size = len(content) + content.count(b"\n")
+    return [f"SIZE={size}"] if client.supports_extension("size") else []
+
+
+def _client(settings: MailSettings) -> SMTP:
+    return SMTP(
+        hostname=settings.host,
+        port=settings.port_there,
+        username=settings.user or None,
+        password=settings.password.get_secret_value() or None,
+        local_hostname=_own_name(),
+        timeout=settings.timeout,
+        use_tls=settings.tls == "implicit",
+        start_tls=settings.tls == "starttls",
+        tls_context=_tls(settings),
+    )
 
 
 async def _leave(client: SMTP) -> None:
@@ -108,7 +133,6 @@ def _own_name() -> str:
 
 
 def _said(error: BaseException) -> str:
-    """What an error says, on one line."""
-    if isinstance(error, SMTPResponseException):
-        return " ".join(f"{error.code} {error.message}".split())
-    return " ".join(str(error).split()) or type(error).__name__
+    """What an error says, on one line, whatever its bytes (RFC 5321 asks for ASCII, servers answer as they like)."""
+    text = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else str(error)
+    return plain(text.encode(errors="surrogateescape").decode(errors="replace")) or type(error).__name__

@@ -46,8 +46,12 @@ def sender_of(
     )
 
 
-def troubles_of(session: Session, content: ContentStore) -> list[IncidentCause]:
+def router_name(settings: RouterSettings) -> str:
+    """How a router is called in incidents: one that is well must not end that of another on the same machine."""
+    return f"{socket.gethostname()[:_MACHINE_CHARS]}:{settings.http_port}"
+
+
+def troubles_of(settings: RouterSettings, session: Session, content: ContentStore) -> list[IncidentCause]:
     """What a router with this connection and this store knows of incidents by itself."""
-    machine = socket.gethostname()[:_MACHINE_CHARS]
-    is_up = session.state is SessionState.UP
-    return [broker_away(machine, is_up=is_up), contents_damaged(machine, len(content.damaged()))]
+    router, is_up = router_name(settings), session.state is SessionState.UP
+    return [broker_away(router, is_up=is_up), contents_damaged(router, len(content.damaged()))]

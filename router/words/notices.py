@@ -14,11 +14,11 @@ from router.ledger.queries.stopped import StoppedDelivery, newly_stopped
 from router.ledger.recovery import forgotten
 from router.ledger.scope import Scope
 from router.mail.digests import digest_day
-from router.mail.notices import MAX_TITLE, MAX_WAITING, Notice, NoticeKind, NoticeText, Passage, plain
+from router.mail.notices import MAX_TITLE, MAX_WAITING, Notice, NoticeKind, NoticeText, Passage, Reach, plain
 from router.mail.recipients import Recipient
 from router.mail.sender import Mailing
 from router.pages.language import ENGLISH, N_, translations
-from router.pages.people import Person
+from router.pages.people import Person, includes
 from router.rules.outages import LineState
 from router.words import terms
 from router.words.incidents import Incident, IncidentCause, incidents_of
@@ -35,9 +35,10 @@ LASTS = 60.0
 Say = Callable[[str], str]
 
 
-def may_be_told(person: Person, _kind: str, unit: str) -> bool:
-    """Whether somebody may act on a unit's deliveries; on any when none is named."""
-    return person.may(Right.ACT, unit) if unit else bool(person.patterns(Right.ACT))
+def may_be_told(person: Person, _kind: str, reach: Reach) -> bool:
+    """Whether somebody may act on the deliveries of all units that a notice reaches; on any when it names none."""
+    own = person.patterns(Right.ACT)
+    return bool(own) and all(any(includes(pattern, unit) for pattern in own) for unit in reach.units)
 
 
 MAILING = Mailing(mail_tables, PEOPLE, (STOPPED, INCIDENT, DIGEST), may_be_told)
@@ -104,7 +105,7 @@ class RouterNotices:
 
     def find(self, conn: Connection, recipients: Sequence[Recipient], *, now_ms: int) -> list[Notice]:
         """What has to be told now and was not."""
-        acting = [one for one in recipients if MAILING.may(one.person, "", "")]
+        acting = [one for one in recipients if MAILING.may(one.person, "", Reach())]
         return [
             *self._stopped(conn, acting, now_ms),
             *self._incidents(conn, acting),
@@ -128,7 +129,7 @@ class RouterNotices:
             )
             for item in found:
                 text = self._about(one.language, item)
-                yield Notice(one.person.name, STOPPED.name, item.subject, item.unit, text)
+                yield Notice(one.person.name, STOPPED.name, item.subject, Reach(units=(item.unit,)), text)
 
     def _about(self, language: str, item: StoppedDelivery) -> NoticeText:
         say = translations(language).gettext
@@ -150,10 +151,12 @@ class RouterNotices:
             scope = scope_of(one.person, Right.ACT)
             if scope not in seen:
                 seen[scope] = incidents_of(queries.count_lines(conn, scope), forgotten.summary(conn, scope))
-            for trouble in (*own, *seen[scope]):
-                yield from self._incident(conn, one, trouble)
+            for trouble in own:
+                yield from self._incident(conn, one, trouble, Reach())
+            for trouble in seen[scope]:
+                yield from self._incident(conn, one, trouble, Reach(units=scope.units))
 
-    def _incident(self, conn: Connection, one: Recipient, trouble: IncidentCause) -> Iterable[Notice]:
+    def _incident(self, conn: Connection, one: Recipient, trouble: IncidentCause, reach: Reach) -> Iterable[Notice]:
         """The notice of an incident that has begun or ended, once it has been so for a while."""
         key = one.person.name, trouble.name
         is_on, since = self._since.get(key, (trouble.is_on, monotonic()))
@@ -169,7 +172,7 @@ class RouterNotices:
         rows = (say(trouble.advice),) if trouble.is_on else ()
         passage = Passage(head=plain(title), rows=tuple(map(plain, rows)), link=f"{self.pages}/" if self.pages else "")
         text = NoticeText(title=plain(title, MAX_TITLE), passages=(passage,))
-        yield Notice(one.person.name, INCIDENT.name, f"{trouble.name} {told.following()}", "", text)
+        yield Notice(one.person.name, INCIDENT.name, f"{trouble.name} {told.following()}", reach, text)
 
     def _digests(self, conn: Connection, recipients: Sequence[Recipient], now_ms: int) -> Iterable[Notice]:
         day = digest_day(self.calendar, self.digest_minute, now_ms)
@@ -180,15 +183,16 @@ class RouterNotices:
             if not one.wants(DIGEST.name):
                 continue
             for subject in MAILING.notices.untold(conn, one.person.name, DIGEST.name, [""], **told):
-                text = self._digest(conn, one, f"{day:%d/%m/%Y}", now_ms)
-                yield Notice(one.person.name, DIGEST.name, subject, "", text, **told)
+                scope = scope_of(one.person, Right.ACT)
+                at = DigestView(conn, scope, translations(one.language).gettext, now_ms, self.pages)
+                text = _digest(at, f"{day:%d/%m/%Y}")
+                yield Notice(one.person.name, DIGEST.name, subject, Reach(units=scope.units), text, **told)
 
-    def _digest(self, conn: Connection, one: Recipient, day: str, now_ms: int) -> NoticeText | None:
-        say = translations(one.language).gettext
-        at = DigestView(conn, scope_of(one.person, Right.ACT), say, now_ms, self.pages)
-        passages = tuple(passage for part in DIGEST_PARTS if (passage := part(at)) is not None)
-        title = say(N_("What needs attention on %(day)s")) % {"day": day}
-        return NoticeText(title=plain(title, MAX_TITLE), passages=passages) if passages else None
+
+def _digest(at: DigestView, day: str) -> NoticeText | None:
+    passages = tuple(passage for part in DIGEST_PARTS if (passage := part(at)) is not None)
+    title = at.say(N_("What needs attention on %(day)s")) % {"day": day}
+    return NoticeText(title=plain(title, MAX_TITLE), passages=passages) if passages else None
 
 
 def _why(language: str, item: StoppedDelivery) -> str:

@@ -23,8 +23,14 @@ from router.mail.settings import MailSettings
 from support.certificates import Certificates, certificates
 
 USER, PASSWORD = "congvan", "mật khẩu của máy chủ thư"
+AT_DATA = "data "
+"""Before an answer: it is given when the e-mail was read."""
+DROP_EARLY = "drop early"
+"""An answer: the server hangs up before it has anything."""
 DROP = "drop"
 """An answer: the server keeps the e-mail and hangs up before it confirms it."""
+SLOW = "slow"
+"""An answer: the server keeps the e-mail and confirms it when its folder has a file ``go``."""
 HANG = "hang"
 """An answer: the server keeps the e-mail and never confirms it."""
 
@@ -96,9 +102,11 @@ class _Box:
         self._replies: dict[Session, str] = {}
 
     async def handle_RCPT(  # noqa: N802 - the library's name
-        self, _server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         self._replies[session] = reply = self._reply_to(address)
+        if reply == DROP_EARLY:
+            cast("asyncio.Transport", server.transport).abort()
         if reply[:1].isdigit():
             return reply
         envelope.rcpt_tos.append(address)
@@ -108,6 +116,10 @@ class _Box:
         self._keep(envelope)
         if self._replies[session] == HANG:
             await asyncio.sleep(3600)
+        while self._replies[session] == SLOW and not (self._folder / "go").exists():  # noqa: ASYNC110 - a file of another process
+            await asyncio.sleep(0.05)
+        if self._replies[session].startswith(AT_DATA):
+            return self._replies[session].removeprefix(AT_DATA)
         if self._replies[session] == DROP:
             cast("asyncio.Transport", server.transport).abort()
         return "250 OK"
@@ -127,6 +139,13 @@ class _Box:
         return replies[self._counts[address] - 1] if self._counts[address] <= len(replies) else ""
 
 
+class _Serving(SMTP):
+    """Answers in Latin-1, as servers do that never heard of UTF-8."""
+
+    async def push(self, status: Any) -> None:
+        await super().push(status.encode("latin-1") if isinstance(status, str) else status)
+
+
 def _is_known(_server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object) -> AuthResult:
     known = isinstance(given, LoginPassword) and given.login == USER.encode() and given.password == PASSWORD.encode()
     return AuthResult(success=known, handled=known)
@@ -142,7 +161,7 @@ async def _serve(folder: Path, tls: str, chain: str, key: str, rest: Sequence[st
         more |= {"authenticator": _is_known, "auth_required": True, "auth_require_tls": tls == "starttls"}
     box, inside = _Box(folder), context if tls == "implicit" else None
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(box, enable_SMTPUTF8=False, hostname="thu.test", **more), "127.0.0.1", int(port), ssl=inside
+        lambda: _Serving(box, enable_SMTPUTF8=False, hostname="thu.test", **more), "127.0.0.1", int(port), ssl=inside
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

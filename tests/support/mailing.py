@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from router.ledger.engine import reading, writing
 from router.ledger.models import mail_tables
 from router.ledger.people.persons import PEOPLE, PersonRole, Right
-from router.mail.notices import Notice, NoticeKind, NoticeText, Passage
+from router.mail.notices import Notice, NoticeKind, NoticeText, Passage, Reach
 from router.mail.outbox import MailRow
 from router.mail.recipients import Recipient
 from router.mail.sender import Mailing, MailSender
@@ -23,8 +23,8 @@ UNIT, OTHER_UNIT = "LCA.02.05", "LCA.03.01"
 PAGES = "https://congvan.test/console"
 
 
-def _may(person: Person, _kind: str, unit: str) -> bool:
-    return person.may(Right.ACT, unit) if unit else bool(person.patterns(Right.ACT))
+def _may(person: Person, _kind: str, reach: Reach) -> bool:
+    return bool(person.patterns(Right.ACT)) and all(person.may(Right.ACT, unit) for unit in reach.units)
 
 
 MAILING = Mailing(mail_tables, PEOPLE, (URGENT, MANY), _may, lambda _conn, login: f"Bà {login}")
@@ -35,12 +35,17 @@ class Told:
     """What a program has to tell, whether it was told or not."""
 
     notices: list[Notice] = field(default_factory=list)
+    fault: Exception | None = None
+    """What the next look fails with."""
 
     def add(self, person: str, subject: str, *, kind: NoticeKind = URGENT, title: str = "", unit: str = UNIT) -> None:
         text = NoticeText(title=title or f"Văn bản {subject}", passages=(Passage(head="Trích yếu", rows=("Rét đậm",)),))
-        self.notices.append(Notice(person, kind.name, subject, unit, text))
+        self.notices.append(Notice(person, kind.name, subject, Reach(units=(unit,)), text))
 
     def find(self, _conn: Connection, _recipients: Sequence[Recipient], *, now_ms: int) -> list[Notice]:  # noqa: ARG002 - the protocol's
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
         return list(self.notices)
 
 

@@ -137,6 +137,13 @@ delivery = Table(
         postgresql_where=text("due_at IS NOT NULL"),
     ),
     Index(
+        "ix_delivery_stopped",
+        "state",
+        "state_at",
+        sqlite_where=text("state IN ('parked', 'expired')"),
+        postgresql_where=text("state IN ('parked', 'expired')"),
+    ),
+    Index(
         "ix_delivery_late",
         "unit",
         "late_at",

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
+from router.ledger.models import mail_tables
 from router.ledger.models import people_tables as tables
 from router.ledger.scope import Scope
 from router.pages import people
@@ -50,7 +51,13 @@ _GIVEN_BY: dict[Right, frozenset[PersonRole]] = {
     Right.AUDIT: frozenset({PersonRole.AUDITOR, PersonRole.ADMIN}),
     Right.ADMINISTER: frozenset({PersonRole.ADMIN}),
 }
-PEOPLE = People(tables, PersonRole, "congvan people")
+PEOPLE = People(
+    tables,
+    PersonRole,
+    "congvan people",
+    ends_too=mail_tables.of_recipients,
+    ways_in=("email", "identity"),
+)
 SESSIONS = Sessions(tables, PersonRole)
 THROTTLE = Throttle(tables)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, case, delete, literal, not_, select, update
+from sqlalchemy import Connection, Table, case, delete, literal, not_, select, update
 
 from router.pages.errors import GrantMissingError, LinkEndedError, UnknownPersonError
 from router.pages.people.roles import Person, RoleGrant
@@ -60,11 +60,23 @@ class People:
         tables: where it keeps them.
         roles: those that it grants.
         command: of the program, which invites and lists people; hints name it.
+        ends_too: tables with a column ``person`` whose rows end with the person's access: the login may be given to
+            somebody else.
+        ways_in: columns of a person by which they come in besides a password; they end with it.
     """
 
-    def __init__(self, tables: PeopleTables, roles: type[StrEnum], command: str) -> None:
+    def __init__(
+        self,
+        tables: PeopleTables,
+        roles: type[StrEnum],
+        command: str,
+        *,
+        ends_too: Sequence[Table] = (),
+        ways_in: Sequence[str] = (),
+    ) -> None:
         self.roles = roles
         self._tables = tables
+        self._ends_too, self._ways_in = ends_too, ways_in
         self._person = tables.person.c
         self._throttle = Throttle(tables)
         self._command = command
@@ -164,10 +176,13 @@ class People:
         """
         person = self._person
         at = case((person.revoked_at.is_(None), literal(now_ms)), else_=person.revoked_at)
-        ended = {"revoked_at": at, "password_hash": None, "invite_hash": None, "invite_expires_at": None}
+        ways = "password_hash", "invite_hash", "invite_expires_at", *self._ways_in
+        ended = {"revoked_at": at, **dict.fromkeys(ways)}
         if not conn.execute(update(self._tables.person).where(person.name == name).values(ended)).rowcount:
             raise self.unknown(name)
         self._end_sessions(conn, name)
+        for table in self._ends_too:
+            conn.execute(delete(table).where(table.c.person == name))
 
     def withdraw(self, conn: Connection, name: str, grant: RoleGrant) -> None:
         """Take a grant back, from the next request on.

@@ -4,14 +4,26 @@
 {
   const KEPT = { sound: "congvan-sound", desktop: "congvan-desktop" };
   const KNOWN = `congvan-urgent-${location.pathname.split("/")[1]}`; // shared by the tabs, so that one of them calls
-  const EVERY = 10000;
+  const EVERY = 10000, RAREST = 300000; // milliseconds between two looks; between two that fail ever more
   const plain = document.title;
   const source = document.querySelector("[data-attention]");
   const canTell = "Notification" in window;
 
+  // A browser that keeps nothing for us, or shows no messages, still counts.
+  function attempt(act) {
+    try {
+      return act();
+    } catch {
+      return null;
+    }
+  }
+
+  const kept = (key) => attempt(() => localStorage.getItem(key));
+  const keep = (key, value) => attempt(() => localStorage.setItem(key, value));
+
   const wants = {
-    sound: () => localStorage.getItem(KEPT.sound) === "on",
-    desktop: () => canTell && localStorage.getItem(KEPT.desktop) === "on" && Notification.permission === "granted",
+    sound: () => kept(KEPT.sound) === "on",
+    desktop: () => canTell && kept(KEPT.desktop) === "on" && Notification.permission === "granted",
   };
 
   function ring() {
@@ -30,12 +42,12 @@
   }
 
   function show(count, words) {
-    const known = localStorage.getItem(KNOWN);
-    localStorage.setItem(KNOWN, String(count));
+    const known = kept(KNOWN);
+    keep(KNOWN, String(count));
     document.title = count ? `(${count}) ${plain}` : plain;
     if (known === null || count <= Number(known)) return;
-    if (wants.sound()) ring();
-    if (wants.desktop()) tell(count, words);
+    if (wants.sound()) attempt(ring);
+    if (wants.desktop()) attempt(() => tell(count, words));
   }
 
   function look() {
@@ -49,28 +61,30 @@
     }
   }
 
-  // The server says by its tag that nothing is new, so a look costs a few bytes.
-  async function ask() {
+  // The server says by its tag that nothing is new, so a look costs a few bytes. Whatever fails may be over at the next
+  // one: the desk is away, or the session has ended and somebody logs in beside this page.
+  async function ask(pause = EVERY) {
     try {
       const answer = await fetch(source.dataset.attention, { headers: { "X-Background": "1" }, redirect: "manual", cache: "no-cache" });
-      if (!answer.ok) return; // the session has ended: this page asks no more
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
       const { urgent } = await answer.json();
       const shown = document.querySelector("[data-urgent]");
       if (shown && Number(shown.dataset.urgent) !== urgent) window.htmx?.trigger(shown, "congvan-urgent");
       else if (!shown) show(urgent, source.dataset.words);
+      setTimeout(ask, EVERY);
     } catch {
-      // the desk is away: the next look finds it
+      const longer = Math.min(2 * pause, RAREST);
+      setTimeout(ask, longer, longer);
     }
-    setTimeout(ask, EVERY);
   }
 
   async function change(name) {
     const on = !wants[name]();
     if (name === "desktop" && on && Notification.permission !== "granted") await Notification.requestPermission();
-    localStorage.setItem(KEPT[name], on ? "on" : "off");
+    keep(KEPT[name], on ? "on" : "off");
     const denied = document.querySelector("[data-desktop-denied]");
     if (denied && name === "desktop") denied.hidden = !on || wants.desktop();
-    if (wants.sound() && name === "sound") ring();
+    if (wants.sound() && name === "sound") attempt(ring);
     look();
   }
 

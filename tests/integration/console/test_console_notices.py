@@ -37,3 +37,5 @@ async def test_who_may_not_act_is_offered_nothing_and_a_revoked_person_is_told_n
         MAILING.recipients.set_address(conn, "district", "truc@example.vn", "vi", now_ms=now_ms())
         MAILING.people.revoke(conn, "district", now_ms=now_ms())
         assert MAILING.recipients.all(conn) == []
+        MAILING.people.invite(conn, "district", now_ms=now_ms())
+        assert MAILING.recipients.all(conn) == [], "the address was of whoever had the login before"

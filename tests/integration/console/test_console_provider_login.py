@@ -117,6 +117,12 @@ async def test_who_guesses_a_password_locks_nobody_out_of_the_providers_way_and_
         PEOPLE.revoke(conn, "district", now_ms=now_ms())
     assert (await ground.go()).status == 403
     assert not await ground.is_in()
+    with writing(ground.console.engine) as conn:
+        PEOPLE.invite(conn, "district", now_ms=now_ms())
+    assert (await ground.go()).status == 403, "the account was of whoever had the login before"
+    with writing(ground.console.engine) as conn:
+        identities.set_email(conn, "district", EMAIL)
+    assert (await ground.go()).status == 303
 
 
 WRONG_CLAIMS: Mapping[str, Mapping[str, Any]] = {

@@ -1,9 +1,10 @@
 """The desk in Chromium: a clerk's morning by the keyboard, and every screen in eight ways without a serious fault."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from consumers.spool import book_entries, sending
 from consumers.spool.book_entries import BookKey
@@ -141,6 +142,47 @@ async def test_every_page_learns_of_what_is_urgent_without_being_loaded_again(
     await expect(page).to_have_title("Nhật ký · congvan")
     came(desk.spool, urgency=Urgency.URGENT)
     await expect(page).to_have_title("(1) Nhật ký · congvan", timeout=60_000)
+
+
+async def test_a_page_goes_on_asking_whatever_fails_with_growing_pauses(desk: RunningDesk, chromium: Browser) -> None:
+    page = await log_in(chromium, desk, "hoa")
+    await page.add_init_script(
+        "window.pauses = []; const wait = window.setTimeout;"
+        "window.setTimeout = (act, ms, ...more) => {"
+        " if (ms >= 10000) pauses.push(ms / 1000); return wait(act, Math.min(ms, 50), ...more); }"
+    )
+    failures: list[dict[str, Any] | None] = [
+        {"status": 503, "body": "later"},
+        None,
+        {"status": 303, "headers": {"location": "/desk/login"}},
+        {"status": 200, "body": "<p>Xin đăng nhập vào Wi-Fi</p>"},
+        {"status": 401},
+        {"status": 500},
+        {"status": 429},
+    ]
+
+    async def fail(route: Route) -> None:
+        failure = failures.pop(0) if failures else {}
+        await (route.abort() if failure is None else route.fulfill(**failure) if failure else route.continue_())
+
+    await page.route("**/desk/attention", fail)
+    await page.goto(f"{desk.url}/desk/journal")
+    came(desk.spool, urgency=Urgency.URGENT)
+    await expect(page).to_have_title("(1) Nhật ký · congvan")
+    assert (await page.evaluate("pauses"))[:8] == [20, 40, 80, 160, 300, 300, 300, 10]
+
+
+async def test_a_browser_that_keeps_nothing_counts_what_is_urgent_all_the_same(
+    desk: RunningDesk, chromium: Browser
+) -> None:
+    page = await log_in(chromium, desk, "hoa")
+    await page.add_init_script(
+        "const denied = () => { throw new DOMException('denied', 'SecurityError'); };"
+        "Object.defineProperty(window, 'localStorage', { get: denied });"
+    )
+    came(desk.spool, urgency=Urgency.URGENT)
+    await page.goto(f"{desk.url}/desk/journal")
+    await expect(page).to_have_title("(1) Nhật ký · congvan")
 
 
 async def test_a_message_on_the_screen_is_asked_for_on_a_click_alone_and_told_once(

@@ -21,7 +21,10 @@ from consumers.settings import DeskSettings, GatewaySettings
 from consumers.spool import Spool
 from consumers.spool.people import PEOPLE, DeskRole, cards
 from router.mail.links import stop_token
+from router.mail.outbox import FIRST_PAUSE_MS
 from router.mail.sender import MailSender
+from router.mail.settings import MailSettings
+from router.mail.states import MailState
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from schemas.dispatch import Secrecy, Urgency
@@ -32,6 +35,7 @@ from support.conditions import holds
 from support.deliveries import UNIT, came
 from support.desks import HERE, OTHER, RunningDesk
 from support.mail_server import MailServer, mail_server
+from support.query_plans import plans, scanned
 
 TERMS = Terms(WorkingCalendar(HERE))
 PAGES = "https://desk.test"
@@ -71,6 +75,18 @@ def sender(spool: Spool, server: MailServer, *, now: int | None = None) -> MailS
         pages=f"{PAGES}{ROOT}",
         clock=clock,
     )
+
+
+def clear(spool: Spool, name: str, *grants: RoleGrant) -> None:
+    """Let somebody see the unit's state secrets, too."""
+    with spool.writing() as conn:
+        PEOPLE.invite(conn, name, [RoleGrant(DeskRole.CLEARED, UNIT), *grants], now_ms=now_ms())
+
+
+def states(spool: Spool) -> list[MailState]:
+    """What became of all e-mails."""
+    with spool.reading() as conn:
+        return sorted(row.state for row in MAILING.outbox(MailSettings()).listed(conn))
 
 
 def text_of(message: EmailMessage) -> str:
@@ -130,6 +146,73 @@ async def test_of_a_classified_document_an_e_mail_tells_the_cleared_only_that_th
     whole = "".join(f"{message['Subject']}{text_of(message)}" for message in server.taken())
     assert "một văn bản mật" in whole
     assert not [word for word in ("1-CV/M", "Bí mật lớn", "LCA.VP") if word in whole]
+
+
+@pytest.mark.parametrize("withdrawn", ["cleared", "clerk", "access"])
+async def test_whoever_lost_a_right_before_an_e_mail_was_sent_does_not_get_it(
+    desk: RunningDesk, server: MailServer, withdrawn: str
+) -> None:
+    clear(desk.spool, "hoa")
+    addressed(desk.spool, "hoa")
+    only(desk.spool, "arrived")
+    came(desk.spool, urgency=Urgency.URGENT, secrecy=Secrecy.SECRET)
+    server.answer("hoa@example.vn", "450 4.2.0 later")
+    await sender(desk.spool, server).round()
+    with desk.spool.writing() as conn:
+        if withdrawn == "access":
+            PEOPLE.revoke(conn, "hoa", now_ms=now_ms())
+        else:
+            PEOPLE.withdraw(conn, "hoa", RoleGrant(DeskRole(withdrawn), UNIT))
+    await sender(desk.spool, server, now=now_ms() + FIRST_PAUSE_MS + 1000).round()
+    assert server.taken() == []
+    assert states(desk.spool) == [MailState.DROPPED]
+    if withdrawn != "access":
+        async with desk.as_("hoa") as hoa:
+            page = await hoa.text("/desk/notices")
+            assert "không gửi nữa" in page
+            assert "một văn bản mật" not in page, "its page does not tell it either"
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "gone", "kept"),
+    [
+        (RoleGrant(DeskRole.CLERK, OTHER), "6-CV/TU", ("5-CV/TU", "một văn bản mật")),
+        (RoleGrant(DeskRole.CLEARED, UNIT), "một văn bản mật", ("5-CV/TU", "6-CV/TU")),
+    ],
+)
+async def test_a_digest_that_waits_is_made_anew_of_what_its_person_may_still_see(
+    desk: RunningDesk, server: MailServer, withdrawn: RoleGrant, gone: str, kept: tuple[str, ...]
+) -> None:
+    clear(desk.spool, "hoa", RoleGrant(DeskRole.CLERK, OTHER))
+    addressed(desk.spool, "hoa")
+    only(desk.spool, "digest")
+    came(desk.spool, notation="5-CV/TU", seq=1)
+    came(desk.spool, notation="1-CV/M", secrecy=Secrecy.SECRET, seq=2)
+    came(desk.spool, notation="6-CV/TU", unit=OTHER)
+    server.answer("hoa@example.vn", "450 4.2.0 later")
+    await sender(desk.spool, server, now=TUESDAY).round()
+    with desk.spool.writing() as conn:
+        PEOPLE.withdraw(conn, "hoa", withdrawn)
+    for _ in range(3):
+        await sender(desk.spool, server, now=TUESDAY + FIRST_PAUSE_MS + 1000).round()
+    (message,) = server.taken()
+    text = text_of(message)
+    assert gone not in text
+    assert not [word for word in kept if word not in text]
+    assert states(desk.spool) == [MailState.DROPPED, MailState.SENT]
+
+
+async def test_no_look_for_what_is_to_be_told_reads_a_whole_table_that_grows(
+    desk: RunningDesk, server: MailServer
+) -> None:
+    addressed(desk.spool, "hoa", "nam")
+    came(desk.spool, urgency=Urgency.URGENT)
+    with plans(desk.spool.engine) as found:
+        await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
+        await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
+    assert server.taken()
+    whole = scanned(found, {"inbox", "letter", "task", "step", "book_entry", "receipt", "notice", "mail"})
+    assert not whole, "\n\n".join(whole)
 
 
 async def test_leader_and_staff_are_told_of_what_is_urgent_and_theirs(desk: RunningDesk, server: MailServer) -> None:
@@ -240,9 +323,17 @@ async def test_a_kind_is_stopped_by_its_link_without_a_login_and_no_other_is(des
     good = f"/desk/notices/stop?token={stop_token(hoa, 'arrived')}"
     async with desk.as_("xem") as browser:
         other = stop_token(hoa, "arrived").replace(".arrived.", ".digest.")
-        for wrong in (other, "x", "a.b.c", f"{hoa.handle}.arrived.{'0' * 32}", ""):
-            assert (await browser.get(f"/desk/notices/stop?token={wrong}")).status == 404
-            assert (await browser.post(f"/desk/notices/stop?token={wrong}")).status == 404
+        wrong_mac = f"{hoa.handle}.arrived.{'0' * 32}"
+        odd = (
+            f"{hoa.handle}.đến.{'ă' * 32}",
+            f"ă.arrived.{'0' * 32}",
+            f"{hoa.handle}%00.arrived.{'0' * 32}",
+            "%ff.a.b",
+        )
+        for wrong in (other, "x", "a.b.c", wrong_mac, "", *odd):
+            assert (await browser.get(f"/desk/notices/stop?token={wrong}")).status == 404, wrong
+            with desk.spool.writing():
+                assert (await browser.post(f"/desk/notices/stop?token={wrong}")).status == 404, "nobody locks by it"
         assert "Ngừng nhận" in await browser.text(good)
         assert not _stopped(desk), "a program that looks at e-mail may follow the link"
         by_a_mail_program = {"List-Unsubscribe": "One-Click"}
@@ -267,6 +358,13 @@ async def test_who_lets_somebody_in_gives_an_address_that_the_person_may_change(
         moi = MAILING.recipients.find(conn, "moi")
     assert moi is not None
     assert moi.address == "moi@example.vn"
+    async with desk.as_("quan") as quan:
+        assert (await quan.send("/people/moi/revoke")).status == 303
+        assert (await quan.send("/people", **form, email="nguoi.sau@example.vn")).status == 200
+    with desk.spool.reading() as conn:
+        moi = MAILING.recipients.find(conn, "moi")
+    assert moi is not None
+    assert moi.address == "nguoi.sau@example.vn", "whoever gets the login next has another address"
 
 
 async def test_a_page_learns_how_much_is_urgent_for_a_few_bytes(desk: RunningDesk) -> None:

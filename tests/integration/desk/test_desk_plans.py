@@ -1,40 +1,19 @@
 """No page of the desk reads a whole table that grows: SQLite's plans of all their queries."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import Engine, event
 
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
 from support.deliveries import UNIT, came
 from support.desks import OTHER, RunningDesk, today
+from support.query_plans import plans, scanned
 
 YEAR = int(today()[:4])
 BOOK = f"/registers/{UNIT}/incoming/{YEAR}"
 GROWS = {"inbox", "letter", "letter_reference", "receipt", "book_entry", "book_version", "step", "journal", "past"}
-SCAN = re.compile(r"^SCAN (\w+)(.*)$", re.MULTILINE)
 SMALL = {"USING COVERING INDEX ix_letter_folded", "USING INDEX ix_inbox_waiting"}
 """The folded texts, in which words are looked for, are small beside the letters; few documents are on their way."""
-
-
-@contextmanager
-def plans(engine: Engine) -> Iterator[dict[str, str]]:
-    """The plan of every query that is run inside, by its statement."""
-    found: dict[str, str] = {}
-
-    def explain(_conn: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: Any) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")) and not many:
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            found[statement] = "\n".join(str(row[-1]) for row in cursor.fetchall())
-
-    event.listen(engine, "before_cursor_execute", explain)
-    yield found
-    event.remove(engine, "before_cursor_execute", explain)
 
 
 FILTERS = (
@@ -73,11 +52,6 @@ async def test_no_page_reads_a_whole_table_that_grows(desk: RunningDesk, cleared
             for place in places:
                 assert (await nam.get(f"/desk{place}")).status == 200, place
             assert (await nam.act(fresh, "register", day=today(), subject="Về việc")).status == 303
-    whole = {
-        f"{statement}\n{plan}"
-        for statement, plan in found.items()
-        for name, rest in SCAN.findall(plan)
-        if name in GROWS and rest.strip() not in SMALL
-    }
+    whole = scanned(found, GROWS, SMALL)
     assert not whole, "\n\n".join(whole)
     assert any("ix_inbox_desk" in plan for plan in found.values())

@@ -31,11 +31,12 @@ async def test_an_e_mail_goes_over_tls_with_a_login(post: PostOffice, tmp_path: 
         ("starttls", {"authorities": None}, "certificate"),
         ("implicit", {"authorities": None}, "certificate"),
         ("starttls", {"password": "sai mật khẩu"}, "535"),
+        ("starttls", {"authorities": Path("/nowhere.pem")}, "No such file"),
         ("none", {"tls": "starttls"}, "STARTTLS"),
     ],
 )
 async def test_a_server_that_is_not_ours_or_does_not_know_us_gets_nothing(
-    post: PostOffice, tmp_path: Path, tls: str, changed: dict[str, str], why: str
+    post: PostOffice, tmp_path: Path, tls: str, changed: dict[str, Any], why: str
 ) -> None:
     post.told.add("hoa", "1")
     with mail_server(tmp_path / "box", tls=tls, logins=tls != "none") as server:

@@ -13,15 +13,19 @@ from sqlalchemy import Engine, update
 from router.ledger.engine import reading, writing
 from router.ledger.models import unit as unit_row
 from router.ledger.people.persons import PEOPLE, PersonRole
+from router.mail.outbox import FIRST_PAUSE_MS
 from router.mail.sender import MailSender
 from router.pages.people import RoleGrant
+from router.settings import RouterSettings
 from router.words.incidents import IncidentCause, broker_away, contents_damaged
+from router.words.mailing import router_name
 from router.words.notices import MAILING, RouterNotices
 from schemas.dispatch import Secrecy
 from schemas.states import Status
 from schemas.working_calendar import WorkingCalendar
-from support.ledgers import Clerk, unit
+from support.ledgers import SQLITE, Clerk, unit
 from support.mail_server import MailServer
+from support.query_plans import plans, scanned
 
 ZONE = "Asia/Ho_Chi_Minh"
 CODES = ("LCA", "LCA.02", "LCA.02.05", "LCA.02.07", "LCA.03", "LCA.03.01")
@@ -136,6 +140,41 @@ async def test_of_a_classified_document_nothing_is_told_but_that_it_is_one(opera
     assert not [word for word in ("1-CV/M", "Bí mật lớn") if word in whole]
 
 
+async def test_a_digest_that_waits_is_made_anew_of_the_units_that_its_person_may_still_act_on(
+    operators: Operators,
+) -> None:
+    with writing(operators.engine) as conn:
+        PEOPLE.invite(conn, "huyen", [RoleGrant(PersonRole.OPERATOR, "LCA.03.01")], now_ms=operators.now)
+        PEOPLE.revoke(conn, "tinh", now_ms=operators.now)
+        MAILING.recipients.choose(conn, "huyen", [kind.name for kind in MAILING.kinds], ["digest"])
+    operators.park("LCA.02.05")
+    operators.park("LCA.03.01")
+    operators.server.answer("huyen@example.vn", "450 4.2.0 later")
+    operators.now = MONDAY
+    assert await operators.round() == []
+    with writing(operators.engine) as conn:
+        PEOPLE.withdraw(conn, "huyen", RoleGrant(PersonRole.OPERATOR, "LCA.03.01"))
+    operators.now += FIRST_PAUSE_MS + 1000
+    assert await operators.round() == []
+    (message,) = await operators.round()
+    assert "1 lượt chuyển đến 1 đơn vị" in text_of(message)
+    assert await operators.round() == []
+
+
+@pytest.mark.parametrize("ledger_url", [SQLITE], indirect=True)
+async def test_no_look_for_what_is_to_be_told_reads_a_whole_table_that_grows(operators: Operators) -> None:
+    operators.now = MONDAY
+    for unit_code in ("LCA.02.05", "LCA.03.01"):
+        operators.park(unit_code)
+    with plans(operators.engine) as found:
+        assert len(await operators.round()) == 4
+        assert await operators.round() == []
+    (looks,) = (plan for statement, plan in found.items() if "AS stopped" in statement)
+    assert "ix_delivery_stopped (state=? AND state_at>?)" in looks, looks
+    whole = scanned(found, {"delivery", "dispatch", "receipt", "notice", "mail"})
+    assert not whole, "\n\n".join(whole)
+
+
 async def test_an_incident_is_told_when_it_begins_and_when_it_ends_and_again_when_it_comes_back(
     operators: Operators,
 ) -> None:
@@ -150,6 +189,17 @@ async def test_an_incident_is_told_when_it_begins_and_when_it_ends_and_again_whe
             ("tinh", f"{beginning}: {what}"),
         ]
         assert await operators.round() == []
+
+
+async def test_two_routers_of_one_machine_tell_each_its_own_incidents_once(operators: Operators) -> None:
+    down, up = (router_name(RouterSettings(http_port=port)) for port in (8470, 8471))
+    counts: list[int] = []
+    for _ in range(3):
+        for name, is_up in ((down, False), (up, True)):
+            operators.troubles = [broker_away(name, is_up=is_up)]
+            counts.append(len(await operators.round()))
+        operators.now += 60_000
+    assert counts == [2, 0, 0, 0, 0, 0]
 
 
 async def test_what_is_on_for_a_moment_is_no_incident(operators: Operators) -> None:

@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("subject", sa.String(120), nullable=False),
         sa.Column("day", sa.String(10), nullable=False),
-        sa.Column("unit", sa.String(100), nullable=False),
+        sa.Column("reach", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("mail", sa.String(36), nullable=True),
@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(36), nullable=False),
         sa.Column("person", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("title", sa.String(150), nullable=False),
         sa.Column("state", sa.String(8), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("next_at", sa.BigInteger(), nullable=False),
@@ -64,8 +65,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_mail_state", "mail", ["state", "next_at"])
     op.create_index("ix_mail_person", "mail", ["person", "kind", "created_at"])
+    op.create_table(
+        "mail_day",
+        sa.Column("day", sa.String(10), nullable=False),
+        sa.Column("newest", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name="pk_mail_day"),
+    )
+    stopped = sa.text("state IN ('parked', 'expired')")
+    columns = ["state", "state_at"]
+    op.create_index("ix_delivery_stopped", "delivery", columns, sqlite_where=stopped, postgresql_where=stopped)
 
 
 def downgrade() -> None:
-    for table in ("mail", "notice", "mail_stopped", "mail_recipient"):
+    op.drop_index("ix_delivery_stopped", "delivery")
+    for table in ("mail_day", "mail", "notice", "mail_stopped", "mail_recipient"):
         op.drop_table(table)

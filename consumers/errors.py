@@ -20,6 +20,7 @@
     │   ├── UnknownDraftError         nothing of this id is written or was sent here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── DeskForbiddenError            a person's roles at the desk do not allow it
+    │   └── NotForThemError           somebody was to deal with a document who may not see it
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
     ├── GatewayStoppedError           it does not run now
     ├── SecondGatewayError            another gateway works for its units
@@ -158,6 +159,10 @@ class DeskForbiddenError(GatewayError):
     """A person's roles at the desk do not allow it."""
 
     exit_code = 4
+
+
+class NotForThemError(DeskForbiddenError):
+    """Somebody was to deal with a document who may not see it: of another unit, or not cleared for its secrets."""
 
 
 class ReceiptsHeldError(GatewayError):

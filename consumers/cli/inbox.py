@@ -42,13 +42,14 @@ def inbox(
     from consumers.cli.watching import watch_inbox
     from consumers.reading.coming import coming, line_now
     from consumers.reading.inbox import list_inbox
+    from consumers.spool.scope import UnitScope
 
     with opened_spool(data_dir, to_read=True) as spool:
         if watch:
             watch_inbox(spool, unit=unit, limit=limit, seconds=timeout, as_json=as_json)
             return
         entries = list_inbox(spool, unit=unit, states=state or (), limit=limit)
-        on_their_way = coming(spool, line_now(spool.path.parent), unit=unit)
+        on_their_way = coming(spool, line_now(spool.path.parent), UnitScope.whole(unit) if unit else None)
     show_entries(entries, on_their_way, as_json=as_json)
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
 from consumers.errors import UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.spool import Spool, outbox, recalls
 from consumers.spool.models import inbox, letter, receipt
 from consumers.spool.outbox import Statement
+from consumers.spool.scope import UnitScope
 from schemas.clock import iso, now_ms
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Kind
@@ -100,6 +101,7 @@ _WAITING = (
     .order_by(inbox.c.urgency.desc(), inbox.c.fetch_bytes, inbox.c.pos)
     .limit(bindparam("limit"))
 )
+_COUNT_WAITING = select(func.count()).select_from(inbox).where(text("inbox.state = 'taken'"))
 _TOLD = (
     select(
         receipt.c.id,
@@ -145,10 +147,18 @@ def list_inbox(
         return [read_entry(row) for row in conn.execute(statement)]
 
 
-def waiting_letters(spool: Spool, *, limit: int) -> list[tuple[InboxEntry, bytes]]:
-    """The deliveries that have yet to arrive with their descriptors, the most urgent first, then the smallest."""
-    with spool.reading() as conn:
-        return [(read_entry(row[:-1]), row[-1]) for row in conn.execute(_WAITING, {"limit": limit})]
+def waiting_letters(conn: Connection, units: UnitScope | None, *, limit: int) -> list[tuple[InboxEntry, bytes]]:
+    """Deliveries that have yet to arrive with their descriptors, the most urgent first, then the smallest.
+
+    ``units``: what is seen of these alone; None: of all.
+    """
+    wanted = _WAITING if units is None else _WAITING.where(units.documents_beside)
+    return [(read_entry(row[:-1]), row[-1]) for row in conn.execute(wanted, {"limit": limit})]
+
+
+def count_waiting(conn: Connection, units: UnitScope) -> int:
+    """How many deliveries of units have yet to arrive, as far as they are seen."""
+    return conn.scalar(_COUNT_WAITING.where(units.documents)) or 0
 
 
 def get_entry(spool: Spool, delivery_id: str) -> InboxEntry:

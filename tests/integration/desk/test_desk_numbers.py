@@ -8,6 +8,9 @@ import pytest
 
 from consumers.spool import gaps
 from consumers.spool.gaps import MAX_ASKS, Asked
+from consumers.spool.people import PEOPLE, DeskRole
+from router.pages.people import RoleGrant
+from schemas.clock import now_ms
 from schemas.dispatch import Kind
 from schemas.ids import new_id
 from support.deliveries import UNIT, by_reference, came, inside
@@ -23,6 +26,7 @@ async def test_a_number_that_never_came_is_named_and_asked_for_anew_by_one_click
         for _ in range(MAX_ASKS):
             gaps.note_asked(conn, [Asked(UNIT, (3, 4), 1000)])
         assert (gaps.count(conn), gaps.due(conn, pause_ms=1000)) == (0, {}), "asked for no more by itself"
+        PEOPLE.invite(conn, "hoa", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
     async with desk.as_("hoa") as hoa:
         page = await hoa.text("/desk/completeness")
         assert "Thiếu 2 số" in page
@@ -35,8 +39,9 @@ async def test_a_number_that_never_came_is_named_and_asked_for_anew_by_one_click
         assert gaps.due(conn, pause_ms=1000) == {UNIT: [3, 4]}
     came(desk.spool, seq=3)
     came(desk.spool, seq=4)
-    async with desk.as_("xem") as viewer:
-        assert "Đủ các số đến số 5." in await viewer.text("/desk/completeness")
+    async with desk.as_("xem") as viewer, desk.as_("hoa") as hoa:
+        assert "Đủ các số đến số 5." in await hoa.text("/desk/completeness")
+        assert "Không thiếu số nào." in await viewer.text("/desk/completeness"), "of the series as much as can be said"
         assert (await viewer.send("/completeness/ask", unit=UNIT)).status == 403
 
 

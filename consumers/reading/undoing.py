@@ -109,7 +109,7 @@ def renumber(spool: Spool, looked: Looked, by: Acting, reason: str, *, number: i
         entered = _entered(it)
         _strike(it, entered, reason)
         author = EntryAuthor(by.card.full_name, by.at, by.card.department, reason)
-        fields = entered.fields or RegisterFields(day=date.min, subject=it.entry.subject)
+        fields = entered.fields or RegisterFields(day=date(entered.key.year, 1, 1), subject=it.entry.subject)
         given = books.enter(it.conn, entered.key, fields, author, delivery_id=it.entry.delivery_id, number=number)
         _correct_number(it, given, reason)
         it.step(StepKind.CORRECTED, JournalAct.ENTRY_CORRECTED, words=reason, number=number_of(entered.key, given))

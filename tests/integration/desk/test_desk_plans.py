@@ -21,8 +21,8 @@ BOOK = f"/registers/{UNIT}/incoming/{YEAR}"
 GROWS = {"inbox", "letter", "letter_reference", "receipt", "book_entry", "book_version", "step", "journal", "past"}
 SCAN = re.compile(r"^SCAN (\w+)(.*)$", re.MULTILINE)
 SMALL = {"USING COVERING INDEX ix_letter_folded", "USING INDEX ix_inbox_waiting", "USING INDEX ix_receipt_unsent"}
-"""The folded texts, in which words are looked for, are small beside the letters; few documents are on their way, and few receipts
-wait."""
+"""The folded texts, in which words are looked for, are small beside the letters; few documents are on their way, and
+few receipts wait."""
 
 
 @contextmanager

@@ -57,6 +57,8 @@ UNDELIVERED = frozenset({S.PENDING, S.QUEUED, S.TAKEN, S.REDRIVEN})
 WAITING_FOR_OPERATOR = frozenset({S.PARKED})
 ENDED = frozenset({S.REFUSED, S.COMPLETED, S.RECALLED, S.EXPIRED, S.CHANGE_ACCEPTED})
 """Nothing more is expected."""
+IN_WORK = frozenset({S.REGISTERED, S.ASSIGNED, S.PROCESSING, S.CHANGE_REFUSED})
+"""With the unit's people: registered and not done; kept after a recall, which may have come before the registration."""
 GIVEN_BACK = frozenset({S.REFUSED, S.RECALLED, S.CHANGE_ACCEPTED})
 """The unit has nothing of it any more: whatever of its bytes still lies there is read no more."""
 HELD = frozenset(

@@ -11,7 +11,7 @@ from consumers.desk.files import frame_of, is_right
 from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
 from consumers.desk.words import REASONS
-from consumers.reading.handling import IN_WORK, arrival_book, looked_at
+from consumers.reading.handling import arrival_book, looked_at
 from consumers.reading.inbox import InboxEntry, receipts_of
 from consumers.reading.readable import readable_letter
 from consumers.reading.references import referred_by, refers_to
@@ -110,13 +110,10 @@ def _before_step(conn: Connection, entry: InboxEntry) -> Status | None:
 
 def _allowed(viewer: DeskViewer, entry: InboxEntry) -> frozenset[str]:
     """The forms that the state and the person's roles allow now."""
-    new, in_work, recalled = (
-        entry.state is Status.ARRIVED,
-        entry.state in IN_WORK,
-        entry.state is Status.TAKE_BACK_REQUESTED,
-    )
+    in_work, recalled = entry.is_in_work, entry.state is Status.TAKE_BACK_REQUESTED
     forms = (
-        (("register", "refuse"), new, DeskRight.REGISTER),
+        (("register",), entry.is_new, DeskRight.REGISTER),
+        (("refuse",), entry.state is Status.ARRIVED, DeskRight.REGISTER),
         (("submit",), in_work, DeskRight.REGISTER),
         (("direct",), in_work, DeskRight.DIRECT),
         (("process", "complete"), in_work, DeskRight.PROCESS),

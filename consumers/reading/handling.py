@@ -25,8 +25,6 @@ from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.states import Status, require
 
 T = TypeVar("T")
-IN_WORK = frozenset({Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED})
-"""Between its registration and its end, as people deal with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ def register_all(
     with spool.writing() as conn:
         for delivery_id in ids:
             entry, _, pos = looked_at(conn, delivery_id, by.units)
-            if entry.state is not Status.ARRIVED:
+            if not entry.is_new:
                 raise DocumentMovedError(f"{entry.notation} is {entry.state} by now; none of them was entered")
             _enter(OpenDocument(conn, entry, pos, by), fields_of(conn, entry))
 
@@ -255,7 +253,7 @@ def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: s
         entry, _, pos = looked_at(conn, delivery_id, by.units)
     except UnknownDeliveryError:
         return False
-    if entry.state not in IN_WORK:
+    if not entry.is_in_work:
         return False
     _complete(OpenDocument(conn, entry, pos, by), "", answer)
     return True
@@ -323,13 +321,14 @@ def number_of(key: BookKey, number: int) -> str:
 
 
 def _complete(it: OpenDocument, words: str, answer: str) -> None:
+    _require_in_work(it.entry)
     it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
     it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer)
     handling.end_tasks(it.conn, it.pos, it.by.at)
 
 
 def _require_in_work(entry: InboxEntry) -> None:
-    if entry.state not in IN_WORK:
+    if not entry.is_in_work:
         raise TransitionError(f"{entry.notation} is {entry.state}; it is dealt with between registration and its end")
 
 

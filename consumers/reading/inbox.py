@@ -24,7 +24,7 @@ from schemas.errors import TransitionError
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.receipt import Receipt
-from schemas.states import BY_PEOPLE, Status, require
+from schemas.states import BY_PEOPLE, IN_WORK, Status, require
 from schemas.text import as_typed
 
 
@@ -51,6 +51,18 @@ class InboxEntry:
     """Whether it is a state secret."""
     due: int | None = None
     """When its answer has to be there (UTC milliseconds); None: its letter does not say."""
+    registered_at: int | None = None
+    """When it was entered in a register (UTC milliseconds); None: it was not."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is to be registered: it has come, or was kept after a recall that came before its registration."""
+        return self.state is Status.ARRIVED or (self.state is Status.CHANGE_REFUSED and self.registered_at is None)
+
+    @property
+    def is_in_work(self) -> bool:
+        """Whether it is between its registration and its end, as people deal with it."""
+        return self.state in IN_WORK and not self.is_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,7 @@ _COLUMNS = (
     inbox.c.fetch_bytes,
     inbox.c.secret,
     letter.c.due,
+    inbox.c.registered_at,
 )
 _ENTRY = select(*_COLUMNS).join(letter, letter.c.pos == inbox.c.letter_pos)
 _ONE = _ENTRY.where(inbox.c.delivery_id == bindparam("delivery_id"))

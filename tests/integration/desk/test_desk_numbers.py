@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
@@ -133,3 +134,16 @@ async def test_files_are_hashed_again_at_a_click(desk: RunningDesk) -> None:
         assert [page.count(word) for word in words] == [0, 0, 0]
         page = await hoa.text(f"/desk/incoming/{delivery}?check=true")
         assert {word: page.count(word) for word in words} == words
+
+
+async def test_the_issuers_that_a_report_does_not_name_are_counted_together(
+    desk: RunningDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.desk.reports._MOST_ROWS", 2)
+    for seq, issuer in enumerate(("LCA.VP", "LCA.VP", "LCA.BTC", "LCA.03", "LCA.04"), 1):
+        came(desk.spool, seq=seq, issuer=issuer)
+    async with desk.as_("hoa") as hoa:
+        page = (await hoa.text("/desk/reports")).split('id="by-issuer"', 1)[1].split("</table>", 1)[0]
+    shares = [int(text) for text in re.findall(r">(\d+)%<", page)]
+    assert shares == [40, 20, 40]
+    assert "và 2 mục khác" in page

@@ -13,6 +13,7 @@
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
+    │   │   ├── ClosedBookError       it is closed: nothing in it changes any more
     │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
@@ -107,6 +108,10 @@ class BookError(SpoolError):
     """A register of the unit does not allow it: it is closed, another number is next, or the entry has moved on."""
 
     exit_code = 4
+
+
+class ClosedBookError(BookError):
+    """A register is closed (khóa sổ): nothing in it changes any more."""
 
 
 class UnconfirmedBookError(BookError):

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from consumers.errors import BookError, UnconfirmedBookError
+from consumers.errors import BookError, ClosedBookError, UnconfirmedBookError
 from consumers.spool.book_entries import (
     BOOK,
     MAX_NUMBER,
@@ -172,14 +172,14 @@ def _open(conn: Connection, key: BookKey) -> BookRow:
     """The book, begun when it is new.
 
     Raises:
-        BookError: it is closed.
+        ClosedBookError: it is closed.
     """
     found = find_book(conn, key)
     if found is None:
         begin(conn, key, 1)
         found = BookRow._make(conn.execute(BOOK, columns_of(key)).one())
     if found.closed_at is not None:
-        raise BookError(f"the {key} is closed; documents of this day belong into another book")
+        raise ClosedBookError(f"the {key} is closed; documents of this day belong into another book")
     return found
 
 

@@ -13,6 +13,7 @@
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
+    │   │   ├── ClosedBookError       it is closed: nothing in it changes any more
     │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   │   └── CopyTooLargeError     it is larger than any may be
@@ -21,6 +22,7 @@
     │   ├── UnknownDraftError         nothing of this id is written or was sent here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
     ├── DeskForbiddenError            a person's roles at the desk do not allow it
+    │   └── NotForThemError           somebody was to deal with a document who may not see it
     ├── ReceiptsHeldError             the broker has not confirmed receipts; they are sent again
     ├── GatewayStoppedError           it does not run now
     ├── SecondGatewayError            another gateway works for its units
@@ -109,6 +111,10 @@ class BookError(SpoolError):
     exit_code = 4
 
 
+class ClosedBookError(BookError):
+    """A register is closed (khóa sổ): nothing in it changes any more."""
+
+
 class UnconfirmedBookError(BookError):
     """A register was restored after a loss: numbers may have been given that it does not know."""
 
@@ -163,6 +169,10 @@ class DeskForbiddenError(GatewayError):
     """A person's roles at the desk do not allow it."""
 
     exit_code = 4
+
+
+class NotForThemError(DeskForbiddenError):
+    """Somebody was to deal with a document who may not see it: of another unit, or not cleared for its secrets."""
 
 
 class ReceiptsHeldError(GatewayError):

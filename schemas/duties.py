@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from schemas.dispatch import Urgency
-from schemas.states import ENDED, UNDELIVERED, Status
+from schemas.states import ENDED, IN_WORK, UNDELIVERED, Status
 from schemas.working_calendar import WorkingCalendar
 
 
@@ -54,6 +54,7 @@ class Course:
         urgency: of its letter.
         due: the letter's: when the answer has to be there, or with urgency 4 the letter itself; None: it names none.
         deadline: by when the leader wants it done; None: as the letter says.
+        registered: whether it stands in the unit's register; asked of what was kept after a recall alone.
     """
 
     state: Status
@@ -61,6 +62,7 @@ class Course:
     urgency: Urgency = Urgency.NORMAL
     due: int | None = None
     deadline: int | None = None
+    registered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,6 @@ _AT_THE_UNIT = {
     Status.REGISTERED: Duty.ASSIGN,
     Status.TAKE_BACK_REQUESTED: Duty.GIVE_BACK,
 }
-_IN_WORK = frozenset({Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED})
 
 
 def owed(course: Course, terms: Terms) -> tuple[Owed, ...]:
@@ -136,7 +137,7 @@ def beside(course: Course, turn: Owed) -> tuple[Owed, ...]:
     """What is owed beside whose turn it is: the answer, where a letter asks for one."""
     if turn.duty is Duty.PROCESS or course.urgency is Urgency.EXPRESS_TIMED or course.due is None:
         return ()
-    by = turn.by if course.state in _AT_THE_UNIT else Party.CLERK
+    by = turn.by if turn.duty in _AT_THE_UNIT.values() else Party.CLERK
     return (Owed(Duty.ANSWER, by, course.since, course.due, course.due),)
 
 
@@ -149,10 +150,13 @@ def _turn(course: Course, terms: Terms) -> Owed:
     if course.state in UNDELIVERED:
         until = course.due if course.urgency is Urgency.EXPRESS_TIMED else None
         return _owed(Duty.DELIVER, course, until, until)
-    if course.state in _IN_WORK:
+    duty = _AT_THE_UNIT.get(course.state, Duty.PROCESS if course.state in IN_WORK else Duty.SEND_AGAIN)
+    if course.state is Status.CHANGE_REFUSED and not course.registered:
+        duty = Duty.REGISTER
+    if duty is Duty.PROCESS:
         until = _done_by(course)
-        return _owed(Duty.PROCESS, course, until, until)
-    return _owed(_AT_THE_UNIT.get(course.state, Duty.SEND_AGAIN), course, *_soon(course, terms))
+        return _owed(duty, course, until, until)
+    return _owed(duty, course, *_soon(course, terms))
 
 
 def _owed(duty: Duty, course: Course, soon: int | None, latest: int | None) -> Owed:

@@ -57,6 +57,14 @@ UNDELIVERED = frozenset({S.PENDING, S.QUEUED, S.TAKEN, S.REDRIVEN})
 WAITING_FOR_OPERATOR = frozenset({S.PARKED})
 ENDED = frozenset({S.REFUSED, S.COMPLETED, S.RECALLED, S.EXPIRED, S.CHANGE_ACCEPTED})
 """Nothing more is expected."""
+IN_WORK = frozenset({S.REGISTERED, S.ASSIGNED, S.PROCESSING, S.CHANGE_REFUSED})
+"""With the unit's people: registered and not done; kept after a recall, which may have come before the registration."""
+GIVEN_BACK = frozenset({S.REFUSED, S.RECALLED, S.CHANGE_ACCEPTED})
+"""The unit has nothing of it any more: whatever of its bytes still lies there is read no more."""
+HELD = frozenset(
+    {S.ARRIVED, S.REGISTERED, S.ASSIGNED, S.PROCESSING, S.COMPLETED, S.TAKE_BACK_REQUESTED, S.CHANGE_REFUSED}
+)
+"""The unit has it, whole and verified: the only states in which its files are read."""
 
 _TOLD_LATE = frozenset({S.PENDING, S.QUEUED, S.TAKEN, S.ARRIVED, S.PARKED})
 """What the machines say by themselves."""

@@ -12,6 +12,8 @@ from consumers.cli.options import AsJson, DataDir, OfUnit
 from consumers.cli.words import say
 
 if TYPE_CHECKING:  # for names alone: the help must not wait for the database's library
+    from sqlalchemy import Connection
+
     from consumers.reading.handling import Acting, Looked
     from consumers.reading.inbox import InboxEntry
     from consumers.spool import Spool
@@ -98,7 +100,8 @@ def submit(
     from consumers.spool.people import DeskRight
 
     def act(spool: Spool, looked: Looked, who: Acting, entry: InboxEntry) -> None:
-        leader = _one_who_may(spool, to, DeskRight.DIRECT, entry)
+        with spool.reading() as conn:
+            leader = _one_who_may(conn, to, DeskRight.DIRECT, entry)
         handling.submit(spool, looked, who, leader, note)
 
     do(data_dir, document, unit, by, DeskRight.REGISTER, act, as_json=as_json)
@@ -119,16 +122,14 @@ def direct(
     """Say who leads, who helps, who is to know, by when."""
     from consumers.reading import handling
     from consumers.reading.handling import Direction
-    from consumers.spool.people import DeskRight, cards
+    from consumers.spool.people import DeskRight
 
     day = None if until is None else until.date()
     until_ms = None if day is None else _closing(day)
     others = tuple(coordinate or ()), tuple(know or ())
 
     def act(spool: Spool, looked: Looked, who: Acting, _entry: InboxEntry) -> None:
-        with spool.reading() as conn:
-            known = cards(conn, [lead, *others[0], *others[1]])
-        handling.direct(spool, looked, who, Direction(instruction, lead, *others, day, until_ms), known)
+        handling.direct(spool, looked, who, Direction(instruction, lead, *others, day, until_ms))
 
     do(data_dir, document, unit, by, DeskRight.DIRECT, act, as_json=as_json)
 
@@ -221,22 +222,23 @@ def do(
     from consumers.reading.handling import Acting, looked_at
     from consumers.reading.inbox import get_entry
     from consumers.spool.people import PEOPLE, seen_by
+    from consumers.spool.scope import UnitScope
     from schemas.clock import now_ms
 
     with opened_spool(data_dir) as spool:
-        entry = the_one(spool, document, unit=unit)
-        needed = right(entry) if callable(right) else right
-        card = _one_who_may(spool, by, needed, entry)
+        found = the_one(spool, document, unit=unit)
         with spool.reading() as conn:
+            entry, looked, _ = looked_at(conn, found.delivery_id, UnitScope.whole(found.unit))
+            needed = right(entry) if callable(right) else right
+            card = _one_who_may(conn, by, needed, entry)
             person = PEOPLE.find(conn, by)
             units = seen_by(person, [entry.unit], needed) if person else ()
-            _, looked, _ = looked_at(conn, entry.delivery_id, units)
         act(spool, looked, Acting(card, now_ms(), units), entry)
         entry = get_entry(spool, entry.delivery_id)
     say_written(entry, as_json=as_json)
 
 
-def _one_who_may(spool: Spool, login: str, right: DeskRight, entry: InboxEntry) -> Card:
+def _one_who_may(conn: Connection, login: str, right: DeskRight, entry: InboxEntry) -> Card:
     """The card of somebody who has a right at the document's unit, and may see it.
 
     Raises:
@@ -245,8 +247,7 @@ def _one_who_may(spool: Spool, login: str, right: DeskRight, entry: InboxEntry) 
     from consumers.errors import DeskForbiddenError
     from consumers.spool.people import holders
 
-    with spool.reading() as conn:
-        able = {card.login: card for card in holders(conn, entry.unit, right, secret=entry.secret)}
+    able = {card.login: card for card in holders(conn, entry.unit, right, secret=entry.secret)}
     if login not in able:
         known = ", ".join(sorted(able)) or "nobody"
         raise DeskForbiddenError(

@@ -42,13 +42,14 @@ def inbox(
     from consumers.cli.watching import watch_inbox
     from consumers.reading.coming import coming, line_now
     from consumers.reading.inbox import list_inbox
+    from consumers.spool.scope import UnitScope
 
     with opened_spool(data_dir, to_read=True) as spool:
         if watch:
             watch_inbox(spool, unit=unit, limit=limit, seconds=timeout, as_json=as_json)
             return
         entries = list_inbox(spool, unit=unit, states=state or (), limit=limit)
-        on_their_way = coming(spool, line_now(spool.path.parent), unit=unit)
+        on_their_way = coming(spool, line_now(spool.path.parent), UnitScope.whole(unit) if unit else None)
     show_entries(entries, on_their_way, as_json=as_json)
 
 
@@ -68,11 +69,14 @@ def show(
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.showing import show_document
     from consumers.reading.coming import coming, line_now
-    from consumers.reading.inbox import descriptor_of, receipts_of
+    from consumers.reading.inbox import receipts_of
+    from consumers.reading.readable import readable_letter
 
     with opened_spool(data_dir, to_read=True) as spool:
         entry = the_one(spool, document, unit=unit)
-        descriptor, told = descriptor_of(spool, entry.delivery_id), receipts_of(spool, entry.delivery_id)
+        with spool.reading() as conn:
+            descriptor = readable_letter(conn, entry)
+        told = receipts_of(spool, entry.delivery_id)
         on_their_way = coming(spool, line_now(spool.path.parent))
     here = next((item for item in on_their_way if item.entry.delivery_id == entry.delivery_id), None)
     show_document(entry, descriptor, told, here, as_json=as_json)
@@ -93,9 +97,12 @@ def save(
     """Copy a document's files out of the spool, where the sink `none` leaves them."""
     from consumers.cli.options import opened_spool, the_one
     from consumers.cli.saving import save_files
-    from consumers.reading.inbox import descriptor_of
+    from consumers.reading.inbox import entry_of
+    from consumers.reading.readable import readable_files
 
     with opened_spool(data_dir, to_read=True) as spool:
-        descriptor = descriptor_of(spool, the_one(spool, document, unit=unit).delivery_id)
-        for path in save_files(spool, descriptor, directory):
+        delivery_id = the_one(spool, document, unit=unit).delivery_id
+        with spool.reading() as conn:
+            files = readable_files(conn, entry_of(conn, delivery_id))
+        for path in save_files(spool, files, directory):
             print(path)

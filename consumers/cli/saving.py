@@ -1,7 +1,7 @@
 """Takes a document's files out of the spool, for people whose inbox the spool is."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from consumers.errors import ContentNotKeptError
@@ -10,10 +10,9 @@ from consumers.sinks.record import file_names
 from consumers.spool import Spool
 from router.storage.files import copy_file, write_file
 from schemas.attachment import TravellingAttachment
-from schemas.descriptor import Descriptor
 
 
-def save_files(spool: Spool, descriptor: Descriptor, directory: Path) -> Iterator[Path]:
+def save_files(spool: Spool, files: Sequence[TravellingAttachment], directory: Path) -> Iterator[Path]:
     """Write the files into a directory, one after the other; yields where each is.
 
     Raises:
@@ -21,8 +20,8 @@ def save_files(spool: Spool, descriptor: Descriptor, directory: Path) -> Iterato
         FileExistsError: a file of that name is in the directory already.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    names = file_names(file.name for file in descriptor.attachments)
-    for file, name in zip(descriptor.attachments, names, strict=True):
+    names = file_names(file.name for file in files)
+    for file, name in zip(files, names, strict=True):
         _save(spool, file, directory / name)
         yield directory / name
 

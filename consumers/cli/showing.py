@@ -211,7 +211,8 @@ def _sentence(told: InboxReceipt) -> str:
 
 def entry_fields(entry: InboxEntry, coming: Coming | None = None) -> dict[str, Any]:
     """What JSON says of a document; ``coming`` is null unless it is on its way."""
-    times = {"taken_at": iso(entry.taken_at), "state_at": iso(entry.state_at)}
+    registered = None if entry.registered_at is None else iso(entry.registered_at)
+    times = {"taken_at": iso(entry.taken_at), "state_at": iso(entry.state_at), "registered_at": registered}
     return asdict(entry) | times | {"coming": coming and _coming_fields(coming)}
 
 

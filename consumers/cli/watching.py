@@ -19,6 +19,7 @@ from consumers.errors import UnknownDeliveryError
 from consumers.reading.coming import Coming, LineNow, coming, line_now
 from consumers.reading.inbox import InboxEntry, get_entry
 from consumers.spool import Spool
+from consumers.spool.scope import UnitScope
 from schemas.dispatch import Lane, lane_of
 from schemas.states import Status
 
@@ -56,11 +57,12 @@ def watch_inbox(spool: Spool, *, unit: str, limit: int, seconds: float | None, a
 
 def _looks(spool: Spool, *, unit: str, limit: int, seconds: float | None) -> Iterator[Look]:
     deadline = None if seconds is None else time.monotonic() + seconds
+    units = UnitScope.whole(unit) if unit else None
     before: dict[str, Coming] = {}
     ended: deque[InboxEntry] = deque(maxlen=_LATELY)
     while True:
         line = line_now(spool.path.parent)
-        now = {item.entry.delivery_id: item for item in coming(spool, line, unit=unit, limit=limit)}
+        now = {item.entry.delivery_id: item for item in coming(spool, line, units, limit=limit)}
         ended.extend(_ended(spool, [key for key in before if key not in now]))
         yield Look(line, list(now.values()), list(ended))
         if deadline is not None and time.monotonic() >= deadline:

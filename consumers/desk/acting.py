@@ -14,12 +14,12 @@ from consumers.desk.document import document_page, read_document
 from consumers.desk.fields import fields_of
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
-from consumers.errors import DocumentMovedError
+from consumers.errors import DocumentMovedError, NotForThemError
 from consumers.reading import handling as acts
 from consumers.reading import undoing
 from consumers.reading.handling import Acting, Direction, Looked
 from consumers.spool import book_entries, handling
-from consumers.spool.people import DeskRight, cards, holders
+from consumers.spool.people import DeskRight, holders
 from router.pages.language import N_
 from schemas.clock import Day
 from schemas.text import OneLine
@@ -27,7 +27,7 @@ from schemas.text import OneLine
 _SEE_OTHER, _CONFLICT = 303, 409
 _NO_REASON = N_("Say why; the issuer reads it.")
 _NO_LEAD = N_("Say who leads.")
-_NOT_CLEARED = N_("It is a state secret: name only people who may see those.")
+_NOT_FOR_THEM = N_("Name only people who may see this document; a state secret those who are cleared.")
 _NO_LEADER = N_("Choose a leader.")
 _NO_DAY = N_("The day of arrival is today or a day of the last year.")
 _MOVED = N_("Somebody dealt with it meanwhile: here it is as it is now. Nothing of yours was done.")
@@ -57,6 +57,8 @@ class SentForm:
             await asyncio.to_thread(act)
         except DocumentMovedError:
             return await self.again(_MOVED, status=_CONFLICT)
+        except NotForThemError:
+            return await self.again(_NOT_FOR_THEM)
         return RedirectResponse(link(f"/incoming/{self.looked.delivery_id}"), _SEE_OTHER)
 
     async def again(self, problem: str, *, status: int = 422) -> Response:
@@ -161,16 +163,10 @@ async def direct(
     """Say who does what by when."""
     if not lead:
         return await form.again(_NO_LEAD)
-    entry, _ = await read_document(form.services, form.viewer, form.looked.delivery_id)
-    known = await form.services.look(lambda conn: cards(conn, (lead, *coordinate, *know)))
-    if entry.secret:
-        cleared = await form.services.look(lambda conn: holders(conn, entry.unit, DeskRight.SEE_SECRETS))
-        if not known.keys() <= {card.login for card in cleared}:
-            return await form.again(_NOT_CLEARED)
     until_ms = None if until is None else form.services.calendar.closing(until)
-    direction = Direction(instruction, lead, _without(coordinate, lead), _without(know, lead), until, until_ms)
+    direction = Direction(instruction, lead, coordinate, know, until, until_ms)
     by = form.by(DeskRight.DIRECT)
-    return await form.do(lambda: acts.direct(form.services.spool, form.looked, by, direction, known))
+    return await form.do(lambda: acts.direct(form.services.spool, form.looked, by, direction))
 
 
 @router.post("/process")
@@ -206,7 +202,3 @@ async def answer_recall(*, form: ThisForm, accept: Annotated[bool, Form()], reas
         return await form.again(_NO_REASON)
     by = form.by(DeskRight.REGISTER)
     return await form.do(lambda: acts.answer_change(form.services.spool, form.looked, by, accept=accept, reason=reason))
-
-
-def _without(named: tuple[str, ...], lead: str) -> tuple[str, ...]:
-    return tuple(one for one in dict.fromkeys(named) if one and one != lead)

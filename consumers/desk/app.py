@@ -30,11 +30,13 @@ from consumers.desk.services import DeskServices
 from consumers.desk.words import ERRORS
 from consumers.errors import (
     BookError,
+    ClosedBookError,
     ContentNotKeptError,
     DeskForbiddenError,
     DocumentMovedError,
     GatewayError,
     SpoolUnavailableError,
+    UnconfirmedBookError,
     UnknownDeliveryError,
     UnknownDraftError,
     UnknownEntryError,
@@ -72,6 +74,8 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownDraftError: (404, "not-found"),
     DeskForbiddenError: (403, "forbidden"),
     DocumentMovedError: (409, "moved"),
+    ClosedBookError: (409, "closed-book"),
+    UnconfirmedBookError: (409, "unconfirmed-book"),
     BookError: (409, "book"),
     TransitionError: (409, "state"),
     InvalidError: (422, "malformed"),

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
+from consumers.settings import GatewaySettings
 from router.broker.backoff import Backoff
 from router.process.leash import leashed
 from schemas.events import Event
@@ -17,12 +19,17 @@ _COMMAND = ("-P", "-m", "deploy.main", "desk")
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _ENDS_WITHIN = 20.0
 _WRONG_SETTINGS = 2
-_OF_THE_GATEWAY_ALONE = "CONGVAN_GATEWAY_TOKEN"
+OF_THE_GATEWAY_ALONE = frozenset(
+    f"{GatewaySettings.model_config['env_prefix']}{name.upper()}"
+    for name, field in GatewaySettings.model_fields.items()
+    if field.annotation is SecretStr
+)
+"""Variables of which a desk has no use: whoever breaks into it is to find none of the gateway's secrets."""
 
 
 def environment_for(environ: Mapping[str, str], data_dir: Path) -> dict[str, str]:
-    """What a desk is started with: the gateway's environment without its token."""
-    own = {name: value for name, value in environ.items() if name.upper() != _OF_THE_GATEWAY_ALONE}
+    """What a desk is started with: the gateway's environment without its secrets."""
+    own = {name: value for name, value in environ.items() if name.upper() not in OF_THE_GATEWAY_ALONE}
     return own | {"CONGVAN_GATEWAY_DATA_DIR": str(data_dir)}
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from consumers.desk.access import Looking, Parts
 from consumers.desk.incoming import AT_ONCE, Filtered, incoming_page
 from consumers.desk.pages import link, page
-from consumers.errors import BookError, DocumentMovedError
+from consumers.errors import DocumentMovedError
 from consumers.reading import desk_lists
 from consumers.reading.handling import register_all
 from consumers.reading.inbox import InboxEntry, letter_of
@@ -51,7 +51,7 @@ async def register_chosen(
 
     try:
         await asyncio.to_thread(register_all, services.spool, ids, by, fields)
-    except (DocumentMovedError, BookError):
+    except DocumentMovedError:
         return await incoming_page(request, services, viewer, filters, problem=_MOVED, status=_CONFLICT)
     return RedirectResponse(f"{link('/incoming/entered')}?{urlencode({'id': ids}, doseq=True)}", _SEE_OTHER)
 

@@ -45,7 +45,7 @@ async def show_completeness(
         found = issuers_series.series(conn, chosen, since, until)
         wanted = (issuer, pattern)
         return {
-            "own": [gaps.completeness(conn, code, limit=_MOST_NAMED) for code in chosen],
+            "own": [gaps.completeness(conn, chosen, code, limit=_MOST_NAMED) for code in chosen],
             "series": found,
             "holes": issuers_series.holes_of(conn, chosen, since, until, wanted)[:_MOST_NAMED] if issuer else [],
             "names": names_of(conn, {*chosen, *(item.issuer for item in found), issuer}),

@@ -11,8 +11,9 @@ from consumers.desk.files import frame_of, is_right
 from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
 from consumers.desk.words import REASONS
-from consumers.reading.handling import IN_WORK, arrival_book, looked_at
-from consumers.reading.inbox import InboxEntry, descriptor_of, receipts_of
+from consumers.reading.handling import arrival_book, looked_at
+from consumers.reading.inbox import InboxEntry, receipts_of
+from consumers.reading.readable import readable_letter
 from consumers.reading.references import referred_by, refers_to
 from consumers.reading.righting import last_step
 from consumers.reading.suggesting import suggested
@@ -23,7 +24,7 @@ from consumers.spool.units import names_of
 from schemas.descriptor import Descriptor
 from schemas.errors import TransitionError
 from schemas.register import BookKind
-from schemas.states import Status
+from schemas.states import HELD, Status
 
 router = APIRouter()
 
@@ -37,14 +38,18 @@ async def show_document(
 
 
 async def read_document(services: DeskServices, viewer: DeskViewer, delivery_id: str) -> tuple[InboxEntry, Descriptor]:
-    """A document of one of the person's units.
+    """A document of one of the person's units, as far as it may be read.
 
     Raises:
         UnknownDeliveryError: there is none.
     """
     units = viewer.units()
-    entry, _, _ = await services.look(lambda conn: looked_at(conn, delivery_id, units))
-    return entry, await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
+
+    def read(conn: Connection) -> tuple[InboxEntry, Descriptor]:
+        entry, _, _ = looked_at(conn, delivery_id, units)
+        return entry, readable_letter(conn, entry)
+
+    return await services.look(read)
 
 
 async def document_page(
@@ -62,7 +67,8 @@ async def document_page(
     told = await asyncio.to_thread(receipts_of, services.spool, delivery_id)
     found = await services.look(lambda conn: _look(conn, services, viewer, delivery_id, letter))
     found["frames"] = list(map(frame_of, letter.attachments))
-    found["checked"] = await asyncio.to_thread(_checked, services, letter) if check else []
+    found["held"] = found["entry"].state in HELD
+    found["checked"] = await asyncio.to_thread(_checked, services, letter) if check and found["held"] else []
     may = _allowed(viewer, found["entry"]) - ({"undo"} if found["before_step"] is None else set())
     context = {"problem": problem, "letter": letter, "receipts": told, "reasons": REASONS, "may": may, **found}
     return page(request, viewer, "document.html", status=status, **context)
@@ -106,13 +112,10 @@ def _before_step(conn: Connection, entry: InboxEntry) -> Status | None:
 
 def _allowed(viewer: DeskViewer, entry: InboxEntry) -> frozenset[str]:
     """The forms that the state and the person's roles allow now."""
-    new, in_work, recalled = (
-        entry.state is Status.ARRIVED,
-        entry.state in IN_WORK,
-        entry.state is Status.TAKE_BACK_REQUESTED,
-    )
+    in_work, recalled = entry.is_in_work, entry.state is Status.TAKE_BACK_REQUESTED
     forms = (
-        (("register", "refuse"), new, DeskRight.REGISTER),
+        (("register",), entry.is_new, DeskRight.REGISTER),
+        (("refuse",), entry.state is Status.ARRIVED, DeskRight.REGISTER),
         (("submit",), in_work, DeskRight.REGISTER),
         (("direct",), in_work, DeskRight.DIRECT),
         (("process", "complete"), in_work, DeskRight.PROCESS),

@@ -196,14 +196,15 @@ async def correct(
     keeper: Short = "",
     passed_on: OptionalDay = None,
     file_number: FileNumber = "",
+    secrecy: Annotated[Secrecy | None, Form()] = None,
     due: OptionalDay = None,
     note_: Annotated[OneLine, Form(alias="note", max_length=500)] = "",
 ) -> Response:
-    """Put an entry right; what it said before stays readable."""
+    """Put an entry right, or write a lost one again; what it said before stays readable."""
     said = {"day": day, "subject": subject, "author": author, "notation": notation, "issued_on": issued_on}
     said |= {"type": type, "signer": signer, "position": position, "hour": hour, "pages": pages, "copies": copies}
     said |= {"recipients": recipients, "keeper": keeper, "passed_on": passed_on, "file_number": file_number}
-    said |= {"due": due, "note": note_}
+    said |= {"due": due, "note": note_} | ({} if secrecy is None else {"secrecy": secrecy})
     entry, document = await _entry(services, viewer, key, number)
     fields = fields_of(**((entry.fields.model_dump() if entry.fields else {}) | said))
     if document is not None:

@@ -1,6 +1,5 @@
 """The files of a document: verified, shown in the page where that is safe, else downloaded; never run as our origin."""
 
-import asyncio
 import hashlib
 import mimetypes
 from pathlib import Path
@@ -10,14 +9,16 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
+from sqlalchemy import Connection
 
 from consumers.desk.access import Looking, Parts
 from consumers.errors import ContentNotKeptError
 from consumers.fetching.content import DIRECTORY_NAME
 from consumers.reading.handling import looked_at
-from consumers.reading.inbox import descriptor_of
+from consumers.reading.readable import readable_files
 from schemas.attachment import TravellingAttachment
 
+_NOT_MODIFIED = 304
 _PDF, _BYTES = "application/pdf", "application/octet-stream"
 SHOWN = frozenset({_PDF, "image/png", "image/jpeg", "image/gif", "image/webp"})
 """What a browser shows by itself and runs nothing of; all else is saved by its name."""
@@ -36,31 +37,42 @@ async def show_file(
     number: Annotated[int, InPath(ge=1, le=10_000)],
 ) -> Response:
     """One file of a document, by its place among them."""
-    del request
     units = viewer.units()
-    await services.look(lambda conn: looked_at(conn, delivery_id, units))
-    descriptor = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
-    if number > len(descriptor.attachments):
-        raise ContentNotKeptError(f"the document has {len(descriptor.attachments)} files")
-    return file_answer(services.spool.path.parent, descriptor.attachments[number - 1])
+
+    def read(conn: Connection) -> tuple[bool, tuple[TravellingAttachment, ...]]:
+        entry, _, _ = looked_at(conn, delivery_id, units)
+        return entry.secret, readable_files(conn, entry)
+
+    secret, files = await services.look(read)
+    if number > len(files):
+        raise ContentNotKeptError(f"the document has {len(files)} files")
+    return file_answer(request, services.spool.path.parent, files[number - 1], secret=secret)
 
 
-def file_answer(data_dir: Path, file: TravellingAttachment) -> Response:
+def file_answer(request: Request, data_dir: Path, file: TravellingAttachment, *, secret: bool = False) -> Response:
     """A file, shown in the page where that is safe.
+
+    A browser may keep it and yet asks each time, whoever sits there then; of a secret it keeps nothing.
 
     Raises:
         ContentNotKeptError: it is not kept here.
     """
     media_type = media_type_of(file)
     is_shown = media_type in SHOWN
+    etag = f'"{file.sha256}"'
     headers = {
         "content-disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(file.name)}",
         # A browser's own viewer of PDF does not work in a sandbox; it runs nothing as our origin.
         "content-security-policy": _NOTHING_RUNS if media_type == _PDF else f"{_NOTHING_RUNS}; sandbox",
         "x-content-type-options": "nosniff",
         "x-frame-options": "SAMEORIGIN",
-        "cache-control": "private, max-age=3600",
+        "vary": "cookie",
+        "cache-control": "no-store",
     }
+    if not secret:
+        headers |= {"cache-control": "private, no-cache", "etag": etag}
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=_NOT_MODIFIED, headers=headers)
     served = media_type if is_shown else _BYTES
     if file.inline is not None:
         return Response(file.inline, media_type=served, headers=headers)

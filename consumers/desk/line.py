@@ -7,12 +7,15 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
 
 from consumers.copies import key
 from consumers.copies.standing import Place, standing_of
 from consumers.desk.access import Looking, Parts
 from consumers.desk.pages import page
+from consumers.reading import inbox
 from consumers.reading.coming import line_now
+from consumers.spool import outbox, sending
 from consumers.status import status_path
 
 router = APIRouter()
@@ -20,12 +23,19 @@ router = APIRouter()
 
 @router.get("/line")
 async def show_line(request: Request, services: Parts, viewer: Looking) -> Response:
-    """What the gateway last said of itself, and the room on the disk."""
-    directory = services.spool.path.parent
-    context = await asyncio.to_thread(_read, directory)
-    return page(
-        request, viewer, "line.html", **context, PLACE=Place, has_key=bool(await services.look(key.recipient_of))
-    )
+    """What the gateway last said of itself, the room on the disk, and what of the person's units waits for the line."""
+    directory, units = services.spool.path.parent, viewer.units()
+
+    def count(conn: Connection) -> dict[str, Any]:
+        return {
+            "waiting": inbox.count_waiting(conn, units),
+            "unsent": outbox.count_unsent(conn, units),
+            "outgoing": sending.count_waiting(conn, units),
+            "has_key": bool(key.recipient_of(conn)),
+        }
+
+    found = await services.look(count) | await asyncio.to_thread(_read, directory)
+    return page(request, viewer, "line.html", **found, PLACE=Place)
 
 
 def _read(directory: Path) -> dict[str, Any]:

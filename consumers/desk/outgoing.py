@@ -142,7 +142,9 @@ async def write_form(
 
 
 @router.get("/drafts/{draft_id}/files/{number}")
-async def show_draft_file(services: Parts, viewer: Drafting, draft_id: str, number: FileNumber) -> Response:
+async def show_draft_file(
+    request: Request, services: Parts, viewer: Drafting, draft_id: str, number: FileNumber
+) -> Response:
     """One file of a draft, by its place among them."""
     units = viewer.units(DeskRight.DRAFT)
 
@@ -151,7 +153,7 @@ async def show_draft_file(services: Parts, viewer: Drafting, draft_id: str, numb
 
     files = await services.look(read)
     found = [Attachment(name=it.name, media_type=it.media_type, size=it.size, sha256=it.sha256) for it in files]
-    return _file(services, found, number)
+    return _file(request, services, found, number)
 
 
 @router.get("/{outgoing_id}")
@@ -177,10 +179,14 @@ async def show_track(
 
 
 @router.get("/{outgoing_id}/files/{number}")
-async def show_file(services: Parts, viewer: Looking, outgoing_id: str, number: FileNumber) -> Response:
+async def show_file(
+    request: Request, services: Parts, viewer: Looking, outgoing_id: str, number: FileNumber
+) -> Response:
     """One file of a document that was sent, by its place among them."""
     now = await services.look(lambda conn: _read(conn, viewer, outgoing_id))
-    return _file(services, now.submission.attachments if now.submission else (), number)
+    sent = now.submission
+    secret = sent is not None and sent.secrecy.is_secret
+    return _file(request, services, sent.attachments if sent else (), number, secret=secret)
 
 
 @router.get("/{outgoing_id}/recall")
@@ -284,8 +290,8 @@ async def _form_page(
     return page(request, viewer, "letter_form.html", status=status, forms=forms, problem=problem)
 
 
-def _file(services: DeskServices, files: Any, number: int) -> Response:
+def _file(request: Request, services: DeskServices, files: Any, number: int, *, secret: bool = False) -> Response:
     if number > len(files):
         raise ContentNotKeptError(f"the document has {len(files)} files")
     file = TravellingAttachment.model_validate(files[number - 1].model_dump())
-    return file_answer(services.spool.path.parent, file)
+    return file_answer(request, services.spool.path.parent, file, secret=secret)

@@ -12,6 +12,7 @@ from consumers.desk.pages import page
 from consumers.reading.handling import looked_at
 from consumers.spool import book_entries, handling
 from consumers.spool.units import names_of
+from schemas.states import HELD
 
 router = APIRouter(prefix="/incoming/{delivery_id}")
 
@@ -41,7 +42,8 @@ async def show_stamp(
     """The stamp alone at its place on a sheet, or over a picture: on paper, never in the file."""
     entry, letter = await read_document(services, viewer, delivery_id)
     found = await services.look(lambda conn: _stamp(conn, viewer, delivery_id))
-    pictures = [place for place, item in enumerate(letter.attachments, 1) if frame_of(item) == "image"]
+    files = letter.attachments if entry.state in HELD else ()
+    pictures = [place for place, item in enumerate(files, 1) if frame_of(item) == "image"]
     picture = file if file in pictures else 0
     context = {"entry": entry, "letter": letter, "pictures": pictures, "picture": picture, **found}
     return page(request, viewer, "stamped.html", **context)

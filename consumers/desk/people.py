@@ -129,7 +129,7 @@ async def _page(
 
 
 def _require_administered(conn: Connection, viewer: DeskViewer, login: str) -> None:
-    """Go on only when all that somebody was granted is of units that the person administers.
+    """Go on only when all that somebody was granted is of units that the person administers; also when it is nothing.
 
     Raises:
         DeskForbiddenError: it is not.
@@ -140,7 +140,7 @@ def _require_administered(conn: Connection, viewer: DeskViewer, login: str) -> N
 
 
 def _is_administered(viewer: DeskViewer, row: PersonRow) -> bool:
-    return bool(row.person.grants) and viewer.person.may_all(DeskRight.ADMINISTER, row.person.grants)
+    return viewer.person.may_all(DeskRight.ADMINISTER, row.person.grants)
 
 
 def _note(conn: Connection, viewer: DeskViewer, act: JournalAct, unit: str, login: str, *, detail: str = "") -> None:

@@ -21,7 +21,6 @@ from router.pages.preferences import Preferences
 from router.pages.spreadsheet import BOM, Separator, lines
 from schemas.clock import now_ms
 from schemas.codes import UnitCode
-from schemas.dispatch import Secrecy
 from schemas.register import BookKind
 from schemas.text import OneLine
 
@@ -96,7 +95,6 @@ async def show_register(
 
     found = await services.look(read)
     found |= {"key": key, "form": shown, "headings": headings(shown), "today": services.today, "at_once": _AT_ONCE}
-    found["secrecies"] = [one for one in Secrecy if one.is_secret]
     return page(request, viewer, "register.html", may=viewer.may(DeskRight.REGISTER, key.unit), **found)
 
 

@@ -15,7 +15,7 @@ from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft, attachments_of, entry_of, heads_of
 from consumers.desk.uploads import Uploads
-from consumers.errors import BookError, DocumentMovedError
+from consumers.errors import BookError, ClosedBookError, DocumentMovedError, UnconfirmedBookError
 from consumers.reading import dispatching, drafting
 from consumers.reading.dispatching import ReadyLetter
 from consumers.reading.drafting import SeenDraft
@@ -147,6 +147,8 @@ async def _send(request: Request, services: DeskServices, viewer: DeskViewer, co
     except InvalidError as error:
         composed = replace(composed, problems=error.problems)
         return await compose_page(request, services, viewer, composed, status=_UNPROCESSABLE)
+    except (ClosedBookError, UnconfirmedBookError):
+        raise  # another number is of no use; the draft is saved
     except BookError as error:
         renumbered = await services.look(lambda conn: _renumbered(conn, services, composed.typed))
         problems = [FieldProblem("number", str(error))]

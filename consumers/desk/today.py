@@ -1,5 +1,6 @@
 """Hôm nay: what there is to do for the person who looks."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -12,7 +13,7 @@ from consumers.reading import desk_lists, urgent
 from consumers.reading.coming import coming, line_now, line_up_now
 from consumers.reading.desk_filters import Need, WantedDocuments
 from consumers.reading.inbox import InboxEntry
-from consumers.spool import desk_letters, drafts, handling
+from consumers.spool import Spool, desk_letters, drafts, handling
 from consumers.spool.handling import Task
 from consumers.spool.people import DeskRight
 from consumers.spool.scope import UnitScope
@@ -36,7 +37,7 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
         shown = [row.entry for row in (*to_register, *to_answer)]
         return {
             "counts": desk_lists.count(conn, units),
-            "urgent": urgent.count_waiting(conn, viewer.person.name, clerks),
+            "urgent": urgent.count_waiting(conn, viewer.person.name, registers=clerks, sees=units),
             "to_register": to_register,
             "to_answer": to_answer,
             "names": names_of(conn, {code for entry in shown for code in (entry.unit, entry.issuer)}),
@@ -47,23 +48,15 @@ async def show_today(request: Request, services: Parts, viewer: Looking) -> Resp
             "named": names_of(conn, units),
         }
 
-    found = await services.look(read)
-    line = line_now(services.spool.path.parent)
-    on_their_way = [
-        item for item in coming(services.spool, line) if units.sees(item.entry.unit, secret=item.entry.secret)
-    ][:_MOST_ROWS]
-    return page(
-        request,
-        viewer,
-        "today.html",
-        line=line,
-        up=line_up_now(services.spool.path.parent),
-        coming=on_their_way,
-        terms=services.terms,
-        now=now_ms(),
-        needs=Need,
-        **found,
-    )
+    found = await services.look(read) | await asyncio.to_thread(_on_the_line, services.spool, units)
+    return page(request, viewer, "today.html", terms=services.terms, now=now_ms(), needs=Need, **found)
+
+
+def _on_the_line(spool: Spool, units: UnitScope) -> dict[str, Any]:
+    """What comes for the units, and how the line stands that it comes by; it reads files."""
+    directory = spool.path.parent
+    line = line_now(directory)
+    return {"line": line, "up": line_up_now(directory), "coming": coming(spool, line, units, limit=_MOST_ROWS)}
 
 
 @router.get("/attention")
@@ -71,8 +64,8 @@ async def tell_attention(
     services: Parts, viewer: Looking, if_none_match: Annotated[str, Header(max_length=100)] = ""
 ) -> Response:
     """How many urgent documents wait for the person; pages ask by themselves, and are told when nothing is new."""
-    name, clerks = viewer.person.name, viewer.units(DeskRight.REGISTER)
-    waiting = await services.look(lambda conn: urgent.count_waiting(conn, name, clerks))
+    name, clerks, seen = viewer.person.name, viewer.units(DeskRight.REGISTER), viewer.units()
+    waiting = await services.look(lambda conn: urgent.count_waiting(conn, name, registers=clerks, sees=seen))
     kept = {"etag": f'"{waiting}"', "cache-control": "private, no-cache", "vary": "cookie"}
     if if_none_match.removeprefix("W/") == kept["etag"]:
         return Response(status_code=_NOT_MODIFIED, headers=kept)

@@ -161,6 +161,8 @@ REASONS: tuple[str, ...] = (
 ERRORS: dict[str, str] = {
     "moved": N_("Somebody dealt with it meanwhile; look at it again."),
     "state": N_("Its state does not allow that."),
+    "closed-book": N_("The register is closed; a document of this day belongs into another."),
+    "unconfirmed-book": N_("The register was restored; say first on its page which number comes next."),
     "book": N_("The register does not allow that; look at it again."),
     "busy": N_("The disk is full or busy; try again in a moment."),
 }

@@ -38,6 +38,6 @@ def accept(conn: Connection, items: Sequence[Sent]) -> list[None]:
     done = sending.accept(conn, items)
     for row in conn.execute(_ANSWERING, {"ids": as_list(item.id for item in items)}).all():
         card = Card(row.person, row.full_name, department=row.department)
-        by = Acting(card, now_ms(), UnitScope((row.issuer,), frozenset({row.issuer})))
+        by = Acting(card, now_ms(), UnitScope.whole(row.issuer))
         complete_by_answer(conn, row.answers, by, row.notation[:_ANSWER_LENGTH])
     return done

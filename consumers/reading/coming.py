@@ -7,6 +7,7 @@ document is seen as soon as its descriptor has been taken, and nothing here writ
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -18,6 +19,7 @@ from consumers.fetching.part import come_of
 from consumers.line.openings import UnitHours
 from consumers.reading.inbox import InboxEntry, waiting_letters
 from consumers.spool import Spool
+from consumers.spool.scope import UnitScope
 from consumers.spool.taking import Content
 from consumers.spool.units import hosted
 from consumers.status import EVERY, status_path
@@ -81,24 +83,24 @@ def _line(data_dir: Path, rate: str) -> LineNow:
         return LineNow()
 
 
-def coming(spool: Spool, line: LineNow, *, unit: str = "", limit: int = MOST) -> list[Coming]:
-    """The documents on their way, in the order in which they are fetched.
+def coming(spool: Spool, line: LineNow, units: UnitScope | None = None, *, limit: int = MOST) -> list[Coming]:
+    """The documents on their way, in the order in which they are fetched; it blocks.
 
     Args:
         spool: an open spool.
         line: as it is now; how long a line that is down takes is not known.
-        unit: of this unit only.
+        units: what is seen of these alone; None: of all.
         limit: at most so many.
 
     Raises:
         SpoolUnavailableError: the spool cannot be read now.
     """
-    found = [(entry, parse(Descriptor, body, what="descriptor")) for entry, body in waiting_letters(spool, limit=MOST)]
+    found = _waiting(spool, units)
     files = {entry.delivery_id: _files(spool.path.parent, contents_of(descriptor)) for entry, descriptor in found}
     waiters = {entry.delivery_id: _waiter(entry, files[entry.delivery_id]) for entry, _ in found}
     opens = _opens_at(spool)
     closed = {entry.delivery_id for entry, _ in found if _waits(entry, opens)}
-    going = [waiter for key, waiter in waiters.items() if key not in closed]
+    going = [waiter for key, waiter in waiters.items() if key not in closed][:MOST]  # what is behind these nobody knows
     times = seconds_left(going, line.rate if line.is_up else 0.0)
     found.sort(key=lambda pair: (pair[0].delivery_id in closed, turn(waiters[pair[0].delivery_id])))
     shown = [
@@ -110,9 +112,18 @@ def coming(spool: Spool, line: LineNow, *, unit: str = "", limit: int = MOST) ->
             opens.get(entry.unit) if entry.delivery_id in closed else None,
         )
         for entry, descriptor in found
-        if unit in {"", entry.unit}
+        if units is None or units.sees(entry.unit, secret=entry.secret)
     ]
     return shown[:limit]
+
+
+def _waiting(spool: Spool, units: UnitScope | None) -> list[tuple[InboxEntry, Descriptor]]:
+    """The first that wait, of whomever, for they go first; and the first of the units, whatever is before those."""
+    with spool.reading() as conn:
+        rows = waiting_letters(conn, None, limit=MOST)
+        if units is not None and len(rows) == MOST:
+            rows = list(dict(chain(rows, waiting_letters(conn, units, limit=MOST))).items())
+    return [(entry, parse(Descriptor, body, what="descriptor")) for entry, body in rows]
 
 
 @dataclass(frozen=True, slots=True)

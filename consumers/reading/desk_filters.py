@@ -9,13 +9,12 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select, text
 
-from consumers.reading.handling import IN_WORK
 from consumers.spool.handling import TaskPart
 from consumers.spool.models import book, book_entry, inbox, letter, step, task
 from consumers.spool.scope import UnitScope
 from schemas.dispatch import Urgency
 from schemas.register import BookKind
-from schemas.states import ENDED, Status
+from schemas.states import ENDED, IN_WORK, Status
 from schemas.text import fold
 
 _MOST_WORDS = 10
@@ -37,12 +36,13 @@ class Need(StrEnum):
 
 
 STATES: dict[Need, tuple[Status, ...]] = {
-    Need.REGISTER: (Status.ARRIVED,),
+    Need.REGISTER: (Status.ARRIVED, Status.CHANGE_REFUSED),
     Need.ANSWER: (Status.TAKE_BACK_REQUESTED,),
     Need.WORK: tuple(sorted(IN_WORK)),
     Need.COMING: (Status.TAKEN, Status.PARKED),
     Need.ENDED: tuple(sorted(ENDED)),
 }
+"""In which states they do; what was kept after a recall is registered already, or needs that: :func:`needs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def of_letter(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
 def _standing(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.need is not None:
-        found.append(inbox.c.state.in_([state.value for state in STATES[wanted.need]]))
+        found += needs(wanted.need)
     if wanted.state is not None:
         found.append(inbox.c.state == wanted.state.value)
     if wanted.urgency is not None:
@@ -118,6 +118,16 @@ def _standing(wanted: WantedDocuments) -> list[ColumnElement[bool]]:
         found.append(inbox.c.taken_at >= wanted.since)
     if wanted.until is not None:
         found.append(inbox.c.taken_at < wanted.until)
+    return found
+
+
+def needs(need: Need) -> list[ColumnElement[bool]]:
+    """The condition on a row of the inbox that it needs this."""
+    found: list[ColumnElement[bool]] = [inbox.c.state.in_([state.value for state in STATES[need]])]
+    if Status.CHANGE_REFUSED in STATES[need]:
+        registered = inbox.c.registered_at.is_not(None)
+        kept = registered if need is Need.WORK else ~registered
+        found.append(or_(inbox.c.state != Status.CHANGE_REFUSED.value, kept))
     return found
 
 

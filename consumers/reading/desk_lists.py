@@ -35,7 +35,9 @@ class DeskRow:
     def owed(self, terms: Terms) -> Owed | None:
         """Whose turn it is and until when, by the decree; None: nobody's, it has ended."""
         entry = self.entry
-        course = Course(entry.state, entry.state_at, Urgency(entry.urgency), due=entry.due, deadline=self.until)
+        course = Course(
+            entry.state, entry.state_at, Urgency(entry.urgency), entry.due, self.until, entry.registered_at is not None
+        )
         return next(iter(owed(course, terms)), None)
 
 
@@ -115,9 +117,17 @@ def of_ids(conn: Connection, units: Collection[str], ids: Sequence[str]) -> dict
 
 def count(conn: Connection, units: Collection[str]) -> dict[Need, int]:
     """How many documents of units need what."""
-    rows = select(inbox.c.state, func.count()).where(UnitScope.of(units).documents).group_by(inbox.c.state)
+    seen = UnitScope.of(units).documents
+    rows = select(inbox.c.state, func.count()).where(seen).group_by(inbox.c.state)
     by_state = {Status(row[0]): row[1] for row in conn.execute(rows)}
-    return {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
+    found = {need: sum(by_state.get(state, 0) for state in states) for need, states in STATES.items()}
+    kept = by_state.get(Status.CHANGE_REFUSED, 0)
+    if kept:
+        here = seen, inbox.c.state == Status.CHANGE_REFUSED.value, inbox.c.registered_at.is_not(None)
+        registered = conn.scalar(select(func.count()).select_from(inbox).where(*here)) or 0
+        found[Need.REGISTER] -= registered
+        found[Need.WORK] -= kept - registered
+    return found
 
 
 def issuers_words(conn: Connection, units: Collection[str], issuer: str) -> str:

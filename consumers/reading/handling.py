@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from consumers.errors import BookError, DocumentMovedError, UnknownDeliveryError
+from consumers.errors import BookError, DocumentMovedError, NotForThemError, UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
 from consumers.spool import Spool, books, handling, journal, recalls
@@ -18,15 +18,13 @@ from consumers.spool.book_entries import BookKey, EntryAuthor
 from consumers.spool.handling import HandlingStep, StepDetail, StepKind, Task, TaskPart
 from consumers.spool.journal import JournalAct, JournalEntry
 from consumers.spool.models import inbox
-from consumers.spool.people import Card
+from consumers.spool.people import Card, DeskRight, cards, holders
 from consumers.spool.scope import UnitScope
 from schemas.errors import TransitionError
 from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.states import Status, require
 
 T = TypeVar("T")
-IN_WORK = frozenset({Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED})
-"""Between its registration and its end, as people deal with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,10 @@ class Direction:
     know: tuple[str, ...] = ()
     until: date | None = None
     until_ms: int | None = None
+
+    def others(self, named: Sequence[str]) -> list[str]:
+        """Those named beside the lead, each once."""
+        return [one for one in dict.fromkeys(named) if one and one != self.lead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def register_all(
     with spool.writing() as conn:
         for delivery_id in ids:
             entry, _, pos = looked_at(conn, delivery_id, by.units)
-            if entry.state is not Status.ARRIVED:
+            if not entry.is_new:
                 raise DocumentMovedError(f"{entry.notation} is {entry.state} by now; none of them was entered")
             _enter(OpenDocument(conn, entry, pos, by), fields_of(conn, entry))
 
@@ -197,19 +199,17 @@ def submit(spool: Spool, looked: Looked, by: Acting, leader: Card, words: str) -
     act_on(spool, looked, by, act)
 
 
-def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known: dict[str, Card]) -> None:
-    """Say who does what by when; the issuer learns who leads. Raises as :func:`refuse`.
+def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction) -> None:
+    """Say who does what by when; the issuer learns who leads.
 
-    Args:
-        spool: an open spool.
-        looked: the document.
-        by: the leader.
-        direction: what is said.
-        known: the cards of the logins that it names.
+    Raises:
+        NotForThemError: it names somebody of the desk who may not see the document.
+        DocumentMovedError: and what else :func:`refuse` raises.
     """
 
     def act(it: OpenDocument) -> None:
         _require_in_work(it.entry)
+        known = _named_people(it, direction)
         lead = _named(direction.lead, known)
         if it.entry.state in {Status.REGISTERED, Status.CHANGE_REFUSED}:
             it.say(Status.ASSIGNED, reason=f"Chủ trì: {lead}")
@@ -218,8 +218,8 @@ def direct(spool: Spool, looked: Looked, by: Acting, direction: Direction, known
             JournalAct.DIRECTED,
             words=direction.instruction,
             lead=lead,
-            coordinate=[_named(one, known) for one in direction.coordinate],
-            know=[_named(one, known) for one in direction.know],
+            coordinate=[_named(one, known) for one in direction.others(direction.coordinate)],
+            know=[_named(one, known) for one in direction.others(direction.know)],
             until=direction.until,
             until_ms=direction.until_ms,
         )
@@ -258,7 +258,7 @@ def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: s
         entry, _, pos = looked_at(conn, delivery_id, by.units)
     except UnknownDeliveryError:
         return False
-    if entry.state not in IN_WORK:
+    if not entry.is_in_work:
         return False
     _complete(OpenDocument(conn, entry, pos, by), "", answer)
     return True
@@ -325,22 +325,36 @@ def number_of(key: BookKey, number: int) -> str:
 
 
 def _complete(it: OpenDocument, words: str, answer: str) -> None:
+    _require_in_work(it.entry)
     it.say(Status.COMPLETED, **({"reason": f"Trả lời: {answer}"} if answer else {}))
     it.end_tasks(it.step(StepKind.COMPLETED, JournalAct.COMPLETED, words=words, answer=answer))
 
 
 def _require_in_work(entry: InboxEntry) -> None:
-    if entry.state not in IN_WORK:
+    if not entry.is_in_work:
         raise TransitionError(f"{entry.notation} is {entry.state}; it is dealt with between registration and its end")
 
 
 def _tasks_of(direction: Direction, at: int, known: dict[str, Card]) -> list[Task]:
     named = [
         (direction.lead, TaskPart.LEAD),
-        *((one, TaskPart.COORDINATE) for one in direction.coordinate),
-        *((one, TaskPart.KNOW) for one in direction.know),
+        *((one, TaskPart.COORDINATE) for one in direction.others(direction.coordinate)),
+        *((one, TaskPart.KNOW) for one in direction.others(direction.know)),
     ]
     return [Task(login, part, at, direction.until_ms) for login, part in named if login in known]
+
+
+def _named_people(it: OpenDocument, direction: Direction) -> dict[str, Card]:
+    """The people among those that a direction names; all others are departments.
+
+    Raises:
+        NotForThemError: one of them may not see the document.
+    """
+    known = cards(it.conn, (direction.lead, *direction.coordinate, *direction.know))
+    seeing = holders(it.conn, it.entry.unit, DeskRight.SEE, secret=it.entry.secret)
+    if blind := sorted(known.keys() - {card.login for card in seeing}):
+        raise NotForThemError(f"{', '.join(blind)} may not see {it.entry.notation or it.entry.delivery_id}")
+    return known
 
 
 def _named(one: str, known: dict[str, Card]) -> str:

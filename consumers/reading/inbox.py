@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
 from consumers.errors import UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.spool import Spool, outbox, recalls
 from consumers.spool.models import inbox, letter, receipt
 from consumers.spool.outbox import Statement
+from consumers.spool.scope import UnitScope
 from schemas.clock import iso, now_ms
 from schemas.descriptor import Descriptor
 from schemas.dispatch import Kind
@@ -23,7 +24,7 @@ from schemas.errors import TransitionError
 from schemas.ids import new_id
 from schemas.model import parse
 from schemas.receipt import Receipt
-from schemas.states import BY_PEOPLE, Status, require
+from schemas.states import BY_PEOPLE, IN_WORK, Status, require
 from schemas.text import as_typed
 
 
@@ -50,6 +51,18 @@ class InboxEntry:
     """Whether it is a state secret."""
     due: int | None = None
     """When its answer has to be there (UTC milliseconds); None: its letter does not say."""
+    registered_at: int | None = None
+    """When it was entered in a register (UTC milliseconds); None: it was not."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is to be registered: it has come, or was kept after a recall that came before its registration."""
+        return self.state is Status.ARRIVED or (self.state is Status.CHANGE_REFUSED and self.registered_at is None)
+
+    @property
+    def is_in_work(self) -> bool:
+        """Whether it is between its registration and its end, as people deal with it."""
+        return self.state in IN_WORK and not self.is_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,7 @@ _COLUMNS = (
     inbox.c.fetch_bytes,
     inbox.c.secret,
     letter.c.due,
+    inbox.c.registered_at,
 )
 _ENTRY = select(*_COLUMNS).join(letter, letter.c.pos == inbox.c.letter_pos)
 _ONE = _ENTRY.where(inbox.c.delivery_id == bindparam("delivery_id"))
@@ -100,6 +114,7 @@ _WAITING = (
     .order_by(inbox.c.urgency.desc(), inbox.c.fetch_bytes, inbox.c.pos)
     .limit(bindparam("limit"))
 )
+_COUNT_WAITING = select(func.count()).select_from(inbox).where(text("inbox.state = 'taken'"))
 _TOLD = (
     select(
         receipt.c.id,
@@ -145,10 +160,18 @@ def list_inbox(
         return [read_entry(row) for row in conn.execute(statement)]
 
 
-def waiting_letters(spool: Spool, *, limit: int) -> list[tuple[InboxEntry, bytes]]:
-    """The deliveries that have yet to arrive with their descriptors, the most urgent first, then the smallest."""
-    with spool.reading() as conn:
-        return [(read_entry(row[:-1]), row[-1]) for row in conn.execute(_WAITING, {"limit": limit})]
+def waiting_letters(conn: Connection, units: UnitScope | None, *, limit: int) -> list[tuple[InboxEntry, bytes]]:
+    """Deliveries that have yet to arrive with their descriptors, the most urgent first, then the smallest.
+
+    ``units``: what is seen of these alone; None: of all.
+    """
+    wanted = _WAITING if units is None else _WAITING.where(units.documents_beside)
+    return [(read_entry(row[:-1]), row[-1]) for row in conn.execute(wanted, {"limit": limit})]
+
+
+def count_waiting(conn: Connection, units: UnitScope) -> int:
+    """How many deliveries of units have yet to arrive, as far as they are seen."""
+    return conn.scalar(_COUNT_WAITING.where(units.documents)) or 0
 
 
 def get_entry(spool: Spool, delivery_id: str) -> InboxEntry:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from schemas.clock import day_at
 from schemas.dispatch import Urgency
 from schemas.duties import Course, Terms, owed
-from schemas.states import Status
+from schemas.states import IN_WORK, Status
 
-_IN_WORK = {Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.CHANGE_REFUSED}
+_TO_REGISTER = {Status.TAKEN, Status.ARRIVED, Status.CHANGE_REFUSED}
+"""What is not registered in these states has to be."""
 
 
 class Fared(NamedTuple):
@@ -99,9 +100,11 @@ def _count_register(found: DeskReport, row: Fared, latest: Callable[[Fared], int
             found.in_time += 1
         else:
             found.late += 1
-    elif row.state in {Status.TAKEN, Status.ARRIVED}:
+    elif row.state in _TO_REGISTER:
         found.unregistered += 1
         found.overdue += now > latest(row)
+    elif row.state == Status.TAKE_BACK_REQUESTED:
+        found.unregistered += 1  # and nobody is to register it before that is answered
 
 
 def _count_state(found: DeskReport, row: Fared) -> None:
@@ -109,7 +112,7 @@ def _count_state(found: DeskReport, row: Fared) -> None:
     found.given_back += row.state == Status.RECALLED
     found.kept += row.state == Status.CHANGE_REFUSED
     found.completed += row.state == Status.COMPLETED
-    found.open += row.state in _IN_WORK
+    found.open += row.state in IN_WORK and row.registered_at is not None
     found.answered += bool(row.answer)
 
 
@@ -121,7 +124,7 @@ def _count_lead(lead: LeadRow, row: Fared, now: int) -> None:
             lead.in_time += 1
         else:
             lead.late += 1
-    elif row.state in _IN_WORK:
+    elif row.state in IN_WORK:
         lead.open += 1
         lead.overdue += row.until is not None and now > row.until
 

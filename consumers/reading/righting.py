@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from consumers.reading.inbox import InboxEntry, checked_receipt, entry_of, write_receipt
-from consumers.spool import Spool, book_entries, recalls
+from consumers.spool import Spool, book_entries, handling, recalls
 from consumers.spool.said import WrittenReceipt, said_of
 from schemas.errors import TransitionError
 from schemas.standing import standing

@@ -48,9 +48,14 @@ def tasks(conn: Connection, people: Collection[str], *, since: int, limit: int) 
     ]
 
 
-def count_waiting(conn: Connection, person: str, units: Collection[str]) -> int:
-    """How many urgent documents wait for a person: not registered at these units, or given to the person to do."""
-    unregistered = UnitScope.of(units).documents, inbox.c.state.in_([state.value for state in _UNREGISTERED]), _URGENT
+def count_waiting(conn: Connection, person: str, *, registers: Collection[str], sees: Collection[str]) -> int:
+    """How many urgent documents wait for a person: not registered where they register, or given to them to do."""
+    unregistered = (
+        UnitScope.of(registers).documents,
+        inbox.c.state.in_([state.value for state in _UNREGISTERED]),
+        _URGENT,
+    )
     given = select(func.count(inbox.c.pos.distinct())).join(task, task.c.inbox_pos == inbox.c.pos)
-    mine = conn.scalar(given.where(task.c.person == person, task.c.ended_at.is_(None), _URGENT))
+    of_person = task.c.person == person, task.c.ended_at.is_(None), _URGENT, UnitScope.of(sees).documents_beside
+    mine = conn.scalar(given.where(*of_person))
     return (conn.scalar(select(func.count()).select_from(inbox).where(*unregistered)) or 0) + (mine or 0)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from consumers.errors import BookError, UnconfirmedBookError
+from consumers.errors import BookError, ClosedBookError, UnconfirmedBookError
 from consumers.spool.book_entries import (
     BOOK,
     MAX_NUMBER,
@@ -28,6 +28,7 @@ from consumers.spool.book_entries import (
     read_entries,
 )
 from consumers.spool.models import book, book_entry, book_version, restored
+from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import made_at
 from schemas.register import SECRET_BOOK, RegisterFields
 
@@ -69,6 +70,7 @@ def enter(
 
     Raises:
         UnconfirmedBookError: the books were restored and nobody has said yet which number comes next.
+        InvalidError: its day is of another year than the book.
         BookError: the book is closed or for other documents, the document has an entry already, or the number is
             neither the next one nor reserved: somebody was faster. A number that was lost is open to a document from
             before the loss alone.
@@ -120,6 +122,7 @@ def correct(
 
     Raises:
         UnknownEntryError: the book has no such number.
+        InvalidError: its day is of another year than the book.
         BookError: the book is closed, there is no reason, the entry is struck or only reserved, or it was changed
             meanwhile.
     """
@@ -148,14 +151,20 @@ def close(conn: Connection, key: BookKey, by: EntryAuthor) -> None:
     """Close a book (khóa sổ): nothing in it changes from then on.
 
     Raises:
-        BookError: it is closed already, or numbers in it are reserved: they are used or struck through first.
+        UnconfirmedBookError: it was restored, and nobody has said yet which number comes next.
+        BookError: it is closed already, or numbers in it stand for nothing yet, reserved or lost: they are used,
+            written again from the paper or struck through first.
     """
-    found = _open(conn, key)
-    waiting = book_entry.c.book_pos == found.pos, book_entry.c.state == EntryState.RESERVED.value
-    reserved = conn.scalars(select(book_entry.c.number).where(*waiting).order_by(book_entry.c.number)).all()
-    if reserved:
-        shown = ", ".join(map(str, reserved[:10]))
-        raise BookError(f"{len(reserved)} numbers of the {key} are only reserved ({shown}); use them or strike them")
+    found = _to_number(conn, key)
+    waiting = [EntryState.RESERVED.value, EntryState.LOST.value]
+    here = book_entry.c.book_pos == found.pos, book_entry.c.state.in_(waiting)
+    empty = conn.scalars(select(book_entry.c.number).where(*here).order_by(book_entry.c.number)).all()
+    if empty:
+        shown = ", ".join(map(str, empty[:10]))
+        raise BookError(
+            f"{len(empty)} numbers of the {key} are only reserved or lost ({shown}); use them, write them again from "
+            "the paper, or strike them"
+        )
     conn.execute(update(book).where(book.c.pos == found.pos).values(closed_at=by.at, closed_by=by.person))
 
 
@@ -163,19 +172,26 @@ def _open(conn: Connection, key: BookKey) -> BookRow:
     """The book, begun when it is new.
 
     Raises:
-        BookError: it is closed.
+        ClosedBookError: it is closed.
     """
     found = find_book(conn, key)
     if found is None:
         begin(conn, key, 1)
         found = BookRow._make(conn.execute(BOOK, columns_of(key)).one())
     if found.closed_at is not None:
-        raise BookError(f"the {key} is closed; documents of this day belong into another book")
+        raise ClosedBookError(f"the {key} is closed; documents of this day belong into another book")
     return found
 
 
 def _require_belongs(key: BookKey, fields: RegisterFields) -> None:
-    """Secrets stand in their own book, and nothing else does."""
+    """A book is of a year, and so is the day of each of its entries; secrets stand in their own, and nothing else does.
+
+    Raises:
+        InvalidError: the day is of another year: no report would count it.
+        BookError: it belongs into another book.
+    """
+    if fields.day.year != key.year:
+        raise InvalidError("entry", [FieldProblem("day", f"is of {fields.day.year}, and the book of {key.year}")])
     if fields.secrecy.is_secret is not key.secret:
         wanted = f"the book {SECRET_BOOK!r}" if fields.secrecy.is_secret else "another book"
         raise BookError(f"a document of secrecy {fields.secrecy.value!r} belongs into {wanted}, not into the {key}")

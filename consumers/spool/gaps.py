@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from consumers.spool.models import gap, unit
+from consumers.spool.scope import UnitScope
 from schemas.clock import now_ms
 from schemas.deadlines import is_over
 
@@ -99,22 +100,28 @@ class MissingNumber:
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """What a unit knows of its own series: the highest number that came, how many are missing, the first of those."""
+    """What a unit knows of its own series: how many numbers are missing, the first of those, the highest that came.
+
+    ``highest`` is None, and none is named, for whoever is not to see the unit's secrets: these have numbers of the same
+    series, and numbers and documents can be counted.
+    """
 
     unit: str
-    highest: int
     missing: int
-    first: tuple[MissingNumber, ...]
+    highest: int | None = None
+    first: tuple[MissingNumber, ...] = ()
 
 
-def completeness(conn: Connection, code: str, *, limit: int) -> Completeness:
-    """The series of a unit; at most ``limit`` missing numbers are named."""
+def completeness(conn: Connection, units: UnitScope, code: str, *, limit: int) -> Completeness:
+    """The series of one of the units; at most ``limit`` missing numbers are named."""
     of_unit = gap.c.unit == code
+    missing = conn.scalar(select(func.count()).select_from(gap).where(of_unit)) or 0
+    if code not in units.secret:
+        return Completeness(code, missing)
     rows = conn.execute(select(gap).where(of_unit).order_by(gap.c.seq).limit(limit))
     named = tuple(MissingNumber(row.seq, row.asked, row.ask_at if row.asked < MAX_ASKS else None) for row in rows)
     highest = conn.scalar(select(unit.c.highest_seq).where(unit.c.code == code)) or 0
-    missing = conn.scalar(select(func.count()).select_from(gap).where(of_unit)) or 0
-    return Completeness(code, highest, missing, named)
+    return Completeness(code, missing, highest, named)
 
 
 def ask_anew(conn: Connection, code: str) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, func, null, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.spool.models import inbox, letter, receipt, unit
+from consumers.spool.scope import UnitScope
 from consumers.spool.sets import among, as_list, insert_rows
 from schemas.clock import now_ms
 from schemas.dispatch import Lane, lane_of
@@ -153,9 +154,12 @@ def unsent(conn: Connection, lane: Lane, *, after: int, limit: int) -> list[Unse
     return [Unsent._make(row) for row in conn.execute(_UNSENT, values).all()]
 
 
-def count_unsent(conn: Connection) -> int:
-    """Receipts that wait to be confirmed by the broker."""
-    return conn.scalar(select(func.count()).select_from(receipt).where(receipt.c.sent_at.is_(null()))) or 0
+def count_unsent(conn: Connection, units: UnitScope | None = None) -> int:
+    """Receipts that wait to be confirmed by the broker; of what is seen of units, or of all."""
+    rows = select(func.count()).select_from(receipt).where(receipt.c.sent_at.is_(null()))
+    if units is not None:
+        rows = rows.join(inbox, inbox.c.pos == receipt.c.inbox_pos).where(units.documents_beside)
+    return conn.scalar(rows) or 0
 
 
 def mark_sent(conn: Connection, batches: Sequence[Sequence[int]]) -> list[None]:

@@ -35,6 +35,11 @@ class UnitScope(Collection[str]):
             raise TypeError(f"{units!r} is one unit and no collection of units")
         return units if isinstance(units, UnitScope) else cls(tuple(units))
 
+    @classmethod
+    def whole(cls, unit: str) -> "UnitScope":
+        """All of one unit, its secrets too: for whoever has the machine in hand, or answers for the unit itself."""
+        return cls((unit,), frozenset({unit}))
+
     def __contains__(self, unit: object) -> bool:
         """Whether a unit is among them."""
         return unit in self.units

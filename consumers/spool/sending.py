@@ -1,6 +1,6 @@
 """What the unit sends: taken from the outbox, brought to the router, accepted there or rejected."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, text, update
@@ -279,10 +279,13 @@ def listed(conn: Connection, *, stages: Sequence[Stage], limit: int) -> list[Sen
     return [SentDocument(*row) for row in conn.execute(query, {"limit": limit})]
 
 
-def count_waiting(conn: Connection) -> WaitingTotals:
-    """What waits to go up."""
+def count_waiting(conn: Connection, units: Collection[str] | None = None) -> WaitingTotals:
+    """What waits to go up; of units, or of all."""
     total = func.coalesce(func.sum(outgoing.c.size - outgoing.c.done), 0)
-    return WaitingTotals(*conn.execute(select(func.count(), total).select_from(outgoing).where(_IS_WAITING)).one())
+    rows = select(func.count(), total).select_from(outgoing).where(_IS_WAITING)
+    if units is not None:
+        rows = rows.where(outgoing.c.issuer.in_(list(units)))
+    return WaitingTotals(*conn.execute(rows).one())
 
 
 def forget(conn: Connection, times: Sequence[int]) -> list[ForgottenDocuments]:

@@ -87,11 +87,11 @@ async def open_office(running: Running, gateway: Path, screen: DemoScreen) -> No
         ids = {letter.notation: await send(http, _scene(letter)) for letter in LETTERS}
         with _spool(gateway) as office:
             await office.until(lambda: office.have(ids, Status.ARRIVED), "the documents have come to the desk")
+            links = await asyncio.to_thread(office.invite, running.desk_url)
             await asyncio.to_thread(office.act)
             await _send(http, kind="recall", notation="68-CV/HU", subject="Thu hồi 66-CV/HU", refers=ids[_RECALLED])
             await office.until(lambda: office.state_of(_RECALLED) is Status.TAKE_BACK_REQUESTED, "a recall has come")
             await _park(running, http, office)
-            links = await asyncio.to_thread(office.invite, running.desk_url)
     screen.say(f"desk           {running.desk_url}   (of {UNIT}, with documents in every state)")
     for card, link in links.items():
         screen.say(f"  log in once: {link}   ({card.full_name}, {card.title})")
@@ -171,7 +171,7 @@ class DemoOffice:
         until = _today() + timedelta(days=5)
         says = Direction("Giao Văn phòng tham mưu, báo cáo Thường trực.", _CLERK.login, until=until)
         says = replace(says, until_ms=office_terms().calendar.closing(until))
-        handling.direct(self.spool, self.looked(entry), self.by(_LEADER), says, self._cards)
+        handling.direct(self.spool, self.looked(entry), self.by(_LEADER), says)
 
     def _entries(self) -> list[InboxEntry]:
         return [entry for entry in list_inbox(self.spool, unit=UNIT, limit=200) if entry.issuer == _ISSUER]

@@ -132,6 +132,20 @@ async def test_who_comes_and_who_fails_to_stands_in_the_journal(desk: RunningDes
     assert told == ["logged_out hoa", "logged_in hoa", "login_failed ", "login_failed hoa"]
 
 
+async def test_whose_last_role_was_withdrawn_is_invited_again_or_let_go(desk: RunningDesk) -> None:
+    async with desk.as_("quan") as admin:
+        assert (await admin.send("/people/lan/withdraw", role="staff", unit=UNIT)).status == 303
+        for login in ("lan", "la"):
+            assert f"/people/{login}/revoke" in await admin.text("/desk/people"), "whom nobody gave a role"
+            invited = {"login": login, "unit": UNIT, "role": "viewer"}
+            assert (await admin.send("/people", **invited)).status == 200
+            assert (await admin.send(f"/people/{login}/withdraw", role="viewer", unit=UNIT)).status == 303
+            assert (await admin.send(f"/people/{login}/revoke")).status == 303
+        for login in ("lan", "la"):
+            assert (await admin.send("/people", login=login, unit=UNIT, role="staff")).status == 200
+        assert "/people/khac/" not in await admin.text("/desk/people")
+
+
 async def test_an_administrator_invites_and_ends_access_of_their_own_units_people_alone(desk: RunningDesk) -> None:
     async with desk.as_("quan") as admin:
         form: dict[str, Any] = {"login": "moi", "unit": UNIT, "role": ["clerk", "staff"], "full_name": "Hà Mới"}

@@ -5,15 +5,17 @@ from datetime import date, timedelta
 from typing import Any
 
 from consumers.reading.inbox import get_entry, receipts_of
-from consumers.spool import book_entries
-from consumers.spool.book_entries import BookKey
+from consumers.spool import book_entries, books, confirming
+from consumers.spool.book_entries import BookKey, EntryAuthor
+from schemas.clock import now_ms
 from schemas.dispatch import Urgency
-from schemas.register import BookKind
+from schemas.register import BookKind, RegisterFields
 from schemas.states import Status
 from support.deliveries import UNIT, came
 from support.desks import RunningDesk, today
 
 BOOK = BookKey(UNIT, BookKind.INCOMING, int(today()[:4]))
+MOVED = "Chưa văn bản nào được vào sổ"
 FIELDS: dict[str, Any] = {"day": today(), "subject": "Về việc"}
 
 
@@ -117,3 +119,38 @@ async def test_only_a_clerk_enters_several(desk: RunningDesk) -> None:
         async with desk.as_(name) as person:
             assert (await person.send("/incoming/register-chosen", chosen=delivery)).status == status, name
     assert numbers(desk) == {}
+
+
+async def test_of_several_at_once_each_refusal_is_told_as_what_it_is(desk: RunningDesk) -> None:
+    ids = [came(desk.spool, seq=seq, notation=f"{seq}-CV/TU") for seq in (1, 2)]
+    by = EntryAuthor("quan", now_ms(), reason="mất máy")
+
+    def close() -> None:
+        with desk.spool.writing() as conn:
+            books.close(conn, BOOK, by)
+
+    def restore() -> None:
+        with desk.spool.writing() as conn:
+            conn.exec_driver_sql("UPDATE book SET closed_at = NULL")
+            confirming.mark_restored(conn, [UNIT], by, BOOK.year)
+
+    def entered() -> None:
+        with desk.spool.writing() as conn:
+            confirming.confirm(conn, BOOK, 1, by)
+            fields = RegisterFields(day=date.fromisoformat(today()), subject="x")
+            books.enter(conn, BOOK, fields, by, delivery_id=ids[0])
+
+    async with desk.as_("hoa") as hoa:
+        for happens, words in (
+            (close, "Sổ đã khóa"),
+            (restore, "Sổ vừa được khôi phục"),
+            (entered, "Sổ không cho phép"),
+        ):
+            happens()
+            answer = await hoa.send("/incoming/register-chosen", chosen=ids)
+            text = await answer.text()
+            assert (answer.status, words in text, MOVED in text) == (409, True, False), words
+        await hoa.act(ids[1], "refuse", reason="Gửi sai nơi nhận")
+        answer = await hoa.send("/incoming/register-chosen", chosen=[ids[1]])
+        assert (answer.status, MOVED in await answer.text()) == (409, True)
+    assert get_entry(desk.spool, ids[0]).state is Status.ARRIVED

@@ -226,8 +226,7 @@ async def test_leader_and_staff_are_told_of_what_is_urgent_and_theirs(desk: Runn
         acts.submit(desk.spool, _look(desk.spool, delivery), hoa, nam.card, "Kính trình")
         await sender(desk.spool, server).round()
         direction = Direction("Làm ngay", "lan", until=date(2026, 12, 5), until_ms=at("2026-12-05 17:00"))
-        known = {"lan": by(desk.spool, "lan").card}
-        acts.direct(desk.spool, _look(desk.spool, delivery), nam, direction, known)
+        acts.direct(desk.spool, _look(desk.spool, delivery), nam, direction)
         await sender(desk.spool, server).round()
     told = [(message["X-To"], message["Subject"]) for message in server.taken()]
     assert told == [
@@ -278,8 +277,7 @@ async def test_a_digest_says_what_is_overdue_and_due_today(desk: RunningDesk, se
         fields = RegisterFields(day=datetime.now(ZoneInfo(HERE)).date(), subject="Về việc phòng, chống rét")
         acts.register(desk.spool, _look(desk.spool, delivery), by(desk.spool, "hoa"), fields)
         direction = Direction("Làm", "lan", until=datetime.fromisoformat(day).date(), until_ms=at(day))
-        known = {"lan": by(desk.spool, "lan").card}
-        acts.direct(desk.spool, _look(desk.spool, delivery), by(desk.spool, "nam"), direction, known)
+        acts.direct(desk.spool, _look(desk.spool, delivery), by(desk.spool, "nam"), direction)
     await sender(desk.spool, server, now=TUESDAY).round()
     (message,) = server.taken()
     assert "3, quá hạn: 1, đến hạn hôm nay: 1" in text_of(message)

@@ -2,12 +2,16 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
 
 from consumers.spool import gaps
 from consumers.spool.gaps import MAX_ASKS, Asked
+from consumers.spool.people import PEOPLE, DeskRole
+from router.pages.people import RoleGrant
+from schemas.clock import now_ms
 from schemas.dispatch import Kind
 from schemas.ids import new_id
 from support.deliveries import UNIT, by_reference, came, inside
@@ -23,6 +27,7 @@ async def test_a_number_that_never_came_is_named_and_asked_for_anew_by_one_click
         for _ in range(MAX_ASKS):
             gaps.note_asked(conn, [Asked(UNIT, (3, 4), 1000)])
         assert (gaps.count(conn), gaps.due(conn, pause_ms=1000)) == (0, {}), "asked for no more by itself"
+        PEOPLE.invite(conn, "hoa", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
     async with desk.as_("hoa") as hoa:
         page = await hoa.text("/desk/completeness")
         assert "Thiếu 2 số" in page
@@ -35,8 +40,9 @@ async def test_a_number_that_never_came_is_named_and_asked_for_anew_by_one_click
         assert gaps.due(conn, pause_ms=1000) == {UNIT: [3, 4]}
     came(desk.spool, seq=3)
     came(desk.spool, seq=4)
-    async with desk.as_("xem") as viewer:
-        assert "Đủ các số đến số 5." in await viewer.text("/desk/completeness")
+    async with desk.as_("xem") as viewer, desk.as_("hoa") as hoa:
+        assert "Đủ các số đến số 5." in await hoa.text("/desk/completeness")
+        assert "Không thiếu số nào." in await viewer.text("/desk/completeness"), "of the series as much as can be said"
         assert (await viewer.send("/completeness/ask", unit=UNIT)).status == 403
 
 
@@ -128,3 +134,16 @@ async def test_files_are_hashed_again_at_a_click(desk: RunningDesk) -> None:
         assert [page.count(word) for word in words] == [0, 0, 0]
         page = await hoa.text(f"/desk/incoming/{delivery}?check=true")
         assert {word: page.count(word) for word in words} == words
+
+
+async def test_the_issuers_that_a_report_does_not_name_are_counted_together(
+    desk: RunningDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.desk.reports._MOST_ROWS", 2)
+    for seq, issuer in enumerate(("LCA.VP", "LCA.VP", "LCA.BTC", "LCA.03", "LCA.04"), 1):
+        came(desk.spool, seq=seq, issuer=issuer)
+    async with desk.as_("hoa") as hoa:
+        page = (await hoa.text("/desk/reports")).split('id="by-issuer"', 1)[1].split("</table>", 1)[0]
+    shares = [int(text) for text in re.findall(r">(\d+)%<", page)]
+    assert shares == [40, 20, 40]
+    assert "và 2 mục khác" in page

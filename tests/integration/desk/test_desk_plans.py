@@ -1,7 +1,13 @@
-"""No page of the desk reads a whole table that grows: SQLite's plans of all their queries."""
+"""No page of the desk reads a whole table that grows (SQLite's plans of all their queries), or on the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from consumers.spool import Spool
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
@@ -12,8 +18,9 @@ from support.query_plans import plans, scanned
 YEAR = int(today()[:4])
 BOOK = f"/registers/{UNIT}/incoming/{YEAR}"
 GROWS = {"inbox", "letter", "letter_reference", "receipt", "book_entry", "book_version", "step", "journal", "past"}
-SMALL = {"USING COVERING INDEX ix_letter_folded", "USING INDEX ix_inbox_waiting"}
-"""The folded texts, in which words are looked for, are small beside the letters; few documents are on their way."""
+SMALL = {"USING COVERING INDEX ix_letter_folded", "USING INDEX ix_inbox_waiting", "USING INDEX ix_receipt_unsent"}
+"""The folded texts, in which words are looked for, are small beside the letters; few documents are on their way, and
+few receipts wait."""
 
 
 FILTERS = (
@@ -55,3 +62,35 @@ async def test_no_page_reads_a_whole_table_that_grows(desk: RunningDesk, cleared
     whole = scanned(found, GROWS, SMALL)
     assert not whole, "\n\n".join(whole)
     assert any("ix_inbox_desk" in plan for plan in found.values())
+
+
+async def test_no_page_reads_the_spool_on_the_event_loop(desk: RunningDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = came(desk.spool, seq=1)
+    places = [
+        "/",
+        "/attention",
+        "/incoming",
+        f"/incoming/{fresh}",
+        f"/incoming/{fresh}/stamp",
+        "/outgoing",
+        "/registers",
+    ]
+    places += ["/outgoing/new", BOOK, "/completeness", "/reports", "/line", "/journal", "/help"]
+    looked, on_the_loop = set[str](), set[str]()
+
+    def noted(way: Callable[[Spool], Any]) -> Callable[[Spool], Any]:
+        def begin(spool: Spool) -> Any:
+            looked.add(where)
+            with suppress(RuntimeError):
+                asyncio.get_running_loop()
+                on_the_loop.add(where)
+            return way(spool)
+
+        return begin
+
+    async with desk.as_("hoa") as hoa:
+        monkeypatch.setattr(Spool, "reading", noted(Spool.reading))
+        monkeypatch.setattr(Spool, "writing", noted(Spool.writing))
+        for where in places:
+            assert (await hoa.get(f"/desk{where}")).status == 200, where
+    assert (looked, on_the_loop) == (set(places), set())

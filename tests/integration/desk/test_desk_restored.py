@@ -1,10 +1,15 @@
 """After a loss: the clerk says on the register's page which number comes next, and fills what is lost from paper."""
 
+import pytest
+
 from consumers.copies.key import keep_recipient
 from consumers.copies.standing import CopyStanding, Place, keep_standing
-from consumers.spool import confirming
-from consumers.spool.book_entries import EntryAuthor, EntryState, entries
+from consumers.spool import books, confirming
+from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, entries
+from consumers.spool.people import PEOPLE, DeskRole
+from router.pages.people import RoleGrant
 from schemas.clock import now_ms
+from schemas.register import SECRET_BOOK, BookKind
 from support.books import key, this_year
 from support.deliveries import UNIT, came
 from support.desks import RunningDesk, today
@@ -67,3 +72,23 @@ async def test_the_page_of_the_line_says_how_the_copies_stand(desk: RunningDesk)
         assert "không sao được từ" in page
         assert "the stick is not there" in page
         assert "sẽ gửi khi đường truyền rảnh" not in page
+
+
+@pytest.mark.parametrize(("name", "secrecy"), [("", {}), (SECRET_BOOK, {"secrecy": "secret"})])
+async def test_a_lost_number_of_every_book_is_filled_as_its_page_asks_and_then_the_book_is_closed(
+    desk: RunningDesk, name: str, secrecy: dict[str, str]
+) -> None:
+    place = f"/registers/{UNIT}/incoming/{this_year()}"
+    restore(desk)
+    with desk.spool.writing() as conn:
+        PEOPLE.invite(conn, "hoa", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
+        books.begin(conn, BookKey(UNIT, BookKind.INCOMING, this_year(), name), 1)
+        conn.exec_driver_sql("UPDATE book SET unconfirmed = 1")
+    async with desk.as_("hoa") as hoa:
+        assert (await hoa.send(f"{place}/next-number?name={name}", following=2)).status == 303
+        assert (await hoa.send(f"{place}/close?name={name}")).status == 409, "number 1 is on paper alone"
+        page = await hoa.text(f"/desk{place}/1?name={name}")
+        assert ('name="secrecy"' in page) is bool(name)
+        form = {"version": 1, "day": today(), "subject": "Giấy mời", "reason": "Chép lại từ giấy"} | secrecy
+        assert (await hoa.send(f"{place}/1/correct?name={name}", **form)).status == 303
+        assert (await hoa.send(f"{place}/close?name={name}")).status == 303

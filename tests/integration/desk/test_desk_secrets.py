@@ -1,6 +1,7 @@
 """State secrets at the desk: a book and numbers of their own, seen at no door by who is not cleared."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import pytest
 
 from consumers.copies.registrations import OTHER_BOOK
 from consumers.copies.restoring import Restoring, restore
+from consumers.reading.handling import looked_at
 from consumers.reading.inbox import add_person_receipt, get_entry
-from consumers.spool import open_spool, recalls
+from consumers.spool import handling, open_spool, recalls
 from consumers.spool.book_entries import EntryAuthor
+from consumers.spool.handling import Task, TaskPart
 from consumers.spool.people import PEOPLE, DeskRole
+from consumers.spool.scope import UnitScope
 from router.pages.language import VIETNAMESE, translations
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
@@ -22,7 +26,7 @@ from schemas.register import SECRET_BOOK
 from schemas.states import Status
 from support.books import told_by
 from support.deliveries import UNIT, came, inside
-from support.desks import NAMES, RunningDesk, today
+from support.desks import NAMES, DeskBrowser, RunningDesk, today
 
 YEAR = int(today()[:4])
 PLACE = f"/registers/{UNIT}/incoming/{YEAR}"
@@ -114,6 +118,37 @@ async def test_no_door_shows_a_secret_that_was_put_back_from_receipts(
             assert [word for word in FORBIDDEN if word in text and word not in typed] == [], path
         for name in names:
             assert WORD in await hoa.text(f"/desk{PLACE}?name={quote(name)}")
+
+
+FIGURES = ("/", "/attention", "/incoming", "/registers", "/journal", "/line", "/completeness", "/reports", "/outgoing")
+FREE = re.compile(translations(VIETNAMESE).gettext("Free on the disk") + r"</dt><dd>[^<]*<")
+
+
+@pytest.mark.parametrize("state", ["taken", "arrived", "assigned", "take_back_requested", "completed"])
+async def test_no_figure_changes_by_a_secret_for_who_is_not_cleared(
+    desk: RunningDesk, both: tuple[str, str], state: str
+) -> None:
+    _, secret = both
+    with desk.spool.writing() as conn:
+        conn.exec_driver_sql("UPDATE inbox SET state = ? WHERE delivery_id = ?", (state, secret))
+
+    async def pages(browser: DeskBrowser) -> dict[str, str]:
+        return {path: FREE.sub("", await browser.text(f"/desk{path}")) for path in FIGURES}
+
+    async with desk.as_("nam") as nam, desk.as_("hoa") as hoa:
+        before, cleared_before = await pages(nam), await pages(hoa)
+        another = came(
+            desk.spool, seq=3, notation="10-KH/TU", subject=SECRET, secrecy=Secrecy.SECRET, urgency=Urgency.EXPRESS
+        )
+        with desk.spool.writing() as conn:
+            _, _, pos = looked_at(conn, another, UnitScope.whole(UNIT))
+            given = [Task(login, TaskPart.LEAD, now_ms()) for login in ("nam", "hoa")]
+            handling.give_tasks(conn, pos, given, by=0)  # as to one whose clearance was withdrawn then
+            conn.exec_driver_sql("UPDATE inbox SET state = ? WHERE delivery_id = ?", (state, another))
+        after, cleared_after = await pages(nam), await pages(hoa)
+    assert [path for path in FIGURES if before[path] != after[path]] == []
+    changed = {path for path in FIGURES if cleared_before[path] != cleared_after[path]}
+    assert changed >= {"/", "/attention", "/line", "/completeness", "/reports"}
 
 
 async def test_a_secret_is_counted_for_the_cleared_alone(desk: RunningDesk, both: tuple[str, str]) -> None:

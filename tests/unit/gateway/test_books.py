@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, update
@@ -33,7 +34,8 @@ WHY = EntryAuthor("Nguyễn Thị Hoa", 2_000, "Văn phòng", "Ghi nhầm trích
 
 
 def fields(subject: str = "Về việc phòng, chống rét", **changed: object) -> RegisterFields:
-    return RegisterFields(day=date(YEAR, 11, 29), author="Tỉnh ủy", notation="123-CV/TU", subject=subject, **changed)
+    given: dict[str, Any] = {"day": date(YEAR, 11, 29), "author": "Tỉnh ủy", "notation": "123-CV/TU"}
+    return RegisterFields(subject=subject, **(given | changed))
 
 
 def registered(spool: Spool, delivery: str, entered: RegisterFields, by: Acting = HOA_ACTS) -> int:
@@ -49,8 +51,8 @@ def states(conn: Connection, key: BookKey = INCOMING) -> list[tuple[int, EntrySt
 def test_each_book_has_a_series_of_its_own_and_begins_with_one(spool: Spool) -> None:
     with spool.writing() as conn:
         for key in (INCOMING, INCOMING, OUTGOING, SECRET, BookKey(UNIT, BookKind.INCOMING, YEAR + 1), INCOMING):
-            entered = fields(secrecy=Secrecy.SECRET if key == SECRET else Secrecy.NONE)
-            books.enter(conn, key, entered, HOA)
+            secrecy = Secrecy.SECRET if key == SECRET else Secrecy.NONE
+            books.enter(conn, key, fields(secrecy=secrecy, day=date(key.year, 11, 29)), HOA)
         found = {str(item.key): item.last for item in book_entries.books(conn, UnitScope((UNIT,), frozenset({UNIT})))}
         open_ones = [item.key for item in book_entries.books(conn, {UNIT})]
     assert SECRET not in open_ones
@@ -156,7 +158,7 @@ def test_a_closed_book_stays_as_it_is_and_none_is_closed_with_numbers_open(spool
     with spool.writing() as conn:
         books.enter(conn, INCOMING, fields(), HOA)
         books.reserve(conn, INCOMING, 2, WHY)
-        with pytest.raises(BookError, match=r"2 numbers .* only reserved \(2, 3\)"):
+        with pytest.raises(BookError, match=r"2 numbers .* only reserved or lost \(2, 3\)"):
             books.close(conn, INCOMING, HOA)
         books.strike(conn, INCOMING, 2, WHY, version=1)
         books.enter(conn, INCOMING, fields(), HOA, number=3)
@@ -177,10 +179,31 @@ def test_a_closed_book_stays_as_it_is_and_none_is_closed_with_numbers_open(spool
     assert (closed.closed_at, closed.closed_by, closed.last) == (HOA.at, HOA.person, 3)
 
 
+@pytest.mark.parametrize("key", [INCOMING, OUTGOING, SECRET])
+@pytest.mark.parametrize("day", [date(YEAR - 1, 12, 31), date(YEAR + 1, 1, 1), date(1, 1, 1), date(9999, 12, 31)])
+def test_no_entry_is_of_a_day_of_another_year_than_its_book(spool: Spool, key: BookKey, day: date) -> None:
+    secrecy = Secrecy.SECRET if key.secret else Secrecy.NONE
+    right = fields(secrecy=secrecy)
+    wrong = right.model_copy(update={"day": day})
+    with spool.writing() as conn:
+        with pytest.raises(InvalidError, match="day"):
+            books.enter(conn, key, wrong, HOA)
+        assert books.enter(conn, key, right, HOA) == 1
+        books.reserve(conn, key, 1, WHY)
+        with pytest.raises(InvalidError, match="day"):
+            books.correct(conn, key, 1, wrong, WHY, version=1)
+        with pytest.raises(InvalidError, match="day"):
+            books.enter(conn, key, wrong, HOA, number=2)
+        (entry, _) = book_entries.entries(conn, key)
+        assert entry.fields == right
+        counted = book_entries.outgoing_types(conn, UnitScope.whole(UNIT), date(YEAR, 1, 1), date(YEAR + 1, 1, 1))
+    assert sum(counted.values()) == (key is OUTGOING), "whatever has a number is counted in the year of its book"
+
+
 def test_what_may_have_been_registered_already_is_found(spool: Spool) -> None:
     with spool.writing() as conn:
         for year in (YEAR, YEAR + 1):
-            books.enter(conn, BookKey(UNIT, BookKind.INCOMING, year), fields(), HOA)
+            books.enter(conn, BookKey(UNIT, BookKind.INCOMING, year), fields(day=date(year, 11, 29)), HOA)
         books.enter(conn, INCOMING, fields(), HOA)
         books.strike(conn, INCOMING, 2, WHY, version=1)
         books.enter(conn, OUTGOING, fields(), HOA)

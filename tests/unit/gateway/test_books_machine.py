@@ -23,8 +23,8 @@ BY = EntryAuthor("Hoa", 1, reason="vì")
 NUMBERS = st.integers(1, 12)
 
 
-def says(text: str) -> RegisterFields:
-    return RegisterFields(day=date(2026, 11, 29), subject=text)
+def says(key: BookKey, text: str) -> RegisterFields:
+    return RegisterFields(day=date(key.year, 11, 29), subject=text)
 
 
 class BooksMachine(RuleBasedStateMachine):
@@ -50,10 +50,10 @@ class BooksMachine(RuleBasedStateMachine):
         may = key not in self.closed and (number in {None, expected} or reserved)
         if not may:
             with pytest.raises(BookError), self.spool.writing() as conn:
-                books.enter(conn, key, says(text), BY, number=number)
+                books.enter(conn, key, says(key, text), BY, number=number)
             return
         with self.spool.writing() as conn:
-            given = books.enter(conn, key, says(text), BY, number=number)
+            given = books.enter(conn, key, says(key, text), BY, number=number)
         assert given == (number or expected)
         if given == expected:
             numbers.append([])
@@ -75,10 +75,10 @@ class BooksMachine(RuleBasedStateMachine):
     def an_entry_is_put_right(self, key: BookKey, number: int, text: str, *, stale: bool) -> None:
         if self._refused(key, number, stale=stale, when={EntryState.RESERVED, EntryState.STRUCK}):
             with pytest.raises((BookError, UnknownEntryError)), self.spool.writing() as conn:
-                books.correct(conn, key, number, says(text), BY, version=self._version(key, number) - stale)
+                books.correct(conn, key, number, says(key, text), BY, version=self._version(key, number) - stale)
             return
         with self.spool.writing() as conn:
-            books.correct(conn, key, number, says(text), BY, version=self._version(key, number))
+            books.correct(conn, key, number, says(key, text), BY, version=self._version(key, number))
         self.written[key][number - 1].append((EntryState.ENTERED, text))
 
     @rule(key=st.sampled_from(KEYS), number=NUMBERS, stale=st.booleans())
@@ -109,7 +109,7 @@ class BooksMachine(RuleBasedStateMachine):
             return
         with self.spool.engine.connect() as conn:
             transaction = conn.begin()
-            books.enter(conn, key, says("lost"), BY)
+            books.enter(conn, key, says(key, "lost"), BY)
             transaction.rollback()
         self.spool.close()
         self.spool = open_spool(self.directory)

@@ -15,6 +15,7 @@ from consumers.reading.inbox import get_entry
 from consumers.spool import Spool, open_spool
 from consumers.spool import outages as kept
 from consumers.spool.outages import Edge
+from consumers.spool.scope import UnitScope
 from consumers.spool.store import open_to_read
 from consumers.spool.taking import take
 from consumers.status import status_path
@@ -74,7 +75,7 @@ def test_a_file_for_several_units_is_fetched_once(spool: Spool) -> None:
     put(spool, letter)
     put(spool, letter, unit="LCA.02.06")
     assert [item.seconds for item in coming(spool, THIN)] == [1024.0, 1024.0]
-    assert len(coming(spool, THIN, unit="LCA.02.06")) == 1
+    assert len(coming(spool, THIN, UnitScope.whole("LCA.02.06"))) == 1
     bring(spool, letter, 4 * MIB)
     assert [(item.held, item.seconds) for item in coming(spool, THIN)] == [(4 * MIB, 0.0)] * 2
 
@@ -89,6 +90,19 @@ def test_of_a_file_that_comes_packed_the_packed_bytes_are_counted(spool: Spool) 
     directory.mkdir()
     (directory / f"{item.sha256}.zstd.etag.{MIB}.part").write_bytes(b"x" * 1000)
     assert [(item.held, item.total) for item in coming(spool, THIN)] == [(1000, MIB)]
+
+
+def test_what_is_a_units_own_is_seen_however_many_of_others_are_before_it(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.reading.coming.MOST", 3)
+    (own,) = put(spool, file(MIB, "own"))
+    urgent = [file(MIB, f"{n}").model_copy(update={"urgency": Urgency.EXPRESS}) for n in range(5)]
+    others = put(spool, *urgent, unit="LCA.02.06")
+    found = coming(spool, THIN, UnitScope.whole("LCA.02.05"), limit=3)
+    assert [(item.entry.delivery_id, item.seconds) for item in found] == [(own, None)], "nobody knows how long"
+    assert len(coming(spool, THIN, UnitScope.whole("LCA.02.06"), limit=3)) == 3
+    assert {item.entry.delivery_id for item in coming(spool, THIN, limit=3)} <= set(others)
 
 
 @pytest.mark.parametrize("line", [LineNow("down", 4_096.0), LineNow("", 4_096.0), LineNow("up", 0.0)])

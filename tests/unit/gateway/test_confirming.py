@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_a_book_that_no_copy_knows_may_have_begun_and_a_later_years_has_not(spoo
     assert on_paper(spool) == 41
     following = BookKey(UNIT, BookKind.INCOMING, this_year() + 1)
     with spool.writing() as conn:
-        assert books.enter(conn, following, fields(), BY) == 1
+        assert books.enter(conn, following, fields().model_copy(update={"day": date(following.year, 1, 4)}), BY) == 1
 
 
 @pytest.mark.parametrize("following", [1, 2, 2 + confirming.MOST_LOST + 2])
@@ -118,7 +119,13 @@ def test_nothing_is_said_of_a_book_that_was_not_lost_or_is_closed(spool: Spool) 
     with pytest.raises(BookError, match="its next number is 2"):
         say(spool, 3)
     restore(spool)
+    with pytest.raises(UnconfirmedBookError), spool.writing() as conn:
+        books.close(conn, key(), BY)
+    say(spool, 3)
+    with pytest.raises(BookError, match=r"lost \(2\)"), spool.writing() as conn:
+        books.close(conn, key(), BY)
     with spool.writing() as conn:
+        books.correct(conn, key(), 2, fields("Giấy mời"), BY, version=1)
         books.close(conn, key(), BY)
     with pytest.raises(BookError, match="it is closed"):
         say(spool, 3)

@@ -13,7 +13,7 @@ from consumers.reading.series import holes
 from schemas.clock import to_ms
 from schemas.dispatch import Urgency
 from schemas.duties import Terms
-from schemas.states import Status
+from schemas.states import ENDED, Status
 from schemas.working_calendar import WorkingCalendar
 
 HERE = "Asia/Ho_Chi_Minh"
@@ -74,3 +74,45 @@ def test_numbers_and_holes_together_are_all_from_the_lowest_to_the_highest(numbe
     found = list(left_out())
     assert numbers.isdisjoint(found)
     assert numbers.union(found) == set(range(min(numbers), max(numbers) + 1))
+
+
+AT_THE_UNIT = [status for status in Status if status not in {Status.PENDING, Status.QUEUED, Status.REDRIVEN}]
+REGISTERED = {Status.REGISTERED, Status.ASSIGNED, Status.PROCESSING, Status.COMPLETED}
+TIMES = st.integers(MONDAY, NOW)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Fared:
+    state = draw(st.sampled_from(AT_THE_UNIT))
+    never = state in {Status.TAKEN, Status.ARRIVED}
+    registered_at = TIMES if state in REGISTERED else st.none() if never else st.none() | TIMES
+    lead = draw(st.sampled_from(["", "Văn phòng", "Công an xã"]))
+    return fared(
+        urgency=draw(st.sampled_from(Urgency)),
+        type=draw(st.sampled_from(["công văn", "báo cáo"])),
+        issuer=draw(st.sampled_from(["LCA.VP", "LCA.02", "LCA.BTC"])),
+        state=state.value,
+        state_at=draw(TIMES),
+        taken_at=draw(TIMES),
+        registered_at=draw(registered_at),
+        lead=lead,
+        until=draw(st.none() | TIMES) if lead else None,
+    )
+
+
+@given(st.lists(rows(), max_size=30))
+def test_the_parts_of_every_figure_add_up_to_the_whole(came: list[Fared]) -> None:
+    found = report(came, TERMS, NOW)
+    assert found.came == len(came)
+    for parts in (found.urgencies, found.types, found.issuers):
+        assert parts.total() == found.came
+    over = {*ENDED, Status.PARKED}
+    never = sum(row.registered_at is None and row.state in over for row in came)
+    assert found.registered + found.unregistered + never == found.came
+    assert found.in_time + found.late == found.registered
+    assert found.overdue <= found.unregistered
+    assert sum(lead.directed for lead in found.leads.values()) == sum(bool(row.lead) for row in came)
+    for lead in found.leads.values():
+        assert lead.in_time + lead.late == lead.completed
+        assert lead.completed + lead.open <= lead.directed
+        assert lead.overdue <= lead.open

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from consumers.errors import BookError, DocumentMovedError, UnknownDeliveryError
+from consumers.errors import BookError, DocumentMovedError, NotForThemError, UnknownDeliveryError
 from consumers.reading import handling as acts
 from consumers.reading.handling import Acting, Direction, Looked, looked_at
 from consumers.reading.inbox import get_entry, receipts_of
@@ -18,21 +18,30 @@ from consumers.spool import Spool, book_entries, handling, journal, outbox, reca
 from consumers.spool.book_entries import BookKey
 from consumers.spool.handling import StepKind, Task, TaskPart
 from consumers.spool.models import task
-from consumers.spool.people import Card
+from consumers.spool.people import PEOPLE, Card, DeskRole
+from consumers.spool.scope import UnitScope
+from router.pages.people import RoleGrant
 from schemas.clock import now_ms
-from schemas.dispatch import Lane
+from schemas.dispatch import Lane, Secrecy
 from schemas.errors import InvalidError, TransitionError
 from schemas.register import BookKind, RegisterFields
 from schemas.states import BY_PEOPLE, Status, follow
 from support.deliveries import UNIT, came
+from support.desks import OTHER, let_in
 
 S = Status
 HOA, NAM = Card("hoa", "Nguyễn Thị Hoa", "Văn thư", "Văn phòng"), Card("nam", "Trần Văn Nam", "Bí thư", "Thường trực")
 LAN = Card("lan", "Lê Thị Lan", "Chuyên viên", "Văn phòng")
-CARDS = {card.login: card for card in (HOA, NAM, LAN)}
 CLERK, LEADER, STAFF = (Acting(card, at, {UNIT}, "10.0.0.5") for at, card in ((1_000, HOA), (2_000, NAM), (3_000, LAN)))
 FIELDS = RegisterFields(day=date(2026, 11, 29), subject="Về việc phòng, chống rét")
 DIRECTION = Direction("Triển khai ngay", "lan", ("Công an xã",), ("hoa",), date(2026, 12, 5), 9_000)
+
+
+@pytest.fixture
+def spool(spool: Spool) -> Spool:
+    """With the people of the unit."""
+    let_in(spool, [UNIT, OTHER])
+    return spool
 
 
 def look(spool: Spool, delivery: str, units: set[str] | None = None) -> Looked:
@@ -64,7 +73,7 @@ def test_a_document_goes_its_way_and_each_step_is_told_kept_and_noted(spool: Spo
     assert acts.register(spool, look(spool, delivery), CLERK, FIELDS) == 1
     acts.submit(spool, look(spool, delivery), CLERK, NAM, "Kính trình")
     assert [(item.person, item.part) for item in tasks(spool, delivery)] == [("nam", TaskPart.DIRECT)]
-    acts.direct(spool, look(spool, delivery), LEADER, DIRECTION, CARDS)
+    acts.direct(spool, look(spool, delivery), LEADER, DIRECTION)
     assert {(item.person, item.part, item.until) for item in tasks(spool, delivery) if item.ended_at is None} == {
         ("lan", TaskPart.LEAD, 9_000),
         ("hoa", TaskPart.KNOW, 9_000),
@@ -97,7 +106,7 @@ ACTS: dict[str, Callable[[Spool, Looked], object]] = {
     "register": lambda spool, at: acts.register(spool, at, CLERK, FIELDS),
     "refuse": lambda spool, at: acts.refuse(spool, at, CLERK, "Gửi sai nơi nhận"),
     "submit": lambda spool, at: acts.submit(spool, at, CLERK, NAM, ""),
-    "direct": lambda spool, at: acts.direct(spool, at, LEADER, DIRECTION, CARDS),
+    "direct": lambda spool, at: acts.direct(spool, at, LEADER, DIRECTION),
     "process": lambda spool, at: acts.process(spool, at, STAFF, ""),
     "complete": lambda spool, at: acts.complete(spool, at, STAFF, ""),
     "give back": lambda spool, at: acts.answer_change(spool, at, CLERK, accept=True),
@@ -208,7 +217,7 @@ def test_what_a_person_has_to_do_comes_by_its_day_and_those_without_a_day_last(s
         delivery = came(spool, seq=seq, notation=f"{seq}-CV/TU")
         ids.append(delivery)
         acts.register(spool, look(spool, delivery), CLERK, FIELDS)
-        acts.direct(spool, look(spool, delivery), LEADER, Direction("", "lan", until_ms=at), CARDS)
+        acts.direct(spool, look(spool, delivery), LEADER, Direction("", "lan", until_ms=at))
     with spool.reading() as conn:
         found = handling.tasks_of(conn, "lan", [UNIT], limit=9)
         assert [(delivery, item.until) for delivery, item in found] == [
@@ -237,3 +246,36 @@ def test_the_spool_forgets_no_document_that_is_somebodys_task_and_with_others_th
     with spool.reading() as conn:
         assert conn.execute(select(task)).all() == []
         assert conn.exec_driver_sql("SELECT count(*) FROM step").scalar() == 0
+
+
+def test_nobody_is_given_a_document_who_may_not_see_it(spool: Spool) -> None:
+    plain, secret = came(spool), came(spool, seq=2, secrecy=Secrecy.SECRET)
+    with spool.writing() as conn:
+        PEOPLE.invite(conn, "lan", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
+    scope = UnitScope.whole(UNIT)
+    clerk, leader = (Acting(card, 1_000, scope) for card in (HOA, NAM))
+    for delivery, secrecy in ((plain, Secrecy.NONE), (secret, Secrecy.SECRET)):
+        fields = RegisterFields(day=FIELDS.day, subject="Về việc", secrecy=secrecy)
+        acts.register(spool, looked_in(spool, delivery, scope), clerk, fields)
+    for delivery, blind in ((plain, ("khac", "la")), (secret, ("khac", "la", "hoa", "nam"))):
+        for name in blind:
+            for direction in (
+                Direction("", name),
+                Direction("", "lan", coordinate=(name,)),
+                Direction("", "lan", know=(name,)),
+            ):
+                with pytest.raises(NotForThemError, match=name):
+                    acts.direct(spool, looked_in(spool, delivery, scope), leader, direction)
+        named = Direction("", "lan", ("Công an xã", "lan", "Công an xã", ""), ("lan", "Trạm y tế"))
+        acts.direct(spool, looked_in(spool, delivery, scope), leader, named)
+        with spool.reading() as conn:
+            _, _, pos = looked_at(conn, delivery, scope)
+            given = [(item.person, item.part) for item in handling.tasks(conn, pos)]
+            said = handling.steps(conn, pos)[-1].detail
+        assert given == [("lan", TaskPart.LEAD)], "who leads is named once"
+        assert (said.coordinate, said.know) == (("Công an xã",), ("Trạm y tế",))
+
+
+def looked_in(spool: Spool, delivery: str, scope: UnitScope) -> Looked:
+    with spool.reading() as conn:
+        return looked_at(conn, delivery, scope)[1]

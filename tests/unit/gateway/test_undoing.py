@@ -22,10 +22,10 @@ from schemas.errors import InvalidError, TransitionError
 from schemas.register import BookKind, RegisterFields
 from schemas.states import Effect, Status, follow, go_back
 from support.deliveries import UNIT, came
+from support.desks import let_in
 
 S = Status
 HOA, NAM, LAN = Card("hoa", "Nguyễn Thị Hoa"), Card("nam", "Trần Văn Nam"), Card("lan", "Lê Thị Lan", department="VP")
-CARDS = {card.login: card for card in (HOA, NAM, LAN)}
 FIELDS = RegisterFields(day=date(2026, 11, 29), subject="Về việc phòng, chống rét")
 KEY = BookKey(UNIT, BookKind.INCOMING, 2026)
 WHY = "Ghi nhầm"
@@ -36,6 +36,7 @@ class Office:
 
     def __init__(self, spool: Spool) -> None:
         self.spool, self.delivery, self.now = spool, came(spool), 1_000_000
+        let_in(spool, [UNIT])
         self.tried: list[str] = []
 
     def by(self, card: Card) -> Acting:
@@ -56,7 +57,7 @@ class Office:
         acts.submit(self.spool, self.looked(), self.by(HOA), NAM, "")
 
     def direct(self) -> None:
-        acts.direct(self.spool, self.looked(), self.by(NAM), Direction("Làm ngay", "lan", know=("hoa",)), CARDS)
+        acts.direct(self.spool, self.looked(), self.by(NAM), Direction("Làm ngay", "lan", know=("hoa",)))
 
     def process(self) -> None:
         acts.process(self.spool, self.looked(), self.by(LAN), "")
@@ -270,7 +271,7 @@ def test_a_clock_that_was_set_back_leaves_each_task_to_the_step_that_gave_and_en
 def test_how_a_document_fared_says_nothing_of_what_was_undone(office: Office) -> None:
     def direct(lead: str, until_ms: int) -> None:
         said = Direction("Làm ngay", lead, until=date(2026, 12, 1), until_ms=until_ms)
-        acts.direct(office.spool, office.looked(), office.by(NAM), said, CARDS)
+        acts.direct(office.spool, office.looked(), office.by(NAM), said)
 
     office.goes("register")
     direct("lan", 900)

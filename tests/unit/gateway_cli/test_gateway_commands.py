@@ -172,7 +172,7 @@ def test_files_inside_the_descriptor_are_saved(data_dir: Path, tmp_path: Path) -
     )
     descriptor = Descriptor(id=entry.dispatch_id, notation="1", subject="x", issuer="LCA", attachments=(small,))
     spool = open_spool(data_dir)
-    assert [path.read_bytes() for path in save_files(spool, descriptor, tmp_path / "out")] == [b"hi"]
+    assert [path.read_bytes() for path in save_files(spool, descriptor.attachments, tmp_path / "out")] == [b"hi"]
     spool.close()
 
 

@@ -1,6 +1,7 @@
 """The systemd units: they call what there is, set what is known, and shut in what they start."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 import deploy
+from consumers.desk.beside import OF_THE_GATEWAY_ALONE
+from consumers.settings import GatewaySettings
 from deploy.settings import complaints
 
+HOW_TO = Path(deploy.__file__).parents[1] / "docs" / "how-to"
 UNITS = sorted(Path(deploy.__file__).parent.glob("systemd/*.service"))
 EXPOSURE_LIMIT = 20
 """Of ``systemd-analyze security``, in tenths; a service without any hardening has 96."""
@@ -32,6 +36,10 @@ def _startable(path: Path, directory: Path) -> Path:
     copy = directory / path.name
     copy.write_text(path.read_text("utf-8").replace("/opt/congvan/bin/congvan", "/bin/true"))
     return copy
+
+
+def _paths(value: str) -> list[Path]:
+    return [Path(word.lstrip("-+")) for word in value.split()]
 
 
 @pytest.fixture
@@ -73,3 +81,34 @@ def test_a_unit_is_hardly_exposed(path: Path, tmp_path: Path, systemd_analyze: s
     unit = _startable(path, tmp_path)
     done = subprocess.run([*command, str(unit)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-300:]
+
+
+WRITTEN_BY = {"INBOX_DIR": ("gateway",), "OUTBOX_DIR": ("gateway",), "BACKUP_DIR": ("gateway", "desk")}
+"""Directories that settings name beside the data directory, and which services write them."""
+
+
+def _directories_of_the_how_tos() -> list[tuple[str, Path]]:
+    written = "\n".join((HOW_TO / name).read_text("utf-8") for name in ("gateway.md", "desk.md"))
+    found = re.findall(r"CONGVAN_GATEWAY_([A-Z_]+_DIR)=(/[^\s`]+)", written)
+    return [(name, Path(path)) for name, path in found]
+
+
+def test_every_directory_of_a_gateway_is_one_that_somebody_writes() -> None:
+    named = {name.upper() for name in GatewaySettings.model_fields if name.endswith("_dir")}
+    assert named == {"DATA_DIR", *WRITTEN_BY}
+
+
+def test_every_directory_that_the_how_tos_name_may_be_written_by_the_services_that_do() -> None:
+    told = _directories_of_the_how_tos()
+    assert {name for name, _ in told} == set(WRITTEN_BY)
+    for name, path in told:
+        for program in WRITTEN_BY[name]:
+            unit = _service(next(unit for unit in UNITS if unit.name.startswith(f"congvan-{program}@")))
+            assert any(path.is_relative_to(root) for root in _paths(unit["ReadWritePaths"])), (program, name)
+
+
+def test_the_desks_service_has_no_secret_of_the_gateways() -> None:
+    desk = _service(next(unit for unit in UNITS if unit.name.startswith("congvan-desk@")))
+    assert set(desk["UnsetEnvironment"].split()) == OF_THE_GATEWAY_ALONE
+    assert "CONGVAN_GATEWAY_TOKEN" in OF_THE_GATEWAY_ALONE
+    assert Path(desk["EnvironmentFile"]) in _paths(desk["InaccessiblePaths"])

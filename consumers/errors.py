@@ -16,6 +16,8 @@
     │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
+    │   │   ├── DraftDroppedError     it was being written, and was thrown away with its files
+    │   │   └── DraftSentError        it was being written, and somebody else sent it
     │   ├── UnknownEntryError         a register has no such number
     │   ├── UnknownDraftError         nothing of this id is written or was sent here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
@@ -122,6 +124,14 @@ class DocumentMovedError(SpoolError):
     """Somebody dealt with a document after whoever acts now had looked at it."""
 
     exit_code = 4
+
+
+class DraftDroppedError(DocumentMovedError):
+    """A draft was thrown away, with its files, after whoever writes on had looked at it."""
+
+
+class DraftSentError(DocumentMovedError):
+    """A draft was sent by somebody else after whoever writes on had looked at it."""
 
 
 class UnknownEntryError(SpoolError):

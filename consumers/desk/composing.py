@@ -37,6 +37,7 @@ from schemas.register import BookKind
 _SEE_OTHER = 303
 _MOST_RESERVED = 20
 _MOST_BYTES = 10**15
+_VERSION_DIGITS = 10
 PLACE = "/outgoing"
 router = APIRouter(prefix=PLACE)
 Below = Annotated[str, Query(alias="of", max_length=MAX_CODE_LENGTH)]
@@ -52,6 +53,9 @@ class ComposedDraft:
         typed: its fields.
         draft: as it was saved; None: it is new.
         files: those that it has.
+        version: of the draft that its person has seen, which the form says when it comes back; 0: none yet.
+        is_kept: the form came with files, and the draft has them now.
+        is_sent: somebody else has sent it.
         problems: what is wrong.
         problem: what is wrong with it as a whole, as a message to be translated.
         plan: what the router says of it.
@@ -62,6 +66,9 @@ class ComposedDraft:
     typed: TypedDraft
     draft: Draft | None = None
     files: Sequence[DraftFile] = ()
+    version: int = 0
+    is_kept: bool = False
+    is_sent: bool = False
     problems: Sequence[FieldProblem] = ()
     problem: str = ""
     plan: Mapping[str, Any] | None = None
@@ -106,7 +113,7 @@ async def show_draft(
         return RedirectResponse(link(f"{PLACE}/{draft_id}"), _SEE_OTHER)
     draft, files = found
     tree = await tree_of(request, services, below, find)
-    composed = ComposedDraft(TypedDraft.of_draft(draft), draft, files, tree=tree)
+    composed = ComposedDraft(TypedDraft.of_draft(draft), draft, files, draft.version, tree=tree)
     return await compose_page(request, services, viewer, composed)
 
 
@@ -129,8 +136,9 @@ async def show_plan(request: Request, services: Parts, viewer: Drafting) -> Resp
     composed = await _planned(services, TypedDraft.of(fields), _bytes_in(fields))
     if "hx-request" not in request.headers:
         units = viewer.units(DeskRight.DRAFT)
-        saved = await services.look(lambda conn: as_saved(conn, composed.typed, units))
-        return await compose_page(request, services, viewer, replace(composed, draft=saved.draft, files=saved.files))
+        composed = replace(composed, version=version_of(fields))
+        composed = await services.look(lambda conn: with_saved(conn, composed, units))
+        return await compose_page(request, services, viewer, composed)
     if composed.waits and composed.plan is None:
         return _part(request, services, "outgoing_parts.html", "plan_waits")
     faults = faults_by_field(composed.problems, say_of(request))
@@ -167,9 +175,10 @@ async def compose_page(
         most_bytes=services.most_file_bytes,
         faults=faults_by_field(composed.problems, say_of(request)),
         plan=composed.plan,
-        is_new=composed.draft is None and not composed.problems and not typed.answers,
+        is_new=composed.draft is None and not composed.problems and not composed.problem and not typed.answers,
         sends=viewer.may(DeskRight.REGISTER, typed.issuer) or (not typed.issuer and viewer.may(DeskRight.REGISTER)),
         saves=True,
+        is_kept=composed.is_kept,
     )
     return page(request, viewer, "compose.html", status=status, form=form, composed=composed, **found)
 
@@ -187,16 +196,22 @@ async def tree_of(
     return NodePage((), find=find, again=link(f"{PLACE}/units") + (f"?{asked}" if asked else ""))
 
 
-def as_saved(conn: Connection, typed: TypedDraft, units: Collection[str]) -> ComposedDraft:
-    """A form with what was saved of its document.
+def with_saved(conn: Connection, composed: ComposedDraft, units: Collection[str]) -> ComposedDraft:
+    """A form that came, with the files of its draft; its words and the version that its person has seen stay.
 
     Raises:
         UnknownDraftError: it is of a unit that the person does not write for.
     """
-    if drafts.find(conn, typed.once) is None:
-        return ComposedDraft(typed)
-    draft = drafts.get(conn, typed.once, units)
-    return ComposedDraft(typed, draft, drafts.files(conn, draft.pos))
+    if drafts.find(conn, composed.typed.once) is None:
+        return composed
+    draft = drafts.get(conn, composed.typed.once, units)
+    return replace(composed, draft=draft, files=drafts.files(conn, draft.pos))
+
+
+def version_of(fields: Fields) -> int:
+    """The version of the draft that a form says its person has seen."""
+    said = (fields.get("version") or ["0"])[-1]
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < _VERSION_DIGITS else 0
 
 
 def say_of(request: Request) -> Say:

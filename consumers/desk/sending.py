@@ -3,19 +3,19 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Drafting, DraftingFiles, Parts
-from consumers.desk.composing import PLACE, ComposedDraft, as_saved, compose_page
+from consumers.desk.composing import PLACE, ComposedDraft, compose_page, version_of, with_saved
 from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft, attachments_of, entry_of, heads_of
 from consumers.desk.uploads import Uploads
-from consumers.errors import BookError, DocumentMovedError
+from consumers.errors import BookError, DocumentMovedError, DraftDroppedError, DraftSentError
 from consumers.reading import dispatching, drafting
 from consumers.reading.dispatching import ReadyLetter
 from consumers.reading.drafting import SeenDraft
@@ -38,6 +38,10 @@ _WITHOUT_FILES = "application/x-www-form-urlencoded"
 _PART_BYTES = 8 * 1024
 _NUMBER_GIVEN = N_("The number was given meanwhile; here is the next one. Look at the notation and send it again.")
 _MOVED = N_("Somebody changed it meanwhile: here it is as it is now. Nothing of yours was done.")
+_DROPPED = N_(
+    "Somebody threw it away meanwhile, with its files. Nothing was sent; add the files again before you send it."
+)
+_SENT = N_("Somebody sent it meanwhile. What you wrote stands here and was not sent.")
 router = APIRouter(prefix=PLACE)
 
 
@@ -52,20 +56,23 @@ async def send(request: Request, services: Parts, viewer: DraftingFiles) -> Resp
         saved = await coming.save()
     except (InvalidError, DocumentMovedError) as error:
         await coming.drain()
-        return await coming.again(error)
+        return await _again(request, services, viewer, ComposedDraft(coming.typed, version=coming.version), error)
     if saved is None:
         return RedirectResponse(link(f"{PLACE}/{coming.typed.once}"), _SEE_OTHER)
     draft, files = saved
     if coming.wants("save"):
         return RedirectResponse(link(f"{PLACE}/drafts/{draft.id}"), _SEE_OTHER)
-    return await _send(request, services, viewer, ComposedDraft(coming.typed, draft, files))
+    composed = ComposedDraft(coming.typed, draft, files, draft.version, is_kept=True)
+    return await _send(request, services, viewer, composed)
 
 
 @router.post("/drafts/{draft_id}/drop")
-async def drop(services: Parts, viewer: Drafting, draft_id: str) -> Response:
-    """Throw a document away that was not sent, its files too."""
+async def drop(
+    services: Parts, viewer: Drafting, draft_id: str, version: Annotated[int, Form(ge=1, lt=2**31)]
+) -> Response:
+    """Throw a document away that was not sent, its files too, as its person has seen it."""
     by = viewer.by(DeskRight.DRAFT)
-    await asyncio.to_thread(drafting.drop_draft, services.spool, draft_id, by)
+    await asyncio.to_thread(drafting.drop_draft, services.spool, SeenDraft(draft_id, version), by)
     return RedirectResponse(link(PLACE, stage="draft"), _SEE_OTHER)
 
 
@@ -89,7 +96,7 @@ class _Coming:
             PageError: the form is none, or not of this session.
             DeskForbiddenError: the person does not write for the unit.
             InvalidError: there are too many files or drafts, or a file has no name that can travel.
-            DocumentMovedError: somebody changed it since it was shown.
+            DocumentMovedError: somebody changed it since it was shown, threw it away or sent it.
         """
         uploads = Uploads(self._services.spool.path.parent, self._services.most_file_bytes)
         try:
@@ -98,19 +105,19 @@ class _Coming:
             return await asyncio.to_thread(
                 drafting.save_draft,
                 self._services.spool,
-                SeenDraft(self.typed.once, self._version),
+                SeenDraft(self.typed.once, self.version),
                 self.typed.words(),
                 self._viewer.by(DeskRight.DRAFT),
                 uploads.files(tuple(brought.files)),
-                keep=self._fields.get("keep", ()) if self._version else None,
+                keep=self._fields.get("keep", ()) if self.version else None,
             )
         finally:
             await asyncio.to_thread(uploads.discard)
 
     @property
-    def _version(self) -> int:
-        said = (self._fields.get("version") or ["0"])[-1]
-        return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 0  # noqa: PLR2004 - no version is longer
+    def version(self) -> int:
+        """Of the draft, as its person has seen it."""
+        return version_of(self._fields)
 
     async def _check(self, fields: Fields) -> None:
         require_csrf(self._viewer, (fields.get("csrf") or [""])[-1])
@@ -124,18 +131,31 @@ class _Coming:
             async for _ in self._chunks:
                 pass
 
-    async def again(self, error: InvalidError | DocumentMovedError) -> Response:
-        """The page: with what is wrong, or as somebody else has saved it."""
-        moved = isinstance(error, DocumentMovedError)
-        units = self._viewer.units(DeskRight.DRAFT)
 
-        composed = await self._services.look(lambda conn: as_saved(conn, self.typed, units))
-        if moved and composed.draft is not None:
-            composed = replace(composed, typed=TypedDraft.of_draft(composed.draft))
-        problems = () if isinstance(error, DocumentMovedError) else error.problems
-        composed = replace(composed, problem=_MOVED if moved else "", problems=problems)
-        status = _CONFLICT if moved else _UNPROCESSABLE
-        return await compose_page(self._request, self._services, self._viewer, composed, status=status)
+async def _again(
+    request: Request,
+    services: DeskServices,
+    viewer: DeskViewer,
+    composed: ComposedDraft,
+    error: InvalidError | DocumentMovedError,
+) -> Response:
+    """The page: with what is wrong, or with what happened meanwhile."""
+    units = viewer.units(DeskRight.DRAFT)
+    composed = await services.look(lambda conn: with_saved(conn, composed, units))
+    if isinstance(error, InvalidError):
+        composed = replace(composed, problems=error.problems)
+        return await compose_page(request, services, viewer, composed, status=_UNPROCESSABLE)
+    return await compose_page(request, services, viewer, _moved(composed, error), status=_CONFLICT)
+
+
+def _moved(composed: ComposedDraft, error: DocumentMovedError) -> ComposedDraft:
+    """As somebody else has saved it; where it is no draft any more, with the words that came."""
+    if isinstance(error, DraftSentError):
+        return replace(composed, problem=_SENT, is_sent=True)
+    if isinstance(error, DraftDroppedError) or composed.draft is None:
+        return replace(composed, problem=_DROPPED, draft=None, files=(), version=0, is_kept=False)
+    draft = composed.draft
+    return replace(composed, problem=_MOVED, typed=TypedDraft.of_draft(draft), version=draft.version, is_kept=False)
 
 
 async def _send(request: Request, services: DeskServices, viewer: DeskViewer, composed: ComposedDraft) -> Response:
@@ -144,16 +164,12 @@ async def _send(request: Request, services: DeskServices, viewer: DeskViewer, co
     try:
         ready = await services.look(lambda conn: _ready(conn, services, composed))
         await asyncio.to_thread(dispatching.send, services.spool, ready, viewer.by(DeskRight.REGISTER))
-    except InvalidError as error:
-        composed = replace(composed, problems=error.problems)
-        return await compose_page(request, services, viewer, composed, status=_UNPROCESSABLE)
+    except (InvalidError, DocumentMovedError) as error:
+        return await _again(request, services, viewer, composed, error)
     except BookError as error:
         renumbered = await services.look(lambda conn: _renumbered(conn, services, composed.typed))
         problems = [FieldProblem("number", str(error))]
         composed = replace(composed, typed=renumbered, problem=_NUMBER_GIVEN, problems=problems)
-        return await compose_page(request, services, viewer, composed, status=_CONFLICT)
-    except DocumentMovedError:
-        composed = replace(composed, problem=_MOVED)
         return await compose_page(request, services, viewer, composed, status=_CONFLICT)
     return RedirectResponse(link(f"{PLACE}/{ready.draft.id}"), _SEE_OTHER)
 
@@ -191,7 +207,8 @@ async def _shown_again(request: Request, services: DeskServices, viewer: DeskVie
     form = await request.form()
     fields: dict[str, Any] = {name: [one for one in form.getlist(name) if isinstance(one, str)] for name in form}
     units = viewer.units(DeskRight.DRAFT)
-    composed = await services.look(lambda conn: as_saved(conn, TypedDraft.of(fields), units))
+    came = ComposedDraft(TypedDraft.of(fields), version=version_of(fields))
+    composed = await services.look(lambda conn: with_saved(conn, came, units))
     return await compose_page(request, services, viewer, composed)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from consumers.errors import ContentNotKeptError
 from consumers.fetching.content import DIRECTORY_NAME
-from consumers.reading.drafting import require_seen
+from consumers.reading.drafting import SeenDraft, as_seen
 from consumers.reading.handling import Acting
 from consumers.spool import Spool, book_entries, books, desk_letters, drafts, journal, letter_forms, sending
 from consumers.spool.book_entries import BookKey, EntryAuthor
@@ -57,8 +57,8 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
     """Send a draft, entered in the outgoing book; one that was sent already is sent once.
 
     Raises:
-        UnknownDraftError: there is none at a unit that the person sends for.
-        DocumentMovedError: somebody changed it since it was read.
+        UnknownDraftError: it is of no unit that the person sends for.
+        DocumentMovedError: somebody changed it since it was read, or threw it away.
         BookError: the book is closed, or the number was given meanwhile.
         InvalidError: a letter that is put right has another issuer.
         ContentNotKeptError: a file has gone from the disk.
@@ -68,7 +68,7 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
     with spool.writing() as conn:
         if desk_letters.is_known(conn, draft.id):
             return
-        require_seen(drafts.get(conn, draft.id, by.units), draft.version)
+        as_seen(conn, SeenDraft(draft.id, draft.version), by.units)
         files = drafts.files(conn, draft.pos)
         _require_kept(spool.path.parent / DIRECTORY_NAME, files)
         entry_pos = _entered(conn, ready, by)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from consumers.errors import DocumentMovedError
+from consumers.errors import DocumentMovedError, DraftDroppedError, DraftSentError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
 from consumers.reading.handling import Acting
 from consumers.spool import Spool, desk_letters, drafts, journal
@@ -61,20 +61,19 @@ def save_draft(
         keep: of the files that it has, the names of those that stay; None: all.
 
     Returns:
-        The draft as it is now, and its files; None: a document of this id was sent already.
+        The draft as it is now, and its files; None: the person has sent it already, as by a second click.
 
     Raises:
         UnknownDraftError: it is of a unit that the person does not write for.
-        DocumentMovedError: somebody changed it since it was shown.
+        DocumentMovedError: somebody changed it since it was shown, threw it away or sent it.
         InvalidError: there are too many drafts or files.
         OSError: a file cannot be put among the contents.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
     with spool.writing() as conn:
-        if desk_letters.is_known(conn, seen.id):
+        if _is_sent(conn, seen.id, by):
             return None
-        if drafts.find(conn, seen.id) is not None:
-            require_seen(drafts.get(conn, seen.id, by.units), seen.version)
+        as_seen(conn, seen, by.units)
         drafts.save(conn, seen.id, words, DraftAuthor(by.card.login, by.card.full_name, by.at))
         now = drafts.get(conn, seen.id, by.units)
         contents = spool.path.parent / DIRECTORY_NAME
@@ -85,19 +84,20 @@ def save_draft(
     return now, files
 
 
-def drop_draft(spool: Spool, draft_id: str, by: Acting) -> None:
+def drop_draft(spool: Spool, seen: SeenDraft, by: Acting) -> None:
     """Remove a draft and its files.
 
     Raises:
         UnknownDraftError: there is none at a unit that the person writes for.
+        DocumentMovedError: somebody changed it since it was shown.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
     with spool.writing() as conn:
-        found = drafts.get(conn, draft_id, by.units)
+        found = _unchanged(drafts.get(conn, seen.id, by.units), seen.version)
         free = drafts.drop(conn, found.pos)
         if found.mends:
             desk_letters.set_mended(conn, found.mends, None)
-        subject = found.words.notation or found.words.subject or draft_id
+        subject = found.words.notation or found.words.subject or seen.id
         journal.record(conn, by.noted(JournalAct.DRAFT_DROPPED, found.words.unit, subject))
     _release(spool, free)
 
@@ -131,15 +131,41 @@ def mend(spool: Spool, outgoing_id: str, draft_id: str, words: DraftWords, by: A
         return draft_id
 
 
-def require_seen(found: Draft, version: int) -> None:
-    """Go on only with a draft as its person saw it.
+def as_seen(conn: Connection, seen: SeenDraft, units: Collection[str]) -> Draft | None:
+    """A draft as its person saw it; None: it begins.
 
     Raises:
+        UnknownDraftError: it is of none of the units.
         DocumentMovedError: somebody changed it since.
+        DraftDroppedError: somebody threw it away since: its files are gone, so nothing goes on without them unseen.
     """
+    if drafts.find(conn, seen.id) is not None:
+        return _unchanged(drafts.get(conn, seen.id, units), seen.version)
+    if seen.version:
+        raise DraftDroppedError("the draft was thrown away meanwhile by somebody else, with its files")
+    return None
+
+
+def _unchanged(found: Draft, version: int) -> Draft:
     if found.version != version:
         subject = found.words.notation or found.words.subject
         raise DocumentMovedError(f"{subject} was changed meanwhile by somebody else; look at it again")
+    return found
+
+
+def _is_sent(conn: Connection, draft_id: str, by: Acting) -> bool:
+    """Whether the person has sent it.
+
+    Raises:
+        DraftSentError: somebody else has.
+    """
+    if not desk_letters.is_known(conn, draft_id):
+        return False
+    sent = desk_letters.get(conn, draft_id, by.units)
+    if sent.saying is None or sent.saying.login != by.card.login:
+        who = sent.saying.full_name if sent.saying else "the gateway"
+        raise DraftSentError(f"{sent.document.notation} was sent meanwhile by {who}")
+    return True
 
 
 def _files_again(conn: Connection, letter: OutgoingLetter) -> list[DraftFile]:

@@ -90,6 +90,8 @@ def save(conn: Connection, draft_id: str, words: DraftWords, by: DraftAuthor, *,
         "subject": words.subject,
         "folded": fold(f"{words.notation} {words.subject}"),
         "fields": words.fields,
+        "person": by.login,
+        "full_name": by.full_name,
         "changed_at": by.at,
     }
     known = table.c.id == draft_id
@@ -97,8 +99,7 @@ def save(conn: Connection, draft_id: str, words: DraftWords, by: DraftAuthor, *,
         return
     if (conn.scalar(select(func.count()).where(table.c.unit == words.unit)) or 0) >= MOST_DRAFTS:
         raise InvalidError("draft", [FieldProblem("(whole)", f"a unit has at most {MOST_DRAFTS} drafts; drop some")])
-    begun = {"id": draft_id, "version": 1, "person": by.login, "full_name": by.full_name, "mends": mends}
-    conn.execute(insert(table).values(**values, **begun))
+    conn.execute(insert(table).values(**values, id=draft_id, version=1, mends=mends))
 
 
 def files(conn: Connection, pos: int) -> list[DraftFile]:

@@ -143,8 +143,9 @@ class SendingForm:
         most_bytes: of one file.
         is_new: nothing was typed yet, so what this browser kept may stand there again.
         sends: the person may send it.
-        saves: it may be saved as it is: the form comes to ``action`` with ``do=save``. What came with it is kept then,
-            whatever is wrong, so the page that says so shows the files itself.
+        saves: it may be saved as it is: the form comes to ``action`` with ``do=save``.
+        is_kept: the files that came with it are kept whatever is wrong, so the page shows them and the browser need not
+            send them again.
     """
 
     page: str
@@ -164,6 +165,7 @@ class SendingForm:
     has_more_issuers: bool = False
     sends: bool = True
     saves: bool = False
+    is_kept: bool = False
 
     most_files: int = MAX_ATTACHMENTS
     most_flash: int = MAX_FLASH_BYTES

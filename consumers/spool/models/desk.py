@@ -84,7 +84,7 @@ draft = Table(
     Column("id", String, nullable=False, unique=True),  # of the outgoing document that it becomes
     Column("unit", String, nullable=False),
     Column("version", Integer, nullable=False),  # grows with each change
-    Column("person", String, nullable=False),  # who began it
+    Column("person", String, nullable=False),  # who wrote it last
     Column("full_name", Text, nullable=False),
     Column("changed_at", Integer, nullable=False),
     Column("notation", Text, nullable=False),

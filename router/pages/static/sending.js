@@ -177,7 +177,7 @@ function answered() {
     return;
   }
   if (form) {
-    if (form.hasAttribute("data-saved")) files = [];
+    if (form.hasAttribute("data-kept")) files = [];
     else form.querySelector("[data-files-kept]").replaceWith(at("[data-files-kept]"));
     letter().replaceWith(document.adoptNode(form));
     window.htmx?.process(letter());

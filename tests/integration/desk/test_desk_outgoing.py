@@ -1,6 +1,7 @@
 """Documents that go out, at the desk while the line is down: saved, planned, sent, put right, recalled, answered."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -142,7 +143,7 @@ async def test_roles_write_and_send_for_their_own_units_alone(desk: RunningDesk)
         assert (await xem.compose(new_id(), do="save")).status == 403
         for path in (f"drafts/{once}", f"drafts/{once}/files/1"):
             assert (await khac.get(f"/desk/outgoing/{path}")).status == 404
-        assert (await khac.send(f"/outgoing/drafts/{once}/drop")).status == 404
+        assert (await khac.send(f"/outgoing/drafts/{once}/drop", version=1)).status == 404
         assert once not in await khac.text("/desk/outgoing?stage=draft")
         page = await hoa.text(f"/desk/outgoing/drafts/{once}")
         version = page.split('name="version" value="', 1)[1].split('"', 1)[0]
@@ -183,10 +184,66 @@ async def test_the_slower_of_two_who_write_sees_what_was_saved(desk: RunningDesk
         late = await lan.compose(once, version="1", subject="Báo cáo năm", do="save")
         assert late.status == 409
         assert 'value="Báo cáo tháng"' in await late.text()
-        assert (await lan.send(f"/outgoing/drafts/{once}/drop")).status == 303
+        assert (await lan.send(f"/outgoing/drafts/{once}/drop", version=1)).status == 409, "as it is no more"
+        assert (await lan.send(f"/outgoing/drafts/{once}/drop", version=2)).status == 303
         assert (await lan.get(f"/desk/outgoing/drafts/{once}")).status == 404
     with desk.spool.reading() as conn:
         assert drafts.count(conn, {UNIT}) == 0
+
+
+@pytest.mark.parametrize("do", ["save", ""])
+async def test_a_form_of_a_draft_that_was_thrown_away_says_so_and_sends_nothing(desk: RunningDesk, do: str) -> None:
+    once, asked = new_id(), {"do": do} if do else {}
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, PDF, do="save")
+        await lan.send(f"/outgoing/drafts/{once}/drop", version=1)
+        late = await hoa.compose(once, version="1", keep=PDF[0], subject="Báo cáo năm", **asked)
+        page = await late.text()
+        assert late.status == 409
+        assert "đã bỏ bản nháp" in page
+        assert 'value="Báo cáo năm"' in page, "what was typed stands there"
+        assert 'name="version" value="0"' in page
+        assert PDF[0] not in page
+        assert "data-kept" not in page, "a browser keeps the files that it has"
+        assert "data-new" not in page, "and does not put older words over these"
+        assert (letters(desk.spool), numbers(desk)) == ([], [])
+        assert (await hoa.compose(once, PDF, version="0")).status == 303, "begun anew, with its file"
+    assert numbers(desk) == [1]
+
+
+async def test_a_form_of_a_draft_that_a_colleague_has_sent_shows_where_it_is_and_keeps_its_words(
+    desk: RunningDesk,
+) -> None:
+    once = new_id()
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, do="save")
+        await hoa.compose(once, version="1")
+        for _ in range(2):
+            late = await lan.compose(once, version="1", subject="Báo cáo năm", do="save")
+            page = await late.text()
+            assert late.status == 409
+            assert f'href="/desk/outgoing/{once}"' in page
+            assert 'value="Báo cáo năm"' in page
+    assert numbers(desk) == [1]
+
+
+async def test_a_form_that_comes_again_is_of_the_version_that_its_person_saw(desk: RunningDesk) -> None:
+    once = new_id()
+    twice: dict[str, Any] = {"version": "1", "subject": "Báo cáo năm"}
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, do="save")
+        await hoa.compose(once, version="1", subject="Báo cáo tháng", do="save")
+        again = {
+            "refused": await lan.compose(once, PDF, PDF, **twice),
+            "after a login": await lan.send("/outgoing/send", once=once, issuer=UNIT, **twice),
+            "planned": await lan.send("/outgoing/plan", once=once, issuer=UNIT, **twice),
+        }
+        for what, answer in again.items():
+            page = await answer.text()
+            assert 'value="Báo cáo năm"' in page, what
+            assert 'name="version" value="1"' in page, what
+        assert (await lan.compose(once, **twice)).status == 409, "what a colleague wrote is not written over unseen"
+    assert numbers(desk) == []
 
 
 async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDesk) -> None:

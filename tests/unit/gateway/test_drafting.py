@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from consumers.errors import BookError, ContentNotKeptError, DocumentMovedError, UnknownDraftError
+from consumers.errors import (
+    BookError,
+    ContentNotKeptError,
+    DocumentMovedError,
+    DraftDroppedError,
+    DraftSentError,
+    UnknownDraftError,
+)
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
 from consumers.reading import answering, dispatching, handling
 from consumers.reading.dispatching import ReadyLetter
@@ -17,6 +24,7 @@ from consumers.spool import Spool, book_entries, books, desk_letters, drafts, jo
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.drafts import MOST_DRAFTS, DraftWords
+from consumers.spool.people import Card
 from consumers.spool.sending import Rejected, Sent
 from schemas.clock import now_ms
 from schemas.dispatch import MAX_ATTACHMENTS, Kind, Submission
@@ -30,6 +38,7 @@ from support.deliveries import UNIT, came
 from support.drafts import CLERK, DAY, ENTRY, HOA, brought, letter, ready, written
 
 BOOK = BookKey(UNIT, BookKind.OUTGOING, DAY.year)
+COLLEAGUE = Acting(Card("lan", "Lê Thị Lan"), now_ms() + 1, {UNIT})
 STRANGER = Acting(HOA, now_ms(), {"LCA.02.06"})
 
 
@@ -65,9 +74,9 @@ def test_files_of_a_draft_lie_under_their_hashes_until_nobody_uses_them(spool: S
     assert contents(spool) == {one.file.sha256, newer.file.sha256}, "the same name takes the other's place"
     save_draft(spool, SeenDraft(draft.id, 2), draft.words, CLERK, keep=["Báo cáo.pdf"])
     other = written(spool, brought(tmp_path, "Bản sao.pdf"))
-    drop_draft(spool, draft.id, CLERK)
+    drop_draft(spool, SeenDraft(draft.id, 3), CLERK)
     assert contents(spool) == {one.file.sha256}, "the other draft has the same content"
-    drop_draft(spool, other.id, CLERK)
+    drop_draft(spool, SeenDraft(other.id, 1), CLERK)
     assert contents(spool) == set()
     with spool.reading() as conn:
         assert drafts.count(conn, {UNIT}) == 0
@@ -106,12 +115,44 @@ def test_the_slower_of_two_who_write_is_told_and_nothing_is_written_over(spool: 
         assert drafts.get(conn, draft.id, {UNIT}).words.subject == "Báo cáo tháng"
 
 
+def test_a_form_of_a_draft_that_is_none_any_more_saves_and_sends_nothing(spool: Spool, tmp_path: Path) -> None:
+    dropped, gone = written(spool, brought(tmp_path, "a.pdf")), written(spool, brought(tmp_path, "b.pdf"))
+    drop_draft(spool, SeenDraft(dropped.id, 1), CLERK)
+    with pytest.raises(DraftDroppedError):
+        written(spool, draft_id=dropped.id, version=1)
+    with pytest.raises(DraftDroppedError):
+        dispatching.send(spool, ready(dropped), CLERK)
+    dispatching.send(spool, ready(gone), COLLEAGUE)
+    for version in (0, 1):
+        with pytest.raises(DraftSentError, match="Lê Thị Lan"):
+            written(spool, draft_id=gone.id, version=version)
+    assert numbers(spool) == [1]
+    with spool.reading() as conn:
+        assert drafts.count(conn, {UNIT}) == 0
+
+
+def test_a_draft_is_not_thrown_away_by_who_has_not_seen_what_it_says_now(spool: Spool) -> None:
+    draft = written(spool)
+    written(spool, draft_id=draft.id, version=1, subject="Báo cáo tháng")
+    with pytest.raises(DocumentMovedError):
+        drop_draft(spool, SeenDraft(draft.id, 1), CLERK)
+    with spool.reading() as conn:
+        assert drafts.get(conn, draft.id, {UNIT}).words.subject == "Báo cáo tháng"
+
+
+def test_a_draft_says_who_wrote_it_last(spool: Spool) -> None:
+    draft = written(spool)
+    saved = save_draft(spool, SeenDraft(draft.id, 1), draft.words, COLLEAGUE)
+    assert saved is not None
+    assert (saved[0].by.login, saved[0].by.full_name, saved[0].by.at) == ("lan", "Lê Thị Lan", COLLEAGUE.at)
+
+
 def test_drafts_of_another_unit_are_not_there(spool: Spool) -> None:
     draft = written(spool)
     words = DraftWords("LCA.02.06", "1/BC", "Báo cáo", "{}")
     acts: list[Callable[[], object]] = [
         lambda: save_draft(spool, SeenDraft(draft.id, 1), words, STRANGER),
-        lambda: drop_draft(spool, draft.id, STRANGER),
+        lambda: drop_draft(spool, SeenDraft(draft.id, 1), STRANGER),
         lambda: dispatching.send(spool, ready(draft), STRANGER),
     ]
     for act in acts:
@@ -245,7 +286,7 @@ def test_a_draft_that_would_put_it_right_and_is_dropped_leaves_it_to_others(spoo
     with spool.writing() as conn:
         sending.reject(conn, [Rejected(draft.id, "no")])
     words = DraftWords(UNIT, "1/BC", "Báo cáo", "{}")
-    drop_draft(spool, mend(spool, draft.id, new_id(), words, CLERK), CLERK)
+    drop_draft(spool, SeenDraft(mend(spool, draft.id, new_id(), words, CLERK), 1), CLERK)
     with spool.reading() as conn:
         assert desk_letters.count(conn, {UNIT})[Stage.REJECTED] == 1
 

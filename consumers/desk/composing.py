@@ -18,7 +18,6 @@ from consumers.desk.typed import TypedDraft
 from consumers.reading.handling import looked_at
 from consumers.reading.inbox import descriptor_of
 from consumers.spool import book_entries, desk_letters, drafts, letter_forms
-from consumers.spool.book_entries import BookKey
 from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.people import DeskRight
 from consumers.spool.units import names_of
@@ -29,10 +28,9 @@ from router.pages.preferences import Preferences
 from router.pages.rendering import part
 from router.pages.sending import NodePage, SendingForm
 from schemas.codes import MAX_CODE_LENGTH
-from schemas.dispatch import Urgency
+from schemas.dispatch import Secrecy, Urgency
 from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import Id, new_id
-from schemas.register import BookKind
 
 _SEE_OTHER = 303
 _MOST_RESERVED = 20
@@ -88,9 +86,10 @@ async def show_new(
     find: Find = "",
 ) -> Response:
     """The empty form, with the next number of the outgoing book; or begun as an answer to what came."""
-    typed = await services.look(lambda conn: _begun(conn, services, viewer, unit))
-    if answers is not None:
-        typed = await _answering(services, viewer, typed, answers)
+    if answers is None:
+        typed = await services.look(lambda conn: _begun(conn, services, viewer, unit))
+    else:
+        typed = await _answering(services, viewer, answers)
     tree = await tree_of(request, services, below, find)
     return await compose_page(request, services, viewer, ComposedDraft(typed, tree=tree))
 
@@ -104,6 +103,7 @@ async def show_draft(
 
     def read(conn: Connection) -> tuple[Draft, list[DraftFile]] | None:
         if desk_letters.is_known(conn, draft_id):
+            desk_letters.get(conn, draft_id, viewer.units())  # or it is not there, either
             return None
         found = drafts.get(conn, draft_id, units)
         return found, drafts.files(conn, found.pos)
@@ -152,12 +152,12 @@ async def compose_page(
     typed, units = composed.typed, viewer.units(DeskRight.DRAFT)
 
     def read(conn: Connection) -> dict[str, Any]:
-        key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
+        key = typed.book(services.today) if units.sees(typed.issuer, secret=typed.is_secret) else None
         entry = desk_letters.get(conn, composed.draft.mends, units) if composed.draft and composed.draft.mends else None
         return {
             "names": names_of(conn, units),
-            "next": book_entries.next_number(conn, key),
-            "reserved": book_entries.reserved_numbers(conn, key, _MOST_RESERVED),
+            "next": key and book_entries.next_number(conn, key),
+            "reserved": key and book_entries.reserved_numbers(conn, key, _MOST_RESERVED),
             "mended": entry,
         }
 
@@ -177,6 +177,7 @@ async def compose_page(
         plan=composed.plan,
         is_new=composed.draft is None and not composed.problems and not composed.problem and not typed.answers,
         sends=viewer.may(DeskRight.REGISTER, typed.issuer) or (not typed.issuer and viewer.may(DeskRight.REGISTER)),
+        secrecies=tuple(Secrecy) if units.secret else (Secrecy.NONE,),
         saves=True,
         is_kept=composed.is_kept,
     )
@@ -219,33 +220,34 @@ def say_of(request: Request) -> Say:
     return translations(Preferences.of(request.cookies).language).gettext
 
 
-def _begun(conn: Connection, services: DeskServices, viewer: DeskViewer, unit: str) -> TypedDraft:
+def _begun(
+    conn: Connection, services: DeskServices, viewer: DeskViewer, unit: str, *, secrecy: Secrecy = Secrecy.NONE
+) -> TypedDraft:
     units = list(viewer.units(DeskRight.DRAFT))
     issuer = unit if unit in units else units[0]
     form = letter_forms.get(conn, issuer)
-    number = book_entries.next_number(conn, BookKey(issuer, BookKind.OUTGOING, services.today.year))
     typed = TypedDraft(
         once=new_id(),
         issuer=issuer,
+        secrecy=secrecy.value,
         type="công văn",
         issued_on=services.today.isoformat(),
         place=form.place,
         keeper=form.keeper,
         copies="1",
     )
-    return typed.numbered(form, number)
+    return typed.numbered(form, book_entries.next_number(conn, typed.book(services.today)))
 
 
-async def _answering(services: DeskServices, viewer: DeskViewer, typed: TypedDraft, delivery_id: str) -> TypedDraft:
-    """The form as it answers a document of one of the person's units."""
+async def _answering(services: DeskServices, viewer: DeskViewer, delivery_id: str) -> TypedDraft:
+    """The form as it answers a document of one of the person's units, and as secret as that."""
     units = viewer.units(DeskRight.DRAFT)
     entry, _, _ = await services.look(lambda conn: looked_at(conn, delivery_id, units))
     letter = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
-    begun = await services.look(lambda conn: _begun(conn, services, viewer, entry.unit))
+    begun = await services.look(lambda conn: _begun(conn, services, viewer, entry.unit, secrecy=letter.secrecy))
     answered = f"V/v trả lời {letter.type} số {letter.notation}: {letter.subject}"
     return replace(
         begun,
-        once=typed.once,
         subject=answered[:500],
         addressees=(letter.issuer,),
         refers_to=(entry.dispatch_id,),

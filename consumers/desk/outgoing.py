@@ -19,6 +19,7 @@ from consumers.desk.typed import TypedDraft, heads_of
 from consumers.errors import ContentNotKeptError
 from consumers.reading import dispatching, drafting
 from consumers.reading.coming import line_up_now
+from consumers.reading.desk_lists import of_ids
 from consumers.spool import desk_letters, drafts, letter_forms
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.people import DeskRight
@@ -30,7 +31,7 @@ from schemas.attachment import Attachment, TravellingAttachment
 from schemas.clock import now_ms
 from schemas.codes import MAX_CODE_LENGTH
 from schemas.dispatch import Submission
-from schemas.errors import InvalidError
+from schemas.errors import InvalidError, TransitionError
 from schemas.ids import Id, new_id
 from schemas.model import parse
 from schemas.stages import Stage
@@ -55,12 +56,16 @@ class OutgoingShelf(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LetterNow:
-    """A document that goes out, whole: as it stands in the spool, its letter, the recalls of it."""
+    """A document that goes out, whole: as it stands in the spool, its letter, the recalls of it.
+
+    ``answers`` is the delivery that it answers, where the person sees it; empty: none.
+    """
 
     letter: OutgoingLetter
     submission: Submission | None
     recalls: tuple[OutgoingLetter, ...]
     names: dict[str, str]
+    answers: str = ""
 
 
 @router.get("")
@@ -76,7 +81,7 @@ async def show_outgoing(
 ) -> Response:
     """A page of them, newest first: drafts, or what was sent."""
     units = viewer.units()
-    chosen = (unit,) if unit in units else units
+    chosen = units.only(unit) if unit in units else units
 
     def read(conn: Connection) -> dict[str, Any]:
         counts = {OutgoingShelf(key.value): number for key, number in desk_letters.count(conn, chosen).items()}
@@ -172,6 +177,8 @@ async def show_track(
     """What became of it at each addressee, as the router said it last; asked again while somebody looks."""
     now = await services.look(lambda conn: _read(conn, viewer, outgoing_id))
     track = await _track(services, now, after)
+    if track is None:
+        raise TransitionError(f"{now.letter.document.notation} is {now.letter.stage.value}; nobody has it yet")
     environment = environment_of(Preferences.of(request.cookies).language, services.calendar.zone)
     return part(request, environment, "outgoing_parts.html", "track", link(f"{PLACE}/{outgoing_id}/track"), track)
 
@@ -234,7 +241,9 @@ def _read(conn: Connection, viewer: DeskViewer, outgoing_id: str) -> LetterNow:
     submission = parse(Submission, body, what="submission") if body else None
     heads = heads_of(submission.addressees) if submission else set()
     names = names_of(conn, heads | {letter.document.issuer})
-    return LetterNow(letter, submission, tuple(dispatching.recall_chain(conn, letter)), names)
+    answers = letter.saying.answers if letter.saying else None
+    seen = of_ids(conn, viewer.units(), [answers]) if answers else {}
+    return LetterNow(letter, submission, tuple(dispatching.recall_chain(conn, letter)), names, "".join(seen))
 
 
 async def _letter_page(

@@ -20,7 +20,6 @@ from consumers.reading import dispatching, drafting
 from consumers.reading.dispatching import ReadyLetter
 from consumers.reading.drafting import SeenDraft
 from consumers.spool import book_entries, letter_forms
-from consumers.spool.book_entries import BookKey
 from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.people import DeskRight
 from consumers.spool.units import names_of
@@ -30,7 +29,6 @@ from router.pages.language import N_
 from router.pages.safety import require_own
 from schemas.dispatch import MAX_ATTACHMENTS
 from schemas.errors import FieldProblem, InvalidError
-from schemas.register import BookKind
 
 IDLE_SECONDS = 60.0
 _SEE_OTHER, _UNPROCESSABLE, _CONFLICT = 303, 422, 409
@@ -143,6 +141,8 @@ async def _again(
     units = viewer.units(DeskRight.DRAFT)
     composed = await services.look(lambda conn: with_saved(conn, composed, units))
     if isinstance(error, InvalidError):
+        if any(problem.field == "answers" for problem in error.problems):
+            composed = replace(composed, typed=replace(composed.typed, answers="", completes=""))
         composed = replace(composed, problems=error.problems)
         return await compose_page(request, services, viewer, composed, status=_UNPROCESSABLE)
     return await compose_page(request, services, viewer, _moved(composed, error), status=_CONFLICT)
@@ -197,8 +197,8 @@ def _ready(conn: Connection, services: DeskServices, composed: ComposedDraft) ->
 
 
 def _renumbered(conn: Connection, services: DeskServices, typed: TypedDraft) -> TypedDraft:
-    key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
-    return typed.numbered(letter_forms.get(conn, typed.issuer), book_entries.next_number(conn, key))
+    number = book_entries.next_number(conn, typed.book(services.today))
+    return typed.numbered(letter_forms.get(conn, typed.issuer), number)
 
 
 async def _shown_again(request: Request, services: DeskServices, viewer: DeskViewer) -> Response:

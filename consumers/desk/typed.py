@@ -8,12 +8,14 @@ from typing import Any, Self
 import orjson
 
 from consumers.desk.fields import fields_of
+from consumers.reading.dispatching import outgoing_book
+from consumers.spool.book_entries import BookKey
 from consumers.spool.drafts import Draft, DraftFile, DraftWords
 from consumers.spool.letter_forms import LetterForm
 from router.pages.letters import TypedLetter
 from schemas.attachment import Attachment
 from schemas.clock import Day
-from schemas.dispatch import UNNUMBERED, Submission
+from schemas.dispatch import UNNUMBERED, Secrecy, Submission
 from schemas.register import RegisterFields
 
 _MOST_RECIPIENTS, _MOST_NOTATION = 500, 100
@@ -31,6 +33,11 @@ class TypedDraft(TypedLetter):
     completes: str = ""
     keeper: str = ""
     copies: str = ""
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is to be a state secret; a degree that is none is taken to be one."""
+        return self.secrecy not in {"", Secrecy.NONE.value}
 
     @classmethod
     def of_draft(cls, draft: Draft) -> Self:
@@ -58,6 +65,7 @@ class TypedDraft(TypedLetter):
             place=sent.place,
             issued_on="" if sent.issued_on is None else sent.issued_on.isoformat(),
             urgency=str(int(sent.urgency)),
+            secrecy=sent.secrecy.value,
             due=due,
             flash_text=sent.flash_text,
             refers_to=sent.refers_to,
@@ -72,7 +80,8 @@ class TypedDraft(TypedLetter):
     def words(self) -> DraftWords:
         """What the spool keeps of it."""
         said = {name: value for name, value in asdict(self).items() if value and name != "once"}
-        return DraftWords(self.issuer, self.notation[:200], self.subject[:500], orjson.dumps(said).decode())
+        told = self.issuer, self.notation[:200], self.subject[:500], orjson.dumps(said).decode()
+        return DraftWords(*told, answers=self.answers, secret=self.is_secret)
 
     def year(self, today: date) -> int:
         """Of the outgoing book that it is entered in: of the day that it bears."""
@@ -80,6 +89,10 @@ class TypedDraft(TypedLetter):
             return date.fromisoformat(self.issued_on).year
         except ValueError:
             return today.year
+
+    def book(self, today: date) -> BookKey:
+        """The outgoing book that it is entered in."""
+        return outgoing_book(self.issuer, self.year(today), secret=self.is_secret)
 
     def numbered(self, form: LetterForm, number: int) -> Self:
         """With a number, and the notation that follows from it."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from consumers.errors import ContentNotKeptError
 from consumers.fetching.content import DIRECTORY_NAME
-from consumers.reading.drafting import SeenDraft, as_seen
+from consumers.reading.drafting import SeenDraft, as_seen, require_theirs
 from consumers.reading.handling import Acting
 from consumers.spool import Spool, book_entries, books, desk_letters, drafts, journal, letter_forms, sending
 from consumers.spool.book_entries import BookKey, EntryAuthor
@@ -26,7 +26,7 @@ from consumers.spool.sending import SendingFile, TakenDocument
 from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency
 from schemas.errors import FieldProblem, InvalidError, TransitionError
 from schemas.model import parse
-from schemas.register import BookKind, RegisterFields
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.stages import Stage
 
 _NAME_LENGTH, _SUBJECT_LENGTH = 150, 500
@@ -60,7 +60,7 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
         UnknownDraftError: it is of no unit that the person sends for.
         DocumentMovedError: somebody changed it since it was read, or threw it away.
         BookError: the book is closed, or the number was given meanwhile.
-        InvalidError: a letter that is put right has another issuer.
+        InvalidError: a letter that is put right has another issuer, or it is or answers what the person may not see.
         ContentNotKeptError: a file has gone from the disk.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
@@ -69,6 +69,8 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
         if desk_letters.is_known(conn, draft.id):
             return
         as_seen(conn, SeenDraft(draft.id, draft.version), by.units)
+        is_secret = letter.secrecy.is_secret
+        require_theirs(conn, letter.issuer, ready.answers, by.units, secret=is_secret)
         files = drafts.files(conn, draft.pos)
         _require_kept(spool.path.parent / DIRECTORY_NAME, files)
         entry_pos = _entered(conn, ready, by)
@@ -81,7 +83,8 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
         )
         _hand_over(conn, document, saying)
         drafts.drop(conn, draft.pos)
-        journal.record(conn, by.noted(JournalAct.SENT, letter.issuer, letter.notation, letter.subject))
+        told = by.noted(JournalAct.SENT, letter.issuer, letter.notation, letter.subject, secret=is_secret)
+        journal.record(conn, told)
 
 
 def recall(spool: Spool, outgoing_id: str, recall_id: str, reason: str, by: Acting) -> str:
@@ -111,7 +114,8 @@ def recall(spool: Spool, outgoing_id: str, recall_id: str, reason: str, by: Acti
         document = _taken(recall_id, submission, [])
         saying = DeskSaying(by.card.login, by.card.full_name, by.card.department, recalls=letter.document.dispatch_id)
         _hand_over(conn, document, saying)
-        journal.record(conn, by.noted(JournalAct.SENT_RECALL, submission.issuer, letter.document.notation, reason))
+        notation, is_secret = letter.document.notation, letter.document.secret
+        journal.record(conn, by.noted(JournalAct.SENT_RECALL, submission.issuer, notation, reason, secret=is_secret))
         return recall_id
 
 
@@ -144,9 +148,14 @@ def _entered(conn: Connection, ready: ReadyLetter, by: Acting) -> int | None:
         key = BookKey(before.document.issuer, BookKind.OUTGOING, before.year, before.book)
         _put_right(conn, key, before.number, ready.entry, replace(author, reason="Gửi lại sau khi bị từ chối"))
         return before.saying.entry_pos
-    key = BookKey(ready.submission.issuer, BookKind.OUTGOING, ready.entry.day.year)
+    key = outgoing_book(ready.submission.issuer, ready.entry.day.year, secret=ready.entry.secrecy.is_secret)
     given = books.enter(conn, key, ready.entry, author, number=ready.number)
     return book_entries.place_of(conn, key, given)
+
+
+def outgoing_book(unit: str, year: int, *, secret: bool) -> BookKey:
+    """The book of a year that a letter is entered in: state secrets have one of their own."""
+    return BookKey(unit, BookKind.OUTGOING, year, SECRET_BOOK if secret else "")
 
 
 def _put_right(conn: Connection, key: BookKey, number: int, fields: RegisterFields, author: EntryAuthor) -> None:
@@ -165,6 +174,7 @@ def _taken(document_id: str, letter: Submission, files: Sequence[SendingFile]) -
         urgency=int(letter.urgency),
         body=letter.model_dump_json(exclude_defaults=True).encode(),
         files=tuple(files),
+        secret=letter.secrecy.is_secret,
     )
 
 
@@ -188,6 +198,7 @@ def _recall_of(conn: Connection, letter: OutgoingLetter, reason: str) -> Submiss
         "subject": f"Thu hồi {sent.notation}: {reason}"[:_SUBJECT_LENGTH],
         "issuer": sent.issuer,
         "urgency": min(sent.urgency, Urgency.EXPRESS),
+        "secrecy": sent.secrecy,
         "refers_to": [letter.document.dispatch_id],
         "addressees": sent.addressees,
         "flash_text": reason,

@@ -11,16 +11,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from consumers.errors import DocumentMovedError, DraftDroppedError, DraftSentError
+from consumers.errors import DocumentMovedError, DraftDroppedError, DraftSentError, UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
-from consumers.reading.handling import Acting
+from consumers.reading.handling import Acting, looked_at
 from consumers.spool import Spool, desk_letters, drafts, journal
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.drafts import Draft, DraftAuthor, DraftFile, DraftWords
 from consumers.spool.journal import JournalAct
+from consumers.spool.scope import UnitScope
 from router.storage.files import sync_directory
 from schemas.dispatch import Submission
-from schemas.errors import TransitionError
+from schemas.errors import FieldProblem, InvalidError, TransitionError
 from schemas.model import parse
 from schemas.stages import Stage
 
@@ -66,7 +67,8 @@ def save_draft(
     Raises:
         UnknownDraftError: it is of a unit that the person does not write for.
         DocumentMovedError: somebody changed it since it was shown, threw it away or sent it.
-        InvalidError: there are too many drafts or files.
+        InvalidError: there are too many drafts or files, it would be a state secret and the person sees none, or it
+            answers what its unit has not got or they do not see.
         OSError: a file cannot be put among the contents.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
@@ -74,12 +76,12 @@ def save_draft(
         if _is_sent(conn, seen.id, by):
             return None
         as_seen(conn, seen, by.units)
+        require_theirs(conn, words.unit, words.answers, by.units, secret=words.secret)
         drafts.save(conn, seen.id, words, DraftAuthor(by.card.login, by.card.full_name, by.at))
         now = drafts.get(conn, seen.id, by.units)
-        contents = spool.path.parent / DIRECTORY_NAME
-        _keep(contents, new)
         free = drafts.add_files(conn, now.pos, [item.file for item in new], keep=keep)
         files = drafts.files(conn, now.pos)
+        _keep(spool.path.parent / DIRECTORY_NAME, new)
     _release(spool, free)
     return now, files
 
@@ -98,7 +100,8 @@ def drop_draft(spool: Spool, seen: SeenDraft, by: Acting) -> None:
         if found.mends:
             desk_letters.set_mended(conn, found.mends, None)
         subject = found.words.notation or found.words.subject or seen.id
-        journal.record(conn, by.noted(JournalAct.DRAFT_DROPPED, found.words.unit, subject))
+        told = by.noted(JournalAct.DRAFT_DROPPED, found.words.unit, subject, secret=found.words.secret)
+        journal.record(conn, told)
     _release(spool, free)
 
 
@@ -129,6 +132,31 @@ def mend(spool: Spool, outgoing_id: str, draft_id: str, words: DraftWords, by: A
         drafts.add_files(conn, made.pos, _files_again(conn, letter))
         desk_letters.set_mended(conn, outgoing_id, draft_id)
         return draft_id
+
+
+def require_theirs(conn: Connection, unit: str, answers: str, units: Collection[str], *, secret: bool) -> None:
+    """Go on only with a letter that its person could read and that answers what they could read.
+
+    Args:
+        conn: a transaction that reads.
+        unit: whose letter it is.
+        answers: the delivery that it answers; empty: none.
+        units: where the person may; a scope says where state secrets, too.
+        secret: whether it is one.
+
+    Raises:
+        InvalidError: it is not so.
+    """
+    scope = UnitScope.of(units)
+    if secret and unit in scope and not scope.sees(unit, secret=True):
+        raise InvalidError("letter", [FieldProblem("secrecy", "is for those who are cleared for state secrets")])
+    if answers:
+        try:
+            looked_at(conn, answers, scope.only(unit))
+        except UnknownDeliveryError:
+            raise InvalidError(
+                "letter", [FieldProblem("answers", "is no document of the unit's that is here")]
+            ) from None
 
 
 def as_seen(conn: Connection, seen: SeenDraft, units: Collection[str]) -> Draft | None:

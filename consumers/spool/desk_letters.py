@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, se
 from consumers.errors import UnknownDraftError
 from consumers.spool.book_entries import BookKey, columns_of
 from consumers.spool.models import book, book_entry, desk_letter, outgoing
+from consumers.spool.scope import UnitScope
 from consumers.spool.sending import SentDocument
 from schemas.register import BookKind
 from schemas.stages import Stage
@@ -82,12 +83,12 @@ def add(conn: Connection, outgoing_id: str, saying: DeskSaying) -> None:
 
 
 def get(conn: Connection, outgoing_id: str, units: Collection[str]) -> OutgoingLetter:
-    """A document of one of the units.
+    """A document of one of the units; a scope says where secret ones, too.
 
     Raises:
         UnknownDraftError: there is none.
     """
-    row = conn.execute(_letters().where(outgoing.c.id == outgoing_id, outgoing.c.issuer.in_(list(units)))).one_or_none()
+    row = conn.execute(_letters().where(outgoing.c.id == outgoing_id, UnitScope.of(units).outgoing)).one_or_none()
     if row is None:
         raise UnknownDraftError(f"nothing was sent here as {outgoing_id}")
     return _letter(row)
@@ -113,7 +114,7 @@ def listed(
     limit: int,
 ) -> list[OutgoingLetter]:
     """What goes out of units, the newest first: in a stage (None: any), with all of the words, below a place."""
-    rows = _letters().where(outgoing.c.issuer.in_(list(units)), *_in_stage(stage))
+    rows = _letters().where(UnitScope.of(units).outgoing, *_in_stage(stage))
     for word in fold(words).split()[:_MOST_WORDS]:
         rows = rows.where(outgoing.c.folded.contains(word, autoescape=True))
     if before:
@@ -127,7 +128,7 @@ def count(conn: Connection, units: Collection[str]) -> dict[Stage, int]:
     rows = select(outgoing.c.state, func.count()).outerjoin(desk_letter, desk_letter.c.outgoing_pos == outgoing.c.pos)
     mended = and_(outgoing.c.state == Stage.REJECTED.value, desk_letter.c.mended_as.is_not(None))
     found = conn.execute(
-        rows.where(outgoing.c.issuer.in_(list(units)), ~mended | desk_letter.c.outgoing_pos.is_(None)).group_by(
+        rows.where(UnitScope.of(units).outgoing, ~mended | desk_letter.c.outgoing_pos.is_(None)).group_by(
             outgoing.c.state
         )
     )

@@ -27,7 +27,7 @@ class SendingFile:
 
 @dataclass(frozen=True, slots=True)
 class TakenDocument:
-    """A document as it was taken; with a reason, one that cannot be sent."""
+    """A document as it was taken; with a reason, one that cannot be sent; ``secret``: a state secret."""
 
     id: str
     name: str
@@ -38,6 +38,7 @@ class TakenDocument:
     body: bytes = b""
     files: tuple[SendingFile, ...] = ()
     reason: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class SentDocument:
     done: int
     dispatch_id: str | None
     addressees: int | None
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ _COLUMNS = (
     "reason",
     "size",
     "folded",
+    "secret",
 )
 _FILE_COLUMNS = ("outgoing_pos", "position", "file_name", "sha256", "size")
 # Written out, not bound: only so SQLite knows that the partial index on these rows fits.
@@ -209,6 +212,7 @@ def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
             item.reason,
             sum(file.size for file in item.files),
             fold(f"{item.issuer} {item.notation} {item.subject}"),
+            item.secret,
         )
         for item in items
     ]

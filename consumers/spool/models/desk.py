@@ -92,6 +92,7 @@ draft = Table(
     Column("folded", String, nullable=False),  # notation, subject: schemas.text.fold
     Column("fields", Text, nullable=False),  # all that was typed: consumers.desk.typed as JSON
     Column("mends", String, nullable=False, server_default=""),  # the id of the rejected one that it puts right
+    Column("secret", Boolean, nullable=False, server_default="0"),  # it is to be a state secret
     Index("ix_draft_unit", "unit", "changed_at"),
 )
 """Documents that are being written at the desk."""

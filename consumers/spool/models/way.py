@@ -164,6 +164,7 @@ outgoing = Table(
     Column("dispatch_id", String),
     Column("addressees", Integer),
     Column("folded", String, nullable=False, server_default=""),  # issuer, notation, subject: schemas.text.fold
+    Column("secret", Boolean, nullable=False, server_default="0"),  # it is a state secret
     Index("ix_outgoing_waiting", "urgency", "size", sqlite_where=text("state = 'waiting'")),
     Index("ix_outgoing_ended", "state_at", sqlite_where=text("state <> 'waiting'")),
     Index("ix_outgoing_dispatch", "dispatch_id"),

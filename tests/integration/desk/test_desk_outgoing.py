@@ -295,9 +295,10 @@ async def test_an_answer_names_only_what_came_to_the_persons_units(desk: Running
     delivery = came(desk.spool, unit=OTHER)
     async with desk.as_("hoa") as hoa:
         assert (await hoa.get(f"/desk/outgoing/new?answers={delivery}")).status == 404
-        await hoa.compose(once := new_id(), answers=delivery, completes="true")
-    accept(desk.spool, once)
-    assert get_entry(desk.spool, delivery).state is Status.ARRIVED
+        refused = await hoa.compose(new_id(), PDF, answers=delivery, completes="true")
+        assert refused.status == 422
+        assert "data-kept" not in await refused.text(), "its files did not become the draft's"
+    assert letters(desk.spool) == []
 
 
 async def test_a_recall_shows_what_each_has_done_asks_why_and_is_sent_once(desk: RunningDesk) -> None:

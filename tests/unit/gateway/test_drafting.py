@@ -1,6 +1,7 @@
 """Documents that are written and sent at the desk: files kept by hash, one transaction, one number, sent once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from consumers.spool.drafts import MOST_DRAFTS, DraftWords
 from consumers.spool.people import Card
 from consumers.spool.sending import Rejected, Sent
 from schemas.clock import now_ms
-from schemas.dispatch import MAX_ATTACHMENTS, Kind, Submission
+from schemas.dispatch import MAX_ATTACHMENTS, Kind, Secrecy, Submission
 from schemas.errors import InvalidError, TransitionError
 from schemas.ids import new_id
 from schemas.model import parse
@@ -311,11 +312,23 @@ def test_an_answer_that_was_accepted_completes_what_it_answers_once(spool: Spool
 def test_an_answer_leaves_what_has_ended_or_is_not_to_be_completed(spool: Spool, *, completes: bool) -> None:
     delivery = came(spool)
     draft = written(spool)
-    answer = ReadyLetter(draft, letter(), ENTRY, None, delivery if completes else new_id(), completes=completes)
+    answer = ReadyLetter(draft, letter(), ENTRY, None, delivery, completes=completes)
     dispatching.send(spool, answer, CLERK)
     accepted(spool, draft.id)
     assert sent(spool, draft.id).stage is Stage.ACCEPTED
     assert get_entry(spool, delivery).state is Status.ARRIVED, "it was not even registered"
+
+
+def test_a_letter_answers_only_what_its_unit_has_and_its_person_sees(spool: Spool) -> None:
+    others, secret = came(spool, unit="LCA.02.06"), came(spool, secrecy=Secrecy.SECRET)
+    both = Acting(HOA, now_ms(), {UNIT, "LCA.02.06"})
+    draft = written(spool)
+    for delivery in (others, secret, new_id()):
+        with pytest.raises(InvalidError, match="answers"):
+            save_draft(spool, SeenDraft(draft.id, 1), replace(draft.words, answers=delivery), both)
+        with pytest.raises(InvalidError, match="answers"):
+            dispatching.send(spool, ReadyLetter(draft, letter(), ENTRY, None, delivery, completes=True), both)
+    assert numbers(spool) == []
 
 
 def test_a_recall_goes_to_all_that_got_it_once_with_its_reason(spool: Spool) -> None:

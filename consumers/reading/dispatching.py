@@ -23,13 +23,14 @@ from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.journal import JournalAct
 from consumers.spool.letter_forms import LetterForm
 from consumers.spool.sending import SendingFile, TakenDocument
-from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency
+from schemas.dispatch import Submission, Urgency
 from schemas.errors import FieldProblem, InvalidError, TransitionError
 from schemas.model import parse
+from schemas.recalling import NOT_RECALLED, is_recallable, recall_of
 from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.stages import Stage
 
-_NAME_LENGTH, _SUBJECT_LENGTH = 150, 500
+_NAME_LENGTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,9 @@ def recall(spool: Spool, outgoing_id: str, recall_id: str, reason: str, by: Acti
         letter = desk_letters.get(conn, outgoing_id, by.units)
         if desk_letters.is_known(conn, recall_id):
             return recall_id
-        submission = _recall_of(conn, letter, reason)
-        running = [one for one in recall_chain(conn, letter) if one.stage is not Stage.REJECTED]
+        before = recall_chain(conn, letter)
+        submission = _recall_of(conn, letter, reason, before)
+        running = [one for one in before if one.stage is not Stage.REJECTED]
         if running:
             return running[0].document.id
         document = _taken(recall_id, submission, [])
@@ -183,27 +185,18 @@ def _hand_over(conn: Connection, document: TakenDocument, saying: DeskSaying) ->
     desk_letters.add(conn, document.id, saying)
 
 
-def _recall_of(conn: Connection, letter: OutgoingLetter, reason: str) -> Submission:
+def _recall_of(conn: Connection, letter: OutgoingLetter, reason: str, before: Sequence[OutgoingLetter]) -> Submission:
+    dispatch_id = letter.document.dispatch_id
     if not reason:
         raise InvalidError("recall", [FieldProblem("reason", "is missing; everybody who got the document reads it")])
-    if letter.stage is not Stage.ACCEPTED or letter.document.dispatch_id is None:
+    if letter.stage is not Stage.ACCEPTED or dispatch_id is None:
         raise TransitionError(f"{letter.document.notation} is {letter.stage.value}; nobody has it yet")
     sent = parse(Submission, desk_letters.body_of(conn, letter.document.id), what="submission")
-    if sent.kind is Kind.RECALL:
-        raise TransitionError("a recall is not called back; send the document again instead")
-    written = {
-        "kind": Kind.RECALL,
-        "notation": UNNUMBERED,
-        "type": "thông báo",
-        "subject": f"Thu hồi {sent.notation}: {reason}"[:_SUBJECT_LENGTH],
-        "issuer": sent.issuer,
-        "urgency": min(sent.urgency, Urgency.EXPRESS),
-        "secrecy": sent.secrecy,
-        "refers_to": [letter.document.dispatch_id],
-        "addressees": sent.addressees,
-        "flash_text": reason,
-    }
-    return Submission.model_validate(written)
+    if not is_recallable(sent.kind):
+        raise TransitionError(f"{letter.document.notation} {NOT_RECALLED}")
+    # The desk does not know its account's limits: after a refusal it is as urgent as what the router took from it.
+    most = int(sent.urgency if before else Urgency.EXPRESS)
+    return recall_of(dispatch_id, sent, reason=reason, max_urgency=most)
 
 
 def _require_kept(contents: Path, files: Sequence[DraftFile]) -> None:

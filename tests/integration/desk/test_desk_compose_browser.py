@@ -109,5 +109,5 @@ async def test_a_recall_is_written_and_sent_without_a_script_too(office: Office,
     await page.click("text=Thu hồi")
     await page.fill("#reason", "Sai số liệu")
     await page.click("button.main")
-    await expect(page.locator("main")).to_contain_text("Thu hồi 1/CV: Sai số liệu")
+    await expect(page.locator("main")).to_contain_text("Thu hồi văn bản số 1/CV: Báo cáo tuần")
     await holds(lambda: len(office.sent()) == 2, within=60)

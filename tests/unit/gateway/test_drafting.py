@@ -28,10 +28,11 @@ from consumers.spool.drafts import MOST_DRAFTS, DraftWords
 from consumers.spool.people import Card
 from consumers.spool.sending import Rejected, Sent
 from schemas.clock import now_ms
-from schemas.dispatch import MAX_ATTACHMENTS, Kind, Secrecy, Submission
+from schemas.dispatch import MAX_ATTACHMENTS, Kind, Secrecy, Submission, Urgency
 from schemas.errors import InvalidError, TransitionError
 from schemas.ids import new_id
 from schemas.model import parse
+from schemas.recalling import recall_of
 from schemas.register import BookKind
 from schemas.stages import Stage
 from schemas.states import Status
@@ -347,11 +348,26 @@ def test_a_recall_goes_to_all_that_got_it_once_with_its_reason(spool: Spool) -> 
         said = parse(Submission, desk_letters.body_of(conn, recall_id), what="submission")
         assert [one.document.id for one in desk_letters.recalls_of(conn, dispatch_id)] == [recall_id]
     assert (said.kind, said.refers_to, said.addressees) == (Kind.RECALL, (dispatch_id,), ("LCA.02",))
-    assert said.flash_text == "Sai số liệu"
+    assert (said.flash_text, said.urgency) == ("Sai số liệu", Urgency.VERY_URGENT), "it overtakes what it recalls"
+    assert said == recall_of(dispatch_id, letter(), reason="Sai số liệu"), "as the router's own pages write it"
     assert numbers(spool) == [1], "a recall has no number of the book"
     accepted(spool, recall_id)
-    with pytest.raises(TransitionError, match="a recall is not called back"):
+    with pytest.raises(TransitionError, match="is a recall itself"):
         dispatching.recall(spool, recall_id, new_id(), "Nhầm", CLERK)
+
+
+def test_a_recall_that_was_refused_goes_as_urgent_as_its_document_the_next_time(spool: Spool) -> None:
+    draft = written(spool)
+    dispatching.send(spool, ready(draft, urgency=Urgency.URGENT), CLERK)
+    accepted(spool, draft.id)
+    urgencies = []
+    for _ in range(2):
+        recall_id = dispatching.recall(spool, draft.id, new_id(), "Sai số liệu", CLERK)
+        with spool.writing() as conn:
+            said = parse(Submission, desk_letters.body_of(conn, recall_id), what="submission")
+            sending.reject(conn, [Rejected(recall_id, "urgency 2 is above 1, the highest that it may send")])
+        urgencies.append(said.urgency)
+    assert urgencies == [Urgency.VERY_URGENT, Urgency.URGENT]
 
 
 def test_lists_find_by_words_without_accents_and_show_what_came_by_the_outbox(spool: Spool) -> None:

@@ -13,6 +13,7 @@
     │   ├── ContentNotKeptError       a document's files are not in the spool
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
+    │   │   ├── NumberTakenError      the number was given meanwhile, or another one is next
     │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
@@ -108,6 +109,10 @@ class BookError(SpoolError):
     """A register of the unit does not allow it: it is closed, another number is next, or the entry has moved on."""
 
     exit_code = 4
+
+
+class NumberTakenError(BookError):
+    """A number of a register was given meanwhile, or is not the next one: there is a next one."""
 
 
 class UnconfirmedBookError(BookError):

@@ -1,7 +1,7 @@
 """Văn bản đi: what goes out of the units: each document with its way up, its track at each addressee, its recall."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -20,7 +20,8 @@ from consumers.errors import ContentNotKeptError
 from consumers.reading import dispatching, drafting
 from consumers.reading.coming import line_up_now
 from consumers.reading.desk_lists import of_ids
-from consumers.spool import desk_letters, drafts, letter_forms
+from consumers.spool import book_entries, desk_letters, drafts, letter_forms
+from consumers.spool.book_entries import BookKey
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.people import DeskRight
 from consumers.spool.units import names_of
@@ -34,6 +35,7 @@ from schemas.dispatch import Submission
 from schemas.errors import InvalidError, TransitionError
 from schemas.ids import Id, new_id
 from schemas.model import parse
+from schemas.register import BookKind
 from schemas.stages import Stage
 from schemas.text import OneLine
 
@@ -221,10 +223,7 @@ async def recall(
 @router.post("/{outgoing_id}/mend")
 async def mend(services: Parts, viewer: Drafting, outgoing_id: str) -> Response:
     """Make a draft of a document that was rejected, under its number."""
-    now = await services.look(lambda conn: _read(conn, viewer, outgoing_id))
-    if now.submission is None:
-        raise ContentNotKeptError("its letter could not be read when it was taken; mend it in the outbox folder")
-    typed = TypedDraft.of_submission(new_id(), now.submission, now.letter.number, services.zone)
+    typed = await services.look(lambda conn: _typed_again(conn, services, viewer, outgoing_id))
     by = viewer.by(DeskRight.DRAFT)
     made = await asyncio.to_thread(drafting.mend, services.spool, outgoing_id, typed.once, typed.words(), by)
     return RedirectResponse(link(f"{PLACE}/drafts/{made}"), _SEE_OTHER)
@@ -244,6 +243,24 @@ def _read(conn: Connection, viewer: DeskViewer, outgoing_id: str) -> LetterNow:
     answers = letter.saying.answers if letter.saying else None
     seen = of_ids(conn, viewer.units(), [answers]) if answers else {}
     return LetterNow(letter, submission, tuple(dispatching.recall_chain(conn, letter)), names, "".join(seen))
+
+
+def _typed_again(conn: Connection, services: DeskServices, viewer: DeskViewer, outgoing_id: str) -> TypedDraft:
+    """A document that was sent, as it stood in the form.
+
+    Raises:
+        UnknownDraftError: there is none.
+        ContentNotKeptError: its letter could not be read.
+    """
+    now = _read(conn, viewer, outgoing_id)
+    if now.submission is None:
+        raise ContentNotKeptError("its letter could not be read when it was taken; mend it in the outbox folder")
+    letter, fields = now.letter, None
+    if letter.number is not None and letter.year is not None:
+        key = BookKey(letter.document.issuer, BookKind.OUTGOING, letter.year, letter.book)
+        fields = book_entries.get_entry(conn, key, letter.number).fields
+    saying = letter.saying and replace(letter.saying, answers=now.answers)
+    return TypedDraft.of_sent(now.submission, saying, fields, letter.number, services.zone)
 
 
 async def _letter_page(

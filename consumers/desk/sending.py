@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
@@ -15,7 +16,15 @@ from consumers.desk.pages import link
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft, attachments_of, entry_of, heads_of
 from consumers.desk.uploads import Uploads
-from consumers.errors import BookError, DocumentMovedError, DraftDroppedError, DraftSentError
+from consumers.desk.words import ERRORS
+from consumers.errors import (
+    BookError,
+    DocumentMovedError,
+    DraftDroppedError,
+    DraftSentError,
+    NumberTakenError,
+    UnconfirmedBookError,
+)
 from consumers.reading import dispatching, drafting
 from consumers.reading.dispatching import ReadyLetter
 from consumers.reading.drafting import SeenDraft
@@ -35,6 +44,7 @@ _SEE_OTHER, _UNPROCESSABLE, _CONFLICT = 303, 422, 409
 _WITHOUT_FILES = "application/x-www-form-urlencoded"
 _PART_BYTES = 8 * 1024
 _NUMBER_GIVEN = N_("The number was given meanwhile; here is the next one. Look at the notation and send it again.")
+_TO_BE_SAID = N_("After a loss somebody has to say first, on the register's page, which number comes next.")
 _MOVED = N_("Somebody changed it meanwhile: here it is as it is now. Nothing of yours was done.")
 _DROPPED = N_(
     "Somebody threw it away meanwhile, with its files. Nothing was sent; add the files again before you send it."
@@ -167,9 +177,7 @@ async def _send(request: Request, services: DeskServices, viewer: DeskViewer, co
     except (InvalidError, DocumentMovedError) as error:
         return await _again(request, services, viewer, composed, error)
     except BookError as error:
-        renumbered = await services.look(lambda conn: _renumbered(conn, services, composed.typed))
-        problems = [FieldProblem("number", str(error))]
-        composed = replace(composed, typed=renumbered, problem=_NUMBER_GIVEN, problems=problems)
+        composed = await services.look(partial(_not_entered, services=services, composed=composed, error=error))
         return await compose_page(request, services, viewer, composed, status=_CONFLICT)
     return RedirectResponse(link(f"{PLACE}/{ready.draft.id}"), _SEE_OTHER)
 
@@ -194,6 +202,14 @@ def _ready(conn: Connection, services: DeskServices, composed: ComposedDraft) ->
         problem = FieldProblem("issued_on", "is neither today nor a day of the last year", typed.issued_on)
         raise InvalidError("letter", [problem])
     return ReadyLetter(draft, letter, entry, letter.number, typed.answers, completes=bool(typed.completes))
+
+
+def _not_entered(conn: Connection, services: DeskServices, composed: ComposedDraft, error: BookError) -> ComposedDraft:
+    """With what the register does not allow; where its number alone was in the way, with the next one."""
+    told = replace(composed, problems=[FieldProblem("number", str(error))])
+    if isinstance(error, NumberTakenError):
+        return replace(told, typed=_renumbered(conn, services, composed.typed), problem=_NUMBER_GIVEN)
+    return replace(told, problem=_TO_BE_SAID if isinstance(error, UnconfirmedBookError) else ERRORS["book"])
 
 
 def _renumbered(conn: Connection, services: DeskServices, typed: TypedDraft) -> TypedDraft:

@@ -10,12 +10,14 @@ import orjson
 from consumers.desk.fields import fields_of
 from consumers.reading.dispatching import outgoing_book
 from consumers.spool.book_entries import BookKey
+from consumers.spool.desk_letters import DeskSaying
 from consumers.spool.drafts import Draft, DraftFile, DraftWords
 from consumers.spool.letter_forms import LetterForm
 from router.pages.letters import TypedLetter
 from schemas.attachment import Attachment
 from schemas.clock import Day
 from schemas.dispatch import UNNUMBERED, Secrecy, Submission
+from schemas.ids import new_id
 from schemas.register import RegisterFields
 
 _MOST_RECIPIENTS, _MOST_NOTATION = 500, 100
@@ -50,11 +52,21 @@ class TypedDraft(TypedLetter):
         return cls(**{**saved, **several, "once": draft.id})
 
     @classmethod
-    def of_submission(cls, draft_id: str, sent: Submission, number: int | None, zone: tzinfo) -> Self:
-        """As a letter that was sent would be typed."""
+    def of_sent(
+        cls, sent: Submission, saying: DeskSaying | None, entry: RegisterFields | None, number: int | None, zone: tzinfo
+    ) -> Self:
+        """As a letter that was sent would be typed, under an id of its own.
+
+        Args:
+            sent: the letter.
+            saying: what the desk knows of it.
+            entry: what the outgoing book has of it, under ``number``.
+            number: None: it has none.
+            zone: of the times that are typed.
+        """
         due = "" if sent.due is None else f"{sent.due.astimezone(zone):%Y-%m-%dT%H:%M}"
         return cls(
-            once=draft_id,
+            once=new_id(),
             issuer=sent.issuer,
             kind=sent.kind.value,
             number="" if number is None else str(number),
@@ -70,6 +82,10 @@ class TypedDraft(TypedLetter):
             flash_text=sent.flash_text,
             refers_to=sent.refers_to,
             addressees=sent.addressees,
+            answers=(saying and saying.answers) or "",
+            completes="true" if saying and saying.completes else "",
+            keeper=entry.keeper if entry else "",
+            copies=str(entry.copies or "") if entry else "",
         )
 
     def submission(self, files: Sequence[Attachment], zone: tzinfo) -> Submission:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, text, update
 
-from consumers.spool.models import desk_letter, outgoing, outgoing_file
+from consumers.spool.models import desk_letter, draft, outgoing, outgoing_file
 from consumers.spool.sets import among, as_list, insert_rows
 from schemas.clock import now_ms
 from schemas.deadlines import is_over
@@ -191,7 +191,10 @@ _LIST = (
     .order_by(outgoing.c.pos.desc())
     .limit(bindparam("limit"))
 )
-_OLD = select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before")).limit(BATCH)
+_IS_BEING_MENDED = exists().where(draft.c.mends == outgoing.c.id)
+_OLD = (
+    select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before"), ~_IS_BEING_MENDED).limit(BATCH)
+)
 
 
 def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
@@ -290,7 +293,7 @@ def count_waiting(conn: Connection) -> WaitingTotals:
 
 
 def forget(conn: Connection, times: Sequence[int]) -> list[ForgottenDocuments]:
-    """Forget up to a batch of documents per time that ended before it (UTC ms)."""
+    """Forget up to a batch of documents per time that ended before it (UTC ms), but for what a draft puts right."""
     return [_forget(conn, before) for before in times]
 
 

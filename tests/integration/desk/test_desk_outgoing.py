@@ -1,6 +1,7 @@
 """Documents that go out, at the desk while the line is down: saved, planned, sent, put right, recalled, answered."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from consumers.spool import Spool, book_entries, desk_letters, drafts, sending
 from consumers.spool.book_entries import BookKey
 from consumers.spool.sending import Rejected
 from consumers.spool.units import keep_names
+from schemas.clock import now_ms
 from schemas.dispatch import Submission, Urgency
 from schemas.ids import new_id
 from schemas.model import parse
@@ -113,6 +115,25 @@ async def test_a_number_that_was_given_meanwhile_is_offered_anew_and_a_reserved_
         (2, "2/CV"),
         (3, "3/CV"),
     }
+
+
+async def test_what_the_register_does_not_allow_is_said_as_it_is(desk: RunningDesk) -> None:
+    rejected, other = new_id(), new_id()
+    place = f"/registers/{UNIT}/outgoing/{BOOK.year}"
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(rejected)
+        with desk.spool.writing() as conn:
+            sending.reject(conn, [Rejected(rejected, "LCA.02 is not there")])
+        made = (await hoa.send(f"/outgoing/{rejected}/mend")).headers["Location"].rpartition("/")[2]
+        assert (await hoa.send(f"{place}/1/strike", version=1, reason="Nhầm")).status == 303
+        assert (await hoa.send(f"{place}/close")).status == 303
+        for once, version, number in ((made, "1", "1"), (other, "0", "2")):
+            late = await hoa.compose(once, version=version, number=number, subject="Báo cáo tuần 48")
+            page = await late.text()
+            assert late.status == 409
+            assert "is closed" in page
+            assert "Số này vừa" not in page, "not that somebody was faster"
+            assert f'name="number" type="text" value="{number}"' in page
 
 
 async def test_a_letter_of_last_year_gets_a_number_of_last_years_book_and_one_of_a_mistyped_year_none(
@@ -249,7 +270,10 @@ async def test_a_form_that_comes_again_is_of_the_version_that_its_person_saw(des
 async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDesk) -> None:
     once = new_id()
     async with desk.as_("hoa") as hoa:
-        await hoa.compose(once, PDF, place="Sa Pa", urgency="1")
+        delivery = came(desk.spool)
+        await hoa.act(delivery, "register", day=today(), subject="Về việc", number=1)
+        kept = {"answers": delivery, "completes": "true", "keeper": "Văn thư", "copies": "3"}
+        await hoa.compose(once, PDF, place="Sa Pa", urgency="1", **kept)
         with desk.spool.writing() as conn:
             sending.reject(conn, [Rejected(once, "Không có đơn vị.\naddressees: LCA.02 is not there")])
         page = await hoa.text(f"/desk/outgoing/{once}")
@@ -259,7 +283,13 @@ async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDe
         assert (await hoa.send(f"/outgoing/{once}/mend")).headers["Location"] == made
         page = await hoa.text(made)
         assert 'value="Sa Pa"' in page
-        assert "1" in page
+        assert f'name="answers" value="{delivery}"' in page
+        assert 'name="completes" value="true" checked' in page
+        assert 'value="Văn thư"' in page
+        assert re.search(r'name="copies"[^>]* value="3"', page)
+        with desk.spool.writing() as conn:
+            assert sending.forget(conn, [now_ms() + 1])[0].documents == 0, "it has to be there as long as the draft"
+        assert (await hoa.get(made)).status == 200
         again = made.rpartition("/")[2]
         sent = await hoa.compose(again, version="1", keep=PDF[0], addressees="LCA.03", subject="Báo cáo tuần 48")
         assert sent.status == 303

@@ -4,9 +4,9 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
@@ -23,6 +23,7 @@ from consumers.errors import (
     DraftDroppedError,
     DraftSentError,
     NumberTakenError,
+    SpoolUnavailableError,
     UnconfirmedBookError,
 )
 from consumers.reading import dispatching, drafting
@@ -34,13 +35,15 @@ from consumers.spool.people import DeskRight
 from consumers.spool.units import names_of
 from router.pages.access import require_csrf, require_form
 from router.pages.brought import MAX_FIELDS_BYTES, Fields, chunks_of, read_brought
+from router.pages.errors import FormTooLargeError
 from router.pages.language import N_
 from router.pages.safety import require_own
+from schemas.attachment import Attachment
 from schemas.dispatch import MAX_ATTACHMENTS
 from schemas.errors import FieldProblem, InvalidError
 
 IDLE_SECONDS = 60.0
-_SEE_OTHER, _UNPROCESSABLE, _CONFLICT = 303, 422, 409
+_SEE_OTHER, _CONFLICT, _UNPROCESSABLE, _UNAVAILABLE = 303, 409, 422, 503
 _WITHOUT_FILES = "application/x-www-form-urlencoded"
 _PART_BYTES = 8 * 1024
 _NUMBER_GIVEN = N_("The number was given meanwhile; here is the next one. Look at the notation and send it again.")
@@ -50,11 +53,15 @@ _DROPPED = N_(
     "Somebody threw it away meanwhile, with its files. Nothing was sent; add the files again before you send it."
 )
 _SENT = N_("Somebody sent it meanwhile. What you wrote stands here and was not sent.")
+_TOLD = (InvalidError, DocumentMovedError, SpoolUnavailableError)
+"""What is said in the form itself, with all that was typed."""
 router = APIRouter(prefix=PLACE)
 
 
 @router.post("/send")
-async def send(request: Request, services: Parts, viewer: DraftingFiles) -> Response:
+async def send(
+    request: Request, services: Parts, viewer: DraftingFiles, do: Annotated[Literal["save"] | None, Query()] = None
+) -> Response:
     """Keep the document with its files, and send it when that was asked for; what is wrong is said beside fields."""
     if request.headers.get("content-type", "").startswith(_WITHOUT_FILES):
         return await _shown_again(request, services, viewer)
@@ -62,15 +69,17 @@ async def send(request: Request, services: Parts, viewer: DraftingFiles) -> Resp
     coming = _Coming(request, services, viewer)
     try:
         saved = await coming.save()
-    except (InvalidError, DocumentMovedError) as error:
+    except _TOLD as error:
         await coming.drain()
         return await _again(request, services, viewer, ComposedDraft(coming.typed, version=coming.version), error)
     if saved is None:
         return RedirectResponse(link(f"{PLACE}/{coming.typed.once}"), _SEE_OTHER)
     draft, files = saved
-    if coming.wants("save"):
+    composed = ComposedDraft(coming.typed, draft, files, draft.version, is_kept=coming.refused is None)
+    if coming.refused is not None:
+        return await _again(request, services, viewer, composed, coming.refused)
+    if do == "save":
         return RedirectResponse(link(f"{PLACE}/drafts/{draft.id}"), _SEE_OTHER)
-    composed = ComposedDraft(coming.typed, draft, files, draft.version, is_kept=True)
     return await _send(request, services, viewer, composed)
 
 
@@ -85,17 +94,17 @@ async def drop(
 
 
 class _Coming:
-    """A form on its way in: its fields looked at before the first byte of a file is kept."""
+    """A form on its way in: its fields looked at before the first byte of a file is kept.
+
+    ``refused`` says of a file why it was not taken, and so none behind it; what came before it is kept.
+    """
 
     def __init__(self, request: Request, services: DeskServices, viewer: DeskViewer) -> None:
         self._request, self._services, self._viewer = request, services, viewer
         self._chunks = chunks_of(request.stream(), idle=IDLE_SECONDS)
         self._fields: Fields = {}
         self.typed = TypedDraft("")
-
-    def wants(self, what: str) -> bool:
-        """Whether the form was sent by the button of this value."""
-        return what in self._fields.get("do", ())
+        self.refused: InvalidError | None = None
 
     async def save(self) -> tuple[Draft, list[DraftFile]] | None:
         """Read it to its end and keep it as a draft; None: it was sent already.
@@ -103,24 +112,37 @@ class _Coming:
         Raises:
             PageError: the form is none, or not of this session.
             DeskForbiddenError: the person does not write for the unit.
-            InvalidError: there are too many files or drafts, or a file has no name that can travel.
+            InvalidError: there are too many files or drafts, or it is or answers what the person may not see.
+            SpoolUnavailableError: the disk is full or the spool is locked.
             DocumentMovedError: somebody changed it since it was shown, threw it away or sent it.
         """
         uploads = Uploads(self._services.spool.path.parent, self._services.most_file_bytes)
         try:
-            content_type = self._request.headers.get("content-type", "")
-            brought = await read_brought(self._chunks, content_type, check=self._check, begin_sink=uploads.begin)
+            came = await self._take(uploads)
             return await asyncio.to_thread(
                 drafting.save_draft,
                 self._services.spool,
                 SeenDraft(self.typed.once, self.version),
                 self.typed.words(),
                 self._viewer.by(DeskRight.DRAFT),
-                uploads.files(tuple(brought.files)),
+                uploads.files(came),
                 keep=self._fields.get("keep", ()) if self.version else None,
             )
         finally:
             await asyncio.to_thread(uploads.discard)
+
+    async def _take(self, uploads: Uploads) -> list[Attachment]:
+        """Read it to its end; the files that came whole, up to one that is refused."""
+        came: list[Attachment] = []
+        content_type = self._request.headers.get("content-type", "")
+        try:
+            await read_brought(self._chunks, content_type, check=self._check, begin_sink=uploads.begin, came=came)
+        except (InvalidError, FormTooLargeError, SpoolUnavailableError) as error:
+            if not self._fields:  # nobody knows yet whose form it is
+                raise
+            await self.drain()
+            self.refused = error if isinstance(error, InvalidError) else _not_taken(str(error))
+        return came
 
     @property
     def version(self) -> int:
@@ -140,12 +162,16 @@ class _Coming:
                 pass
 
 
+def _not_taken(why: str) -> InvalidError:
+    return InvalidError("letter", [FieldProblem("attachments", why)])
+
+
 async def _again(
     request: Request,
     services: DeskServices,
     viewer: DeskViewer,
     composed: ComposedDraft,
-    error: InvalidError | DocumentMovedError,
+    error: InvalidError | DocumentMovedError | SpoolUnavailableError,
 ) -> Response:
     """The page: with what is wrong, or with what happened meanwhile."""
     units = viewer.units(DeskRight.DRAFT)
@@ -155,6 +181,9 @@ async def _again(
             composed = replace(composed, typed=replace(composed.typed, answers="", completes=""))
         composed = replace(composed, problems=error.problems)
         return await compose_page(request, services, viewer, composed, status=_UNPROCESSABLE)
+    if isinstance(error, SpoolUnavailableError):
+        composed = replace(composed, problem=ERRORS["busy"])
+        return await compose_page(request, services, viewer, composed, status=_UNAVAILABLE)
     return await compose_page(request, services, viewer, _moved(composed, error), status=_CONFLICT)
 
 
@@ -174,7 +203,7 @@ async def _send(request: Request, services: DeskServices, viewer: DeskViewer, co
     try:
         ready = await services.look(lambda conn: _ready(conn, services, composed))
         await asyncio.to_thread(dispatching.send, services.spool, ready, viewer.by(DeskRight.REGISTER))
-    except (InvalidError, DocumentMovedError) as error:
+    except _TOLD as error:
         return await _again(request, services, viewer, composed, error)
     except BookError as error:
         composed = await services.look(partial(_not_entered, services=services, composed=composed, error=error))

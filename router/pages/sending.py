@@ -143,7 +143,7 @@ class SendingForm:
         most_bytes: of one file.
         is_new: nothing was typed yet, so what this browser kept may stand there again.
         sends: the person may send it.
-        saves: it may be saved as it is: the form comes to ``action`` with ``do=save``.
+        saves: it may be saved as it is: the form comes to ``action`` with ``do=save`` in its query.
         is_kept: the files that came with it are kept whatever is wrong, so the page shows them and the browser need not
             send them again.
     """

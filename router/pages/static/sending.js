@@ -149,11 +149,10 @@ function send(event) {
   if (sending) return; // a second click
   const form = new FormData(letter());
   form.delete("file");
-  if (event.submitter?.name) form.append(event.submitter.name, event.submitter.value);
   const fields = new Blob([...form.values()]).size + 150 * [...form.keys()].length;
   for (const file of files) form.append("file", file);
   sending = new XMLHttpRequest();
-  sending.open("POST", letter().action);
+  sending.open("POST", event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : letter().action);
   sending.upload.addEventListener("progress", (told) => progress(Math.max(told.loaded - fields, 0)));
   sending.addEventListener("loadend", answered);
   able(false);

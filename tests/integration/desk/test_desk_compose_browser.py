@@ -81,7 +81,7 @@ async def test_what_was_saved_with_a_dropped_file_is_sent_later_without_it_being
     await page.goto(f"{office.desk.url}/desk/outgoing/new")
     await page.fill("#send-addressees", "LCA.02")
     await drop(page, {"Báo cáo.txt": "một"})
-    await page.click('button[value="save"]')
+    await page.click('button[formaction$="do=save"]')
     await expect(page.locator("h1 small")).to_contain_text("Nguyễn Thị Hoa", timeout=PATIENCE)
     await page.fill("#send-subject", "Báo cáo tuần")
     await page.fill("#send-number", "một")
@@ -111,3 +111,14 @@ async def test_a_recall_is_written_and_sent_without_a_script_too(office: Office,
     await page.click("button.main")
     await expect(page.locator("main")).to_contain_text("Thu hồi văn bản số 1/CV: Báo cáo tuần")
     await holds(lambda: len(office.sent()) == 2, within=60)
+
+
+async def test_a_letter_is_saved_with_its_file_without_a_script(office: Office, chromium: Browser) -> None:
+    page = await log_in(chromium, office.desk, "hoa", script=False)
+    await page.goto(f"{office.desk.url}/desk/outgoing/new")
+    await page.fill("#send-subject", "Báo cáo tuần")
+    await page.set_input_files("#send-file", {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"})
+    await page.click('button[formaction$="do=save"]')
+    await expect(page.locator('input[name="keep"]')).to_have_value("a.pdf")
+    await expect(page.locator("#send-subject")).to_have_value("Báo cáo tuần")
+    assert letters(office) == []

@@ -19,7 +19,7 @@ from schemas.register import BookKind
 from schemas.stages import Stage
 from schemas.states import Status
 from support.deliveries import UNIT, came
-from support.desks import OTHER, RunningDesk, accept, today
+from support.desks import OTHER, RunningDesk, accept, running_desk, today
 
 BOOK = BookKey(UNIT, BookKind.OUTGOING, int(today()[:4]))
 PDF = ("Báo cáo.pdf", b"%PDF-1.4 one")
@@ -155,7 +155,7 @@ async def test_roles_write_and_send_for_their_own_units_alone(desk: RunningDesk)
     once = new_id()
     async with desk.as_("lan") as lan, desk.as_("hoa") as hoa, desk.as_("xem") as xem, desk.as_("khac") as khac:
         assert "data-send>" not in (await lan.text("/desk/outgoing/new")).replace(
-            'do" value="save" formnovalidate data-send>', ""
+            '?do=save" formnovalidate data-send>', ""
         )
         assert (await lan.compose(once, PDF, do="save")).status == 303
         assert (await lan.compose(once, version="1", keep=PDF[0])).status == 403, "staff write, the clerk sends"
@@ -186,10 +186,18 @@ async def test_a_form_of_another_session_brings_nothing(desk: RunningDesk, token
     assert not uploads.exists() or not list(uploads.iterdir())
 
 
-async def test_files_that_are_too_large_or_named_twice_leave_nothing_behind(desk: RunningDesk) -> None:
-    async with desk.as_("hoa") as hoa:
-        twice = await hoa.compose(new_id(), PDF, PDF)
-        assert twice.status == 422
+async def test_a_refused_file_costs_neither_the_words_nor_the_files_before_it(desk: RunningDesk) -> None:
+    async with running_desk(desk.spool, most_file_bytes=20) as small, small.as_("hoa") as hoa:
+        for refused in (PDF, ("Ảnh.png", b"x" * 21)):
+            once = new_id()
+            late = await hoa.compose(once, PDF, refused, ("Sau.pdf", b"y"), do="save", subject="Báo cáo năm")
+            page = await late.text()
+            assert late.status == 422
+            assert 'id="problem-attachments"' in page
+            assert 'value="Báo cáo năm"' in page, "what was typed stands there"
+            assert f'name="keep" value="{PDF[0]}" checked' in page, "and what came before it is kept"
+            assert "data-kept" not in page, "a browser keeps what it has of the others"
+            assert (await hoa.compose(once, version="1", keep=PDF[0], do="save")).status == 303
         odd = await hoa.compose(new_id(), ("../../etc/passwd", b"x"))
         assert odd.status == 303
     uploads = desk.spool.path.parent / "uploads"
@@ -255,7 +263,6 @@ async def test_a_form_that_comes_again_is_of_the_version_that_its_person_saw(des
         await lan.compose(once, do="save")
         await hoa.compose(once, version="1", subject="Báo cáo tháng", do="save")
         again = {
-            "refused": await lan.compose(once, PDF, PDF, **twice),
             "after a login": await lan.send("/outgoing/send", once=once, issuer=UNIT, **twice),
             "planned": await lan.send("/outgoing/plan", once=once, issuer=UNIT, **twice),
         }

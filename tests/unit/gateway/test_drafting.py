@@ -165,8 +165,10 @@ def test_drafts_of_another_unit_are_not_there(spool: Spool) -> None:
 def test_drafts_and_their_files_are_bounded(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = [brought(tmp_path, f"{number}.pdf", b"%d" % number) for number in range(MAX_ATTACHMENTS)]
     draft = written(spool, *many)
+    before, more = contents(spool), brought(tmp_path, "one more.pdf")
     with pytest.raises(InvalidError, match="at most 50 files"):
-        written(spool, brought(tmp_path, "one more.pdf"), draft_id=draft.id, version=1)
+        written(spool, more, draft_id=draft.id, version=1)
+    assert (contents(spool), more.path.exists()) == (before, True), "what is refused becomes no content"
     monkeypatch.setattr(drafts, "MOST_DRAFTS", 1)
     with pytest.raises(InvalidError, match="at most 1 drafts"):
         written(spool)

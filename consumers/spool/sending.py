@@ -191,7 +191,7 @@ _LIST = (
     .order_by(outgoing.c.pos.desc())
     .limit(bindparam("limit"))
 )
-_IS_BEING_MENDED = exists().where(draft.c.mends == outgoing.c.id)
+_IS_BEING_MENDED = outgoing.c.id.in_(select(draft.c.mends))
 _OLD = (
     select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before"), ~_IS_BEING_MENDED).limit(BATCH)
 )

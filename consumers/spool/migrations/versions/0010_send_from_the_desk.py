@@ -17,7 +17,8 @@ def upgrade() -> None:
     _fold_outgoing()
     op.add_column("outgoing", sa.Column("secret", sa.Boolean(), server_default="0", nullable=False))
     op.execute(_SECRETS)
-    op.create_index("ix_outgoing_dispatch", "outgoing", ["dispatch_id"])
+    op.create_index("ix_outgoing_desk", "outgoing", ["issuer", "state", "secret"])
+    op.create_index("ix_outgoing_folded", "outgoing", ["folded"])
     op.create_index("ix_outgoing_file_sha256", "outgoing_file", ["sha256"])
     op.create_table(
         "desk_letter",
@@ -100,6 +101,7 @@ def downgrade() -> None:
     for table in ("question", "letter_form", "draft_file", "draft", "desk_letter"):
         op.drop_table(table)
     op.drop_index("ix_outgoing_file_sha256", "outgoing_file")
-    op.drop_index("ix_outgoing_dispatch", "outgoing")
+    op.drop_index("ix_outgoing_folded", "outgoing")
+    op.drop_index("ix_outgoing_desk", "outgoing")
     op.drop_column("outgoing", "secret")
     op.drop_column("outgoing", "folded")

@@ -2,7 +2,7 @@
 // It works without this: then the fields are typed, the files chosen, and the browser posts the form itself.
 "use strict";
 
-const KEPT = `congvan-letter:${location.pathname}${location.search}`;
+const KEPT = `congvan-letter:${encodeURIComponent(document.body.dataset.person)}:${location.pathname}${location.search}`; // pages.js forgets it
 const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
 const letter = () => document.querySelector("form[data-sending]");
 const at = (place) => letter().querySelector(place);
@@ -194,7 +194,7 @@ function answered() {
   (at("[data-faults]") ?? failed).focus();
 }
 
-// A letter that was begun survives a reload of its page, in this tab alone.
+// A letter that was begun survives a reload of its page, in this tab and for its writer alone.
 
 const kept = () => [...letter().elements].filter((item) => item.name && item.form === letter() && !["hidden", "file", "checkbox"].includes(item.type));
 

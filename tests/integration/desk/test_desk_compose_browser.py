@@ -14,6 +14,7 @@ from support.conditions import holds
 from support.desk_pages import log_in
 from support.desks import today
 from support.offices import HERE, Office
+from support.stories import PASSWORD
 
 pytestmark = needs_chromium
 BOOK = BookKey(HERE, BookKind.OUTGOING, int(today()[:4]))
@@ -122,3 +123,27 @@ async def test_a_letter_is_saved_with_its_file_without_a_script(office: Office, 
     await expect(page.locator('input[name="keep"]')).to_have_value("a.pdf")
     await expect(page.locator("#send-subject")).to_have_value("Báo cáo tuần")
     assert letters(office) == []
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_what_somebody_typed_is_not_shown_to_who_logs_in_after_them(
+    office: Office, chromium: Browser, *, leaves: bool
+) -> None:
+    page = await log_in(chromium, office.desk, "hoa")
+    await page.goto(f"{office.desk.url}/desk/outgoing/new")
+    await page.fill("#send-subject", "Chuyện riêng")
+    await page.reload()
+    await expect(page.locator("#send-subject")).to_have_value("Chuyện riêng")
+    if leaves:
+        await page.evaluate("document.querySelector('form[action$=\"/logout\"]').requestSubmit()")
+        await page.wait_for_url("**/login**")
+        assert "congvan-letter" not in await page.evaluate("JSON.stringify({...sessionStorage})")
+    await page.context.clear_cookies()  # else the session just ended
+    await page.goto(f"{office.desk.url}/desk/login")
+    await page.fill("#name", "lan")
+    await page.fill("#password", PASSWORD)
+    await page.press("#password", "Enter")
+    await expect(page.locator("nav.side")).to_be_visible()
+    await page.goto(f"{office.desk.url}/desk/outgoing/new")
+    await expect(page.locator("#send-subject")).to_have_value("")
+    assert "Chuyện riêng" not in await page.evaluate("JSON.stringify({...sessionStorage})")

@@ -27,9 +27,10 @@ def level_below(code: str, after: str = "") -> Question:
     return Question(QuestionKind.LEVEL, f"{code}>{after}" if after else code)
 
 
-def units_named(words: str) -> Question:
-    """Units by words of their names, or by how their codes begin."""
-    return Question(QuestionKind.SEARCH, " ".join(words.split()))
+def units_named(words: str, after: str = "") -> Question:
+    """Units by words of their names, or by how their codes begin; no name has a ``>``."""
+    asked = " ".join(words.replace(">", " ").split())
+    return Question(QuestionKind.SEARCH, f"{asked}>{after}" if after else asked)
 
 
 def plan_of(letter: Submission, more_bytes: int) -> Question:
@@ -58,7 +59,7 @@ def nodes_of(answer: Answer, say: Say, *, find: str = "", is_top: bool = False) 
     return NodePage(
         nodes=[_node(unit, say) for unit in units],
         of=None if above is None else _node(above, say, tuple(found.get("kinds", ()))),
-        after=units[-1]["code"] if found.get("more") and not find else "",
+        after=units[-1]["code"] if units and found.get("more") else "",
         find=find,
         is_top=is_top and above is not None,
     )

@@ -188,7 +188,7 @@ async def tree_of(
     request: Request, services: DeskServices, below: str = "", find: str = "", after: str = ""
 ) -> NodePage:
     """A level of the tree, or what was found; where it is not known yet, it says where to ask again."""
-    question = units_named(find) if find.strip() else level_below(below, after)
+    question = units_named(find, after) if find.strip() else level_below(below, after)
     answer = await ask(services, question)
     nodes = nodes_of(answer, say_of(request), find=find, is_top=not below and not after)
     if nodes is not None:

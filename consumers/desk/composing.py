@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
+from consumers.asking.told import told
 from consumers.desk.access import DeskViewer, Drafting, Parts
-from consumers.desk.asking import Say, ask, level_below, nodes_of, plan_of, told, units_named
+from consumers.desk.asking import Say, ask, level_below, nodes_of, plan_of, units_named
 from consumers.desk.pages import environment_of, link, page
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft
@@ -20,6 +21,7 @@ from consumers.reading.inbox import descriptor_of
 from consumers.spool import book_entries, desk_letters, drafts, letter_forms
 from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.people import DeskRight
+from consumers.spool.questions import QuestionKind
 from consumers.spool.units import names_of
 from router.pages.brought import Fields
 from router.pages.language import translations
@@ -266,7 +268,7 @@ async def _planned(services: DeskServices, typed: TypedDraft, more_bytes: int) -
         return ComposedDraft(typed, problems=error.problems)
     if answer.problem and not answer.waits:
         return ComposedDraft(typed, problems=[FieldProblem("addressees", answer.problem)])
-    return ComposedDraft(typed, plan=told(answer), waits=answer.waits)
+    return ComposedDraft(typed, plan=told(QuestionKind.PLAN, answer), waits=answer.waits)
 
 
 def _bytes_in(fields: Fields) -> int:

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
+from consumers.asking.told import told
 from consumers.desk.access import DeskViewer, Drafting, Looking, Parts
-from consumers.desk.asking import ask, told, track_of
+from consumers.desk.asking import ask, track_of
 from consumers.desk.composing import PLACE
 from consumers.desk.files import file_answer
 from consumers.desk.pages import environment_of, link, page
@@ -24,6 +25,7 @@ from consumers.spool import book_entries, desk_letters, drafts, letter_forms
 from consumers.spool.book_entries import BookKey
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.people import DeskRight
+from consumers.spool.questions import QuestionKind
 from consumers.spool.units import names_of
 from router.pages.language import N_
 from router.pages.preferences import Preferences
@@ -287,7 +289,7 @@ async def _track(services: DeskServices, now: LetterNow, after: str = "") -> dic
     if dispatch_id is None:
         return None
     answer = await ask(services, track_of(dispatch_id, after))
-    view = told(answer) or {}
+    view = told(QuestionKind.TRACK, answer) or {}
     rows = view.get("deliveries", [])
     following = rows[-1]["unit"] if view.get("next") and rows else ""
     return {

@@ -112,6 +112,7 @@ class NodePage:
         find: by which name they were found.
         is_top: `of` itself stands there to be picked, too.
         again: where a page that is not known yet is asked for again, in a moment; empty: it is known.
+        problem: why there is none, in the router's words.
     """
 
     nodes: Sequence[PickNode]
@@ -120,6 +121,7 @@ class NodePage:
     find: str = ""
     is_top: bool = False
     again: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

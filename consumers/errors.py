@@ -14,10 +14,13 @@
     │   ├── UnknownDeliveryError      no such delivery was taken here
     │   ├── BookError                 a register does not allow it: closed, another number is next, or it has moved on
     │   │   ├── ClosedBookError       it is closed: nothing in it changes any more
+    │   │   ├── NumberTakenError      the number was given meanwhile, or another one is next
     │   │   └── UnconfirmedBookError  it was restored, and nobody has said yet which number comes next
     │   ├── CopyError                 a copy of the books cannot be made, read or put back
     │   │   └── CopyTooLargeError     it is larger than any may be
     │   ├── DocumentMovedError        somebody dealt with a document since the one who acts looked at it
+    │   │   ├── DraftDroppedError     it was being written, and was thrown away with its files
+    │   │   └── DraftSentError        it was being written, and somebody else sent it
     │   ├── UnknownEntryError         a register has no such number
     │   ├── UnknownDraftError         nothing of this id is written or was sent here
     │   └── AmbiguousDeliveryError    several deliveries fit what a person wrote
@@ -115,6 +118,10 @@ class ClosedBookError(BookError):
     """A register is closed (khóa sổ): nothing in it changes any more."""
 
 
+class NumberTakenError(BookError):
+    """A number of a register was given meanwhile, or is not the next one: there is a next one."""
+
+
 class UnconfirmedBookError(BookError):
     """A register was restored after a loss: numbers may have been given that it does not know."""
 
@@ -133,6 +140,14 @@ class DocumentMovedError(SpoolError):
     """Somebody dealt with a document after whoever acts now had looked at it."""
 
     exit_code = 4
+
+
+class DraftDroppedError(DocumentMovedError):
+    """A draft was thrown away, with its files, after whoever writes on had looked at it."""
+
+
+class DraftSentError(DocumentMovedError):
+    """A draft was sent by somebody else after whoever writes on had looked at it."""
 
 
 class UnknownEntryError(SpoolError):

@@ -5,10 +5,13 @@ from http import HTTPStatus
 
 import aiohttp
 import orjson
+from pydantic import ValidationError
 
+from consumers.asking.told import read_told
 from consumers.errors import ForeignAnswerError, ServerTroubleError
 from consumers.fetching.answers import REFUSED, Meaning, foreign, is_problem, meaning
 from consumers.spool.questions import MOST_UNPACKED, Answered, OpenQuestion
+from schemas.model import problems_of
 
 MOST_PACKED = 128 * 1024
 """Bytes of an answer as it travels: half a minute of the thinnest line."""
@@ -33,11 +36,11 @@ async def read_answer(question: OpenQuestion, response: aiohttp.ClientResponse) 
         raise ForeignAnswerError(foreign(response.status, response.headers))
     body = await _body(response)
     try:
-        told = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ForeignAnswerError(f"the answer to a question is no JSON: {error}") from error
-    if not isinstance(told, dict):
-        raise ForeignAnswerError("the answer to a question is no JSON object")
+        read_told(question.kind, body)
+    except ValidationError as error:
+        problem = problems_of(error)[0]
+        told = f"the answer to a question of {question.kind.value} is none: {problem.field}: {problem.problem}"
+        raise ForeignAnswerError(told) from error
     return Answered(question.pos, body, response.headers.get("ETag", ""))
 
 

@@ -30,7 +30,8 @@ def request_of(question: OpenQuestion) -> RouterRequest:
             below, _, after = question.subject.partition(">")
             return RouterRequest("GET", _address("/api/v1/directory", below=below, after=after), known)
         case QuestionKind.SEARCH:
-            return RouterRequest("GET", _address("/api/v1/directory", find=question.subject), known)
+            words, _, after = question.subject.partition(">")
+            return RouterRequest("GET", _address("/api/v1/directory", find=words, after=after), known)
         case QuestionKind.PLAN:
             _, _, more = question.subject.partition(">")
             path = _address("/api/v1/dispatches/plan", more_bytes=more, most_units=MOST_PLANNED)

@@ -5,8 +5,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
+from consumers.asking.told import told
 from consumers.desk.services import DeskServices
 from consumers.spool import Spool, questions
 from consumers.spool.questions import Answer, Question, QuestionKind
@@ -27,9 +26,10 @@ def level_below(code: str, after: str = "") -> Question:
     return Question(QuestionKind.LEVEL, f"{code}>{after}" if after else code)
 
 
-def units_named(words: str) -> Question:
-    """Units by words of their names, or by how their codes begin."""
-    return Question(QuestionKind.SEARCH, " ".join(words.split()))
+def units_named(words: str, after: str = "") -> Question:
+    """Units by words of their names, or by how their codes begin; no name has a ``>``."""
+    asked = " ".join(words.replace(">", " ").split())
+    return Question(QuestionKind.SEARCH, f"{asked}>{after}" if after else asked)
 
 
 def plan_of(letter: Submission, more_bytes: int) -> Question:
@@ -43,22 +43,20 @@ def track_of(dispatch_id: str, after: str = "") -> Question:
     return Question(QuestionKind.TRACK, f"{dispatch_id}>{after}" if after else dispatch_id)
 
 
-def told(answer: Answer) -> dict[str, Any] | None:
-    """An answer as an object; None: there is none."""
-    return None if answer.body is None else orjson.loads(answer.body)
-
-
 def nodes_of(answer: Answer, say: Say, *, find: str = "", is_top: bool = False) -> NodePage | None:
-    """A level of the tree as the picker shows it, the topmost one with the unit above it; None: it is not known."""
-    found = told(answer)
+    """A level of the tree as the picker shows it, the topmost one with the unit above it; None: it is not known.
+
+    Where the router gives none, its page says why.
+    """
+    found = told(QuestionKind.LEVEL, answer)
     if found is None:
-        return None
+        return NodePage((), find=find, problem=answer.problem) if answer.problem and not answer.waits else None
     units = found["units"]
-    above = found.get("of")
+    above = found["of"]
     return NodePage(
         nodes=[_node(unit, say) for unit in units],
-        of=None if above is None else _node(above, say, tuple(found.get("kinds", ()))),
-        after=units[-1]["code"] if found.get("more") and not find else "",
+        of=None if above is None else _node(above, say, tuple(found["kinds"])),
+        after=units[-1]["code"] if units and found["more"] else "",
         find=find,
         is_top=is_top and above is not None,
     )

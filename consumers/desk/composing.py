@@ -10,17 +10,18 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
+from consumers.asking.told import told
 from consumers.desk.access import DeskViewer, Drafting, Parts
-from consumers.desk.asking import Say, ask, level_below, nodes_of, plan_of, told, units_named
+from consumers.desk.asking import Say, ask, level_below, nodes_of, plan_of, units_named
 from consumers.desk.pages import environment_of, link, page
 from consumers.desk.services import DeskServices
 from consumers.desk.typed import TypedDraft
 from consumers.reading.handling import looked_at
 from consumers.reading.inbox import descriptor_of
 from consumers.spool import book_entries, desk_letters, drafts, letter_forms
-from consumers.spool.book_entries import BookKey
 from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.people import DeskRight
+from consumers.spool.questions import QuestionKind
 from consumers.spool.units import names_of
 from router.pages.brought import Fields
 from router.pages.language import translations
@@ -30,13 +31,14 @@ from router.pages.rendering import part
 from router.pages.sending import NodePage, SendingForm
 from schemas.accounts import Role
 from schemas.codes import MAX_CODE_LENGTH
+from schemas.dispatch import Secrecy
 from schemas.errors import FieldProblem, InvalidError
 from schemas.ids import Id, new_id
-from schemas.register import BookKind
 from schemas.rights import DEFAULTS
 
 _SEE_OTHER = 303
 _MOST_BYTES = 10**15
+_VERSION_DIGITS = 10
 PLACE = "/outgoing"
 router = APIRouter(prefix=PLACE)
 Below = Annotated[str, Query(alias="of", max_length=MAX_CODE_LENGTH)]
@@ -52,6 +54,9 @@ class ComposedDraft:
         typed: its fields.
         draft: as it was saved; None: it is new.
         files: those that it has.
+        version: of the draft that its person has seen, which the form says when it comes back; 0: none yet.
+        is_kept: the form came with files, and the draft has them now.
+        is_sent: somebody else has sent it.
         problems: what is wrong.
         problem: what is wrong with it as a whole, as a message to be translated.
         plan: what the router says of it.
@@ -62,6 +67,9 @@ class ComposedDraft:
     typed: TypedDraft
     draft: Draft | None = None
     files: Sequence[DraftFile] = ()
+    version: int = 0
+    is_kept: bool = False
+    is_sent: bool = False
     problems: Sequence[FieldProblem] = ()
     problem: str = ""
     plan: Mapping[str, Any] | None = None
@@ -81,9 +89,10 @@ async def show_new(
     find: Find = "",
 ) -> Response:
     """The empty form, with the next number of the outgoing book; or begun as an answer to what came."""
-    typed = await services.look(lambda conn: _begun(conn, services, viewer, unit))
-    if answers is not None:
-        typed = await _answering(services, viewer, typed, answers)
+    if answers is None:
+        typed = await services.look(lambda conn: _begun(conn, services, viewer, unit))
+    else:
+        typed = await _answering(services, viewer, answers)
     tree = await tree_of(request, services, below, find)
     return await compose_page(request, services, viewer, ComposedDraft(typed, tree=tree))
 
@@ -97,6 +106,7 @@ async def show_draft(
 
     def read(conn: Connection) -> tuple[Draft, list[DraftFile]] | None:
         if desk_letters.is_known(conn, draft_id):
+            desk_letters.get(conn, draft_id, viewer.units())  # or it is not there, either
             return None
         found = drafts.get(conn, draft_id, units)
         return found, drafts.files(conn, found.pos)
@@ -106,7 +116,7 @@ async def show_draft(
         return RedirectResponse(link(f"{PLACE}/{draft_id}"), _SEE_OTHER)
     draft, files = found
     tree = await tree_of(request, services, below, find)
-    composed = ComposedDraft(TypedDraft.of_draft(draft), draft, files, tree=tree)
+    composed = ComposedDraft(TypedDraft.of_draft(draft), draft, files, draft.version, tree=tree)
     return await compose_page(request, services, viewer, composed)
 
 
@@ -129,8 +139,9 @@ async def show_plan(request: Request, services: Parts, viewer: Drafting) -> Resp
     composed = await _planned(services, TypedDraft.of(fields), _bytes_in(fields))
     if "hx-request" not in request.headers:
         units = viewer.units(DeskRight.DRAFT)
-        saved = await services.look(lambda conn: as_saved(conn, composed.typed, units))
-        return await compose_page(request, services, viewer, replace(composed, draft=saved.draft, files=saved.files))
+        composed = replace(composed, version=version_of(fields))
+        composed = await services.look(lambda conn: with_saved(conn, composed, units))
+        return await compose_page(request, services, viewer, composed)
     if composed.waits and composed.plan is None:
         return _part(request, services, "outgoing_parts.html", "plan_waits")
     faults = faults_by_field(composed.problems, say_of(request))
@@ -144,12 +155,12 @@ async def compose_page(
     typed, units = composed.typed, viewer.units(DeskRight.DRAFT)
 
     def read(conn: Connection) -> dict[str, Any]:
-        key = BookKey(typed.issuer, BookKind.OUTGOING, typed.year(services.today))
+        key = typed.book(services.today) if units.sees(typed.issuer, secret=typed.is_secret) else None
         entry = desk_letters.get(conn, composed.draft.mends, units) if composed.draft and composed.draft.mends else None
         return {
             "names": names_of(conn, units),
-            "next": book_entries.next_number(conn, key),
-            "reserved": book_entries.reserved_numbers(conn, key),
+            "next": key and book_entries.next_number(conn, key),
+            "reserved": key and book_entries.reserved_numbers(conn, key),
             "mended": entry,
         }
 
@@ -167,9 +178,11 @@ async def compose_page(
         most_bytes=services.most_file_bytes,
         faults=faults_by_field(composed.problems, say_of(request)),
         plan=composed.plan,
-        is_new=composed.draft is None and not composed.problems and not typed.answers,
+        is_new=composed.draft is None and not composed.problems and not composed.problem and not typed.answers,
         sends=viewer.may(DeskRight.REGISTER, typed.issuer) or (not typed.issuer and viewer.may(DeskRight.REGISTER)),
+        secrecies=tuple(Secrecy) if units.secret else (Secrecy.NONE,),
         saves=True,
+        is_kept=composed.is_kept,
     )
     return page(request, viewer, "compose.html", status=status, form=form, composed=composed, **found)
 
@@ -178,7 +191,7 @@ async def tree_of(
     request: Request, services: DeskServices, below: str = "", find: str = "", after: str = ""
 ) -> NodePage:
     """A level of the tree, or what was found; where it is not known yet, it says where to ask again."""
-    question = units_named(find) if find.strip() else level_below(below, after)
+    question = units_named(find, after) if find.strip() else level_below(below, after)
     answer = await ask(services, question)
     nodes = nodes_of(answer, say_of(request), find=find, is_top=not below and not after)
     if nodes is not None:
@@ -187,16 +200,22 @@ async def tree_of(
     return NodePage((), find=find, again=link(f"{PLACE}/units") + (f"?{asked}" if asked else ""))
 
 
-def as_saved(conn: Connection, typed: TypedDraft, units: Collection[str]) -> ComposedDraft:
-    """A form with what was saved of its document.
+def with_saved(conn: Connection, composed: ComposedDraft, units: Collection[str]) -> ComposedDraft:
+    """A form that came, with the files of its draft; its words and the version that its person has seen stay.
 
     Raises:
         UnknownDraftError: it is of a unit that the person does not write for.
     """
-    if drafts.find(conn, typed.once) is None:
-        return ComposedDraft(typed)
-    draft = drafts.get(conn, typed.once, units)
-    return ComposedDraft(typed, draft, drafts.files(conn, draft.pos))
+    if drafts.find(conn, composed.typed.once) is None:
+        return composed
+    draft = drafts.get(conn, composed.typed.once, units)
+    return replace(composed, draft=draft, files=drafts.files(conn, draft.pos))
+
+
+def version_of(fields: Fields) -> int:
+    """The version of the draft that a form says its person has seen."""
+    said = (fields.get("version") or ["0"])[-1]
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < _VERSION_DIGITS else 0
 
 
 def say_of(request: Request) -> Say:
@@ -204,33 +223,34 @@ def say_of(request: Request) -> Say:
     return translations(Preferences.of(request.cookies).language).gettext
 
 
-def _begun(conn: Connection, services: DeskServices, viewer: DeskViewer, unit: str) -> TypedDraft:
+def _begun(
+    conn: Connection, services: DeskServices, viewer: DeskViewer, unit: str, *, secrecy: Secrecy = Secrecy.NONE
+) -> TypedDraft:
     units = list(viewer.units(DeskRight.DRAFT))
     issuer = unit if unit in units else units[0]
     form = letter_forms.get(conn, issuer)
-    number = book_entries.next_number(conn, BookKey(issuer, BookKind.OUTGOING, services.today.year))
     typed = TypedDraft(
         once=new_id(),
         issuer=issuer,
+        secrecy=secrecy.value,
         type="công văn",
         issued_on=services.today.isoformat(),
         place=form.place,
         keeper=form.keeper,
         copies="1",
     )
-    return typed.numbered(form, number)
+    return typed.numbered(form, book_entries.next_number(conn, typed.book(services.today)))
 
 
-async def _answering(services: DeskServices, viewer: DeskViewer, typed: TypedDraft, delivery_id: str) -> TypedDraft:
-    """The form as it answers a document of one of the person's units, at most as urgent as gateways may send."""
+async def _answering(services: DeskServices, viewer: DeskViewer, delivery_id: str) -> TypedDraft:
+    """The form as it answers a document: as secret as that, and at most as urgent as gateways may send."""
     units = viewer.units(DeskRight.DRAFT)
     entry, _, _ = await services.look(lambda conn: looked_at(conn, delivery_id, units))
     letter = await asyncio.to_thread(descriptor_of, services.spool, delivery_id)
-    begun = await services.look(lambda conn: _begun(conn, services, viewer, entry.unit))
+    begun = await services.look(lambda conn: _begun(conn, services, viewer, entry.unit, secrecy=letter.secrecy))
     answered = f"V/v trả lời {letter.type} số {letter.notation}: {letter.subject}"
     return replace(
         begun,
-        once=typed.once,
         subject=answered[:500],
         addressees=(letter.issuer,),
         refers_to=(entry.dispatch_id,),
@@ -249,7 +269,7 @@ async def _planned(services: DeskServices, typed: TypedDraft, more_bytes: int) -
         return ComposedDraft(typed, problems=error.problems)
     if answer.problem and not answer.waits:
         return ComposedDraft(typed, problems=[FieldProblem("addressees", answer.problem)])
-    return ComposedDraft(typed, plan=told(answer), waits=answer.waits)
+    return ComposedDraft(typed, plan=told(QuestionKind.PLAN, answer), waits=answer.waits)
 
 
 def _bytes_in(fields: Fields) -> int:

@@ -1,7 +1,7 @@
 """Văn bản đi: what goes out of the units: each document with its way up, its track at each addressee, its recall."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,8 +9,9 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
+from consumers.asking.told import told
 from consumers.desk.access import DeskViewer, Drafting, Looking, Parts
-from consumers.desk.asking import ask, told, track_of
+from consumers.desk.asking import ask, track_of
 from consumers.desk.composing import PLACE
 from consumers.desk.files import file_answer
 from consumers.desk.pages import environment_of, link, page
@@ -19,9 +20,12 @@ from consumers.desk.typed import TypedDraft, heads_of
 from consumers.errors import ContentNotKeptError
 from consumers.reading import dispatching, drafting
 from consumers.reading.coming import line_up_now
-from consumers.spool import desk_letters, drafts, letter_forms
+from consumers.reading.desk_lists import of_ids
+from consumers.spool import book_entries, desk_letters, drafts, letter_forms
+from consumers.spool.book_entries import BookKey
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.people import DeskRight
+from consumers.spool.questions import QuestionKind
 from consumers.spool.units import names_of
 from router.pages.language import N_
 from router.pages.preferences import Preferences
@@ -30,9 +34,10 @@ from schemas.attachment import Attachment, TravellingAttachment
 from schemas.clock import now_ms
 from schemas.codes import MAX_CODE_LENGTH
 from schemas.dispatch import Submission
-from schemas.errors import InvalidError
+from schemas.errors import InvalidError, TransitionError
 from schemas.ids import Id, new_id
 from schemas.model import parse
+from schemas.register import BookKind
 from schemas.stages import Stage
 from schemas.text import OneLine
 
@@ -55,12 +60,16 @@ class OutgoingShelf(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LetterNow:
-    """A document that goes out, whole: as it stands in the spool, its letter, the recalls of it."""
+    """A document that goes out, whole: as it stands in the spool, its letter, the recalls of it.
+
+    ``answers`` is the delivery that it answers, where the person sees it; empty: none.
+    """
 
     letter: OutgoingLetter
     submission: Submission | None
     recalls: tuple[OutgoingLetter, ...]
     names: dict[str, str]
+    answers: str = ""
 
 
 @router.get("")
@@ -76,7 +85,7 @@ async def show_outgoing(
 ) -> Response:
     """A page of them, newest first: drafts, or what was sent."""
     units = viewer.units()
-    chosen = (unit,) if unit in units else units
+    chosen = units.only(unit) if unit in units else units
 
     def read(conn: Connection) -> dict[str, Any]:
         counts = {OutgoingShelf(key.value): number for key, number in desk_letters.count(conn, chosen).items()}
@@ -174,6 +183,8 @@ async def show_track(
     """What became of it at each addressee, as the router said it last; asked again while somebody looks."""
     now = await services.look(lambda conn: _read(conn, viewer, outgoing_id))
     track = await _track(services, now, after)
+    if track is None:
+        raise TransitionError(f"{now.letter.document.notation} is {now.letter.stage.value}; nobody has it yet")
     environment = environment_of(Preferences.of(request.cookies).language, services.calendar.zone)
     return part(request, environment, "outgoing_parts.html", "track", link(f"{PLACE}/{outgoing_id}/track"), track)
 
@@ -220,10 +231,7 @@ async def recall(
 @router.post("/{outgoing_id}/mend")
 async def mend(services: Parts, viewer: Drafting, outgoing_id: str) -> Response:
     """Make a draft of a document that was rejected, under its number."""
-    now = await services.look(lambda conn: _read(conn, viewer, outgoing_id))
-    if now.submission is None:
-        raise ContentNotKeptError("its letter could not be read when it was taken; mend it in the outbox folder")
-    typed = TypedDraft.of_submission(new_id(), now.submission, now.letter.number, services.zone)
+    typed = await services.look(lambda conn: _typed_again(conn, services, viewer, outgoing_id))
     by = viewer.by(DeskRight.DRAFT)
     made = await asyncio.to_thread(drafting.mend, services.spool, outgoing_id, typed.once, typed.words(), by)
     return RedirectResponse(link(f"{PLACE}/drafts/{made}"), _SEE_OTHER)
@@ -240,7 +248,27 @@ def _read(conn: Connection, viewer: DeskViewer, outgoing_id: str) -> LetterNow:
     submission = parse(Submission, body, what="submission") if body else None
     heads = heads_of(submission.addressees) if submission else set()
     names = names_of(conn, heads | {letter.document.issuer})
-    return LetterNow(letter, submission, tuple(dispatching.recall_chain(conn, letter)), names)
+    answers = letter.saying.answers if letter.saying else None
+    seen = of_ids(conn, viewer.units(), [answers]) if answers else {}
+    return LetterNow(letter, submission, tuple(dispatching.recall_chain(conn, letter)), names, "".join(seen))
+
+
+def _typed_again(conn: Connection, services: DeskServices, viewer: DeskViewer, outgoing_id: str) -> TypedDraft:
+    """A document that was sent, as it stood in the form.
+
+    Raises:
+        UnknownDraftError: there is none.
+        ContentNotKeptError: its letter could not be read.
+    """
+    now = _read(conn, viewer, outgoing_id)
+    if now.submission is None:
+        raise ContentNotKeptError("its letter could not be read when it was taken; mend it in the outbox folder")
+    letter, fields = now.letter, None
+    if letter.number is not None and letter.year is not None:
+        key = BookKey(letter.document.issuer, BookKind.OUTGOING, letter.year, letter.book)
+        fields = book_entries.get_entry(conn, key, letter.number).fields
+    saying = letter.saying and replace(letter.saying, answers=now.answers)
+    return TypedDraft.of_sent(now.submission, saying, fields, letter.number, services.zone)
 
 
 async def _letter_page(
@@ -267,7 +295,7 @@ async def _track(services: DeskServices, now: LetterNow, after: str = "") -> dic
     if dispatch_id is None:
         return None
     answer = await ask(services, track_of(dispatch_id, after))
-    view = told(answer) or {}
+    view = told(QuestionKind.TRACK, answer) or {}
     rows = view.get("deliveries", [])
     following = rows[-1]["unit"] if view.get("next") and rows else ""
     return {

@@ -8,12 +8,16 @@ from typing import Any, Self
 import orjson
 
 from consumers.desk.fields import fields_of
+from consumers.reading.dispatching import outgoing_book
+from consumers.spool.book_entries import BookKey
+from consumers.spool.desk_letters import DeskSaying
 from consumers.spool.drafts import Draft, DraftFile, DraftWords
 from consumers.spool.letter_forms import LetterForm
 from router.pages.letters import TypedLetter
 from schemas.attachment import Attachment
 from schemas.clock import Day
-from schemas.dispatch import UNNUMBERED, Submission
+from schemas.dispatch import UNNUMBERED, Secrecy, Submission
+from schemas.ids import new_id
 from schemas.register import RegisterFields
 
 _MOST_RECIPIENTS, _MOST_NOTATION = 500, 100
@@ -32,6 +36,11 @@ class TypedDraft(TypedLetter):
     keeper: str = ""
     copies: str = ""
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is to be a state secret; a degree that is none is taken to be one."""
+        return self.secrecy not in {"", Secrecy.NONE.value}
+
     @classmethod
     def of_draft(cls, draft: Draft) -> Self:
         """As it was saved; a field that this program does not know is left out."""
@@ -43,11 +52,21 @@ class TypedDraft(TypedLetter):
         return cls(**{**saved, **several, "once": draft.id})
 
     @classmethod
-    def of_submission(cls, draft_id: str, sent: Submission, number: int | None, zone: tzinfo) -> Self:
-        """As a letter that was sent would be typed."""
+    def of_sent(
+        cls, sent: Submission, saying: DeskSaying | None, entry: RegisterFields | None, number: int | None, zone: tzinfo
+    ) -> Self:
+        """As a letter that was sent would be typed, under an id of its own.
+
+        Args:
+            sent: the letter.
+            saying: what the desk knows of it.
+            entry: what the outgoing book has of it, under ``number``.
+            number: None: it has none.
+            zone: of the times that are typed.
+        """
         due = "" if sent.due is None else f"{sent.due.astimezone(zone):%Y-%m-%dT%H:%M}"
         return cls(
-            once=draft_id,
+            once=new_id(),
             issuer=sent.issuer,
             kind=sent.kind.value,
             number="" if number is None else str(number),
@@ -58,10 +77,15 @@ class TypedDraft(TypedLetter):
             place=sent.place,
             issued_on="" if sent.issued_on is None else sent.issued_on.isoformat(),
             urgency=str(int(sent.urgency)),
+            secrecy=sent.secrecy.value,
             due=due,
             flash_text=sent.flash_text,
             refers_to=sent.refers_to,
             addressees=sent.addressees,
+            answers=(saying and saying.answers) or "",
+            completes="true" if saying and saying.completes else "",
+            keeper=entry.keeper if entry else "",
+            copies=str(entry.copies or "") if entry else "",
         )
 
     def submission(self, files: Sequence[Attachment], zone: tzinfo) -> Submission:
@@ -72,7 +96,8 @@ class TypedDraft(TypedLetter):
     def words(self) -> DraftWords:
         """What the spool keeps of it."""
         said = {name: value for name, value in asdict(self).items() if value and name != "once"}
-        return DraftWords(self.issuer, self.notation[:200], self.subject[:500], orjson.dumps(said).decode())
+        told = self.issuer, self.notation[:200], self.subject[:500], orjson.dumps(said).decode()
+        return DraftWords(*told, answers=self.answers, secret=self.is_secret)
 
     def year(self, today: date) -> int:
         """Of the outgoing book that it is entered in: of the day that it bears."""
@@ -80,6 +105,10 @@ class TypedDraft(TypedLetter):
             return date.fromisoformat(self.issued_on).year
         except ValueError:
             return today.year
+
+    def book(self, today: date) -> BookKey:
+        """The outgoing book that it is entered in."""
+        return outgoing_book(self.issuer, self.year(today), secret=self.is_secret)
 
     def numbered(self, form: LetterForm, number: int) -> Self:
         """With a number, and the notation that follows from it."""

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -43,11 +44,11 @@ class Uploads:
         self._places.append(path)
         return ComingFile(path, self._most_bytes)
 
-    def files(self, came: tuple[Attachment, ...]) -> list[BroughtFile]:
-        """The files that came, in their order."""
+    def files(self, came: Sequence[Attachment]) -> list[BroughtFile]:
+        """The files that came whole, in their order; one that did not is the last that began."""
         return [
             BroughtFile(DraftFile(item.name, item.media_type, item.sha256, item.size), path)
-            for item, path in zip(came, self._places, strict=True)
+            for item, path in zip(came, self._places, strict=False)
         ]
 
     def discard(self) -> None:
@@ -98,7 +99,7 @@ class ComingFile:
     def _write(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._most_bytes:
-            raise FormTooLargeError(f"a file has at most {self._most_bytes} bytes")
+            raise FormTooLargeError(f"the file has more than {self._most_bytes} bytes, the most that is accepted here")
         if shutil.disk_usage(self._path.parent).free < RESERVE_BYTES + len(chunk):
             raise SpoolUnavailableError("there is no room on the disk for the file")
         self._digest.update(chunk)

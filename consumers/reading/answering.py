@@ -23,6 +23,7 @@ _ANSWERING = (
     select(
         outgoing.c.issuer,
         outgoing.c.notation,
+        outgoing.c.secret,
         desk_letter.c.answers,
         desk_letter.c.person,
         desk_letter.c.full_name,
@@ -39,5 +40,5 @@ def accept(conn: Connection, items: Sequence[Sent]) -> list[None]:
     for row in conn.execute(_ANSWERING, {"ids": as_list(item.id for item in items)}).all():
         card = Card(row.person, row.full_name, department=row.department)
         by = Acting(card, now_ms(), UnitScope.whole(row.issuer))
-        complete_by_answer(conn, row.answers, by, row.notation[:_ANSWER_LENGTH])
+        complete_by_answer(conn, row.answers, by, row.notation[:_ANSWER_LENGTH], secret=row.secret)
     return done

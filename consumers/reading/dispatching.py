@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from consumers.errors import ContentNotKeptError
 from consumers.fetching.content import DIRECTORY_NAME
-from consumers.reading.drafting import require_seen
+from consumers.reading.drafting import SeenDraft, as_seen, require_theirs
 from consumers.reading.handling import Acting
 from consumers.spool import Spool, book_entries, books, desk_letters, drafts, journal, letter_forms, sending
 from consumers.spool.book_entries import BookKey, EntryAuthor
@@ -23,13 +23,14 @@ from consumers.spool.drafts import Draft, DraftFile
 from consumers.spool.journal import JournalAct
 from consumers.spool.letter_forms import LetterForm
 from consumers.spool.sending import SendingFile, TakenDocument
-from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency
+from schemas.dispatch import Submission, Urgency
 from schemas.errors import FieldProblem, InvalidError, TransitionError
 from schemas.model import parse
-from schemas.register import BookKind, RegisterFields
+from schemas.recalling import NOT_RECALLED, is_recallable, recall_of
+from schemas.register import SECRET_BOOK, BookKind, RegisterFields
 from schemas.stages import Stage
 
-_NAME_LENGTH, _SUBJECT_LENGTH = 150, 500
+_NAME_LENGTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
     """Send a draft, entered in the outgoing book; one that was sent already is sent once.
 
     Raises:
-        UnknownDraftError: there is none at a unit that the person sends for.
-        DocumentMovedError: somebody changed it since it was read.
+        UnknownDraftError: it is of no unit that the person sends for.
+        DocumentMovedError: somebody changed it since it was read, or threw it away.
         BookError: the book is closed, or the number was given meanwhile.
-        InvalidError: a letter that is put right has another issuer.
+        InvalidError: a letter that is put right has another issuer, or it is or answers what the person may not see.
         ContentNotKeptError: a file has gone from the disk.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
@@ -68,7 +69,9 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
     with spool.writing() as conn:
         if desk_letters.is_known(conn, draft.id):
             return
-        require_seen(drafts.get(conn, draft.id, by.units), draft.version)
+        as_seen(conn, SeenDraft(draft.id, draft.version), by.units)
+        is_secret = letter.secrecy.is_secret
+        require_theirs(conn, letter.issuer, ready.answers, by.units, secret=is_secret)
         files = drafts.files(conn, draft.pos)
         _require_kept(spool.path.parent / DIRECTORY_NAME, files)
         entry_pos = _entered(conn, ready, by)
@@ -81,7 +84,8 @@ def send(spool: Spool, ready: ReadyLetter, by: Acting) -> None:
         )
         _hand_over(conn, document, saying)
         drafts.drop(conn, draft.pos)
-        journal.record(conn, by.noted(JournalAct.SENT, letter.issuer, letter.notation, letter.subject))
+        told = by.noted(JournalAct.SENT, letter.issuer, letter.notation, letter.subject, secret=is_secret)
+        journal.record(conn, told)
 
 
 def recall(spool: Spool, outgoing_id: str, recall_id: str, reason: str, by: Acting) -> str:
@@ -104,14 +108,16 @@ def recall(spool: Spool, outgoing_id: str, recall_id: str, reason: str, by: Acti
         letter = desk_letters.get(conn, outgoing_id, by.units)
         if desk_letters.is_known(conn, recall_id):
             return recall_id
-        submission = _recall_of(conn, letter, reason)
-        running = [one for one in recall_chain(conn, letter) if one.stage is not Stage.REJECTED]
+        before = recall_chain(conn, letter)
+        submission = _recall_of(conn, letter, reason, before)
+        running = [one for one in before if one.stage is not Stage.REJECTED]
         if running:
             return running[0].document.id
         document = _taken(recall_id, submission, [])
         saying = DeskSaying(by.card.login, by.card.full_name, by.card.department, recalls=letter.document.dispatch_id)
         _hand_over(conn, document, saying)
-        journal.record(conn, by.noted(JournalAct.SENT_RECALL, submission.issuer, letter.document.notation, reason))
+        notation, is_secret = letter.document.notation, letter.document.secret
+        journal.record(conn, by.noted(JournalAct.SENT_RECALL, submission.issuer, notation, reason, secret=is_secret))
         return recall_id
 
 
@@ -144,9 +150,14 @@ def _entered(conn: Connection, ready: ReadyLetter, by: Acting) -> int | None:
         key = BookKey(before.document.issuer, BookKind.OUTGOING, before.year, before.book)
         _put_right(conn, key, before.number, ready.entry, replace(author, reason="Gửi lại sau khi bị từ chối"))
         return before.saying.entry_pos
-    key = BookKey(ready.submission.issuer, BookKind.OUTGOING, ready.entry.day.year)
+    key = outgoing_book(ready.submission.issuer, ready.entry.day.year, secret=ready.entry.secrecy.is_secret)
     given = books.enter(conn, key, ready.entry, author, number=ready.number)
     return book_entries.place_of(conn, key, given)
+
+
+def outgoing_book(unit: str, year: int, *, secret: bool) -> BookKey:
+    """The book of a year that a letter is entered in: state secrets have one of their own."""
+    return BookKey(unit, BookKind.OUTGOING, year, SECRET_BOOK if secret else "")
 
 
 def _put_right(conn: Connection, key: BookKey, number: int, fields: RegisterFields, author: EntryAuthor) -> None:
@@ -165,6 +176,7 @@ def _taken(document_id: str, letter: Submission, files: Sequence[SendingFile]) -
         urgency=int(letter.urgency),
         body=letter.model_dump_json(exclude_defaults=True).encode(),
         files=tuple(files),
+        secret=letter.secrecy.is_secret,
     )
 
 
@@ -173,26 +185,18 @@ def _hand_over(conn: Connection, document: TakenDocument, saying: DeskSaying) ->
     desk_letters.add(conn, document.id, saying)
 
 
-def _recall_of(conn: Connection, letter: OutgoingLetter, reason: str) -> Submission:
+def _recall_of(conn: Connection, letter: OutgoingLetter, reason: str, before: Sequence[OutgoingLetter]) -> Submission:
+    dispatch_id = letter.document.dispatch_id
     if not reason:
         raise InvalidError("recall", [FieldProblem("reason", "is missing; everybody who got the document reads it")])
-    if letter.stage is not Stage.ACCEPTED or letter.document.dispatch_id is None:
+    if letter.stage is not Stage.ACCEPTED or dispatch_id is None:
         raise TransitionError(f"{letter.document.notation} is {letter.stage.value}; nobody has it yet")
     sent = parse(Submission, desk_letters.body_of(conn, letter.document.id), what="submission")
-    if sent.kind is Kind.RECALL:
-        raise TransitionError("a recall is not called back; send the document again instead")
-    written = {
-        "kind": Kind.RECALL,
-        "notation": UNNUMBERED,
-        "type": "thông báo",
-        "subject": f"Thu hồi {sent.notation}: {reason}"[:_SUBJECT_LENGTH],
-        "issuer": sent.issuer,
-        "urgency": min(sent.urgency, Urgency.EXPRESS),
-        "refers_to": [letter.document.dispatch_id],
-        "addressees": sent.addressees,
-        "flash_text": reason,
-    }
-    return Submission.model_validate(written)
+    if not is_recallable(sent.kind):
+        raise TransitionError(f"{letter.document.notation} {NOT_RECALLED}")
+    # The desk does not know its account's limits: after a refusal it is as urgent as what the router took from it.
+    most = int(sent.urgency if before else Urgency.EXPRESS)
+    return recall_of(dispatch_id, sent, reason=reason, max_urgency=most)
 
 
 def _require_kept(contents: Path, files: Sequence[DraftFile]) -> None:

@@ -11,16 +11,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from consumers.errors import DocumentMovedError
+from consumers.errors import DocumentMovedError, DraftDroppedError, DraftSentError, UnknownDeliveryError
 from consumers.fetching.content import DIRECTORY_NAME, files_of, remove_unused
-from consumers.reading.handling import Acting
+from consumers.reading.handling import Acting, looked_at
 from consumers.spool import Spool, desk_letters, drafts, journal
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.drafts import Draft, DraftAuthor, DraftFile, DraftWords
 from consumers.spool.journal import JournalAct
+from consumers.spool.scope import UnitScope
 from router.storage.files import sync_directory
 from schemas.dispatch import Submission
-from schemas.errors import TransitionError
+from schemas.errors import FieldProblem, InvalidError, TransitionError
 from schemas.model import parse
 from schemas.stages import Stage
 
@@ -61,44 +62,46 @@ def save_draft(
         keep: of the files that it has, the names of those that stay; None: all.
 
     Returns:
-        The draft as it is now, and its files; None: a document of this id was sent already.
+        The draft as it is now, and its files; None: the person has sent it already, as by a second click.
 
     Raises:
         UnknownDraftError: it is of a unit that the person does not write for.
-        DocumentMovedError: somebody changed it since it was shown.
-        InvalidError: there are too many drafts or files.
+        DocumentMovedError: somebody changed it since it was shown, threw it away or sent it.
+        InvalidError: there are too many drafts or files, it would be a state secret and the person sees none, or it
+            answers what its unit has not got or they do not see.
         OSError: a file cannot be put among the contents.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
     with spool.writing() as conn:
-        if desk_letters.is_known(conn, seen.id):
+        if _is_sent(conn, seen.id, by):
             return None
-        if drafts.find(conn, seen.id) is not None:
-            require_seen(drafts.get(conn, seen.id, by.units), seen.version)
+        as_seen(conn, seen, by.units)
+        require_theirs(conn, words.unit, words.answers, by.units, secret=words.secret)
         drafts.save(conn, seen.id, words, DraftAuthor(by.card.login, by.card.full_name, by.at))
         now = drafts.get(conn, seen.id, by.units)
-        contents = spool.path.parent / DIRECTORY_NAME
-        _keep(contents, new)
         free = drafts.add_files(conn, now.pos, [item.file for item in new], keep=keep)
         files = drafts.files(conn, now.pos)
+        _keep(spool.path.parent / DIRECTORY_NAME, new)
     _release(spool, free)
     return now, files
 
 
-def drop_draft(spool: Spool, draft_id: str, by: Acting) -> None:
+def drop_draft(spool: Spool, seen: SeenDraft, by: Acting) -> None:
     """Remove a draft and its files.
 
     Raises:
         UnknownDraftError: there is none at a unit that the person writes for.
+        DocumentMovedError: somebody changed it since it was shown.
         SpoolUnavailableError: the disk is full or the file is locked.
     """
     with spool.writing() as conn:
-        found = drafts.get(conn, draft_id, by.units)
+        found = _unchanged(drafts.get(conn, seen.id, by.units), seen.version)
         free = drafts.drop(conn, found.pos)
         if found.mends:
             desk_letters.set_mended(conn, found.mends, None)
-        subject = found.words.notation or found.words.subject or draft_id
-        journal.record(conn, by.noted(JournalAct.DRAFT_DROPPED, found.words.unit, subject))
+        subject = found.words.notation or found.words.subject or seen.id
+        told = by.noted(JournalAct.DRAFT_DROPPED, found.words.unit, subject, secret=found.words.secret)
+        journal.record(conn, told)
     _release(spool, free)
 
 
@@ -131,15 +134,66 @@ def mend(spool: Spool, outgoing_id: str, draft_id: str, words: DraftWords, by: A
         return draft_id
 
 
-def require_seen(found: Draft, version: int) -> None:
-    """Go on only with a draft as its person saw it.
+def require_theirs(conn: Connection, unit: str, answers: str, units: Collection[str], *, secret: bool) -> None:
+    """Go on only with a letter that its person could read and that answers what they could read.
+
+    Args:
+        conn: a transaction that reads.
+        unit: whose letter it is.
+        answers: the delivery that it answers; empty: none.
+        units: where the person may; a scope says where state secrets, too.
+        secret: whether it is one.
 
     Raises:
-        DocumentMovedError: somebody changed it since.
+        InvalidError: it is not so.
     """
+    scope = UnitScope.of(units)
+    if secret and unit in scope and not scope.sees(unit, secret=True):
+        raise InvalidError("letter", [FieldProblem("secrecy", "is for those who are cleared for state secrets")])
+    if answers:
+        try:
+            looked_at(conn, answers, scope.only(unit))
+        except UnknownDeliveryError:
+            raise InvalidError(
+                "letter", [FieldProblem("answers", "is no document of the unit's that is here")]
+            ) from None
+
+
+def as_seen(conn: Connection, seen: SeenDraft, units: Collection[str]) -> Draft | None:
+    """A draft as its person saw it; None: it begins.
+
+    Raises:
+        UnknownDraftError: it is of none of the units.
+        DocumentMovedError: somebody changed it since.
+        DraftDroppedError: somebody threw it away since: its files are gone, so nothing goes on without them unseen.
+    """
+    if drafts.find(conn, seen.id) is not None:
+        return _unchanged(drafts.get(conn, seen.id, units), seen.version)
+    if seen.version:
+        raise DraftDroppedError("the draft was thrown away meanwhile by somebody else, with its files")
+    return None
+
+
+def _unchanged(found: Draft, version: int) -> Draft:
     if found.version != version:
         subject = found.words.notation or found.words.subject
         raise DocumentMovedError(f"{subject} was changed meanwhile by somebody else; look at it again")
+    return found
+
+
+def _is_sent(conn: Connection, draft_id: str, by: Acting) -> bool:
+    """Whether the person has sent it.
+
+    Raises:
+        DraftSentError: somebody else has.
+    """
+    if not desk_letters.is_known(conn, draft_id):
+        return False
+    sent = desk_letters.get(conn, draft_id, by.units)
+    if sent.saying is None or sent.saying.login != by.card.login:
+        who = sent.saying.full_name if sent.saying else "the gateway"
+        raise DraftSentError(f"{sent.document.notation} was sent meanwhile by {who}")
+    return True
 
 
 def _files_again(conn: Connection, letter: OutgoingLetter) -> list[DraftFile]:

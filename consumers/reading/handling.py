@@ -248,8 +248,10 @@ def complete(spool: Spool, looked: Looked, by: Acting, words: str, *, answer: st
     act_on(spool, looked, by, lambda it: _complete(it, words, answer))
 
 
-def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: str) -> bool:
+def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: str, *, secret: bool) -> bool:
     """Say in the writer's transaction that a document is done, by the answer that the router has accepted.
+
+    A secret answer is named only where what it answers is one, too: others read the steps of all else.
 
     Returns:
         Whether it was still in work: what ended meanwhile, or is called back, stays as it is.
@@ -260,7 +262,7 @@ def complete_by_answer(conn: Connection, delivery_id: str, by: Acting, answer: s
         return False
     if not entry.is_in_work:
         return False
-    _complete(OpenDocument(conn, entry, pos, by), "", answer)
+    _complete(OpenDocument(conn, entry, pos, by), "", "" if secret and not entry.secret else answer)
     return True
 
 

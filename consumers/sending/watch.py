@@ -120,6 +120,7 @@ def taken(claimed: ClaimedFolder, document: OutgoingDocument) -> TakenDocument:
         urgency=int(letter.urgency),
         body=document.body,
         files=document.files,
+        secret=letter.secrecy.is_secret,
     )
 
 

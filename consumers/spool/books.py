@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from consumers.errors import BookError, ClosedBookError, UnconfirmedBookError
+from consumers.errors import BookError, ClosedBookError, NumberTakenError, UnconfirmedBookError
 from consumers.spool.book_entries import (
     BOOK,
     MAX_NUMBER,
@@ -71,9 +71,9 @@ def enter(
     Raises:
         UnconfirmedBookError: the books were restored and nobody has said yet which number comes next.
         InvalidError: its day is of another year than the book.
-        BookError: the book is closed or for other documents, the document has an entry already, or the number is
-            neither the next one nor reserved: somebody was faster. A number that was lost is open to a document from
-            before the loss alone.
+        NumberTakenError: the number is neither the next one nor reserved: somebody was faster. A number that was lost
+            is open to a document from before the loss alone.
+        BookError: the book is closed or for other documents, or the document has an entry already.
     """
     _require_belongs(key, fields)
     found = _to_number(conn, key)
@@ -83,7 +83,7 @@ def enter(
         entry = _entry_row(conn, found.pos, number)
         if entry is None or not _may_fill(conn, key, entry, delivery_id):
             taken = "has been given meanwhile" if entry is not None else "is not the next one"
-            raise BookError(f"number {number} of the {key} {taken}; the next number is {expected}")
+            raise NumberTakenError(f"number {number} of the {key} {taken}; the next number is {expected}")
         fill(conn, entry.pos, Version(entry.version + 1, EntryState.ENTERED, by, fields), delivery_id)
         return number
     give(conn, found.pos, expected, Version(1, EntryState.ENTERED, by, fields), delivery_id)

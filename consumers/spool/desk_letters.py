@@ -4,11 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, select, text, update
 
 from consumers.errors import UnknownDraftError
 from consumers.spool.book_entries import BookKey, columns_of
 from consumers.spool.models import book, book_entry, desk_letter, outgoing
+from consumers.spool.scope import UnitScope
 from consumers.spool.sending import SentDocument
 from schemas.register import BookKind
 from schemas.stages import Stage
@@ -82,12 +83,12 @@ def add(conn: Connection, outgoing_id: str, saying: DeskSaying) -> None:
 
 
 def get(conn: Connection, outgoing_id: str, units: Collection[str]) -> OutgoingLetter:
-    """A document of one of the units.
+    """A document of one of the units; a scope says where secret ones, too.
 
     Raises:
         UnknownDraftError: there is none.
     """
-    row = conn.execute(_letters().where(outgoing.c.id == outgoing_id, outgoing.c.issuer.in_(list(units)))).one_or_none()
+    row = conn.execute(_letters().where(outgoing.c.id == outgoing_id, UnitScope.of(units).outgoing)).one_or_none()
     if row is None:
         raise UnknownDraftError(f"nothing was sent here as {outgoing_id}")
     return _letter(row)
@@ -113,26 +114,23 @@ def listed(
     limit: int,
 ) -> list[OutgoingLetter]:
     """What goes out of units, the newest first: in a stage (None: any), with all of the words, below a place."""
-    rows = _letters().where(outgoing.c.issuer.in_(list(units)), *_in_stage(stage))
-    for word in fold(words).split()[:_MOST_WORDS]:
-        rows = rows.where(outgoing.c.folded.contains(word, autoescape=True))
+    places = select(outgoing.c.pos).where(UnitScope.of(units).outgoing, *_in_stage(stage))
+    there = outgoing.alias("there")  # read in the index of the words alone
+    named = [there.c.folded.contains(word, autoescape=True) for word in fold(words).split()[:_MOST_WORDS]]
+    if named:
+        places = places.where(outgoing.c.pos.in_(select(there.c.pos).where(*named)))
     if before:
-        rows = rows.where(outgoing.c.pos < before)
-    found = conn.execute(rows.order_by(outgoing.c.pos.desc()).limit(min(limit, MOST_LISTED)))
-    return [_letter(row) for row in found]
+        places = places.where(outgoing.c.pos < before)
+    newest = outgoing.c.pos.desc()
+    found = conn.scalars(places.order_by(newest).limit(min(limit, MOST_LISTED))).all()
+    return [_letter(row) for row in conn.execute(_letters().where(outgoing.c.pos.in_(found)).order_by(newest))]
 
 
 def count(conn: Connection, units: Collection[str]) -> dict[Stage, int]:
     """How many documents of units are in each stage; of the rejected, those that nobody has put right."""
-    rows = select(outgoing.c.state, func.count()).outerjoin(desk_letter, desk_letter.c.outgoing_pos == outgoing.c.pos)
-    mended = and_(outgoing.c.state == Stage.REJECTED.value, desk_letter.c.mended_as.is_not(None))
-    found = conn.execute(
-        rows.where(outgoing.c.issuer.in_(list(units)), ~mended | desk_letter.c.outgoing_pos.is_(None)).group_by(
-            outgoing.c.state
-        )
-    )
-    counts = {Stage(state): number for state, number in found}
-    return {stage: counts.get(stage, 0) for stage in Stage}
+    scope = UnitScope.of(units).outgoing
+    rows = select(func.count()).select_from(outgoing)
+    return {stage: conn.scalar(rows.where(scope, *_in_stage(stage))) or 0 for stage in Stage}
 
 
 def recalls_of(conn: Connection, dispatch_id: str) -> list[OutgoingLetter]:
@@ -163,7 +161,8 @@ def set_mended(conn: Connection, outgoing_id: str, draft_id: str | None) -> None
 def _in_stage(stage: Stage | None) -> list[ColumnElement[bool]]:
     if stage is None:
         return []
-    nobody = [desk_letter.c.mended_as.is_(None)] if stage is Stage.REJECTED else []
+    mended = exists().where(desk_letter.c.outgoing_pos == outgoing.c.pos, desk_letter.c.mended_as.is_not(None))
+    nobody = [~mended.correlate(outgoing)] if stage is Stage.REJECTED else []
     return [outgoing.c.state == stage.value, *nobody]
 
 

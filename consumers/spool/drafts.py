@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from consumers.errors import UnknownDraftError
 from consumers.spool.models import draft as table
 from consumers.spool.models import draft_file
+from consumers.spool.scope import UnitScope
 from schemas.dispatch import MAX_ATTACHMENTS
 from schemas.errors import FieldProblem, InvalidError
 from schemas.text import fold
@@ -21,12 +22,17 @@ _MOST_WORDS = 10
 
 @dataclass(frozen=True, slots=True)
 class DraftWords:
-    """What a draft says: of which unit it is, what lists show of it, and all that was typed, as JSON."""
+    """What a draft says: of which unit it is, what lists show of it, and all that was typed, as JSON.
+
+    ``answers`` is the delivery that it answers, known when it is saved; ``secret``: it is to be a state secret.
+    """
 
     unit: str
     notation: str
     subject: str
     fields: str
+    answers: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,13 @@ class DraftFile:
 
 
 def get(conn: Connection, draft_id: str, units: Collection[str]) -> Draft:
-    """A draft of one of the units.
+    """A draft of one of the units; a scope says where secret ones, too.
 
     Raises:
         UnknownDraftError: there is none.
     """
     found = find(conn, draft_id)
-    if found is None or found.words.unit not in units:
+    if found is None or not UnitScope.of(units).sees(found.words.unit, secret=found.words.secret):
         raise UnknownDraftError(f"there is no draft {draft_id} here")
     return found
 
@@ -90,6 +96,9 @@ def save(conn: Connection, draft_id: str, words: DraftWords, by: DraftAuthor, *,
         "subject": words.subject,
         "folded": fold(f"{words.notation} {words.subject}"),
         "fields": words.fields,
+        "secret": words.secret,
+        "person": by.login,
+        "full_name": by.full_name,
         "changed_at": by.at,
     }
     known = table.c.id == draft_id
@@ -97,8 +106,7 @@ def save(conn: Connection, draft_id: str, words: DraftWords, by: DraftAuthor, *,
         return
     if (conn.scalar(select(func.count()).where(table.c.unit == words.unit)) or 0) >= MOST_DRAFTS:
         raise InvalidError("draft", [FieldProblem("(whole)", f"a unit has at most {MOST_DRAFTS} drafts; drop some")])
-    begun = {"id": draft_id, "version": 1, "person": by.login, "full_name": by.full_name, "mends": mends}
-    conn.execute(insert(table).values(**values, **begun))
+    conn.execute(insert(table).values(**values, id=draft_id, version=1, mends=mends))
 
 
 def files(conn: Connection, pos: int) -> list[DraftFile]:
@@ -141,7 +149,7 @@ def drop(conn: Connection, pos: int) -> list[str]:
 
 def listed(conn: Connection, units: Collection[str], *, words: str = "", before: int = 0, limit: int) -> list[Draft]:
     """Drafts of units, the newest first; with all of the words, accents or not, and below a place."""
-    rows = select(table).where(table.c.unit.in_(list(units)))
+    rows = select(table).where(UnitScope.of(units).drafts)
     for word in fold(words).split()[:_MOST_WORDS]:
         rows = rows.where(table.c.folded.contains(word, autoescape=True))
     if before:
@@ -151,7 +159,7 @@ def listed(conn: Connection, units: Collection[str], *, words: str = "", before:
 
 def count(conn: Connection, units: Collection[str]) -> int:
     """How many drafts units have."""
-    return conn.scalar(select(func.count()).where(table.c.unit.in_(list(units)))) or 0
+    return conn.scalar(select(func.count()).select_from(table).where(UnitScope.of(units).drafts)) or 0
 
 
 def _set_files(conn: Connection, pos: int, wanted: Sequence[DraftFile]) -> list[str]:
@@ -175,5 +183,5 @@ def _set_files(conn: Connection, pos: int, wanted: Sequence[DraftFile]) -> list[
 
 def _draft(row: Any) -> Draft:
     by = DraftAuthor(row.person, row.full_name, row.changed_at)
-    words = DraftWords(row.unit, row.notation, row.subject, row.fields)
+    words = DraftWords(row.unit, row.notation, row.subject, row.fields, secret=row.secret)
     return Draft(row.pos, row.id, row.version, by, words, row.mends)

@@ -32,7 +32,7 @@ class QuestionKind(StrEnum):
     LEVEL = "level"
     """The units directly below one; the subject is its code, ``>`` and the unit to go on behind."""
     SEARCH = "search"
-    """Units by words, which are the subject."""
+    """Units by words, which are the subject, with ``>`` and the unit to go on behind."""
     PLAN = "plan"
     """Whom a letter would reach, and when; the subject is its SHA-256, ``>`` and the bytes of its files."""
     TRACK = "track"

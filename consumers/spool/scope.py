@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, String, and_, func, literal_column, not_, or_
 
-from consumers.spool.models import book, inbox, journal, past
+from consumers.spool.models import book, draft, inbox, journal, outgoing, past
 from schemas.register import SECRET_BOOK
 
 _UNIT: ColumnElement[str] = literal_column("+inbox.unit", String)
@@ -74,6 +74,16 @@ class UnitScope(Collection[str]):
     def of_past(self) -> ColumnElement[bool]:
         """The condition on a row of what was forgotten."""
         return self._condition(past.c.unit, past.c.secret)
+
+    @property
+    def outgoing(self) -> ColumnElement[bool]:
+        """The condition on a row of what goes out."""
+        return self._condition(outgoing.c.issuer, outgoing.c.secret)
+
+    @property
+    def drafts(self) -> ColumnElement[bool]:
+        """The condition on a row of what is being written."""
+        return self._condition(draft.c.unit, draft.c.secret)
 
     @property
     def books(self) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, text, update
 
-from consumers.spool.models import desk_letter, outgoing, outgoing_file
+from consumers.spool.models import desk_letter, draft, outgoing, outgoing_file
 from consumers.spool.sets import among, as_list, insert_rows
 from schemas.clock import now_ms
 from schemas.deadlines import is_over
@@ -27,7 +27,7 @@ class SendingFile:
 
 @dataclass(frozen=True, slots=True)
 class TakenDocument:
-    """A document as it was taken; with a reason, one that cannot be sent."""
+    """A document as it was taken; with a reason, one that cannot be sent; ``secret``: a state secret."""
 
     id: str
     name: str
@@ -38,6 +38,7 @@ class TakenDocument:
     body: bytes = b""
     files: tuple[SendingFile, ...] = ()
     reason: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class SentDocument:
     done: int
     dispatch_id: str | None
     addressees: int | None
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ _COLUMNS = (
     "reason",
     "size",
     "folded",
+    "secret",
 )
 _FILE_COLUMNS = ("outgoing_pos", "position", "file_name", "sha256", "size")
 # Written out, not bound: only so SQLite knows that the partial index on these rows fits.
@@ -188,7 +191,10 @@ _LIST = (
     .order_by(outgoing.c.pos.desc())
     .limit(bindparam("limit"))
 )
-_OLD = select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before")).limit(BATCH)
+_IS_BEING_MENDED = outgoing.c.id.in_(select(draft.c.mends))
+_OLD = (
+    select(outgoing.c.pos).where(_HAS_ENDED, outgoing.c.state_at < bindparam("before"), ~_IS_BEING_MENDED).limit(BATCH)
+)
 
 
 def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
@@ -209,6 +215,7 @@ def take(conn: Connection, items: Sequence[TakenDocument]) -> list[None]:
             item.reason,
             sum(file.size for file in item.files),
             fold(f"{item.issuer} {item.notation} {item.subject}"),
+            item.secret,
         )
         for item in items
     ]
@@ -289,7 +296,7 @@ def count_waiting(conn: Connection, units: Collection[str] | None = None) -> Wai
 
 
 def forget(conn: Connection, times: Sequence[int]) -> list[ForgottenDocuments]:
-    """Forget up to a batch of documents per time that ended before it (UTC ms)."""
+    """Forget up to a batch of documents per time that ended before it (UTC ms), but for what a draft puts right."""
     return [_forget(conn, before) for before in times]
 
 

@@ -52,7 +52,7 @@ async def show_directory(
     services: Parts,
     account: Caller,
     below: Annotated[UnitCode | None, Query(description="The units directly below this one; else the topmost.")] = None,
-    after: Annotated[UnitCode | None, Query(description="Go on behind this unit of the level.")] = None,
+    after: Annotated[UnitCode | None, Query(description="Go on behind this unit.")] = None,
     find: Annotated[str, Query(max_length=200, description="Words of the name, or the code's beginning.")] = "",
     if_none_match: Annotated[str, Header(max_length=200, description="The ETag of what is at hand.")] = "",
 ) -> DirectoryView | Response:
@@ -63,12 +63,17 @@ async def show_directory(
     An answer that has not changed since the ETag that is given is 304, without a body.
     """
     del account  # whoever has a token may ask
-    view = await asyncio.to_thread(_find, services, find) if find.strip() else _level(services, below, after or "")
-    etag = f'W/"{hashlib.sha256(view.model_dump_json().encode()).hexdigest()[:32]}"'
+    view, etag = await asyncio.to_thread(_told, services, below, after or "", find)
     response.headers["etag"] = etag
     if if_none_match == etag:
         return Response(status_code=_NOT_MODIFIED, headers={"etag": etag})
     return view
+
+
+def _told(services: Services, below: str | None, after: str, find: str) -> tuple[DirectoryView, str]:
+    """What is answered, and its ETag: of a whole country it takes a while."""
+    view = _find(services, find, after) if find.strip() else _level(services, below, after)
+    return view, f'W/"{hashlib.sha256(view.model_dump_json().encode()).hexdigest()[:32]}"'
 
 
 def _level(services: Services, below: str | None, after: str) -> DirectoryView:
@@ -81,12 +86,16 @@ def _level(services: Services, below: str | None, after: str) -> DirectoryView:
     return _view(services, units, of)
 
 
-def _find(services: Services, words: str) -> DirectoryView:
-    with reading(services.engine) as conn:
-        rows = queries.search_units(conn, _EVERYTHING, words, limit=MOST_UNITS + 1)
+def _find(services: Services, words: str, after: str) -> DirectoryView:
     directory, day = services.organisation.directory, services.organisation.today
-    units = [directory[row.code] for row in rows if row.code in directory]
-    return _view(services, [unit for unit in units if unit.exists_on(day)], None)
+
+    def stands(code: str) -> bool:
+        found = directory.get(code)
+        return found is not None and found.exists_on(day)
+
+    with reading(services.engine) as conn:
+        codes = queries.search_some(conn, _EVERYTHING, words, stands, after=after, limit=MOST_UNITS + 1)
+    return _view(services, [directory[code] for code in codes], None)
 
 
 def _view(services: Services, units: Sequence[Unit], of: Unit | None) -> DirectoryView:

@@ -18,13 +18,14 @@ from router.ledger.engine import reading
 from router.ledger.queries import DispatchDetail
 from router.ledger.scope import scope_of_sender
 from router.ledger.way.recalls import Foreseen
-from router.planning import RecallPlan, draft_in, plan_recall, recall_of
+from router.planning import RecallPlan, draft_in, plan_recall
 from router.storage.transactions import in_thread
 from router.words.view import Identifier, Instant, View
 from schemas.accounts import Role
 from schemas.clock import iso
 from schemas.codes import UnitCode
 from schemas.dispatch import Submission, Urgency
+from schemas.recalling import recall_of
 from schemas.states import RecallEffect, Status
 
 router = APIRouter(tags=["dispatches"])

@@ -96,7 +96,7 @@ async def tree_of(services: Services, say: Say, below: str = "", find: str = "",
     """A branch of the tree that addressees are picked from; see :mod:`router.console.unit_tree`."""
     directory, today = services.organisation.directory, services.organisation.today
     if find.strip():
-        return await look(services, lambda conn: found(conn, directory, today, say, find))
+        return await look(services, lambda conn: found(conn, directory, today, say, find, after=after))
     return units_below(directory, today, say, below, after)
 
 

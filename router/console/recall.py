@@ -19,11 +19,12 @@ from router.ledger.people.persons import Right
 from router.ledger.people.senders import PersonSender, sender_of
 from router.ledger.queries import DispatchDetail
 from router.pages.faults import fault_of
-from router.planning import draft_in, plan_recall, recall_of
+from router.planning import draft_in, plan_recall
 from router.words import terms
 from schemas.dispatch import Submission
 from schemas.errors import FieldProblem
 from schemas.ids import Id, new_id
+from schemas.recalling import recall_of
 from schemas.states import RecallEffect
 from schemas.text import OneLine
 

@@ -43,11 +43,19 @@ def units_below(directory: Directory, day: date, say: Say, code: str = "", after
     )
 
 
-def found(conn: Connection, directory: Directory, day: date, say: Say, text: str) -> NodePage:
+def found(conn: Connection, directory: Directory, day: date, say: Say, text: str, *, after: str = "") -> NodePage:
     """The units whose name or code fits; whoever may send knows what units are called, as at ``GET /api/v1/names``."""
-    rows = queries.search_units(conn, EVERYTHING, text, limit=MOST_NODES)
-    units = (directory.get(row.code) for row in rows)
-    return NodePage(_nodes(directory, (unit for unit in units if unit and unit.exists_on(day)), say), find=text)
+
+    def stands(code: str) -> bool:
+        unit = directory.get(code)
+        return unit is not None and unit.exists_on(day)
+
+    codes = queries.search_some(conn, EVERYTHING, text, stands, after=after, limit=MOST_NODES + 1)
+    return NodePage(
+        nodes=_nodes(directory, (directory[code] for code in codes[:MOST_NODES]), say),
+        after=codes[MOST_NODES - 1] if len(codes) > MOST_NODES else "",
+        find=text,
+    )
 
 
 def _nodes(directory: Directory, units: Iterable[Unit], say: Say) -> list[PickNode]:

@@ -101,6 +101,7 @@ async def read_brought(
     *,
     check: Callable[[Fields], Awaitable[None]],
     begin_sink: Callable[[], Awaitable[FileSink]],
+    came: list[Attachment] | None = None,
 ) -> BroughtForm:
     """Read a form to its end.
 
@@ -109,13 +110,14 @@ async def read_brought(
         content_type: its header, with the boundary.
         check: called once with the fields, before the first byte of a file is taken; raises what is wrong with them.
         begin_sink: opens the place of a file.
+        came: gets each file that is whole, for who keeps those though a later one is refused.
 
     Raises:
         FormUnreadableError: it is no form, or a field comes behind a file.
         FormTooLargeError: it has too many fields or files, or too long ones.
         InvalidError: a file has no name that can travel, or two have the same.
     """
-    taker = _Taker(FileParts(begin_sink), check)
+    taker = _Taker(FileParts(begin_sink, [] if came is None else came), check)
     try:
         async for piece in pieces_of(chunks, content_type):
             await taker.take(piece)

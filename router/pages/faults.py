@@ -168,6 +168,13 @@ _OF_A_LETTER = (
     Sentence(N_("part %(first)s (%(name)s) and part %(second)s (%(other)s) would both be called %(same)s; rename one")),
     Sentence(N_("part %(number)s (%(name)s) is a file name of invisible characters alone; name the file")),
     Sentence(N_("the file has more than %(most)s bytes, the most that is accepted here")),
+    Sentence(N_("the form has more than %(most)s files")),
+    Sentence(N_("there is no room on the disk for the file"), N_("Tell the administrator.")),
+    Sentence(N_("is for those who are cleared for state secrets"), N_("Somebody who is cleared writes it.")),
+    Sentence(
+        N_("is no document of the unit's that is here"),
+        N_("This answers nothing now; begin an answer at its document."),
+    ),
 )
 _OF_THE_INTAKE = (
     Sentence(N_("%(who)s may not send for %(unit)s"), N_("An administrator grants the role issuer.")),

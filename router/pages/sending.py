@@ -112,6 +112,7 @@ class NodePage:
         find: by which name they were found.
         is_top: `of` itself stands there to be picked, too.
         again: where a page that is not known yet is asked for again, in a moment; empty: it is known.
+        problem: why there is none, in the router's words.
     """
 
     nodes: Sequence[PickNode]
@@ -120,6 +121,7 @@ class NodePage:
     find: str = ""
     is_top: bool = False
     again: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,9 @@ class SendingForm:
         most_bytes: of one file.
         is_new: nothing was typed yet, so what this browser kept may stand there again.
         sends: the person may send it.
-        saves: it may be saved as it is: the form comes to ``action`` with ``do=save``. What came with it is kept then,
-            whatever is wrong, so the page that says so shows the files itself.
+        saves: it may be saved as it is: the form comes to ``action`` with ``do=save`` in its query.
+        is_kept: the files that came with it are kept whatever is wrong, so the page shows them and the browser need not
+            send them again.
     """
 
     page: str
@@ -164,6 +167,7 @@ class SendingForm:
     has_more_issuers: bool = False
     sends: bool = True
     saves: bool = False
+    is_kept: bool = False
 
     most_files: int = MAX_ATTACHMENTS
     most_flash: int = MAX_FLASH_BYTES

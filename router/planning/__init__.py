@@ -5,7 +5,7 @@ Of a recall: what it would do to each delivery that it calls back.
 
 from router.planning.draft import draft_in
 from router.planning.plan import Plan, Remark, Rollup, UnitPlan, make_plan, plan_now, roll_up
-from router.planning.recalling import RecallPlan, plan_recall, recall_of
+from router.planning.recalling import RecallPlan, plan_recall
 
 __all__ = [
     "Plan",
@@ -17,6 +17,5 @@ __all__ = [
     "make_plan",
     "plan_now",
     "plan_recall",
-    "recall_of",
     "roll_up",
 ]

@@ -15,7 +15,6 @@ from router.ledger.way.acceptance import NewDispatch
 from router.ledger.way.recalls import Foreseen
 from router.storage.transactions import in_thread
 from schemas.clock import now_ms
-from schemas.dispatch import UNNUMBERED, Kind, Submission, Urgency, subject_on
 from schemas.states import RecallEffect
 
 
@@ -43,41 +42,6 @@ class RecallPlan:
     def counts(self) -> Mapping[RecallEffect, int]:
         """To how many deliveries each happens."""
         return {effect: len(self.of(effect)) for effect in RecallEffect}
-
-
-def recall_of(
-    dispatch_id: str,
-    letter: Submission,
-    *,
-    reason: str = "",
-    notation: str = "",
-    max_urgency: int = int(Urgency.EXPRESS),
-) -> Submission:
-    """The dispatch that recalls another from all that it was addressed to.
-
-    It travels express, so that it overtakes what it recalls where that is still on its way. The reason is its urgent
-    text: the unit's people read it before they answer.
-
-    Args:
-        dispatch_id: what is recalled.
-        letter: the same, as it was handed in.
-        reason: at most 2,048 bytes of UTF-8.
-        notation: of the recall itself; empty: it has none.
-        max_urgency: the highest that its sender may use.
-    """
-    urgency = min(max(letter.urgency, Urgency.VERY_URGENT), Urgency.EXPRESS, Urgency(max_urgency))
-    return Submission(
-        kind=Kind.RECALL,
-        notation=notation or UNNUMBERED,
-        subject=subject_on("Thu hồi", letter),
-        issuer=letter.issuer,
-        signer=letter.signer,
-        urgency=urgency,
-        secrecy=letter.secrecy,
-        refers_to=(dispatch_id,),
-        flash_text=reason,
-        addressees=letter.addressees,
-    )
 
 
 async def plan_recall(engine: Engine, new: NewDispatch) -> RecallPlan:

@@ -156,7 +156,9 @@ class PlanView(View):
     units: list[PlannedUnit]
     """The slowest last; those never reached at the end. With `most_units` the last of them."""
     left_out: list[LeftOutView]
-    """Named by the rules and not addressed."""
+    """Named by the rules and not addressed; with `most_units` the first of them."""
+    left_out_count: int
+    """How many these are in all."""
     notes: list[NoteView]
     """What is worth knowing."""
 
@@ -175,6 +177,7 @@ class PlanView(View):
             groups=[PlannedGroup.of(group) for group in groups],
             units=[PlannedUnit.of(item, plan.at, scope) for item in ordered[_first(len(ordered), most_units) :]],
             left_out=LeftOutView.of(resolution)[:most_units],
+            left_out_count=len(resolution.left_out),
             notes=NoteView.of(resolution)[:most_units],
         )
 
@@ -191,6 +194,7 @@ class PlanView(View):
             groups=[],
             units=[],
             left_out=LeftOutView.of(resolution),
+            left_out_count=len(resolution.left_out),
             notes=NoteView.of(resolution),
         )
 

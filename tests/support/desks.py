@@ -74,8 +74,8 @@ class DeskBrowser(Browser):
         given = await self.seen(delivery) if seen is None else seen
         return await self.post(f"/desk/incoming/{delivery}/{what}", csrf=self.token, seen=given, **form)
 
-    async def compose(self, once: str, *files: tuple[str, bytes], **form: Any) -> ClientResponse:
-        """Send the form that writes a document, with its files."""
+    async def compose(self, once: str, *files: tuple[str, bytes], do: str = "", **form: Any) -> ClientResponse:
+        """Send the form that writes a document, with its files; ``do="save"``: by the button that saves."""
         given = {"issuer": UNIT, "notation": "1/CV", "number": "1", "subject": "Báo cáo tuần", "addressees": "LCA.02"}
         data = FormData()
         for name, value in ({"csrf": self.token, "once": once, "version": "0"} | given | form).items():
@@ -84,7 +84,8 @@ class DeskBrowser(Browser):
         for name, content in files or [("", b"")]:
             data.add_field("file", content, filename=name, content_type="application/pdf")
         headers = {"Sec-Fetch-Site": "same-origin"}
-        answer = await self.http.post("/desk/outgoing/send", data=data, headers=headers, allow_redirects=False)
+        place = f"/desk/outgoing/send?do={do}" if do else "/desk/outgoing/send"
+        answer = await self.http.post(place, data=data, headers=headers, allow_redirects=False)
         await answer.read()
         return answer
 
@@ -120,9 +121,9 @@ def let_in(spool: Spool, units: Collection[str] = (UNIT, OTHER), *, at: str = UN
 
 
 @contextlib.asynccontextmanager
-async def running_desk(spool: Spool) -> AsyncIterator[RunningDesk]:
-    """Serve until the block ends."""
-    services = DeskServices(spool, Terms(WorkingCalendar(HERE)))
+async def running_desk(spool: Spool, **settings: Any) -> AsyncIterator[RunningDesk]:
+    """Serve until the block ends; the settings are those of :class:`DeskServices`."""
+    services = DeskServices(spool, Terms(WorkingCalendar(HERE)), **settings)
     with patch.object(passwords, "_hasher", LIGHT):
         async with served(create_desk(services)) as url:
             yield RunningDesk(url, spool)

@@ -32,9 +32,9 @@ def brought(directory: Path, name: str, data: bytes = b"%PDF-1.4") -> BroughtFil
     return BroughtFile(file, path)
 
 
-def written(spool: Spool, *files: BroughtFile, draft_id: str = "", version: int = 0, **words: str) -> Draft:
+def written(spool: Spool, *files: BroughtFile, draft_id: str = "", version: int = 0, **words: Any) -> Draft:
     """A draft as it was saved."""
-    said = {"unit": UNIT, "notation": "1/BC", "subject": "Báo cáo tuần", "fields": "{}"} | words
+    said: dict[str, Any] = {"unit": UNIT, "notation": "1/BC", "subject": "Báo cáo tuần", "fields": "{}"} | words
     saved = save_draft(spool, SeenDraft(draft_id or new_id(), version), DraftWords(**said), CLERK, files)
     assert saved is not None
     return saved[0]

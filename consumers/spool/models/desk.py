@@ -87,7 +87,7 @@ draft = Table(
     Column("id", String, nullable=False, unique=True),  # of the outgoing document that it becomes
     Column("unit", String, nullable=False),
     Column("version", Integer, nullable=False),  # grows with each change
-    Column("person", String, nullable=False),  # who began it
+    Column("person", String, nullable=False),  # who wrote it last
     Column("full_name", Text, nullable=False),
     Column("changed_at", Integer, nullable=False),
     Column("notation", Text, nullable=False),
@@ -95,6 +95,7 @@ draft = Table(
     Column("folded", String, nullable=False),  # notation, subject: schemas.text.fold
     Column("fields", Text, nullable=False),  # all that was typed: consumers.desk.typed as JSON
     Column("mends", String, nullable=False, server_default=""),  # the id of the rejected one that it puts right
+    Column("secret", Boolean, nullable=False, server_default="0"),  # it is to be a state secret
     Index("ix_draft_unit", "unit", "changed_at"),
 )
 """Documents that are being written at the desk."""

@@ -164,9 +164,12 @@ outgoing = Table(
     Column("dispatch_id", String),
     Column("addressees", Integer),
     Column("folded", String, nullable=False, server_default=""),  # issuer, notation, subject: schemas.text.fold
+    Column("secret", Boolean, nullable=False, server_default="0"),  # it is a state secret
     Index("ix_outgoing_waiting", "urgency", "size", sqlite_where=text("state = 'waiting'")),
     Index("ix_outgoing_ended", "state_at", sqlite_where=text("state <> 'waiting'")),
-    Index("ix_outgoing_dispatch", "dispatch_id"),
+    # What the desk counts and lists, and where it looks for words: small beside the bodies.
+    Index("ix_outgoing_desk", "issuer", "state", "secret"),
+    Index("ix_outgoing_folded", "folded"),
 )
 """Documents that the unit sends: what people put into the outbox or sent at the desk, and what became of it."""
 

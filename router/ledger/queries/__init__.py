@@ -56,6 +56,7 @@ from router.ledger.queries.organisation import (
     muted_units,
     names_of,
     not_registered,
+    search_some,
     search_units,
     topmost,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "repeated_numbers",
     "retiring",
     "roll_up",
+    "search_some",
     "search_units",
     "states_of_units",
     "stuck",

@@ -1,7 +1,7 @@
 """The tree of units as operators see it: each with what waits for it and below it, and units found by name."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -147,11 +147,33 @@ def not_registered(conn: Connection, scope: Scope, code: str) -> tuple[int, int 
     return count, oldest
 
 
-def search_units(conn: Connection, scope: Scope, text: str, *, limit: int = 50) -> list[UnitRow]:
-    """Units by words of their name, in any order, accents and case aside, or by how their code begins; no load."""
+def search_units(conn: Connection, scope: Scope, text: str, *, after: str = "", limit: int = 50) -> list[UnitRow]:
+    """Units by words of their name, in any order, accents and case aside, or by how their code begins; no load.
+
+    Args:
+        conn: a transaction.
+        scope: what the caller sees.
+        text: the words.
+        after: only those behind this code.
+        limit: at most so many.
+    """
     named = is_named(text)
     coded = unit.c.code.startswith(text.strip().upper(), autoescape=True, escape=ESCAPE)
-    return _units(conn, scope, or_(named, coded), limit=limit)
+    return _units(conn, scope, and_(unit.c.code > after, or_(named, coded)), limit=limit)
+
+
+def search_some(
+    conn: Connection, scope: Scope, text: str, stands: Callable[[str], bool], *, after: str = "", limit: int
+) -> list[str]:
+    """The codes of those units that :func:`search_units` finds and that stand: fewer than `limit` only at the end."""
+    found: list[str] = []
+    while len(found) < limit:
+        rows = search_units(conn, scope, text, after=after, limit=limit)
+        found += [row.code for row in rows if stands(row.code)]
+        if len(rows) < limit:
+            break
+        after = rows[-1].code
+    return found[:limit]
 
 
 def muted_units(conn: Connection, scope: Scope, *, now_ms: int) -> list[UnitRow]:

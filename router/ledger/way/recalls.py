@@ -18,6 +18,7 @@ from router.rules.schedule import Silence
 from router.storage.statements import chunks
 from schemas.dispatch import Kind, Submission
 from schemas.errors import FieldProblem
+from schemas.recalling import NOT_RECALLED, is_recallable
 from schemas.rights import UNBOUND, Rights, may_change
 from schemas.states import RecallEffect, Status, on_recall, recall_effect
 
@@ -150,8 +151,8 @@ def _problems(letter: Submission, known: dict[str, tuple[str, str]], rights: Rig
             yield FieldProblem(field, f"there is no dispatch {key}", key)
         elif not may_change(rights, letter.issuer, known[key][0]):
             yield FieldProblem(field, f"{key} was issued by {known[key][0]}, not by {letter.issuer}", key)
-        elif letter.kind is Kind.RECALL and known[key][1] == Kind.RECALL:
-            yield FieldProblem(field, f"{key} is a recall itself; send the document again instead", key)
+        elif letter.kind is Kind.RECALL and not is_recallable(Kind(known[key][1])):
+            yield FieldProblem(field, f"{key} {NOT_RECALLED}", key)
 
 
 def _strangers(connection: Connection, letter: Submission, codes: Sequence[str]) -> AddressingError | None:

@@ -43,12 +43,24 @@ const acts = {
 // On a narrow screen the menu is a strip: the place where one is stands in sight.
 document.querySelector('.side [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
 
+// A letter that was begun and not sent is its writer's: it goes with who logs out, and before anybody else looks.
+function forgetLetters(own = "") {
+  for (const key of Object.keys(sessionStorage)) {
+    if (key.startsWith("congvan-letter:") && !(own && key.startsWith(`congvan-letter:${own}:`))) sessionStorage.removeItem(key);
+  }
+}
+
+const leaving = document.querySelector('form[action$="/logout"]');
+leaving?.addEventListener("submit", () => forgetLetters());
+if (document.body.dataset.person) forgetLetters(encodeURIComponent(document.body.dataset.person));
+
 // Who logs out leaves everywhere: the other tabs of the same browser go to the login page, their live log ends.
 if ("BroadcastChannel" in window) {
   const channel = new BroadcastChannel("congvan-session");
-  document.querySelector('form[action$="/logout"]')?.addEventListener("submit", () => channel.postMessage("left"));
+  leaving?.addEventListener("submit", () => channel.postMessage("left"));
   channel.addEventListener("message", (event) => {
-    if (event.data !== "left" || !document.querySelector('form[action$="/logout"]')) return;
+    if (event.data !== "left" || !leaving) return;
+    forgetLetters();
     window.dispatchEvent(new Event("congvan-left"));
     setTimeout(() => location.assign(document.querySelector(".mark").getAttribute("href")), 1000); // the session ends meanwhile
   });

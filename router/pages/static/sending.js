@@ -2,7 +2,7 @@
 // It works without this: then the fields are typed, the files chosen, and the browser posts the form itself.
 "use strict";
 
-const KEPT = `congvan-letter:${location.pathname}${location.search}`;
+const KEPT = `congvan-letter:${encodeURIComponent(document.body.dataset.person)}:${location.pathname}${location.search}`; // pages.js forgets it
 const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
 const letter = () => document.querySelector("form[data-sending]");
 const at = (place) => letter().querySelector(place);
@@ -149,11 +149,10 @@ function send(event) {
   if (sending) return; // a second click
   const form = new FormData(letter());
   form.delete("file");
-  if (event.submitter?.name) form.append(event.submitter.name, event.submitter.value);
   const fields = new Blob([...form.values()]).size + 150 * [...form.keys()].length;
   for (const file of files) form.append("file", file);
   sending = new XMLHttpRequest();
-  sending.open("POST", letter().action);
+  sending.open("POST", event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : letter().action);
   sending.upload.addEventListener("progress", (told) => progress(Math.max(told.loaded - fields, 0)));
   sending.addEventListener("loadend", answered);
   able(false);
@@ -177,7 +176,7 @@ function answered() {
     return;
   }
   if (form) {
-    if (form.hasAttribute("data-saved")) files = [];
+    if (form.hasAttribute("data-kept")) files = [];
     else form.querySelector("[data-files-kept]").replaceWith(at("[data-files-kept]"));
     letter().replaceWith(document.adoptNode(form));
     window.htmx?.process(letter());
@@ -196,7 +195,7 @@ function answered() {
   (at("[data-faults]") ?? failed).focus();
 }
 
-// A letter that was begun survives a reload of its page, in this tab alone.
+// A letter that was begun survives a reload of its page, in this tab and for its writer alone.
 
 const kept = () => [...letter().elements].filter((item) => item.name && item.form === letter() && !["hidden", "file", "checkbox"].includes(item.type));
 

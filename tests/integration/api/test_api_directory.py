@@ -1,13 +1,19 @@
 """The tree over HTTP, level by level: what a gateway on a thin line asks for while somebody picks addressees."""
 
 import hashlib
+import threading
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from router.api import directory
 from router.api.packing import LEAST_BYTES
 from router.directory import Directory
-from schemas.unit import Link
+from router.ledger.engine import writing
+from router.ledger.units.unit_list import import_units
+from schemas.clock import now_ms
+from schemas.unit import Link, Unit
 from support.api_server import GATEWAY, ISSUER, UNITS, Api, Organisation
 from support.ledgers import unit
 
@@ -49,6 +55,38 @@ async def test_units_are_found_by_words_without_accents_and_by_their_code(api: A
     assert [item["code"] for item in found["units"]] == ["LCA.03", "LCA.03.01"]
     _, found, _ = await ask(api, "?find=khong+co")
     assert found["units"] == []
+
+
+async def test_what_is_found_is_told_page_by_page_though_many_of_it_are_gone(api: Api) -> None:
+    today, most = api.services.organisation.today, directory.MOST_UNITS
+    gone = [unit(f"LCA.02.G{number:04}", valid_to=today - timedelta(days=1)) for number in range(most + 1)]
+    there = [unit(f"LCA.02.X{number:04}") for number in range(most + 2)]
+    with writing(api.engine) as conn:
+        import_units(conn, [*UNITS, *gone, *there], now_ms=now_ms())
+    reorganise(api, Directory([*UNITS, *gone, *there]))
+    found, after = [], ""
+    while True:
+        _, told, _ = await ask(api, f"?find=lca.02{after}")
+        found += [item["code"] for item in told["units"]]
+        assert (len(told["units"]) == most) is told["more"]
+        if not told["more"]:
+            break
+        after = f"&after={found[-1]}"
+    assert found == ["LCA.02", "LCA.02.01", "LCA.02.02", *(item.code for item in there)]
+
+
+@pytest.mark.parametrize("query", ["?below=LCA", "?find=lca.02", ""])
+async def test_no_question_about_a_large_organisation_holds_up_the_others(api: Api, query: str) -> None:
+    class Watched(Directory):
+        def within(self, head: str) -> tuple[Unit, ...]:
+            threads.add(threading.get_ident())
+            return super().within(head)
+
+    threads: set[int] = set()
+    reorganise(api, Watched(UNITS))
+    assert (await ask(api, query))[0] == 200
+    assert threads
+    assert threading.get_ident() not in threads, "the loop serves everybody"
 
 
 async def test_what_has_not_changed_costs_a_header_alone(api: Api) -> None:

@@ -94,5 +94,5 @@ async def test_an_answer_completes_what_came_and_a_recall_reaches_the_router(off
     await holds(lambda: office.stage(key) is Stage.ACCEPTED, within=60)
     with reading(office.api.engine) as conn:
         kinds = dict(conn.execute(select(dispatch.c.subject, dispatch.c.kind)).all())
-    assert kinds["Thu hồi 2/CV: Sai số liệu"] == "recall"
+    assert kinds["Thu hồi văn bản số 2/CV: Báo cáo tuần"] == "recall"
     await office.page_has(f"/outgoing/{once}/track", "LCA.02")

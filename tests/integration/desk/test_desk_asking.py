@@ -33,7 +33,8 @@ PLAN: dict[str, Any] = {
     "units": [
         {"unit": "LCA.02", "name": "Thị xã Sa Pa", "arrives_at": "2026-11-29T05:09:41.007Z", "remarks": ["line_down"]}
     ],
-    "left_out": [],
+    "left_out": [{"unit": "LCA.09", "reason": "newer_word", "detail": ""}],
+    "left_out_count": 31,
     "notes": [],
 }
 
@@ -83,6 +84,47 @@ async def test_a_plan_is_asked_for_shown_and_what_the_router_refuses_is_said(des
         assert "hx-post" not in await plan(addressees="")
         page = await (await hoa.send("/outgoing/plan", **form, once=new_id())).text()
         assert "Thị xã Sa Pa" in page, "without a script it is the whole page"
+
+
+async def test_what_the_router_cut_is_said_to_be_cut(desk: RunningDesk) -> None:
+    form = {"issuer": UNIT, "addressees": "LCA.02", "once": new_id()}
+    script = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
+    async with desk.as_("hoa") as hoa:
+        await hoa.post("/desk/outgoing/plan", headers=script, csrf=hoa.token, **form)
+        answer(desk, QuestionKind.PLAN, PLAN | {"count": 42})
+        page = await (await hoa.post("/desk/outgoing/plan", headers=script, csrf=hoa.token, **form)).text()
+        assert "và 41 đơn vị khác" in page
+        assert "và 30 đơn vị khác" in page
+        assert "newer_word" in page, "a word that this program does not know yet"
+        await hoa.text("/desk/outgoing/units?find=sa+pa")
+        answer(desk, QuestionKind.SEARCH, LEVEL | {"of": None})
+        assert "find=sa%20pa&amp;after=LCA.03" in await hoa.text("/desk/outgoing/units?find=sa+pa")
+
+
+async def test_why_the_router_shows_no_units_is_said(desk: RunningDesk) -> None:
+    async with desk.as_("hoa") as hoa:
+        for place in ("/desk/outgoing/units?of=LCA", "/desk/outgoing/units?of=LCA&after=LCA.03"):
+            await hoa.text(place)
+            answer(desk, QuestionKind.LEVEL, None, "the account of this gateway has ended")
+            page = await hoa.text(place)
+            assert "the account of this gateway has ended" in page
+            assert "hx-get" not in page, "it is not asked again and again"
+
+
+async def test_an_answer_that_an_earlier_program_kept_breaks_no_page(desk: RunningDesk) -> None:
+    once = new_id()
+    form = {"issuer": UNIT, "addressees": "LCA.02", "once": new_id()}
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(once)
+        accept(desk.spool, once)
+        for _ in range(2):
+            assert (await hoa.get("/desk/outgoing/units?of=LCA")).status == 200
+            assert (await hoa.get("/desk/outgoing/units?find=sa+pa")).status == 200
+            assert (await hoa.get(f"/desk/outgoing/{once}")).status == 200
+            assert (await hoa.send("/outgoing/plan", **form)).status == 200
+            with desk.spool.writing() as conn:
+                kept = [Answered(one.pos, b'{"units": [{}]}') for one in questions.waiting(conn, 10)]
+                questions.answer(conn, kept)
 
 
 async def test_the_track_is_shown_as_the_router_has_it_and_asked_for_again(desk: RunningDesk) -> None:

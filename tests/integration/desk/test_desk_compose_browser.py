@@ -14,6 +14,7 @@ from support.conditions import holds
 from support.desk_pages import log_in
 from support.desks import today
 from support.offices import HERE, Office
+from support.stories import PASSWORD
 
 pytestmark = needs_chromium
 BOOK = BookKey(HERE, BookKind.OUTGOING, int(today()[:4]))
@@ -81,7 +82,7 @@ async def test_what_was_saved_with_a_dropped_file_is_sent_later_without_it_being
     await page.goto(f"{office.desk.url}/desk/outgoing/new")
     await page.fill("#send-addressees", "LCA.02")
     await drop(page, {"Báo cáo.txt": "một"})
-    await page.click('button[value="save"]')
+    await page.click('button[formaction$="do=save"]')
     await expect(page.locator("h1 small")).to_contain_text("Nguyễn Thị Hoa", timeout=PATIENCE)
     await page.fill("#send-subject", "Báo cáo tuần")
     await page.fill("#send-number", "một")
@@ -109,5 +110,40 @@ async def test_a_recall_is_written_and_sent_without_a_script_too(office: Office,
     await page.click("text=Thu hồi")
     await page.fill("#reason", "Sai số liệu")
     await page.click("button.main")
-    await expect(page.locator("main")).to_contain_text("Thu hồi 1/CV: Sai số liệu")
+    await expect(page.locator("main")).to_contain_text("Thu hồi văn bản số 1/CV: Báo cáo tuần")
     await holds(lambda: len(office.sent()) == 2, within=60)
+
+
+async def test_a_letter_is_saved_with_its_file_without_a_script(office: Office, chromium: Browser) -> None:
+    page = await log_in(chromium, office.desk, "hoa", script=False)
+    await page.goto(f"{office.desk.url}/desk/outgoing/new")
+    await page.fill("#send-subject", "Báo cáo tuần")
+    await page.set_input_files("#send-file", {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"})
+    await page.click('button[formaction$="do=save"]')
+    await expect(page.locator('input[name="keep"]')).to_have_value("a.pdf")
+    await expect(page.locator("#send-subject")).to_have_value("Báo cáo tuần")
+    assert letters(office) == []
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_what_somebody_typed_is_not_shown_to_who_logs_in_after_them(
+    office: Office, chromium: Browser, *, leaves: bool
+) -> None:
+    page = await log_in(chromium, office.desk, "hoa")
+    await page.goto(f"{office.desk.url}/desk/outgoing/new")
+    await page.fill("#send-subject", "Chuyện riêng")
+    await page.reload()
+    await expect(page.locator("#send-subject")).to_have_value("Chuyện riêng")
+    if leaves:
+        await page.evaluate("document.querySelector('form[action$=\"/logout\"]').requestSubmit()")
+        await page.wait_for_url("**/login**")
+        assert "congvan-letter" not in await page.evaluate("JSON.stringify({...sessionStorage})")
+    await page.context.clear_cookies()  # else the session just ended
+    await page.goto(f"{office.desk.url}/desk/login")
+    await page.fill("#name", "lan")
+    await page.fill("#password", PASSWORD)
+    await page.press("#password", "Enter")
+    await expect(page.locator("nav.side")).to_be_visible()
+    await page.goto(f"{office.desk.url}/desk/outgoing/new")
+    await expect(page.locator("#send-subject")).to_have_value("")
+    assert "Chuyện riêng" not in await page.evaluate("JSON.stringify({...sessionStorage})")

@@ -1,6 +1,8 @@
 """Documents that go out, at the desk while the line is down: saved, planned, sent, put right, recalled, answered."""
 
 import asyncio
+import re
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from consumers.spool.book_entries import BookKey
 from consumers.spool.sending import Rejected
 from consumers.spool.units import keep_names
 from schemas.accounts import Role
+from schemas.clock import now_ms
 from schemas.dispatch import Submission, Urgency
 from schemas.ids import new_id
 from schemas.model import parse
@@ -18,7 +21,7 @@ from schemas.rights import DEFAULTS
 from schemas.stages import Stage
 from schemas.states import Status
 from support.deliveries import UNIT, came
-from support.desks import OTHER, RunningDesk, accept, today
+from support.desks import OTHER, RunningDesk, accept, running_desk, today
 
 BOOK = BookKey(UNIT, BookKind.OUTGOING, int(today()[:4]))
 PDF = ("Báo cáo.pdf", b"%PDF-1.4 one")
@@ -116,6 +119,25 @@ async def test_a_number_that_was_given_meanwhile_is_offered_anew_and_a_reserved_
     }
 
 
+async def test_what_the_register_does_not_allow_is_said_as_it_is(desk: RunningDesk) -> None:
+    rejected, other = new_id(), new_id()
+    place = f"/registers/{UNIT}/outgoing/{BOOK.year}"
+    async with desk.as_("hoa") as hoa:
+        await hoa.compose(rejected)
+        with desk.spool.writing() as conn:
+            sending.reject(conn, [Rejected(rejected, "LCA.02 is not there")])
+        made = (await hoa.send(f"/outgoing/{rejected}/mend")).headers["Location"].rpartition("/")[2]
+        assert (await hoa.send(f"{place}/1/strike", version=1, reason="Nhầm")).status == 303
+        assert (await hoa.send(f"{place}/close")).status == 303
+        for once, version, number in ((made, "1", "1"), (other, "0", "2")):
+            late = await hoa.compose(once, version=version, number=number, subject="Báo cáo tuần 48")
+            page = await late.text()
+            assert late.status == 409
+            assert "is closed" in page
+            assert "Số này vừa" not in page, "not that somebody was faster"
+            assert f'name="number" type="text" value="{number}"' in page
+
+
 async def test_a_letter_of_last_year_gets_a_number_of_last_years_book_and_one_of_a_mistyped_year_none(
     desk: RunningDesk,
 ) -> None:
@@ -135,7 +157,7 @@ async def test_roles_write_and_send_for_their_own_units_alone(desk: RunningDesk)
     once = new_id()
     async with desk.as_("lan") as lan, desk.as_("hoa") as hoa, desk.as_("xem") as xem, desk.as_("khac") as khac:
         assert "data-send>" not in (await lan.text("/desk/outgoing/new")).replace(
-            'do" value="save" formnovalidate data-send>', ""
+            '?do=save" formnovalidate data-send>', ""
         )
         assert (await lan.compose(once, PDF, do="save")).status == 303
         assert (await lan.compose(once, version="1", keep=PDF[0])).status == 403, "staff write, the clerk sends"
@@ -144,7 +166,7 @@ async def test_roles_write_and_send_for_their_own_units_alone(desk: RunningDesk)
         assert (await xem.compose(new_id(), do="save")).status == 403
         for path in (f"drafts/{once}", f"drafts/{once}/files/1"):
             assert (await khac.get(f"/desk/outgoing/{path}")).status == 404
-        assert (await khac.send(f"/outgoing/drafts/{once}/drop")).status == 404
+        assert (await khac.send(f"/outgoing/drafts/{once}/drop", version=1)).status == 404
         assert once not in await khac.text("/desk/outgoing?stage=draft")
         page = await hoa.text(f"/desk/outgoing/drafts/{once}")
         version = page.split('name="version" value="', 1)[1].split('"', 1)[0]
@@ -166,10 +188,18 @@ async def test_a_form_of_another_session_brings_nothing(desk: RunningDesk, token
     assert not uploads.exists() or not list(uploads.iterdir())
 
 
-async def test_files_that_are_too_large_or_named_twice_leave_nothing_behind(desk: RunningDesk) -> None:
-    async with desk.as_("hoa") as hoa:
-        twice = await hoa.compose(new_id(), PDF, PDF)
-        assert twice.status == 422
+async def test_a_refused_file_costs_neither_the_words_nor_the_files_before_it(desk: RunningDesk) -> None:
+    async with running_desk(desk.spool, most_file_bytes=20) as small, small.as_("hoa") as hoa:
+        for refused in (PDF, ("Ảnh.png", b"x" * 21)):
+            once = new_id()
+            late = await hoa.compose(once, PDF, refused, ("Sau.pdf", b"y"), do="save", subject="Báo cáo năm")
+            page = await late.text()
+            assert late.status == 422
+            assert 'id="problem-attachments"' in page
+            assert 'value="Báo cáo năm"' in page, "what was typed stands there"
+            assert f'name="keep" value="{PDF[0]}" checked' in page, "and what came before it is kept"
+            assert "data-kept" not in page, "a browser keeps what it has of the others"
+            assert (await hoa.compose(once, version="1", keep=PDF[0], do="save")).status == 303
         odd = await hoa.compose(new_id(), ("../../etc/passwd", b"x"))
         assert odd.status == 303
     uploads = desk.spool.path.parent / "uploads"
@@ -185,16 +215,74 @@ async def test_the_slower_of_two_who_write_sees_what_was_saved(desk: RunningDesk
         late = await lan.compose(once, version="1", subject="Báo cáo năm", do="save")
         assert late.status == 409
         assert 'value="Báo cáo tháng"' in await late.text()
-        assert (await lan.send(f"/outgoing/drafts/{once}/drop")).status == 303
+        assert (await lan.send(f"/outgoing/drafts/{once}/drop", version=1)).status == 409, "as it is no more"
+        assert (await lan.send(f"/outgoing/drafts/{once}/drop", version=2)).status == 303
         assert (await lan.get(f"/desk/outgoing/drafts/{once}")).status == 404
     with desk.spool.reading() as conn:
         assert drafts.count(conn, {UNIT}) == 0
 
 
+@pytest.mark.parametrize("do", ["save", ""])
+async def test_a_form_of_a_draft_that_was_thrown_away_says_so_and_sends_nothing(desk: RunningDesk, do: str) -> None:
+    once, asked = new_id(), {"do": do} if do else {}
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, PDF, do="save")
+        await lan.send(f"/outgoing/drafts/{once}/drop", version=1)
+        late = await hoa.compose(once, version="1", keep=PDF[0], subject="Báo cáo năm", **asked)
+        page = await late.text()
+        assert late.status == 409
+        assert "đã bỏ bản nháp" in page
+        assert 'value="Báo cáo năm"' in page, "what was typed stands there"
+        assert 'name="version" value="0"' in page
+        assert PDF[0] not in page
+        assert "data-kept" not in page, "a browser keeps the files that it has"
+        assert "data-new" not in page, "and does not put older words over these"
+        assert (letters(desk.spool), numbers(desk)) == ([], [])
+        assert (await hoa.compose(once, PDF, version="0")).status == 303, "begun anew, with its file"
+    assert numbers(desk) == [1]
+
+
+async def test_a_form_of_a_draft_that_a_colleague_has_sent_shows_where_it_is_and_keeps_its_words(
+    desk: RunningDesk,
+) -> None:
+    once = new_id()
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, do="save")
+        await hoa.compose(once, version="1")
+        for _ in range(2):
+            late = await lan.compose(once, version="1", subject="Báo cáo năm", do="save")
+            page = await late.text()
+            assert late.status == 409
+            assert f'href="/desk/outgoing/{once}"' in page
+            assert 'value="Báo cáo năm"' in page
+    assert numbers(desk) == [1]
+
+
+async def test_a_form_that_comes_again_is_of_the_version_that_its_person_saw(desk: RunningDesk) -> None:
+    once = new_id()
+    twice: dict[str, Any] = {"version": "1", "subject": "Báo cáo năm"}
+    async with desk.as_("lan") as lan, desk.as_("hoa") as hoa:
+        await lan.compose(once, do="save")
+        await hoa.compose(once, version="1", subject="Báo cáo tháng", do="save")
+        again = {
+            "after a login": await lan.send("/outgoing/send", once=once, issuer=UNIT, **twice),
+            "planned": await lan.send("/outgoing/plan", once=once, issuer=UNIT, **twice),
+        }
+        for what, answer in again.items():
+            page = await answer.text()
+            assert 'value="Báo cáo năm"' in page, what
+            assert 'name="version" value="1"' in page, what
+        assert (await lan.compose(once, **twice)).status == 409, "what a colleague wrote is not written over unseen"
+    assert numbers(desk) == []
+
+
 async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDesk) -> None:
     once = new_id()
     async with desk.as_("hoa") as hoa:
-        await hoa.compose(once, PDF, place="Sa Pa", urgency="1")
+        delivery = came(desk.spool)
+        await hoa.act(delivery, "register", day=today(), subject="Về việc", number=1)
+        kept = {"answers": delivery, "completes": "true", "keeper": "Văn thư", "copies": "3"}
+        await hoa.compose(once, PDF, place="Sa Pa", urgency="1", **kept)
         with desk.spool.writing() as conn:
             sending.reject(conn, [Rejected(once, "Không có đơn vị.\naddressees: LCA.02 is not there")])
         page = await hoa.text(f"/desk/outgoing/{once}")
@@ -204,7 +292,13 @@ async def test_a_rejected_document_is_put_right_under_its_number(desk: RunningDe
         assert (await hoa.send(f"/outgoing/{once}/mend")).headers["Location"] == made
         page = await hoa.text(made)
         assert 'value="Sa Pa"' in page
-        assert "1" in page
+        assert f'name="answers" value="{delivery}"' in page
+        assert 'name="completes" value="true" checked' in page
+        assert 'value="Văn thư"' in page
+        assert re.search(r'name="copies"[^>]* value="3"', page)
+        with desk.spool.writing() as conn:
+            assert sending.forget(conn, [now_ms() + 1])[0].documents == 0, "it has to be there as long as the draft"
+        assert (await hoa.get(made)).status == 200
         again = made.rpartition("/")[2]
         sent = await hoa.compose(again, version="1", keep=PDF[0], addressees="LCA.03", subject="Báo cáo tuần 48")
         assert sent.status == 303
@@ -250,9 +344,10 @@ async def test_an_answer_names_only_what_came_to_the_persons_units(desk: Running
     delivery = came(desk.spool, unit=OTHER)
     async with desk.as_("hoa") as hoa:
         assert (await hoa.get(f"/desk/outgoing/new?answers={delivery}")).status == 404
-        await hoa.compose(once := new_id(), answers=delivery, completes="true")
-    accept(desk.spool, once)
-    assert get_entry(desk.spool, delivery).state is Status.ARRIVED
+        refused = await hoa.compose(new_id(), PDF, answers=delivery, completes="true")
+        assert refused.status == 422
+        assert "data-kept" not in await refused.text(), "its files did not become the draft's"
+    assert letters(desk.spool) == []
 
 
 async def test_a_recall_shows_what_each_has_done_asks_why_and_is_sent_once(desk: RunningDesk) -> None:

@@ -11,14 +11,23 @@ from consumers.spool import Spool
 from consumers.spool.people import PEOPLE, DeskRole
 from router.pages.people import RoleGrant
 from schemas.clock import now_ms
+from schemas.ids import new_id
 from support.deliveries import UNIT, came
 from support.desks import OTHER, RunningDesk, today
 from support.query_plans import plans, scanned
 
 YEAR = int(today()[:4])
 BOOK = f"/registers/{UNIT}/incoming/{YEAR}"
-GROWS = {"inbox", "letter", "letter_reference", "receipt", "book_entry", "book_version", "step", "journal", "past"}
-SMALL = {"USING COVERING INDEX ix_letter_folded", "USING INDEX ix_inbox_waiting", "USING INDEX ix_receipt_unsent"}
+GROWS = {
+    *("inbox", "letter", "letter_reference", "receipt", "book_entry", "book_version", "step", "journal", "past"),
+    *("outgoing", "there", "outgoing_file", "desk_letter", "draft", "draft_file"),
+}
+SMALL = {
+    "USING COVERING INDEX ix_letter_folded",
+    "USING COVERING INDEX ix_outgoing_folded",
+    "USING INDEX ix_inbox_waiting",
+    "USING INDEX ix_receipt_unsent",
+}
 """The folded texts, in which words are looked for, are small beside the letters; few documents are on their way, and
 few receipts wait."""
 
@@ -55,6 +64,14 @@ async def test_no_page_reads_a_whole_table_that_grows(desk: RunningDesk, cleared
         places += ["/", f"/incoming/{fresh}", f"/incoming/{entered}", f"/incoming/{entered}/slip", "/registers"]
         places += [BOOK, f"{BOOK}?form=following", f"{BOOK}/print", f"{BOOK}/1", f"{BOOK}/export", "/journal"]
         places += ["/completeness", "/completeness?issuer=LCA.VP&pattern=-CV/TU", "/reports", "/line", "/people"]
+        once, draft = new_id(), new_id()
+        assert (await nam.compose(once)).status == 303
+        assert (await nam.compose(draft, do="save")).status == 303
+        shelves = ("draft", "waiting", "accepted", "rejected")
+        places += [f"/outgoing?{query}" for query in ("", "q=bao+cao", "before=9", f"unit={UNIT}")]
+        places += [f"/outgoing?stage={shelf}&q={words}" for shelf in shelves for words in ("", "tuan")]
+        places += ["/outgoing/new", f"/outgoing/{once}", f"/outgoing/{once}/recall", f"/outgoing/drafts/{draft}"]
+        places += [f"/registers/{UNIT}/outgoing/{YEAR}/1"]
         with plans(desk.spool.engine) as found:
             for place in places:
                 assert (await nam.get(f"/desk{place}")).status == 200, place

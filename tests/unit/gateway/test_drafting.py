@@ -1,12 +1,20 @@
 """Documents that are written and sent at the desk: files kept by hash, one transaction, one number, sent once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
-from consumers.errors import BookError, ContentNotKeptError, DocumentMovedError, UnknownDraftError
+from consumers.errors import (
+    BookError,
+    ContentNotKeptError,
+    DocumentMovedError,
+    DraftDroppedError,
+    DraftSentError,
+    UnknownDraftError,
+)
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
 from consumers.reading import answering, dispatching, handling
 from consumers.reading.dispatching import ReadyLetter
@@ -17,12 +25,14 @@ from consumers.spool import Spool, book_entries, books, desk_letters, drafts, jo
 from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState
 from consumers.spool.desk_letters import OutgoingLetter
 from consumers.spool.drafts import MOST_DRAFTS, DraftWords
+from consumers.spool.people import Card
 from consumers.spool.sending import Rejected, Sent
 from schemas.clock import now_ms
-from schemas.dispatch import MAX_ATTACHMENTS, Kind, Submission
+from schemas.dispatch import MAX_ATTACHMENTS, Kind, Secrecy, Submission, Urgency
 from schemas.errors import InvalidError, TransitionError
 from schemas.ids import new_id
 from schemas.model import parse
+from schemas.recalling import recall_of
 from schemas.register import BookKind
 from schemas.stages import Stage
 from schemas.states import Status
@@ -30,6 +40,7 @@ from support.deliveries import UNIT, came
 from support.drafts import CLERK, DAY, ENTRY, HOA, brought, letter, ready, written
 
 BOOK = BookKey(UNIT, BookKind.OUTGOING, DAY.year)
+COLLEAGUE = Acting(Card("lan", "Lê Thị Lan"), now_ms() + 1, {UNIT})
 STRANGER = Acting(HOA, now_ms(), {"LCA.02.06"})
 
 
@@ -65,9 +76,9 @@ def test_files_of_a_draft_lie_under_their_hashes_until_nobody_uses_them(spool: S
     assert contents(spool) == {one.file.sha256, newer.file.sha256}, "the same name takes the other's place"
     save_draft(spool, SeenDraft(draft.id, 2), draft.words, CLERK, keep=["Báo cáo.pdf"])
     other = written(spool, brought(tmp_path, "Bản sao.pdf"))
-    drop_draft(spool, draft.id, CLERK)
+    drop_draft(spool, SeenDraft(draft.id, 3), CLERK)
     assert contents(spool) == {one.file.sha256}, "the other draft has the same content"
-    drop_draft(spool, other.id, CLERK)
+    drop_draft(spool, SeenDraft(other.id, 1), CLERK)
     assert contents(spool) == set()
     with spool.reading() as conn:
         assert drafts.count(conn, {UNIT}) == 0
@@ -106,12 +117,44 @@ def test_the_slower_of_two_who_write_is_told_and_nothing_is_written_over(spool: 
         assert drafts.get(conn, draft.id, {UNIT}).words.subject == "Báo cáo tháng"
 
 
+def test_a_form_of_a_draft_that_is_none_any_more_saves_and_sends_nothing(spool: Spool, tmp_path: Path) -> None:
+    dropped, gone = written(spool, brought(tmp_path, "a.pdf")), written(spool, brought(tmp_path, "b.pdf"))
+    drop_draft(spool, SeenDraft(dropped.id, 1), CLERK)
+    with pytest.raises(DraftDroppedError):
+        written(spool, draft_id=dropped.id, version=1)
+    with pytest.raises(DraftDroppedError):
+        dispatching.send(spool, ready(dropped), CLERK)
+    dispatching.send(spool, ready(gone), COLLEAGUE)
+    for version in (0, 1):
+        with pytest.raises(DraftSentError, match="Lê Thị Lan"):
+            written(spool, draft_id=gone.id, version=version)
+    assert numbers(spool) == [1]
+    with spool.reading() as conn:
+        assert drafts.count(conn, {UNIT}) == 0
+
+
+def test_a_draft_is_not_thrown_away_by_who_has_not_seen_what_it_says_now(spool: Spool) -> None:
+    draft = written(spool)
+    written(spool, draft_id=draft.id, version=1, subject="Báo cáo tháng")
+    with pytest.raises(DocumentMovedError):
+        drop_draft(spool, SeenDraft(draft.id, 1), CLERK)
+    with spool.reading() as conn:
+        assert drafts.get(conn, draft.id, {UNIT}).words.subject == "Báo cáo tháng"
+
+
+def test_a_draft_says_who_wrote_it_last(spool: Spool) -> None:
+    draft = written(spool)
+    saved = save_draft(spool, SeenDraft(draft.id, 1), draft.words, COLLEAGUE)
+    assert saved is not None
+    assert (saved[0].by.login, saved[0].by.full_name, saved[0].by.at) == ("lan", "Lê Thị Lan", COLLEAGUE.at)
+
+
 def test_drafts_of_another_unit_are_not_there(spool: Spool) -> None:
     draft = written(spool)
     words = DraftWords("LCA.02.06", "1/BC", "Báo cáo", "{}")
     acts: list[Callable[[], object]] = [
         lambda: save_draft(spool, SeenDraft(draft.id, 1), words, STRANGER),
-        lambda: drop_draft(spool, draft.id, STRANGER),
+        lambda: drop_draft(spool, SeenDraft(draft.id, 1), STRANGER),
         lambda: dispatching.send(spool, ready(draft), STRANGER),
     ]
     for act in acts:
@@ -122,8 +165,10 @@ def test_drafts_of_another_unit_are_not_there(spool: Spool) -> None:
 def test_drafts_and_their_files_are_bounded(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = [brought(tmp_path, f"{number}.pdf", b"%d" % number) for number in range(MAX_ATTACHMENTS)]
     draft = written(spool, *many)
+    before, more = contents(spool), brought(tmp_path, "one more.pdf")
     with pytest.raises(InvalidError, match="at most 50 files"):
-        written(spool, brought(tmp_path, "one more.pdf"), draft_id=draft.id, version=1)
+        written(spool, more, draft_id=draft.id, version=1)
+    assert (contents(spool), more.path.exists()) == (before, True), "what is refused becomes no content"
     monkeypatch.setattr(drafts, "MOST_DRAFTS", 1)
     with pytest.raises(InvalidError, match="at most 1 drafts"):
         written(spool)
@@ -245,7 +290,7 @@ def test_a_draft_that_would_put_it_right_and_is_dropped_leaves_it_to_others(spoo
     with spool.writing() as conn:
         sending.reject(conn, [Rejected(draft.id, "no")])
     words = DraftWords(UNIT, "1/BC", "Báo cáo", "{}")
-    drop_draft(spool, mend(spool, draft.id, new_id(), words, CLERK), CLERK)
+    drop_draft(spool, SeenDraft(mend(spool, draft.id, new_id(), words, CLERK), 1), CLERK)
     with spool.reading() as conn:
         assert desk_letters.count(conn, {UNIT})[Stage.REJECTED] == 1
 
@@ -270,11 +315,23 @@ def test_an_answer_that_was_accepted_completes_what_it_answers_once(spool: Spool
 def test_an_answer_leaves_what_has_ended_or_is_not_to_be_completed(spool: Spool, *, completes: bool) -> None:
     delivery = came(spool)
     draft = written(spool)
-    answer = ReadyLetter(draft, letter(), ENTRY, None, delivery if completes else new_id(), completes=completes)
+    answer = ReadyLetter(draft, letter(), ENTRY, None, delivery, completes=completes)
     dispatching.send(spool, answer, CLERK)
     accepted(spool, draft.id)
     assert sent(spool, draft.id).stage is Stage.ACCEPTED
     assert get_entry(spool, delivery).state is Status.ARRIVED, "it was not even registered"
+
+
+def test_a_letter_answers_only_what_its_unit_has_and_its_person_sees(spool: Spool) -> None:
+    others, secret = came(spool, unit="LCA.02.06"), came(spool, secrecy=Secrecy.SECRET)
+    both = Acting(HOA, now_ms(), {UNIT, "LCA.02.06"})
+    draft = written(spool)
+    for delivery in (others, secret, new_id()):
+        with pytest.raises(InvalidError, match="answers"):
+            save_draft(spool, SeenDraft(draft.id, 1), replace(draft.words, answers=delivery), both)
+        with pytest.raises(InvalidError, match="answers"):
+            dispatching.send(spool, ReadyLetter(draft, letter(), ENTRY, None, delivery, completes=True), both)
+    assert numbers(spool) == []
 
 
 def test_a_recall_goes_to_all_that_got_it_once_with_its_reason(spool: Spool) -> None:
@@ -293,11 +350,26 @@ def test_a_recall_goes_to_all_that_got_it_once_with_its_reason(spool: Spool) -> 
         said = parse(Submission, desk_letters.body_of(conn, recall_id), what="submission")
         assert [one.document.id for one in desk_letters.recalls_of(conn, dispatch_id)] == [recall_id]
     assert (said.kind, said.refers_to, said.addressees) == (Kind.RECALL, (dispatch_id,), ("LCA.02",))
-    assert said.flash_text == "Sai số liệu"
+    assert (said.flash_text, said.urgency) == ("Sai số liệu", Urgency.VERY_URGENT), "it overtakes what it recalls"
+    assert said == recall_of(dispatch_id, letter(), reason="Sai số liệu"), "as the router's own pages write it"
     assert numbers(spool) == [1], "a recall has no number of the book"
     accepted(spool, recall_id)
-    with pytest.raises(TransitionError, match="a recall is not called back"):
+    with pytest.raises(TransitionError, match="is a recall itself"):
         dispatching.recall(spool, recall_id, new_id(), "Nhầm", CLERK)
+
+
+def test_a_recall_that_was_refused_goes_as_urgent_as_its_document_the_next_time(spool: Spool) -> None:
+    draft = written(spool)
+    dispatching.send(spool, ready(draft, urgency=Urgency.URGENT), CLERK)
+    accepted(spool, draft.id)
+    urgencies = []
+    for _ in range(2):
+        recall_id = dispatching.recall(spool, draft.id, new_id(), "Sai số liệu", CLERK)
+        with spool.writing() as conn:
+            said = parse(Submission, desk_letters.body_of(conn, recall_id), what="submission")
+            sending.reject(conn, [Rejected(recall_id, "urgency 2 is above 1, the highest that it may send")])
+        urgencies.append(said.urgency)
+    assert urgencies == [Urgency.VERY_URGENT, Urgency.URGENT]
 
 
 def test_lists_find_by_words_without_accents_and_show_what_came_by_the_outbox(spool: Spool) -> None:

@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import pytest
@@ -28,7 +29,16 @@ from schemas.dispatch import Urgency
 from support.conditions import holds
 
 LEVEL = Question(QuestionKind.LEVEL, "LCA>LCA.02")
-TOLD = {"of": None, "kinds": [], "units": [{"code": "LCA.03", "name": "Huyện Bát Xát"}], "more": False}
+TOLD: dict[str, Any] = {
+    "of": None,
+    "kinds": [],
+    "units": [{"code": "LCA.03", "name": "Huyện Bát Xát", "kind": "district", "link": "wan", "below": 2}],
+    "more": False,
+}
+PLAN: dict[str, Any] = {"count": 1, "never": 0, "bytes": 9, "whole": True, "left_out_count": 0} | {
+    name: [] for name in ("groups", "units", "left_out", "notes")
+}
+TRACK: dict[str, Any] = {"addressees": 1, "states": {"queued": 1}, "deliveries": [], "next": None}
 
 
 @dataclass(slots=True)
@@ -118,8 +128,9 @@ async def test_an_answer_comes_compressed_is_kept_and_names_units(spool: Spool, 
 
 
 async def test_each_kind_has_its_request(spool: Spool, writer: Writer) -> None:
-    async with ground(spool, writer, said(TOLD)) as it:
+    async with ground(spool, writer, said(TOLD), said(TOLD), said(PLAN), said(TRACK)) as it:
         for question in (
+            Question(QuestionKind.SEARCH, "sa pa>LCA.02"),
             Question(QuestionKind.SEARCH, "sa pa"),
             Question(QuestionKind.PLAN, f"{'a' * 64}>5000", b'{"notation":"1"}'),
             Question(QuestionKind.TRACK, "01a203b4-534c-749d-ae46-f303c470a0de>LCA.02"),
@@ -127,11 +138,12 @@ async def test_each_kind_has_its_request(spool: Spool, writer: Writer) -> None:
             it.ask(question)
             await holds(lambda: it.ask(question).body is not None)  # noqa: B023 - awaited here
         assert [request.path_qs for request in it.router.asked] == [
+            "/api/v1/directory?find=sa+pa&after=LCA.02",
             "/api/v1/directory?find=sa+pa",
             "/api/v1/dispatches/plan?more_bytes=5000&most_units=30",
             "/api/v1/dispatches/01a203b4-534c-749d-ae46-f303c470a0de?after=LCA.02&limit=100",
         ]
-        assert it.router.bodies[1] == b'{"notation":"1"}'
+        assert it.router.bodies[2] == b'{"notation":"1"}'
 
 
 async def test_a_question_waits_for_documents_and_then_goes_beside_ordinary_ones(
@@ -198,6 +210,27 @@ async def test_what_is_no_answer_of_the_routers_is_asked_again(
         await holds(lambda: it.ask().body is not None)
         assert len(it.router.asked) == 2
         assert it.ask().problem == ""
+
+
+WHOLE = {QuestionKind.LEVEL: TOLD, QuestionKind.SEARCH: TOLD, QuestionKind.PLAN: PLAN, QuestionKind.TRACK: TRACK}
+
+
+@pytest.mark.parametrize("kind", QuestionKind)
+async def test_an_object_that_is_no_answer_to_the_question_is_not_believed(
+    spool: Spool, writer: Writer, kind: QuestionKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = WHOLE[kind]
+    lacking = [{name: value for name, value in whole.items() if name != left} for left in whole]
+    wrong = [whole | {name: {"a": []}} for name in whole] + [whole | {name: 1.5} for name in whole]
+    monkeypatch.setattr(asking, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(asking, "_LONGEST_PAUSE", 0.002)
+    strangers = [{"ok": True}, *lacking, *wrong]
+    async with ground(spool, writer, *map(said, strangers), said(whole | {"newer": 1})) as it:
+        question = Question(kind, "a")
+        it.ask(question)
+        await holds(lambda: not it.ask(question).waits)
+        assert len(it.router.asked) == len(strangers) + 1
+        assert orjson.loads(it.ask(question).body or b"") == whole | {"newer": 1}, "what it may gain does not matter"
 
 
 async def test_what_has_not_changed_is_not_sent_again(spool: Spool, writer: Writer) -> None:

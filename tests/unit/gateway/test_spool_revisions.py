@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from consumers.reading.handling import Acting, looked_at, register
-from consumers.spool import Spool, models, open_spool
+from consumers.spool import Spool, models, open_spool, sending
 from consumers.spool.people import Card
 from consumers.spool.scope import UnitScope
+from consumers.spool.sending import TakenDocument
 from schemas.dispatch import Secrecy
 from schemas.ids import new_id
 from schemas.register import RegisterFields
@@ -27,6 +28,13 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
     due = datetime(2026, 12, 15, 10, tzinfo=UTC)
     came(spool, type="báo cáo", due=due, refers_to=(new_id(), new_id()))
     delivery = came(spool, seq=2, secrecy=Secrecy.TOP_SECRET)
+    letters = [
+        TakenDocument(new_id(), "thư", UNIT, "1/BC", "Báo cáo", body=b'{"notation":"1/BC"}'),
+        TakenDocument(new_id(), "mật", UNIT, "2/KH", "Kế hoạch", body=b'{"secrecy":"secret"}', secret=True),
+        TakenDocument(new_id(), "hỏng", reason="letter.json is not JSON"),
+    ]
+    with spool.writing() as conn:
+        sending.take(conn, letters)
     by = Acting(Card("hoa", "Hoa"), 1_000, UnitScope((UNIT,), frozenset({UNIT})))
     with spool.reading() as conn:
         _, looked, _ = looked_at(conn, delivery, by.units)
@@ -37,6 +45,7 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
         (models.letter_reference, ("letter_pos", "dispatch_id")),
         (models.inbox, ("secret",)),
         (models.book_entry, ("notation",)),
+        (models.outgoing, ("folded", "secret")),
     ]
     before = [kept(spool, table, *names) for table, names in columns]
     registered = kept(spool, models.inbox, "registered_at")
@@ -47,6 +56,7 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
     assert [kept(spool, table, *names) for table, names in columns] == before
     assert before[0] == [("báo cáo", int(due.timestamp() * 1000)), ("công văn", None)]
     assert before[2] == [(False,), (True,)]
+    assert [secret for _, secret in before[4]] == [False, True, False]
     (nothing,), (at,) = kept(spool, models.inbox, "registered_at")
     assert nothing is None
     assert at // 1000 == registered[1][0] // 1000

@@ -7,11 +7,16 @@ import pytest
 from sqlalchemy import text
 
 from consumers.errors import OutgoingRejectedError
+from consumers.sending.document import OutgoingDocument
+from consumers.sending.folder import ClaimedFolder
 from consumers.sending.notes import reason_note
-from consumers.spool import Spool, open_spool, sending
+from consumers.sending.watch import taken
+from consumers.spool import Spool, desk_letters, open_spool, sending
+from consumers.spool.scope import UnitScope
 from consumers.spool.sending import Rejected, SendingFile, Sent, TakenDocument, UploadProgress
 from consumers.status import backlog
 from schemas.clock import now_ms
+from schemas.dispatch import Secrecy, Submission
 from schemas.ids import new_id
 from schemas.stages import Stage
 
@@ -31,6 +36,18 @@ def put(spool: Spool, name: str, *, urgency: int = 0, size: int = 10, reason: st
         sending.take(conn, [item])
         sending.take(conn, [item])
     return item.id
+
+
+@pytest.mark.parametrize("secrecy", Secrecy)
+def test_what_the_outbox_brings_is_as_secret_at_the_desk_as_its_letter_says(
+    spool: Spool, tmp_path: Path, secrecy: Secrecy
+) -> None:
+    letter = Submission(notation="1/BC", subject="Báo cáo", issuer="LCA.02", addressees=("LCA",), secrecy=secrecy)
+    with spool.writing() as conn:
+        item = taken(ClaimedFolder(new_id(), tmp_path), OutgoingDocument(letter, ()))
+        sending.take(conn, [item])
+        assert len(desk_letters.listed(conn, {"LCA.02"}, limit=1)) == (0 if secrecy.is_secret else 1)
+        assert len(desk_letters.listed(conn, UnitScope(("LCA.02",), frozenset({"LCA.02"})), limit=1)) == 1
 
 
 def order(spool: Spool) -> list[str]:

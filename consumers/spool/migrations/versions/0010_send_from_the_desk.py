@@ -7,11 +7,18 @@ from schemas.text import fold
 
 revision = "0010"
 down_revision = "0009"
+_SECRETS = """
+    UPDATE outgoing SET secret = 1 WHERE CASE WHEN json_valid(CAST(body AS TEXT))
+    THEN coalesce(json_extract(CAST(body AS TEXT), '$.secrecy'), 'none') <> 'none' END
+"""
 
 
 def upgrade() -> None:
     _fold_outgoing()
-    op.create_index("ix_outgoing_dispatch", "outgoing", ["dispatch_id"])
+    op.add_column("outgoing", sa.Column("secret", sa.Boolean(), server_default="0", nullable=False))
+    op.execute(_SECRETS)
+    op.create_index("ix_outgoing_desk", "outgoing", ["issuer", "state", "secret"])
+    op.create_index("ix_outgoing_folded", "outgoing", ["folded"])
     op.create_index("ix_outgoing_file_sha256", "outgoing_file", ["sha256"])
     op.create_table(
         "desk_letter",
@@ -41,6 +48,7 @@ def upgrade() -> None:
         sa.Column("folded", sa.String(), nullable=False),
         sa.Column("fields", sa.Text(), nullable=False),
         sa.Column("mends", sa.String(), server_default="", nullable=False),
+        sa.Column("secret", sa.Boolean(), server_default="0", nullable=False),
     )
     op.create_index("ix_draft_unit", "draft", ["unit", "changed_at"])
     op.create_table(
@@ -93,5 +101,7 @@ def downgrade() -> None:
     for table in ("question", "letter_form", "draft_file", "draft", "desk_letter"):
         op.drop_table(table)
     op.drop_index("ix_outgoing_file_sha256", "outgoing_file")
-    op.drop_index("ix_outgoing_dispatch", "outgoing")
+    op.drop_index("ix_outgoing_folded", "outgoing")
+    op.drop_index("ix_outgoing_desk", "outgoing")
+    op.drop_column("outgoing", "secret")
     op.drop_column("outgoing", "folded")

@@ -11,6 +11,7 @@ export PATH="$venv/bin:$PATH"
 # What the tests write is written to memory where there is enough: they pull no plug, so a disk would only take its time.
 if [ "$(df --output=avail -BG /dev/shm 2>/dev/null | tail -n 1 | tr -dc 0-9)" -ge 8 ] 2>/dev/null; then
     TMPDIR=$(mktemp -d /dev/shm/congvan-tests.XXXXXX)
+    chmod 0711 "$TMPDIR" # root's tests start PostgreSQL as its own user, who has to come through
     export TMPDIR
     trap 'rm -rf -- "$TMPDIR"' EXIT
 fi

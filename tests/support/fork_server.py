@@ -2,7 +2,7 @@
 
 What runs is the program from its ``main`` on, in a process of its own that can be killed, with the arguments, the
 environment and the output that it is given. Only the imports are spared: two seconds of a processor for each start of
-a router, and hundreds are started. ``congvan up``, the demo and the printed commands start programs as users do.
+a router, and hundreds are started. ``congvan up``, the demo and the quickstart's commands start programs as users do.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ PRELOADED = (
     *("deploy.commands.gateway", "consumers.gateway", "uvloop"),
     *("deploy.commands.desk", "consumers.desk.service"),
 )
-_LARGEST_REQUEST = 1024 * 1024
+LARGEST_REQUEST = 1024 * 1024
 _OF_THE_INTERPRETER = ("PYTHON", "LD_", "FAKETIME", "MALLOC_")
 """What has to be there when a program is loaded."""
 
@@ -104,7 +104,7 @@ class ForkServer:
     def _receive(self, within: float | None) -> dict[str, Any] | None:
         if not select.select([self._socket], [], [], within)[0]:
             return None
-        told = self._socket.recv(_LARGEST_REQUEST)
+        told = self._socket.recv(LARGEST_REQUEST)
         assert told, "the fork server has ended"
         found: dict[str, Any] = json.loads(told)
         return found
@@ -130,8 +130,7 @@ def serve(server: socket.socket) -> None:
     """Fork for each request and tell of each child that has ended; a child returns, and goes on as a program."""
     for name in PRELOADED:
         importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    frozen()
     wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -145,7 +144,7 @@ def serve(server: socket.socket) -> None:
         _tell_ended(server, children)
         if server.fileno() not in ready:
             continue
-        request, fds, _, _ = socket.recv_fds(server, _LARGEST_REQUEST, 1)
+        request, fds, _, _ = socket.recv_fds(server, LARGEST_REQUEST, 1)
         if not request:
             _end(children)
         pid = os.fork()
@@ -154,7 +153,7 @@ def serve(server: socket.socket) -> None:
             for end in (wake, woken):
                 os.close(end)
             server.close()
-            _become(json.loads(request), fds[0])
+            become(request, [0, fds[0], fds[0]])
             return
         children.add(pid)
         os.close(fds[0])
@@ -176,18 +175,33 @@ def _end(children: set[int]) -> NoReturn:
     sys.exit(0)
 
 
-def _become(request: Mapping[str, Any], out: int) -> None:
-    for stream in (1, 2):
-        os.dup2(out, stream)
-    os.close(out)
-    os.chdir(request["cwd"])
+def frozen() -> None:
+    """Have the collector of cycles leave alone what is imported: children share its memory, and end without a walk
+    through it, which takes a second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def become(request: bytes, streams: Sequence[int]) -> None:
+    """Make this process what was asked for, up to its call of ``main``.
+
+    Args:
+        request: arguments, environment and folder, as JSON.
+        streams: descriptors of its standard input, output and error output.
+    """
+    asked = json.loads(request)
+    for stream, given in enumerate(streams):
+        os.dup2(given, stream)
+    for given in set(streams) - {0, 1, 2}:
+        os.close(given)
+    os.chdir(asked["cwd"])
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(asked["environment"])
     time.tzset()
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
-    gc.unfreeze()
-    sys.argv = ["congvan", *request["arguments"]]
+    sys.argv = ["congvan", *asked["arguments"]]
 
 
 if __name__ == "__main__":

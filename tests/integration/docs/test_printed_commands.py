@@ -1,7 +1,8 @@
 """Every command that README and docs print is run, in the environment that its page sets up, and does what it should.
 
 One all-in-one runs for all pages, in a home of its own, as the quickstart starts it. What a page leaves to the reader
-(an id, a file, a token) is prepared here and put in its place.
+(an id, a file, a token) is prepared here and put in its place. `congvan` is the program that was installed for `up`
+and for the quickstart, whose reader activates its environment; elsewhere it is forked, which spares its imports.
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from support.forked_congvan import forked_congvan
 from support.pages import ROOT, Command, Ended, clean_environment, commands, pages, run
 
 PROGRAMS = Path(sys.executable).parent
@@ -78,9 +80,15 @@ STAGES: Mapping[str, Page] = {
 
 
 class AllInOne:
-    """``congvan up --example lao-cai`` of somebody with an empty home, in a folder like the checkout."""
+    """``congvan up --example lao-cai`` of somebody with an empty home, in a folder like the checkout.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: the empty one.
+        installed: what a shell of theirs has.
+        forked: where ``congvan`` is forked.
+    """
+
+    def __init__(self, home: Path, installed: Mapping[str, str], forked: Path) -> None:
         self.home = home
         self.folder = home / "congvan"
         self.folder.mkdir()
@@ -89,11 +97,11 @@ class AllInOne:
                 (self.folder / path.name).symlink_to(path)
         (self.folder / ".venv").symlink_to(sys.prefix)
         self._files()
-        self.environment = clean_environment(home, PROGRAMS)
+        self.environment = {**installed, "PATH": f"{forked}:{installed['PATH']}"}
         self._process = subprocess.Popen(
             ["congvan", "up", "--example", "lao-cai", "--json"],
             cwd=self.folder,
-            env=self.environment | {"CONGVAN_HTTP_PORT": "0"},
+            env={**installed, "CONGVAN_HTTP_PORT": "0"},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -164,9 +172,12 @@ curl() {
 
 @pytest.fixture(scope="module")
 def all_in_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllInOne]:
-    made = AllInOne(tmp_path_factory.mktemp("home"))
-    yield made
-    made.stop()
+    home = tmp_path_factory.mktemp("home")
+    installed = clean_environment(home, PROGRAMS)
+    with forked_congvan(home, installed) as forked:
+        made = AllInOne(home, installed, forked)
+        yield made
+        made.stop()
 
 
 def is_elsewhere(command: Command) -> bool:

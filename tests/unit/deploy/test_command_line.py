@@ -39,6 +39,17 @@ def test_help_lists_every_command_and_imports_none_of_the_heavy_libraries() -> N
         assert mount.name in done.stdout
 
 
+def test_a_command_ends_without_a_walk_through_its_memory() -> None:
+    program = (
+        "import atexit, gc, sys; sys.argv = ['congvan', 'schemas', 'export', '--json']; import deploy.main as m\n"
+        "atexit.register(lambda: print('left:', len(gc.get_objects())))\n"
+        "m.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.rpartition("left: ")[2]) < 1000
+
+
 def test_an_unknown_setting_in_the_environment_is_refused_with_the_nearest_known_name() -> None:
     done = congvan("config", "show", CONGVAN_HTTP_PROT="8470")
     assert done.returncode == ExitCode.USAGE

@@ -18,10 +18,11 @@ from router.mail.notices import MAX_TITLE, MAX_WAITING, Notice, NoticeKind, Noti
 from router.mail.recipients import Recipient
 from router.mail.sender import Mailing
 from router.pages.language import ENGLISH, N_, translations
-from router.pages.people import Person, includes
+from router.pages.people import Person
 from router.rules.outages import LineState
 from router.words import terms
 from router.words.incidents import Incident, IncidentCause, incidents_of
+from schemas.codes import includes
 from schemas.reasons import WORDS, known_code
 from schemas.working_calendar import WorkingCalendar
 

@@ -7,7 +7,7 @@ from consumers.desk import mailing as at_desk
 from consumers.spool.people import DeskRight, DeskRole, seen_by
 from router.ledger.people.persons import PersonRole, Right, scope_of
 from router.mail.notices import NoticeKind, Reach
-from router.pages.people import Person, RoleGrant, includes
+from router.pages.people import Person, RoleGrant
 from router.words import notices as at_router
 
 UNITS = ("LCA.02", "LCA.02.05", "LCA.02.06", "LCA.03")

@@ -147,6 +147,7 @@ class MailSender:
         Raises:
             MailServerAwayError: the server takes nothing now; what waits stays.
         """
+        await self._forget()
         found, has_work = await in_thread(self._reading, self._look)
         if found or has_work:
             given_up = await in_thread(self._writing, lambda conn: self._keep(conn, found))
@@ -154,7 +155,6 @@ class MailSender:
                 self._on_ended(MailState.GIVEN_UP)
                 log.warning(Event.MAIL_ENDED, kind=kind, state=MailState.GIVEN_UP.value)
             await self._send_all()
-        await self._forget()
 
     def _look(self, conn: Connection) -> tuple[list[Notice], bool]:
         now, recipients = self._clock(), self._recipients.all(conn)

@@ -1,6 +1,7 @@
 """An e-mail is sent once: wherever it is cut off, whoever else sends, whatever restarts, whoever has the login."""
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from router.ledger.engine import writing
 from router.ledger.people.persons import PEOPLE
 from router.mail.outbox import AT_ONCE, FIRST_PAUSE_MS, LEASE_MS
+from router.mail.sender import MailSender
 from router.mail.states import MailState
 from support.conditions import holds
 from support.mail_server import DROP, HANG, SLOW, MailServer
@@ -77,6 +79,24 @@ async def test_a_fault_of_ours_ends_no_program_and_is_tried_again(
     await holds(lambda: len(server.taken()) == 1)
     sending.cancel()
     await asyncio.wait({sending})
+    assert sending.cancelled()
+
+
+async def test_a_stop_that_is_lost_in_a_round_still_ends_the_sender(
+    post: PostOffice, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def losing(_sender: MailSender) -> None:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(MailSender, "round", losing)
+    sending = asyncio.create_task(post.sender(server.settings()).run(0.0))
+    await begun.wait()
+    sending.cancel()
+    await asyncio.wait({sending}, timeout=10.0)
     assert sending.cancelled()
 
 

@@ -136,10 +136,11 @@ class MailSender:
                     log.warning(Event.MAIL_WAITS, error=str(error), retry_in=round(pause, 1))
                 else:
                     log.exception(Event.MAIL_FAILED_UNEXPECTEDLY, retry_in=round(pause, 1))
-                await asyncio.sleep(pause)
             else:
                 pauses.reset()
-                await asyncio.sleep(every)
+                pause = every
+            _end_if_cancelled()
+            await asyncio.sleep(pause)
 
     async def round(self) -> None:
         """Look once, and send all that is due.
@@ -147,6 +148,7 @@ class MailSender:
         Raises:
             MailServerAwayError: the server takes nothing now; what waits stays.
         """
+        await self._forget()
         found, has_work = await in_thread(self._reading, self._look)
         if found or has_work:
             given_up = await in_thread(self._writing, lambda conn: self._keep(conn, found))
@@ -154,7 +156,6 @@ class MailSender:
                 self._on_ended(MailState.GIVEN_UP)
                 log.warning(Event.MAIL_ENDED, kind=kind, state=MailState.GIVEN_UP.value)
             await self._send_all()
-        await self._forget()
 
     def _look(self, conn: Connection) -> tuple[list[Notice], bool]:
         now, recipients = self._clock(), self._recipients.all(conn)
@@ -273,6 +274,13 @@ class MailSender:
         while await in_thread(self._writing, lambda conn: self._outbox.forget(conn, days=self._settings.days_kept)):
             pass
         self._forgot_at = now
+
+
+def _end_if_cancelled() -> None:
+    """Go on only when nobody has ended this task: Python 3.11's ``wait_for``, which reads the answers, may lose it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _ending_of(error: MailDelayedError | MailRefusedError | MailDoubtedError) -> MailEnding:

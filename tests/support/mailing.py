@@ -20,6 +20,7 @@ from schemas.clock import now_ms
 
 URGENT, MANY = NoticeKind("urgent", "what is urgent"), NoticeKind("many", "what comes in numbers", is_grouped=True)
 UNIT, OTHER_UNIT = "LCA.02.05", "LCA.03.01"
+DAY_MS = 86_400_000
 PAGES = "https://congvan.test/console"
 
 

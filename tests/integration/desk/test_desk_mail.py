@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -131,17 +130,10 @@ async def test_of_a_classified_document_an_e_mail_tells_the_cleared_only_that_th
     desk: RunningDesk, server: MailServer
 ) -> None:
     addressed(desk.spool, "hoa")
-    letter: dict[str, Any] = {
-        "notation": "1-CV/M",
-        "subject": "Bí mật lớn",
-        "urgency": Urgency.URGENT,
-        "secrecy": Secrecy.SECRET,
-    }
-    came(desk.spool, **letter)
+    came(desk.spool, notation="1-CV/M", subject="Bí mật lớn", urgency=Urgency.URGENT, secrecy=Secrecy.SECRET)
     await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
     assert server.taken() == [], "who is not cleared does not learn that it is there"
-    with desk.spool.writing() as conn:
-        PEOPLE.invite(conn, "hoa", [RoleGrant(DeskRole.CLEARED, UNIT)], now_ms=now_ms())
+    clear(desk.spool, "hoa")
     await sender(desk.spool, server, now=max(now_ms(), TUESDAY)).round()
     whole = "".join(f"{message['Subject']}{text_of(message)}" for message in server.taken())
     assert "một văn bản mật" in whole

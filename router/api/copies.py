@@ -103,7 +103,7 @@ async def list_told(  # noqa: PLR0917 - path and query are parameters to the fra
     since: Annotated[int, Query(ge=0, lt=2**53, description="Only made at this time or later, UTC milliseconds.")] = 0,
     limit: Annotated[int, Query(ge=1, le=200, description="The length of a page.")] = 100,
 ) -> ToldPage:
-    """What was addressed to a unit, and what the unit said of it: so that lost registers are written anew.
+    """What came to a unit, and what the unit said of it: so that lost registers are written anew.
 
     In the order of the unit's sequence; `next` is left out at the end.
     """

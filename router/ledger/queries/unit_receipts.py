@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from router.ledger.models import delivery, dispatch, receipt
 from schemas.states import Effect
@@ -37,7 +37,7 @@ class UnitDelivery:
 
 
 def deliveries_told(conn: Connection, unit: str, *, after: int, since: int, limit: int) -> list[UnitDelivery]:
-    """The deliveries of a unit in their order.
+    """The deliveries of a unit that it has spoken of, in their order: it is told of no letter that never came to it.
 
     Args:
         conn: a transaction.
@@ -57,7 +57,11 @@ def deliveries_told(conn: Connection, unit: str, *, after: int, since: int, limi
         dispatch.c.submission,
     )
     of_unit = delivery.c.unit == unit, delivery.c.seq > after, delivery.c.created_at >= since
-    rows = conn.execute(select(*columns).join(dispatch).where(*of_unit).order_by(delivery.c.seq).limit(limit)).all()
+    has_it = exists().where(
+        receipt.c.delivery_id == delivery.c.id, receipt.c.seq.is_not(None), receipt.c.effect != Effect.REFUSED.value
+    )
+    wanted = select(*columns).join(dispatch).where(*of_unit, has_it)
+    rows = conn.execute(wanted.order_by(delivery.c.seq).limit(limit)).all()
     said = _said(conn, [row.id for row in rows])
     return [UnitDelivery(*row, receipts=tuple(said.get(row.id, ()))) for row in rows]
 

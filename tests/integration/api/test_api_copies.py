@@ -163,8 +163,10 @@ def say_registered(api: Api, unit: str, seq: int, number: str, person: str) -> N
     with api.engine.begin() as conn:
         rows = select(delivery.c.id, dispatch.c.content_sha256).join(dispatch)
         key, content = conn.execute(rows.where(delivery.c.unit == unit, delivery.c.seq == seq)).one()
-        said = NewReceipt(new_id(), key, Status.ARRIVED, iso(now_ms()), now_ms(), unit, seq=1, content_sha256=content)
-        again = said._replace(id=new_id(), status=Status.REGISTERED, seq=2, person=person, register_number=number)
+        said = NewReceipt(
+            new_id(), key, Status.ARRIVED, iso(now_ms()), now_ms(), unit, seq=2 * seq - 1, content_sha256=content
+        )
+        again = said._replace(id=new_id(), status=Status.REGISTERED, seq=2 * seq, person=person, register_number=number)
         apply(conn, [said, again], Silence())
 
 
@@ -179,7 +181,8 @@ async def test_a_gateway_is_told_what_its_unit_said_page_by_page(api: Api) -> No
         headers = api.as_(ISSUER) | {"Idempotency-Key": str(number)}
         async with api.http.post("/api/v1/dispatches", headers=headers, json=letter(subject=f"Số {number}")) as sent:
             assert sent.status == 202
-    say_registered(api, "LCA.02.01", 2, "57", "Nguyễn Thị Hoa")
+    for seq, given in ((1, "56"), (2, "57"), (3, "58")):
+        say_registered(api, "LCA.02.01", seq, given, "Nguyễn Thị Hoa")
     status, page = await told_of(api, "LCA.02.01", limit=2)
     assert (status, [one["subject"] for one in page["items"]], page["next"]) == (200, ["Số 0", "Số 1"], 2)
     one, issuer = page["items"][1], api.services.organisation.directory.get("LCA.VP")
@@ -189,6 +192,22 @@ async def test_a_gateway_is_told_what_its_unit_said_page_by_page(api: Api) -> No
     assert (said["registered"]["register_number"], said["registered"]["person"]) == ("57", "Nguyễn Thị Hoa")
     _, rest = await told_of(api, "LCA.02.01", limit=2, after=2)
     assert ([item["subject"] for item in rest["items"]], rest["next"]) == (["Số 2"], None)
+
+
+async def test_a_unit_is_told_of_no_letter_that_never_came_to_it(api: Api) -> None:
+    for number in range(4):
+        headers = api.as_(ISSUER) | {"Idempotency-Key": str(number)}
+        async with api.http.post("/api/v1/dispatches", headers=headers, json=letter(subject=f"Số {number}")) as sent:
+            assert sent.status == 202
+    say_registered(api, "LCA.02.01", 3, "57", "Nguyễn Thị Hoa")
+    with api.engine.begin() as conn:
+        of_unit = select(delivery.c.seq, delivery.c.id).where(delivery.c.unit == "LCA.02.01")
+        keys = {row.seq: row.id for row in conn.execute(of_unit)}
+        wrong = NewReceipt(new_id(), keys[2], Status.ARRIVED, iso(now_ms()), now_ms(), "LCA.02.01", seq=9)
+        by_us = NewReceipt(new_id(), keys[1], Status.PARKED, iso(now_ms()), now_ms(), reason="x")
+        apply(conn, [wrong._replace(content_sha256="0" * 64), by_us], Silence())
+    _, page = await told_of(api, "LCA.02.01")
+    assert [item["subject"] for item in page["items"]] == ["Số 2"]
 
 
 async def test_a_gateway_is_told_of_its_own_units_alone(api: Api) -> None:

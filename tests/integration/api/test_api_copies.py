@@ -234,8 +234,8 @@ async def test_a_gateway_is_told_what_its_unit_said_page_by_page(api: Api) -> No
         headers = api.as_(ISSUER) | {"Idempotency-Key": str(number)}
         async with api.http.post("/api/v1/dispatches", headers=headers, json=letter(subject=f"Số {number}")) as sent:
             assert sent.status == 202
-    for seq, number in ((1, "56"), (2, "57"), (3, "58")):
-        say_registered(api, "LCA.02.01", seq, number, "Nguyễn Thị Hoa")
+    for seq, given in ((1, "56"), (2, "57"), (3, "58")):
+        say_registered(api, "LCA.02.01", seq, given, "Nguyễn Thị Hoa")
     make_secret(api, "LCA.02.01", 2)
     status, page = await told_of(api, "LCA.02.01", limit=2)
     assert (status, [one["subject"] for one in page["items"]], page["next"]) == (200, ["Số 0", "Số 1"], 2)

@@ -249,7 +249,7 @@ def _say_next(spool: Spool, stamps: list[int]) -> None:
 def _numbers(spool: Spool, act: str) -> list[int]:
     """The new stamps of an act: what is only reserved is stamped when it is used."""
     with spool.writing() as conn:
-        free = reserved_numbers(conn, key(), 1)
+        free = reserved_numbers(conn, key())[:1]
         if act == "reserve":
             books.reserve(conn, key(), 1, BY)
             return []

@@ -57,6 +57,7 @@ class ComposedDraft:
         version: of the draft that its person has seen, which the form says when it comes back; 0: none yet.
         is_kept: the form came with files, and the draft has them now.
         is_sent: somebody else has sent it.
+        yours: what came, where somebody else had saved it otherwise and that stands in the form.
         problems: what is wrong.
         problem: what is wrong with it as a whole, as a message to be translated.
         plan: what the router says of it.
@@ -70,6 +71,7 @@ class ComposedDraft:
     version: int = 0
     is_kept: bool = False
     is_sent: bool = False
+    yours: TypedDraft | None = None
     problems: Sequence[FieldProblem] = ()
     problem: str = ""
     plan: Mapping[str, Any] | None = None

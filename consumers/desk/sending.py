@@ -195,7 +195,8 @@ def _moved(composed: ComposedDraft, error: DocumentMovedError) -> ComposedDraft:
     if isinstance(error, DraftDroppedError) or composed.draft is None:
         return replace(composed, problem=_DROPPED, draft=None, files=(), version=0, is_kept=False)
     draft = composed.draft
-    return replace(composed, problem=_MOVED, typed=TypedDraft.of_draft(draft), version=draft.version, is_kept=False)
+    now = TypedDraft.of_draft(draft)
+    return replace(composed, problem=_MOVED, yours=composed.typed, typed=now, version=draft.version, is_kept=False)
 
 
 async def _send(request: Request, services: DeskServices, viewer: DeskViewer, composed: ComposedDraft) -> Response:

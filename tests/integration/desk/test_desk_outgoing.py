@@ -214,7 +214,9 @@ async def test_the_slower_of_two_who_write_sees_what_was_saved(desk: RunningDesk
         assert (await hoa.compose(once, version="1", subject="Báo cáo tháng", do="save")).status == 303
         late = await lan.compose(once, version="1", subject="Báo cáo năm", do="save")
         assert late.status == 409
-        assert 'value="Báo cáo tháng"' in await late.text()
+        page = await late.text()
+        assert 'value="Báo cáo tháng"' in page
+        assert "<dd>Báo cáo năm</dd>" in page, "and can take over what they wrote themselves"
         assert (await lan.send(f"/outgoing/drafts/{once}/drop", version=1)).status == 409, "as it is no more"
         assert (await lan.send(f"/outgoing/drafts/{once}/drop", version=2)).status == 303
         assert (await lan.get(f"/desk/outgoing/drafts/{once}")).status == 404

@@ -219,8 +219,11 @@ class _Pages:
         if current.said is not None and steps.is_step(item) and current.said.has_overtaken(item):
             current.out_of_turn = True
             return Step(Effect.STALE)
-        lacks = partial(steps.lacks_before, self._connection, item, self._entries[:place])
-        return _move(current, item, steps.decide(current.state, item, lacks), self._silence)
+        return _move(current, item, steps.decide(current.state, item, partial(self._lacks, place)), self._silence)
+
+    def _lacks(self, place: int) -> bool:
+        """Whether something is missing that the unit of the entry at a place said before it."""
+        return steps.lacks_before(self._connection, self._entries[place], self._entries[:place])
 
     def _write(self, item: NewReceipt, key: str, step: Step, mark: str) -> None:
         row = receipt_rows.row_of(item, key, step, step.reason or mark)

@@ -175,9 +175,22 @@ async def form_of(browser: DeskBrowser, spool: Spool, chance: random.Random, tar
             ("process", {"words": marker}),
             ("complete", {"words": marker}),
             ("undo", {"reason": marker}),
+            ("correct", {"day": today(), "subject": "Về việc", "reason": marker}),
+            ("renumber", {"reason": marker, "another": ""}),
         ]
     )
+    if what in {"correct", "renumber"}:
+        return _of_entry(spool, target, what, filled)
     return FilledForm(f"/desk/incoming/{target}/{what}", filled | {"seen": await browser.seen(target)})
+
+
+def _of_entry(spool: Spool, target: str, what: str, filled: dict[str, Any]) -> FilledForm:
+    """A form of the entry of a document as it is now; if it has none yet, of the first number."""
+    with spool.reading() as conn:
+        entered = book_entries.entry_of(conn, target)
+    number, version = (entered.number, entered.versions[-1].version) if entered is not None else (1, 0)
+    said = filled | ({"version": version} if what == "correct" else {})
+    return FilledForm(f"/desk/registers/{UNIT}/incoming/{BOOK.year}/{number}/{what}", said)
 
 
 async def _send_and_kill(pc: Office, browser: DeskBrowser, chance: random.Random, form: FilledForm) -> int | None:
@@ -223,7 +236,9 @@ def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> It
         yield from _check_document(
             spool, one, [entry for entry in entered if entry.delivery_id == one], len(steps[one])
         )
-    marks = Counter(entry.versions[0].fields.note for entry in entered if entry.versions[0].fields is not None)
+    first = [(entry.delivery_id or str(entry.number), entry.versions[0].fields) for entry in entered]
+    # An entry that was given another number has its note once more.
+    marks = Counter(note for _, note in {(key, fields.note) for key, fields in first if fields is not None} if note)
     marks += Counter(
         step.detail.words.rpartition(": ")[2] for found in steps.values() for step in found if step.detail.words
     )
@@ -241,11 +256,11 @@ def check(spool: Spool, ids: list[str], answered: list[str], count: Count) -> It
 def _check_document(spool: Spool, one: str, entries: list[Entry], steps: int) -> Iterator[str]:
     said = receipts_of(spool, one)
     registered = [item.register_number for item in said if item.status is Status.REGISTERED and item.undoes is None]
-    if registered != [str(entry.number) for entry in entries]:
+    if list(dict.fromkeys(registered)) != [str(entry.number) for entry in entries]:
         yield f"{one} was told as {registered} and was entered as {[entry.number for entry in entries]}"
     state = Status.ARRIVED
     began = [item.status for item in said].index(Status.ARRIVED) + 1
-    for item in said[began:]:
+    for item in (item for item in said[began:] if item.corrects is None):
         step = follow(state, item.status) if item.undoes is None else go_back(state, item.status)
         if step.effect not in {Effect.ADVANCE, Effect.BACK}:
             yield f"{one}: {item.status} was said after {state}"

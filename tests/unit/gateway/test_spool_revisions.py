@@ -1,12 +1,13 @@
 """A spool that an earlier version wrote gets what later revisions keep, from what it has."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select, update
 
-from consumers.reading.handling import Acting, looked_at, register
+from consumers.reading.handling import Acting, Direction, Looked, direct, looked_at, register, submit
 from consumers.spool import Spool, models, open_spool, sending
 from consumers.spool.people import Card
 from consumers.spool.scope import UnitScope
@@ -60,4 +61,30 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
     (nothing,), (at,) = kept(spool, models.inbox, "registered_at")
     assert nothing is None
     assert at // 1000 == registered[1][0] // 1000
+    spool.close()
+
+
+def test_tasks_know_by_their_times_which_steps_gave_and_ended_them(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    delivery, cards = came(spool), {"lan": Card("lan", "Lê Thị Lan")}
+
+    def looked(at: int) -> tuple[Looked, Acting]:
+        by = Acting(Card("nam", "Trần Văn Nam"), at, UnitScope((UNIT,)))
+        with spool.reading() as conn:
+            return looked_at(conn, delivery, by.units)[1], by
+
+    register(spool, *looked(1_000), RegisterFields(day=date(2026, 11, 29), subject="Về việc"))
+    submit(spool, *looked(2_000), cards["lan"], "")
+    direct(spool, *looked(3_000), Direction("Làm ngay", "lan", until=date(2026, 12, 1), until_ms=9_000), cards)
+    columns = [(models.task, ("given_by", "ended_by")), (models.step, ("detail",))]
+    before = [kept(spool, table, *names) for table, names in columns]
+    assert before[0] == [(2, 3), (3, None)]
+    with spool.writing() as conn:
+        conn.execute(update(models.step).values(detail=func.json_remove(models.step.c.detail, "$.until_ms")))
+        take_back(conn, "0005")
+    spool.close()
+    spool = open_spool(tmp_path)
+    tasks, details = (kept(spool, table, *names) for table, names in columns)
+    assert tasks == before[0]
+    assert [json.loads(row[0]) for row in details] == [json.loads(row[0]) for row in before[1]]
     spool.close()

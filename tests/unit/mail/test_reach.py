@@ -9,6 +9,7 @@ from router.ledger.people.persons import PersonRole, Right, scope_of
 from router.mail.notices import NoticeKind, Reach
 from router.pages.people import Person, RoleGrant
 from router.words import notices as at_router
+from schemas.codes import includes
 
 UNITS = ("LCA.02", "LCA.02.05", "LCA.02.06", "LCA.03")
 PATTERNS = st.builds(str.__add__, st.sampled_from(UNITS), st.sampled_from(["", ".#"]))

@@ -25,7 +25,7 @@ def made(vhost: Vhost, tmp_path: Path) -> Iterator[Installation]:
 async def test_a_desk_and_a_gateway_that_are_killed_at_every_act_lose_double_and_skip_nothing(
     made: Installation, seed: int
 ) -> None:
-    count = await run(made, seed, acts=25, documents=5)
+    count = await run(made, seed, acts=15, documents=5)
     assert count.wrong == []
     assert count.answered
     assert count.unanswered

@@ -71,6 +71,8 @@ _TOLD_LATE = frozenset({S.PENDING, S.QUEUED, S.TAKEN, S.ARRIVED, S.PARKED})
 _NOT_AT_THE_UNIT = UNDELIVERED | {S.PARKED, S.EXPIRED}
 _SERVICE_ENDS = frozenset({S.PARKED, S.RECALLED, S.EXPIRED})
 _AFTER_REGISTRATION = frozenset({S.ASSIGNED, S.PROCESSING, S.COMPLETED})
+_CROSSES_A_RECALL = frozenset({S.REGISTERED}) | _AFTER_REGISTRATION
+"""What a unit's people may have said before they heard that a document is wanted back."""
 _WITH_PEOPLE = frozenset({S.RECALLED, S.TAKE_BACK_REQUESTED, S.CHANGE_ACCEPTED, S.CHANGE_REFUSED})
 
 _NEXT: dict[Status, frozenset[Status]] = {
@@ -100,7 +102,7 @@ class Effect(StrEnum):
     ADVANCE = "advance"
     """The state becomes the receipt's status."""
     STALE = "stale"
-    """Kept, but the delivery is further already: a late or repeated machine receipt."""
+    """Kept, but the delivery is further already: said late, or again."""
     REFUSED = "refused"
     """Not allowed from this state: kept as refused, the state stays."""
     CORRECT = "correct"
@@ -128,16 +130,21 @@ def follow(current: Status, status: Status) -> Step:
     """Decide what a receipt with ``status`` does to a delivery in ``current``.
 
     A repeated status is stale. What the machines say (queued, taken, arrived, parked) may be said late, after people
-    have acted: also stale, never refused, because at-least-once delivery repeats and reorders.
+    have acted: also stale, never refused, because at-least-once delivery repeats and reorders. So is what a unit's
+    people did before the wish to have the document back reached them: its number in their register is given.
     """
     if status == current:
         return _STALE
     if status in _NEXT[current]:
         return _ADVANCE
-    if status in _TOLD_LATE:
+    if status in _TOLD_LATE or (current is S.TAKE_BACK_REQUESTED and status in _CROSSES_A_RECALL):
         return _STALE
+    return Step(Effect.REFUSED, _not_allowed(current, status))
+
+
+def _not_allowed(current: Status, status: Status) -> str:
     allowed = ", ".join(sorted(_NEXT[current] - {current})) or "nothing"
-    return Step(Effect.REFUSED, f"{status} cannot follow {current}; allowed: {allowed}")
+    return f"{status} cannot follow {current}; allowed: {allowed}"
 
 
 def steps_back(current: Status) -> frozenset[Status]:
@@ -204,6 +211,5 @@ def require(current: Status, status: Status) -> None:
     Raises:
         TransitionError: with the states that would be allowed.
     """
-    step = follow(current, status)
-    if step.effect is not Effect.ADVANCE:
-        raise TransitionError(step.reason or f"it is {current} already")
+    if follow(current, status).effect is not Effect.ADVANCE:
+        raise TransitionError(f"it is {current} already" if status is current else _not_allowed(current, status))

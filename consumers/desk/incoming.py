@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from consumers.desk.access import DeskViewer, Looking, Parts
+from consumers.desk.asked import AskedDay, AskedPlace
 from consumers.desk.pages import page
 from consumers.desk.services import DeskServices
 from consumers.desk.words import DUES, STATES, URGENCIES
@@ -19,7 +20,7 @@ from consumers.spool import book_entries
 from consumers.spool.people import DeskRight, holders
 from consumers.spool.units import names_of
 from router.pages.language import N_
-from schemas.clock import Day, now_ms, to_ms
+from schemas.clock import now_ms, to_ms
 from schemas.dispatch import Urgency
 from schemas.register import BookKind
 from schemas.states import Status
@@ -131,8 +132,8 @@ async def filters_of(
     book: Annotated[OneLine, Query(max_length=50)] = "",
     lead: Annotated[str, Query(max_length=64)] = "",
     due: Annotated[DueWhen | Literal[""], Query()] = "",
-    since: Annotated[Day | Literal[""], Query(alias="from")] = "",
-    to: Annotated[Day | Literal[""], Query()] = "",
+    since: Annotated[AskedDay | Literal[""], Query(alias="from")] = "",
+    to: Annotated[AskedDay | Literal[""], Query()] = "",
 ) -> Filters:
     """The filters of an address; a form leaves empty what says nothing."""
     degree = Urgency(int(urgency)) if urgency else None
@@ -158,7 +159,7 @@ async def show_incoming(
     services: Parts,
     viewer: Looking,
     filters: Filtered,
-    before: Annotated[int, Query(ge=0)] = 0,
+    before: AskedPlace = 0,
 ) -> Response:
     """A page of them, newest first."""
     return await incoming_page(request, services, viewer, filters, before=before)

@@ -1,10 +1,9 @@
 """Nhật ký: who did what and when, at the person's units."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from consumers.desk.access import Looking, Parts
+from consumers.desk.asked import AskedPlace
 from consumers.desk.pages import page
 from consumers.spool import journal
 from consumers.spool.people import DeskRight
@@ -14,9 +13,7 @@ router = APIRouter()
 
 
 @router.get("/journal")
-async def show_journal(
-    request: Request, services: Parts, viewer: Looking, before: Annotated[int, Query(ge=0)] = 0
-) -> Response:
+async def show_journal(request: Request, services: Parts, viewer: Looking, before: AskedPlace = 0) -> Response:
     """A page of acts, the newest first; failed logins for those alone who let people in."""
     units, also_of_none = viewer.units(), viewer.may(DeskRight.ADMINISTER)
 

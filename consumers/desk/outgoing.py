@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from consumers.asking.told import told
 from consumers.desk.access import DeskViewer, Drafting, Looking, Parts
+from consumers.desk.asked import AskedPlace
 from consumers.desk.asking import ask, track_of
 from consumers.desk.composing import PLACE
 from consumers.desk.files import file_answer
@@ -81,7 +82,7 @@ async def show_outgoing(
     stage: OutgoingShelf | None = None,
     q: Annotated[str, Query(max_length=200)] = "",
     unit: Annotated[str, Query(max_length=100)] = "",
-    before: Annotated[int, Query(ge=0)] = 0,
+    before: AskedPlace = 0,
 ) -> Response:
     """A page of them, newest first: drafts, or what was sent."""
     units = viewer.units()

@@ -332,8 +332,8 @@ def _keep_order(current: _DeliveryState, item: NewReceipt, step: Step) -> None:
     if steps.is_step(item):
         current.said_seq, current.said_at = LastSaid.after(current.said, item)
         current.changed = True
-    late_arrival = item.status is Status.ARRIVED and step.effect is Effect.STALE and current.said is not None
-    current.out_of_turn |= item.undoes is not None or late_arrival
+    of_people = steps.is_step(item) or (item.status is Status.ARRIVED and current.said is not None)
+    current.out_of_turn |= item.undoes is not None or (of_people and step.effect is Effect.STALE)
 
 
 def _read_anew(connection: Connection, deliveries: Mapping[str, _DeliveryState]) -> None:

@@ -185,7 +185,7 @@ async def test_what_is_written_about_a_secret_begins_as_secret_as_that(
         form = begun(await admin.text(f"/console/send?{way.format(story.province)}"))
         assert form["secrecy"] == "secret"
         assert form["subject"].endswith(secret["subject"])
-        answer = await send(admin, **(form | {"notation": "9-CV/VP"}))
+        answer = await send(admin, None, **(form | {"notation": "9-CV/VP"}))
         if Secrecy.SECRET in takes:
             assert sent(console, answer).secrecy is Secrecy.SECRET
         else:

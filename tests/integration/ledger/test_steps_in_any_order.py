@@ -192,6 +192,23 @@ def test_a_step_that_overtook_its_arrival_of_a_recalled_document_is_asked_back(l
         assert stands(conn, office)[0] == S.TAKE_BACK_REQUESTED
 
 
+def test_what_people_did_before_the_wish_to_have_it_back_reached_them_is_known(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        one, other = (did(conn, clerk, ["register"]) for _ in range(2))
+        hear(conn, one.said, other.said[:1])
+        clerk.dispatch("LCA.VP", [UNIT], kind="recall", refers_to=[_dispatch(conn, other)], attachments=[])
+        assert hear(conn, other.said[1:], [other.say(S.ASSIGNED)]) == [E.STALE, E.STALE]
+        state, *_, times, number, _ = stands(conn, other)
+        assert (state, number) == (S.TAKE_BACK_REQUESTED, "1")
+        assert isinstance(times, dict)
+        assert S.REGISTERED in times
+        assert queries.repeated_numbers(conn, EVERYTHING, {UNIT.code: "1"}, UTC) == {UNIT.code}
+        assert hear(conn, [other.say(S.CHANGE_REFUSED, reason="đang thực hiện")]) == [E.ADVANCE]
+        assert hear(conn, [other.say(S.COMPLETED)]) == [E.ADVANCE]
+        assert stands(conn, other)[-2] == "1"
+
+
 def test_a_number_whose_registration_came_late_is_known_to_be_given(ledger: Engine) -> None:
     with writing(ledger) as conn:
         clerk = Clerk(conn)

@@ -75,7 +75,7 @@ def test_tasks_know_by_their_times_which_steps_gave_and_ended_them(tmp_path: Pat
 
     register(spool, *looked(1_000), RegisterFields(day=date(2026, 11, 29), subject="Về việc"))
     submit(spool, *looked(2_000), cards["lan"], "")
-    direct(spool, *looked(3_000), Direction("Làm ngay", "lan", until=date(2026, 12, 1), until_ms=9_000), cards)
+    direct(spool, *looked(3_000), Direction("Làm ngay", "lan", until=date(2026, 12, 1), until_ms=9_000))
     columns = [(models.task, ("given_by", "ended_by")), (models.step, ("detail",))]
     before = [kept(spool, table, *names) for table, names in columns]
     assert before[0] == [(2, 3), (3, None)]

@@ -28,7 +28,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"systemctl|journalctl|rabbitmqctl": "an engine of the machine's own; tests/unit/systemd checks the units",
     r"cp deploy/systemd/": "as above",
     r"install -m 0644 deploy/rabbitmq/": "as above; tests/unit/deploy/test_thin_line_settings.py reads the file",
-    r"python3 -m venv /opt|/opt/congvan/bin/pip": "tests/integration/packaging installs the wheel that way",
+    r"python3 -m venv /opt|/opt/congvan/bin/pip": "tests/integration/packaging has such an environment",
     r"useradd|usermod|install -d .*(/etc|/srv)/congvan|install -m 0600 /dev/null": "changes the machine's users",
     r"CONGVAN_(GATEWAY|DESK|MAIL|PUBLIC)_\w+=\S+$": "settings, not commands; tests/unit/deploy/test_settings_origin.py",
     r"congvan( desk)? mail test ": "tests/integration/mail/test_mail_commands.py has a mail server",

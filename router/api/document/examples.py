@@ -82,6 +82,7 @@ EXAMPLES: dict[str, Any] = {
     "line_seconds": 15.2,
     "lines_down": 1,
     "link": "dialup",
+    "left_out_count": 1,
     "longest_seconds": 5_400.0,
     "made_at": _AT,
     "made_by": "operator:LCA.#",

@@ -16,6 +16,7 @@ from schemas.dispatch import Secrecy
 from schemas.ids import new_id
 from schemas.register import RegisterFields
 from support.deliveries import UNIT, came
+from support.desks import let_in
 from support.spool_revisions import take_back
 
 
@@ -66,6 +67,7 @@ def test_what_the_desk_finds_by_is_filled_from_letters_receipts_and_entries(tmp_
 
 def test_tasks_know_by_their_times_which_steps_gave_and_ended_them(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
+    let_in(spool)
     delivery, cards = came(spool), {"lan": Card("lan", "Lê Thị Lan")}
 
     def looked(at: int) -> tuple[Looked, Acting]:

@@ -17,14 +17,16 @@ from consumers.spool import Spool, books, gaps
 from consumers.spool.book_entries import BookKey, EntryAuthor
 from consumers.spool.handling import StepDetail, StepKind, TaskPart
 from consumers.spool.journal import JournalAct
-from consumers.spool.models import inbox, journal, letter, receipt, step, task
+from consumers.spool.models import desk_letter, inbox, journal, letter, outgoing, receipt, step, task
 from consumers.spool.taking import Arriving, GapPauses, take
 from consumers.taking.descriptors import read_letter
 from schemas.descriptor import Descriptor, encode
-from schemas.dispatch import Secrecy, Urgency
+from schemas.dispatch import Secrecy, Submission, Urgency
 from schemas.ids import new_id
 from schemas.register import BookKind, RegisterFields
+from schemas.stages import Stage
 from schemas.states import Status
+from schemas.text import fold
 from schemas.zone import zone
 from support.deliveries import TRACE, UNIT, inside
 from support.desks import NAMES, let_in
@@ -48,6 +50,8 @@ MATTERS = (
 _DAY_MS = 86_400_000
 _HALF_A_YEAR_MS = 180 * _DAY_MS
 _BATCH = 500
+_SENT_EACH = 10
+"""The unit sends one document where it gets so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +200,13 @@ def _write_what_became(conn: Connection, chance: random.Random, told: list[_Told
     conn.execute(insert(receipt), receipts)
     acts = [_act(row) for row in steps]
     conn.execute(insert(journal), acts)
+    sent = [_sent(chance, item.taken_at, number) for number, item in enumerate(told[::_SENT_EACH], 1)]
+    conn.execute(insert(outgoing), [row for row, _ in sent])
+    conn.execute(insert(desk_letter), [said for _, said in sent])
     missing = gaps.count(conn)
     return {
         "documents": len(told),
+        "documents sent": len(sent),
         "entries": len(entered),
         "steps": len(steps),
         "tasks": len(tasks),
@@ -206,6 +214,29 @@ def _write_what_became(conn: Connection, chance: random.Random, told: list[_Told
         "journal": len(acts),
         "missing numbers": missing,
     }
+
+
+def _sent(chance: random.Random, at: int, pos: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A document that the unit has sent, and what its desk knows of it."""
+    subject = f"Báo cáo về {chance.choice(MATTERS)} {pos}"
+    letter_ = Submission(notation=f"{pos}-BC/ĐU", subject=subject, issuer=UNIT, addressees=("LCA.02",))
+    row = {
+        "pos": pos,
+        "id": new_id(),
+        "name": subject,
+        "issuer": UNIT,
+        "notation": letter_.notation,
+        "subject": subject,
+        "body": letter_.model_dump_json(exclude_defaults=True).encode(),
+        "taken_at": at,
+        "state": Stage.ACCEPTED.value,
+        "state_at": at + 60_000,
+        "dispatch_id": new_id(),
+        "addressees": 1,
+        "folded": fold(f"{UNIT} {letter_.notation} {subject}"),
+    }
+    full_name, _, department, _ = NAMES["hoa"]
+    return row, {"outgoing_pos": pos, "person": "hoa", "full_name": full_name, "department": department}
 
 
 _COURSE = (

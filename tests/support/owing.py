@@ -28,7 +28,8 @@ def _columns(row: Row[Any]) -> tuple[Any, ...]:
 
 def _owed(row: Row[Any], terms: Terms, arrived_at: int | None) -> tuple[Any, ...]:
     state, urgency = Status(row.state), Urgency(row.urgency)
-    items = owed(Course(state, row.state_at, urgency, row.due_at), terms)
+    registered = row.registered_at is not None
+    items = owed(Course(state, row.state_at, urgency, row.due_at, registered=registered), terms)
     assert bool(items) is (state not in ENDED)
     if arrived_at is None:
         register_by = None

@@ -135,7 +135,8 @@ def _count(conn: Connection, by: Owing, rows: Sequence[Row[Any]]) -> int:
 
 
 def _owed(by: Owing, row: Row[Any]) -> tuple[Any, ...]:
-    return by.of(Status(row.state), row.state_at, row.urgency, row.due_at)
+    registered = row.registered_at is not None
+    return by.of(Status(row.state), row.state_at, row.urgency, row.due_at, registered=registered)
 
 
 def _register_by(by: Owing, row: Row[Any]) -> int | None:

@@ -38,14 +38,17 @@ class Owing:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self.of = lru_cache(_BURST)(self._of)
-        """The columns of a delivery in a state since an instant, of an urgency, with the letter's due date."""
+        """The columns of a delivery in a state since an instant, of an urgency, with the letter's due date.
+
+        ``registered``: whether its unit has registered it, asked of what was kept after a recall alone.
+        """
 
     def register_by(self, arrived_at: int, urgency: int) -> int | None:
         """When registering is late of what arrived at an instant."""
         return self.of(Status.ARRIVED, arrived_at, urgency, None).latest_at
 
-    def _of(self, state: Status, since: int, urgency: int, due: int | None) -> OwedColumns:
-        items = owed(Course(state, since, Urgency(urgency), due), self._terms)
+    def _of(self, state: Status, since: int, urgency: int, due: int | None, *, registered: bool = True) -> OwedColumns:
+        items = owed(Course(state, since, Urgency(urgency), due, registered=registered), self._terms)
         if not items:
             return NOTHING
         turn = items[0]

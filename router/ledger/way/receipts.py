@@ -365,5 +365,5 @@ def _moved(it: _DeliveryState, by: Owing) -> Row:
     return (
         *(it.state.value, it.state_at, it.reason, it.published, 0, it.next_due_at),
         *(it.arrived_at, it.registered_at, it.completed_at, it.reason_code, it.register_by, it.said_seq, it.said_at),
-        *by.of(it.state, it.state_at, it.urgency, it.due_at),
+        *by.of(it.state, it.state_at, it.urgency, it.due_at, registered=it.registered_at is not None),
     )

@@ -17,7 +17,7 @@ from router.ledger.way.counting import CountedBy, Turn
 from router.ledger.writer import Writer
 from schemas.clock import day_at
 from schemas.dispatch import Urgency
-from schemas.duties import Terms
+from schemas.duties import Duty, Terms
 from schemas.events import Event
 from schemas.office import office_terms
 from schemas.states import ENDED, Status
@@ -30,7 +30,7 @@ TERMS = office_terms()
 UNITS = [unit(f"LCA.{number:02}") for number in range(8)]
 ENDS = (
     *((S.QUEUED,), (S.ARRIVED,), (S.ARRIVED, S.REGISTERED), (S.ARRIVED, S.REGISTERED, S.COMPLETED), (S.PARKED,)),
-    (S.ARRIVED, S.REFUSED),
+    *((S.ARRIVED, S.REFUSED), (S.ARRIVED, S.TAKE_BACK_REQUESTED, S.CHANGE_REFUSED)),
 )
 
 
@@ -68,6 +68,17 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def forget(conn: Connection) -> None:
     """Leave it as a ledger of before stands after its upgrade."""
     conn.execute(update(delivery).values(dict.fromkeys(("register_by", *owing.COLUMNS))))
+
+
+def test_what_was_kept_after_a_recall_is_the_clerks_to_register_or_else_the_staffs(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        clerk = Clerk(conn)
+        key = clerk.dispatch("LCA", UNITS[:2])
+        clerk.tell(key, UNITS[0].code, S.ARRIVED, S.TAKE_BACK_REQUESTED, S.CHANGE_REFUSED)
+        clerk.tell(key, UNITS[1].code, S.ARRIVED, S.REGISTERED, S.TAKE_BACK_REQUESTED, S.CHANGE_REFUSED)
+        turns = dict(conn.execute(select(delivery.c.unit, delivery.c.duty)).all())
+        assert turns == {UNITS[0].code: Duty.REGISTER, UNITS[1].code: Duty.PROCESS}
+        assert misjudged(conn) == []
 
 
 @pytest.mark.usefixtures("few")

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 
 from router.mail.days import Days
 from router.mail.errors import UnknownMailError
-from router.mail.notices import MAX_WAITING, NOTHING, Notices, NoticeText, Reach, plain
+from router.mail.notices import MAX_TITLE, MAX_WAITING, NOTHING, Notices, NoticeText, Reach, plain
 from router.mail.states import FAILED, MailState
 from router.mail.tables import MailTables
 from schemas.deadlines import is_over
@@ -132,7 +132,7 @@ class Outbox:
         if not conn.execute(taken).rowcount:
             return 0
         first = select(row.content).where(row.mail == made).order_by(row.pos).limit(1)
-        title = parse(NoticeText, conn.scalar(first) or "{}", what="notice").title
+        title = plain(parse(NoticeText, conn.scalar(first) or "{}", what="notice").title, MAX_TITLE)
         values = {"id": made, "person": person, "kind": kind, "title": title, "state": MailState.WAITING.value}
         conn.execute(insert(self._tables.mail).values(**values, next_at=now_ms, created_at=now_ms))
         return 1

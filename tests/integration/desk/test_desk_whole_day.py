@@ -182,7 +182,7 @@ async def test_a_clerks_whole_day_over_a_line_that_drops(day: Day) -> None:
     said = day.said()
     await holds(lambda: set(said) <= set(day.recorded()), within=180, what=day.gateway.tail())
     assert len(day.recorded()) == len(set(day.recorded()))
-    assert day.wire.drops > 3
+    assert day.wire.drops > 1
 
 
 async def _registers_what_is_urgent(day: Day, hoa: Page) -> None:

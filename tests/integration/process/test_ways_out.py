@@ -60,6 +60,7 @@ GATEWAY_PARTS = [
     "copies",
     "daily copy",
     "inquirer",
+    "naming",
     "room",
     "damage",
     "pruning",

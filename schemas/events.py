@@ -171,7 +171,7 @@ class Event(StrEnum):
     ROUTER_STOPPED = "router_stopped"
     """The router has finished what was in work and ends."""
     NAMES_UNKNOWN = "names_unknown"
-    """The router did not say what the units are called that sent something; it is asked again with the next list."""
+    """The router did not say what the units are called that sent something; it is asked again after a pause."""
     DESK_READY = "desk_ready"
     """A unit's desk serves its pages."""
     DESK_ENDED = "desk_ended"

@@ -17,23 +17,11 @@ from consumers.spool.said import WrittenReceipt, said_of, state_after
 from schemas.clock import to_ms
 from schemas.dispatch import Lane, lane_of
 from schemas.standing import standing
-from schemas.states import Effect, Status, steps_back
+from schemas.states import BY_PEOPLE, Effect, Status, steps_back
 
-BY_PEOPLE = frozenset(
-    {
-        Status.REFUSED,
-        Status.REGISTERED,
-        Status.ASSIGNED,
-        Status.PROCESSING,
-        Status.COMPLETED,
-        Status.CHANGE_ACCEPTED,
-        Status.CHANGE_REFUSED,
-        Status.RECALLED,
-    }
-)
+DEALT_WITH = BY_PEOPLE | {Status.RECALLED}
 """States that say that somebody has dealt with a document."""
 OVER = frozenset({Status.REFUSED, Status.COMPLETED, Status.RECALLED})
-_DEALT_WITH = BY_PEOPLE | {Status.ARRIVED}
 
 
 def catch_up(conn: Connection, told: Sequence[ToldDelivery], at: int) -> None:
@@ -94,15 +82,15 @@ def _move(conn: Connection, row: Row[Any], told: ToldDelivery, at: int) -> None:
     said, before = said_of(conn, told.id), Status(row.state)
     state = Status.RECALLED if told.state == Status.RECALLED else state_after(said)
     goes_back = state in steps_back(before)
-    if state is before or state not in _DEALT_WITH or (goes_back and not _something_was_undone(said)):
+    if state is before or state not in DEALT_WITH | {Status.ARRIVED} or (goes_back and not _something_was_undone(said)):
         return
     values: dict[str, Any] = {"state": state.value, "state_at": to_ms(told.state_at)}
     values["registered_at"] = _registered_at(said, told, row.registered_at)
     conn.execute(update(inbox).where(inbox.c.pos == row.pos).values(values))
-    if state in OVER or state is Status.ARRIVED:
+    if state in OVER:
         handling.end_tasks(conn, row.pos, at)
-    elif goes_back and before in handling.STEP_OF:
-        handling.take_back(conn, row.pos, handling.STEP_OF[before], at)
+    elif goes_back:
+        handling.take_back(conn, row.pos, handling.steps_behind(state), at)
 
 
 def _something_was_undone(said: Iterable[WrittenReceipt]) -> bool:

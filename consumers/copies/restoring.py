@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consumers.copies import registrations
-from consumers.copies.catching_up import BY_PEOPLE, OVER, catch_up
+from consumers.copies.catching_up import DEALT_WITH, OVER, catch_up
 from consumers.copies.registrations import Rewritten
 from consumers.copies.tables import COPIED, REFERENCES, Row, Tables, to_column
 from consumers.copies.told import ToldDelivery
@@ -191,7 +191,7 @@ class _Placed:
 
     def _catch_up(self, pos: int, row: Mapping[str, Any]) -> None:
         """A document that was sent again, and that people had dealt with, is where they had brought it."""
-        if row["state"] in BY_PEOPLE:
+        if row["state"] in DEALT_WITH:
             values = {name: row[name] for name in ("state", "state_at", "reason", "reason_code")}
             self._conn.execute(update(inbox).where(inbox.c.pos == pos).values(values))
 

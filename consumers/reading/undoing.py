@@ -44,7 +44,7 @@ def step_back(spool: Spool, looked: Looked, by: Acting, reason: str) -> None:
         if was is Status.REGISTERED and entered is not None:
             _strike(it, entered, reason)
         place = it.step(StepKind.UNDONE, JournalAct.UNDONE, words=reason, undone=STEP_OF[was])
-        handling.take_back(it.conn, it.pos, STEP_OF[was], by.at, by=place)
+        handling.take_back(it.conn, it.pos, [STEP_OF[was]], by.at, by=place)
 
     act_on(spool, looked, by, act)
 

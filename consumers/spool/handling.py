@@ -12,7 +12,7 @@ from consumers.spool.models import inbox, receipt, step, task
 from consumers.spool.scope import UnitScope
 from schemas.clock import Day
 from schemas.model import Travelling, parse
-from schemas.states import Status
+from schemas.states import Status, steps_back
 from schemas.text import OneLine
 
 MAX_NAMED = 50
@@ -50,6 +50,11 @@ STEP_OF = {
     Status.COMPLETED: StepKind.COMPLETED,
 }
 """The step that brought a document into a state."""
+
+
+def steps_behind(state: Status) -> Collection[StepKind]:
+    """The steps that brought a document further than a state."""
+    return [kind for reached, kind in STEP_OF.items() if state in steps_back(reached)]
 
 
 class TaskPart(StrEnum):
@@ -171,18 +176,20 @@ def end_tasks(
     conn.execute(update(task).where(*open_ones).values(ended_at=at, ended_by=by))
 
 
-def take_back(conn: Connection, inbox_pos: int, kind: StepKind, at: int, *, by: int | None = None) -> None:
-    """Take back the step of a kind that brought a document on, and what was done after it: tasks are as before.
+def take_back(conn: Connection, inbox_pos: int, kinds: Collection[StepKind], at: int, *, by: int | None = None) -> None:
+    """Take back the first step of these kinds, and what was done after it: tasks are as before.
 
     Args:
         conn: a transaction that writes.
         inbox_pos: the document.
-        kind: of the step; a command's left none here, and gave no tasks.
+        kinds: of steps; a command's left none here, and gave no tasks.
         at: the present, UTC ms.
         by: the place of the step that says so; None: the ledger says so.
     """
     of_it = step.c.inbox_pos == inbox_pos, ~step.c.undone, step.c.kind != StepKind.UNDONE.value
-    first = select(func.min(step.c.pos)).where(*of_it, step.c.kind == kind.value).scalar_subquery()
+    first = (
+        select(func.min(step.c.pos)).where(*of_it, step.c.kind.in_([kind.value for kind in kinds])).scalar_subquery()
+    )
     undone = conn.scalars(select(step.c.pos).where(*of_it, step.c.pos >= first)).all()
     conn.execute(update(step).where(step.c.pos.in_(undone)).values(undone=True))
     here, given = task.c.inbox_pos == inbox_pos, func.coalesce(task.c.given_by, 0).in_(undone)

@@ -7,6 +7,7 @@ import aiohttp
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from consumers.errors import SpoolUnavailableError
 from consumers.spool import Spool, Writer
 from consumers.spool.units import keep_names, unnamed
 from consumers.taking.hosting import LONGEST_NAME
@@ -63,29 +64,27 @@ class Naming:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while True:
+            try:
                 codes, last = await asyncio.to_thread(self._unnamed, seen)
-                if not codes:
-                    break
-                await self._session.ready()
-                if await self._ask(codes):
-                    pauses.reset()
+                if codes:
+                    await self._session.ready()
+                    await self._ask(codes)
+                    self._woken.set()  # there may be more of them
                 else:
-                    await self._session.up_anew(pauses.pause())
-            seen = last
+                    seen = last
+                pauses.reset()
+            except (aiohttp.ClientError, TimeoutError, OSError, ValidationError, SpoolUnavailableError) as error:
+                log.debug(Event.NAMES_UNKNOWN, reason=f"{type(error).__name__}: {error}")
+                self._woken.set()
+                await self._session.up_anew(pauses.pause())
 
-    async def _ask(self, codes: list[str]) -> bool:
-        """Whether there was an answer; an empty name is kept, too, so that it is asked for once."""
-        try:
-            params = [("code", code) for code in codes]
-            async with self._http.get(self._url, params=params, allow_redirects=False) as response:
-                response.raise_for_status()
-                found = _NAMES.validate_json(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
-            log.debug(Event.NAMES_UNKNOWN, units=len(codes), reason=f"{type(error).__name__}: {error}")
-            return False
+    async def _ask(self, codes: list[str]) -> None:
+        """Keep what they are called; an empty name, too, so that it is asked for once."""
+        params = [("code", code) for code in codes]
+        async with self._http.get(self._url, params=params, allow_redirects=False) as response:
+            response.raise_for_status()
+            found = _NAMES.validate_json(await response.read())
         await self._writer.run(keep_names, {code: found.get(code, "")[:LONGEST_NAME] for code in codes})
-        return True
 
     def _unnamed(self, seen: int) -> tuple[list[str], int]:
         with self._spool.reading() as conn:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from consumers.copies.tables import COPIED
 from consumers.copies.told import SaidReceipt, ToldDelivery
 from consumers.reading import handling, undoing
-from consumers.reading.handling import Acting, looked_at
+from consumers.reading.handling import Acting, Direction, looked_at
 from consumers.reading.inbox import get_entry
 from consumers.spool import Spool, books, open_spool
 from consumers.spool.book_entries import BookKey, Entry, EntryAuthor, entries
@@ -83,6 +83,13 @@ def submit(spool: Spool, delivery: str, *, unit: str = UNIT) -> None:
     with spool.reading() as conn:
         looked = looked_at(conn, delivery, {unit})[1]
     handling.submit(spool, looked, Acting(HOA, now_ms(), {unit}), NAM, "Trình đồng chí")
+
+
+def direct(spool: Spool, delivery: str, *, unit: str = UNIT) -> None:
+    """The leader directs a document."""
+    with spool.reading() as conn:
+        looked = looked_at(conn, delivery, {unit})[1]
+    handling.direct(spool, looked, Acting(NAM, now_ms(), {unit}), Direction("Triển khai", "lan"))
 
 
 def on_paper(spool: Spool, subject: str = "Đơn của công dân", *, unit: str = UNIT) -> int:

@@ -7,6 +7,9 @@ import pytest
 
 from consumers.spool import Spool, Writer, open_spool
 from consumers.spool.store import FILE_NAME
+from support.books import on_paper, register, submit
+from support.deliveries import came
+from support.desks import let_in
 
 
 @pytest.fixture
@@ -36,3 +39,17 @@ def spool_factory(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Spoo
         return open_spool(directory)
 
     return begin
+
+
+@pytest.fixture
+def lost(spool_factory: Callable[[], Spool]) -> Spool:
+    """A spool in which people worked, before it is lost."""
+    made = spool_factory()
+    let_in(made)
+    first, second = came(made, seq=1), came(made, seq=2)
+    register(made, first)
+    on_paper(made)
+    register(made, second)
+    submit(made, second)
+    came(made, seq=3)
+    return made

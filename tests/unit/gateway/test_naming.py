@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
 
+from consumers.errors import SpoolUnavailableError
 from consumers.fetching.origin import open_http
 from consumers.spool import Spool, Writer
 from consumers.spool.units import names_of
@@ -69,5 +71,29 @@ async def test_nobody_is_asked_while_the_line_is_down_and_who_cannot_say_is_aske
         session.up.set()
         await holds(lambda: session.pausing == 1, what="the first answer said nothing")
         server.names = {"LCA.VP": "Văn phòng Tỉnh ủy"}
+        session.again.set()
+        await holds(lambda: known(spool, "LCA.VP") == {"LCA.VP": "Văn phòng Tỉnh ủy"}, what="the name")
+
+
+@dataclass(slots=True)
+class FailingWriter:
+    """A writer whose disk is full at first."""
+
+    writer: Writer
+    failures: int = 1
+
+    async def run(self, act: Any, value: Any) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise SpoolUnavailableError("the disk is full")
+        return await self.writer.run(act, value)
+
+
+async def test_a_disk_that_is_full_ends_nothing(spool: Spool, writer: Writer) -> None:
+    failing = FailingWriter(writer)
+    async with content_server() as server, naming(server, spool, cast("Writer", failing)) as (_, session):
+        server.names = {"LCA.VP": "Văn phòng Tỉnh ủy"}
+        came(spool, issuer="LCA.VP")
+        await holds(lambda: session.pausing == 1, what="the name could not be kept")
         session.again.set()
         await holds(lambda: known(spool, "LCA.VP") == {"LCA.VP": "Văn phòng Tỉnh ủy"}, what="the name")

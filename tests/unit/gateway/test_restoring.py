@@ -3,20 +3,16 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, update
 
 from consumers.copies.registrations import OTHER_BOOK, Rewritten
-from consumers.copies.restoring import RestoredBooks, Restoring, restore
-from consumers.copies.tables import Tables, read_tables
-from consumers.copies.told import ToldDelivery
 from consumers.errors import BookError, CopyError
 from consumers.reading.inbox import add_person_receipt, get_entry, receipts_of
 from consumers.reporting.recounting import page
-from consumers.spool import Spool, book_entries, books, confirming, journal, outbox, recount
-from consumers.spool.book_entries import BookKey, EntryAuthor, EntryState, entry_of, next_number
+from consumers.spool import Spool, book_entries, books, journal, outbox, recount
+from consumers.spool.book_entries import BookKey, EntryState, entry_of, next_number
 from consumers.spool.models import inbox, receipt
 from consumers.spool.scope import UnitScope
 from consumers.spool.taking import take
@@ -33,61 +29,20 @@ from support.books import (
     key,
     on_paper,
     register,
-    renumber,
     rows_of,
-    submit,
     this_year,
     told_by,
-    undo,
 )
 from support.deliveries import ONE_MINUTE, UNIT, a_descriptor, arriving, came
-from support.desks import NAMES, let_in
+from support.desks import NAMES
+from support.restoring import confirm, copy_of, put
 
-QUAN = EntryAuthor("quan (command)", 4_000_000_000_000, reason="mất máy")
 OTHER = "LCA.02.06"
 SECRET_NAMES = (SECRET_BOOK, f"{SECRET_BOOK} {OTHER_BOOK}")
 
 
-@pytest.fixture
-def lost(spool_factory: Callable[[], Spool]) -> Spool:
-    """A spool in which people worked, before it is lost."""
-    made = spool_factory()
-    let_in(made)
-    first, second = came(made, seq=1), came(made, seq=2)
-    register(made, first)
-    on_paper(made)
-    register(made, second)
-    submit(made, second)
-    came(made, seq=3)
-    return made
-
-
-def copy_of(spool: Spool) -> Tables:
-    with spool.reading() as conn:
-        return read_tables(conn)
-
-
-def put(
-    spool: Spool,
-    tables: Tables,
-    told: list[ToldDelivery] | None = None,
-    *,
-    replace: bool = False,
-    pattern: str = "LCA.02.#",
-) -> RestoredBooks:
-    with spool.writing() as conn:
-        by_unit = None if told is None else {UNIT: told}
-        wanted = Restoring(tables, by_unit, [UNIT], pattern, QUAN, this_year(), "a copy")
-        return restore(conn, wanted, replace=replace)
-
-
 def named(name: str) -> BookKey:
     return BookKey(UNIT, BookKind.INCOMING, this_year(), name)
-
-
-def confirm(spool: Spool, following: int) -> None:
-    with spool.writing() as conn:
-        confirming.confirm(conn, key(), following, QUAN)
 
 
 def test_what_comes_back_is_what_it_was(lost: Spool, spool: Spool) -> None:
@@ -363,60 +318,3 @@ def test_a_step_of_a_document_that_the_copy_does_not_hold_is_passed_over(lost: S
     put(spool, copy_of(lost))
     assert (len(rows_of(spool)["step"]), len(rows_of(spool)["task"])) == (1, 0)
     assert len(book(spool)) == 3
-
-
-def test_a_registration_that_was_undone_keeps_its_number_and_frees_its_document(lost: Spool, spool: Spool) -> None:
-    second = rows_of(lost)["inbox"][1]["delivery_id"]
-    undo(lost, second)
-    put(spool, {}, list(told_by(lost)))
-    states = {entry.number: entry.state for entry in book(spool)}
-    assert states == {1: EntryState.ENTERED, 2: EntryState.LOST, 3: EntryState.STRUCK}
-    with spool.writing() as conn:
-        take(conn, [([arriving(a_descriptor(), complete=True, seq=2, id_=second)], ONE_MINUTE)])
-    confirm(spool, 4)
-    assert register(spool, second) == 4
-
-
-def test_what_was_undone_and_registered_again_after_the_copy_is_so_here_too(lost: Spool, spool: Spool) -> None:
-    first, second, third = (row["delivery_id"] for row in rows_of(lost)["inbox"])
-    older = copy_of(lost)
-    undo(lost, first)
-    undo(lost, second)
-    assert (register(lost, first), register(lost, third), renumber(lost, third)) == (4, 5, 6)
-    put(spool, older, list(told_by(lost)))
-    assert _in_books(spool) == _in_books(lost)
-    assert _states(spool) == _states(lost)
-    assert [row["registered_at"] is None for row in rows_of(spool)["inbox"]] == [False, True, False]
-    assert [row["ended_at"] is None for row in rows_of(spool)["task"]] == [False]
-    confirm(spool, 7)
-    assert (register(spool, second), renumber(spool, first)) == (7, 8)
-    undo(spool, third)
-    assert _states(spool)[third] is Status.ARRIVED
-
-
-def test_a_receipt_that_was_lost_and_undone_since_is_not_said_again(lost: Spool, spool: Spool) -> None:
-    third = rows_of(lost)["inbox"][2]["delivery_id"]
-    register(lost, third)
-    older = copy_of(lost)
-    (told,) = (row["id"] for row in older["receipt"].values() if row["register_number"] == "4")
-    undo(lost, third)
-    put(spool, older, list(told_by(lost, without=[told])))
-    assert _states(spool)[third] is Status.ARRIVED
-    assert [entry.state for entry in book(spool)][-1] is EntryState.STRUCK
-    with spool.reading() as conn:
-        assert outbox.count_unsent(conn) == 0
-
-
-def test_what_the_ledger_forgot_takes_nothing_back(lost: Spool, spool: Spool) -> None:
-    older = copy_of(lost)
-    put(spool, older, [one.model_copy(update={"receipts": []}) for one in told_by(lost)])
-    assert _in_books(spool) == _in_books(lost)
-    assert _states(spool) == _states(lost)
-
-
-def _in_books(spool: Spool) -> dict[int, tuple[str | None, EntryState]]:
-    return {entry.number: (entry.delivery_id, entry.state) for entry in book(spool)}
-
-
-def _states(spool: Spool) -> dict[str, Status]:
-    return {row["delivery_id"]: Status(row["state"]) for row in rows_of(spool)["inbox"]}

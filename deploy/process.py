@@ -25,8 +25,7 @@ def collect_seldom() -> None:
 def load_structlog() -> None:
     """Call before anything else imports structlog.
 
-    It imports rich and pygments for tracebacks that no program prints: 5 MB in each process and a third of a second
-    of its start on an old machine, measured.
+    It imports rich and pygments for tracebacks that no program prints: memory of each process, and time of its start.
     """
     if "structlog" not in sys.modules and "rich" not in sys.modules:
         sys.modules["rich"] = None  # type: ignore[assignment]  # how Python says that a module is not there

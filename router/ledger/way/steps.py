@@ -59,6 +59,7 @@ class RecordedStep(NamedTuple):
     effect: Effect
     recorded_at: int
     seq: int | None
+    register_number: str
     corrects: str | None
     undoes: str | None
     reason: str
@@ -66,7 +67,8 @@ class RecordedStep(NamedTuple):
     code: str
 
 
-_WHERE = tuple(map(receipt_rows.COLUMNS.index, ("id", "status", "effect", "recorded_at", "seq", "corrects", "undoes")))
+_NAMES = ("id", "status", "effect", "recorded_at", "seq", "register_number", "corrects", "undoes")
+_WHERE = tuple(map(receipt_rows.COLUMNS.index, _NAMES))
 _DELIVERY, _CODE = map(receipt_rows.COLUMNS.index, ("delivery_id", "code"))
 
 
@@ -105,7 +107,7 @@ def lacks_before(conn: Connection, item: NewReceipt, entered: Iterable[NewReceip
     return bool(received.missing(above=0, told=item.seq - 1))
 
 
-def recorded(conn: Connection, ids: Sequence[str], entered: Iterable[Row] = ()) -> Mapping[str, list[RecordedStep]]:
+def recorded(conn: Connection, ids: Iterable[str], entered: Iterable[Row] = ()) -> Mapping[str, list[RecordedStep]]:
     """What the log has of deliveries, in its order, and of rows that have yet to be written."""
     found: dict[str, list[RecordedStep]] = {key: [] for key in ids}
     for some in chunks(sorted(found)):

@@ -35,6 +35,7 @@ async def test_an_answer_begins_at_what_came_and_completes_it_when_it_is_accepte
         page = await hoa.text(f"/desk/outgoing/new?answers={delivery}")
         assert "V/v trả lời công văn số 128-CĐ/TU" in page
         assert ">\nLCA.VP</textarea>" in page
+        assert 'hx-trigger="load, change from:#send' in page, "it is planned at once"
         dispatch = get_entry(desk.spool, delivery).dispatch_id
         assert dispatch in page
         sent = await hoa.compose(once, answers=delivery, completes="true", refers_to=dispatch, addressees="LCA.VP")

@@ -1,6 +1,7 @@
 """Sets the interpreter up for a process that serves: fewer collections of garbage, quicker turns between threads."""
 
 import atexit
+import ctypes
 import gc
 import importlib
 import resource
@@ -8,6 +9,9 @@ import sys
 
 _COLLECT_AFTER = 50_000
 _TURN_SECONDS = 0.0005
+_ARENAS = 2
+_M_ARENA_MAX = -8
+"""The number that glibc's ``malloc.h`` gives this option of ``mallopt``."""
 
 
 def collect_seldom() -> None:
@@ -42,8 +46,20 @@ def prepare() -> None:
     interval: at the default 5 ms a commit of 500 rows takes seconds, at 0.5 ms it takes its own time.
     """
     raise_descriptor_limit()
+    share_arenas()
     gc.freeze()
     sys.setswitchinterval(_TURN_SECONDS)
+
+
+def share_arenas() -> None:
+    """Let the threads of this process take their memory from two places, not eight for each core.
+
+    What a thread frees stays in the place it came from: with one for each thread, a gateway of 50,000 documents held
+    7 MB more, measured by ``tests.benchmarks.desk``. A C library that is not glibc has no such places.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def raise_descriptor_limit() -> None:

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 EXCHANGE = "receipts"
 ENOUGH = 1000
 """So many receipts do not wait for more."""
-LOAD = 2000
+LOAD = 1000
 """Receipts read at once."""
 WORTH_CONFIRMS = 10
 SMOOTHING = 0.3

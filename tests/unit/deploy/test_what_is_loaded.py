@@ -26,3 +26,19 @@ def test_what_serves_loads_no_library_for_tracebacks_that_it_never_prints(words:
     command = [sys.executable, "-c", _LOADED.format(words=words)]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == "['structlog']\n", done.stderr
+
+
+_COUNTRIES = """
+import sys
+from schemas.working_calendar import known_country
+known_country("VN")
+print([name for name in sys.modules if name.startswith("holidays.countries.")])
+import holidays
+for code in holidays.list_supported_countries():
+    known_country(code)
+"""
+
+
+def test_of_all_countries_only_the_one_whose_days_are_asked_for_is_loaded_and_each_can_be() -> None:
+    done = subprocess.run([sys.executable, "-c", _COUNTRIES], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "['holidays.countries.vietnam']\n"), done.stderr

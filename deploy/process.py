@@ -54,8 +54,8 @@ def prepare() -> None:
 def share_arenas() -> None:
     """Let the threads of this process take their memory from two places, not eight for each core.
 
-    What a thread frees stays in the place it came from: with one for each thread, a gateway of 50,000 documents held
-    7 MB more, measured by ``tests.benchmarks.desk``. A C library that is not glibc has no such places.
+    What a thread frees stays in the place it came from, and what another needs is taken anew; ``tests.benchmarks.desk``
+    prints what a gateway and a desk hold. A C library that is not glibc has no such places.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -5,10 +5,7 @@ from consumers.copies.tables import Tables, read_tables
 from consumers.copies.told import ToldDelivery
 from consumers.spool import Spool, confirming
 from consumers.spool.book_entries import EntryAuthor
-from support.books import (
-    key,
-    this_year,
-)
+from support.books import key, this_year
 from support.deliveries import UNIT
 
 QUAN = EntryAuthor("quan (command)", 4_000_000_000_000, reason="mất máy")

@@ -1,5 +1,6 @@
 """What a program that serves holds in memory: nothing that it never uses."""
 
+import ctypes
 import subprocess
 import sys
 
@@ -42,3 +43,33 @@ for code in holidays.list_supported_countries():
 def test_of_all_countries_only_the_one_whose_days_are_asked_for_is_loaded_and_each_can_be() -> None:
     done = subprocess.run([sys.executable, "-c", _COUNTRIES], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (0, "['holidays.countries.vietnam']\n"), done.stderr
+
+
+_THREADS = """
+import ctypes, sys, threading
+from deploy.process import prepare
+prepare()
+together = threading.Barrier(6)
+
+def work():
+    kept = [bytes(1000) for _ in range(2000)]
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(6)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+stream = ctypes.c_void_p(libc.fdopen(sys.stdout.fileno(), b"w"))
+libc.malloc_info(0, stream)
+libc.fflush(stream)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="a promise about glibc")
+def test_the_threads_of_what_serves_share_two_arenas() -> None:
+    """Else each of them has one of its own: seven in all."""
+    done = subprocess.run([sys.executable, "-c", _THREADS], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.count("<heap nr=") == 2

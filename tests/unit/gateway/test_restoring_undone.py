@@ -4,15 +4,7 @@ from consumers.spool import Spool, outbox
 from consumers.spool.book_entries import EntryState
 from consumers.spool.taking import take
 from schemas.states import Status
-from support.books import (
-    book,
-    direct,
-    register,
-    renumber,
-    rows_of,
-    told_by,
-    undo,
-)
+from support.books import book, direct, register, renumber, rows_of, told_by, undo
 from support.deliveries import ONE_MINUTE, a_descriptor, arriving
 from support.restoring import confirm, copy_of, put
 

@@ -1,16 +1,18 @@
 """Fixtures that every test may use; what they do stands in ``tests/support``."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from playwright.async_api import Browser
 from sqlalchemy import Engine, make_url
 
 from router.broker.node import NodeAddress
 from router.ledger.engine import open_engine, upgrade
 from support.broker import Vhost, fresh_vhost, shared_node
+from support.chromium import chromium_at, running_chromium
 from support.ledgers import POSTGRESQL, SQLITE, sqlite_ledger
 from support.postgres import fresh_database, shared_server
 from support.stories import PostgresqlStories, SqliteStories, Story
@@ -107,3 +109,15 @@ def ledger(ledger_url: str) -> Iterator[Engine]:
     engine = open_engine(ledger_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def chromium_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_chromium(tmp_path_factory.mktemp("chromium")) as place:
+        yield place
+
+
+@pytest.fixture
+async def chromium(chromium_place: str) -> AsyncIterator[Browser]:
+    async with chromium_at(chromium_place) as browser:
+        yield browser

@@ -1,30 +1,60 @@
 """Debian's Chromium over our pages: pictures when CONGVAN_ARTIFACTS names a directory, axe-core as the judge."""
 
+import json
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
-from playwright.async_api import Browser, Page, async_playwright
+from playwright._impl._driver import compute_driver_executable
+from playwright.async_api import Browser, Download, Page, async_playwright
+
+from router.process.leash import leashed
 
 CHROMIUM = shutil.which("chromium")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1440, 360)
+NARROWEST = 320
+"""Pixels: what a page still fits in (WCAG 2.2, 1.4.10)."""
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; deploy/test.sh installs it")
 
 
+@contextmanager
+def running_chromium(directory: Path) -> Iterator[str]:
+    """A browser without a window, for one test after the other; where it is reached.
+
+    Its start takes as long as most tests.
+    """
+    config = directory / "chromium.json"
+    config.write_text(json.dumps({"executablePath": CHROMIUM, "args": ["--no-sandbox"]}), "utf-8")
+    node, driver = compute_driver_executable()
+    command = leashed(node, driver, "launch-server", "--browser", "chromium", "--config", str(config))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
 @asynccontextmanager
-async def running_chromium() -> AsyncIterator[Browser]:
-    """A browser without a window."""
+async def chromium_at(place: str) -> AsyncIterator[Browser]:
+    """A browser that runs; nothing of what was done in it stays."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = await playwright.chromium.connect(place)
         yield browser
         await browser.close()
+
+
+async def saved(download: Download, directory: Path) -> Path:
+    """What was brought, under its name in a directory."""
+    file = directory / Path(download.suggested_filename).name
+    await download.save_as(file)
+    return file
 
 
 async def take(page: Page, name: str) -> None:
@@ -37,7 +67,7 @@ async def faults_of(page: Page) -> list[str]:
     """What axe-core finds serious or critical. Its source is run by the debugger, which the page's policy lets."""
     if await page.evaluate("typeof axe === 'undefined'"):
         await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
     return [
         f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
         for fault in found["violations"]
@@ -62,4 +92,7 @@ async def complaints_of(page: Page, screens: dict[str, str], language: str) -> l
                 complaints += [f"{look}: {fault}" for fault in await faults_of(page)]
             if await page.evaluate("document.documentElement.scrollWidth") > width:
                 complaints.append(f"{look} is wider than that")
+        await page.set_viewport_size({"width": NARROWEST, "height": 900})
+        if await page.evaluate("document.documentElement.scrollWidth") > NARROWEST:
+            complaints.append(f"{name}-{language} is wider than {NARROWEST}")
     return complaints

@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--acts", type=int, default=200, help="how many forms are sent")
     parser.add_argument("--documents", type=int, default=50, help="how many documents there are")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--days", type=int, default=0, help="instead: so many days without the network, acts each day")
+    parser.add_argument("--days", type=int, default=0, help="instead: a line that is down so many days")
     parser.add_argument("--sending", type=int, default=0, help="instead: send so many documents")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="congvan-desk-") as name:

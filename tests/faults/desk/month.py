@@ -1,4 +1,4 @@
-"""A month without the network: people go on at the desk day by day, then the line is there, and the router hears all.
+"""A month without the network: people go on at the desk, then the line is there, and the router hears all.
 
 The machine's clock and the router's go ahead together, so that what waits, waits for a month.
 """
@@ -14,7 +14,9 @@ from rig.clock import Clock
 from support.installation import Installation
 
 DAY = 86_400
-_KILLED_EVERY = 7
+EVERY = 3
+"""Days from one that people work to the next."""
+_KILLED_EVERY = 6
 """Days between two kills of the desk."""
 
 
@@ -25,7 +27,7 @@ async def run_month(made: Installation, seed: int, *, days: int, acts: int, docu
         made: an installation with the unit in it.
         seed: of what people do.
         days: without the network.
-        acts: a day.
+        acts: on each of EVERY days.
         documents: that had come before.
     """
     chance, count, clock = random.Random(seed), Count(seed), Clock(made.directory / "clock")
@@ -38,7 +40,7 @@ async def run_month(made: Installation, seed: int, *, days: int, acts: int, docu
         pc.gateway.environment |= NOWHERE
         pc.gateway.start()
         await pc.desk.start()
-        for day in range(1, days + 1):
+        for day in range(EVERY, days + 1, EVERY):
             clock.jump(day * DAY)
             await pc.desk.until(time.time() + (day - 1) * DAY + DAY / 2)
             if not day % _KILLED_EVERY:

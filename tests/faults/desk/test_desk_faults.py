@@ -33,7 +33,7 @@ async def test_a_desk_and_a_gateway_that_are_killed_at_every_act_lose_double_and
 
 
 async def test_what_was_said_in_a_month_without_the_network_arrives_once_and_in_order(made: Installation) -> None:
-    count = await run_month(made, 1, days=30, acts=3, documents=8)
+    count = await run_month(made, 1, days=30, acts=6, documents=8)
     assert count.wrong == []
     assert count.answered > 15
     assert count.recorded == count.receipts

@@ -1,24 +1,19 @@
 """``/docs`` in a real browser: the whole API is there to read, and nothing comes from elsewhere."""
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
 from support.api_server import Api
+from support.chromium import needs_chromium
 
-CHROMIUM = "/usr/bin/chromium"
 
-
-async def test_the_reference_is_drawn_from_this_router_alone(api: Api) -> None:
+@needs_chromium
+async def test_the_reference_is_drawn_from_this_router_alone(api: Api, chromium: Browser) -> None:
     loaded: list[str] = []
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        try:
-            page = await browser.new_page()
-            page.on("requestfinished", lambda request: loaded.append(request.url))
-            await page.goto(f"{api.url}/docs")
-            await page.get_by_role("heading", name="Submit a dispatch").first.wait_for()
-            told = await page.inner_text("body")
-        finally:
-            await browser.close()
+    page = await chromium.new_page()
+    page.on("requestfinished", lambda request: loaded.append(request.url))
+    await page.goto(f"{api.url}/docs")
+    await page.get_by_role("heading", name="Submit a dispatch").first.wait_for()
+    told = await page.inner_text("body")
     assert len(loaded) >= 4
     assert all(url.startswith((api.url, "data:")) for url in loaded), loaded
     for words in ("Fetch an attachment", "Make a redrive", "urn:congvan:problem:", "LCA.02.#"):

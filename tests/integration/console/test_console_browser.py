@@ -5,7 +5,6 @@ Pictures are taken when CONGVAN_ARTIFACTS names a directory for them.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
 
@@ -15,19 +14,13 @@ from playwright.async_api import Browser, Request, expect
 from router.ledger.engine import writing
 from schemas.clock import now_ms
 from schemas.states import Status
-from support.chromium import complaints_of, faults_of, needs_chromium, running_chromium, take
+from support.chromium import complaints_of, faults_of, needs_chromium, take
 from support.console_browsing import log_in, tab_to
 from support.console_scenes import arrive_again, begin_redrive, gone, keep_views, make_account, take_care
 from support.consoles import Console
 from support.ledgers import Clerk
 
 pytestmark = [needs_chromium, pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)]
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with running_chromium() as browser:
-        yield browser
 
 
 def screens(console: Console) -> dict[str, str]:
@@ -116,13 +109,6 @@ async def test_a_list_is_chosen_looked_at_and_taken_over_without_javascript(
     await page.fill("#why-apply", "Nghị quyết 12")
     await page.click("main button")
     await expect(page.locator("#done")).to_be_visible()
-
-
-async def test_every_screen_fits_320_px(console: Console, chromium: Browser) -> None:
-    page = await log_in(chromium, console, width=320)
-    for place in screens(console).values():
-        await page.goto(f"{console.url}/console{place}")
-        assert await page.evaluate("document.documentElement.scrollWidth") == 320, place
 
 
 async def test_the_login_is_sound_too(console: Console, chromium: Browser) -> None:

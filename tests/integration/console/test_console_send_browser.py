@@ -1,7 +1,6 @@
 """Sending in Chromium: picked by the keyboard, files dropped, the plan beside it, one dispatch; then recalled."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,11 @@ from sqlalchemy import func, select
 
 from router.ledger.engine import reading
 from router.ledger.models import delivery, dispatch
-from support.chromium import faults_of, needs_chromium, running_chromium, take
+from support.chromium import faults_of, needs_chromium, take
 from support.console_browsing import DROP_FILES, log_in, tab_to
 from support.consoles import Console
 
 pytestmark = [needs_chromium, pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)]
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with running_chromium() as browser:
-        yield browser
 
 
 def count(console: Console, table: Any = dispatch) -> int:

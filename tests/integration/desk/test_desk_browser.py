@@ -1,6 +1,5 @@
 """The desk in Chromium: a clerk's morning by the keyboard, and every screen in eight ways without a serious fault."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,19 +14,13 @@ from schemas.clock import now_ms
 from schemas.dispatch import Urgency
 from schemas.ids import new_id
 from schemas.register import BookKind
-from support.chromium import complaints_of, needs_chromium, running_chromium
+from support.chromium import complaints_of, needs_chromium
 from support.deliveries import UNIT, came, inside
 from support.desk_pages import log_in
 from support.desks import RunningDesk, today
 
 pytestmark = needs_chromium
 YEAR = int(today()[:4])
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with running_chromium() as browser:
-        yield browser
 
 
 async def fill(desk: RunningDesk) -> dict[str, str]:

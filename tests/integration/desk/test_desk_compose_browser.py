@@ -1,6 +1,6 @@
 """A clerk writes and sends in Chromium: by the keyboard, files dropped, the plan beside it, once for two clicks."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -9,7 +9,7 @@ from consumers.spool import book_entries, desk_letters
 from consumers.spool.book_entries import BookKey
 from schemas.register import BookKind
 from schemas.stages import Stage
-from support.chromium import needs_chromium, running_chromium
+from support.chromium import needs_chromium
 from support.conditions import holds
 from support.desk_pages import log_in
 from support.desks import today
@@ -19,12 +19,6 @@ from support.stories import PASSWORD
 pytestmark = needs_chromium
 BOOK = BookKey(HERE, BookKind.OUTGOING, int(today()[:4]))
 PATIENCE = 60_000
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with running_chromium() as browser:
-        yield browser
 
 
 async def drop(page: Page, files: Mapping[str, str]) -> None:

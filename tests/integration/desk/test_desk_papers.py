@@ -2,17 +2,15 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from playwright.async_api import Browser
 from sqlalchemy import update
 
 from consumers.spool import retention
 from consumers.spool.models import inbox
 from schemas.clock import now_ms
-from support.chromium import needs_chromium, running_chromium
+from support.chromium import needs_chromium
 from support.deliveries import UNIT, came, inside
 from support.desks import RunningDesk, today
 from support.stories import PASSWORD
@@ -91,12 +89,6 @@ def sizes_of(pdf: bytes) -> set[tuple[int, int]]:
     """The sizes of a PDF's pages in millimetres."""
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)
     return {(round(float(width) * 25.4 / 72), round(float(height) * 25.4 / 72)) for width, height in boxes}
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with running_chromium() as browser:
-        yield browser
 
 
 @needs_chromium

@@ -31,7 +31,7 @@ from schemas.accounts import Role
 from schemas.states import BY_UNIT
 from schemas.unit import Link, Unit
 from support.broker import Vhost
-from support.chromium import needs_chromium, running_chromium, take
+from support.chromium import needs_chromium, saved, take
 from support.conditions import holds
 from support.console_browsing import DROP_FILES
 from support.desks import today
@@ -142,13 +142,13 @@ async def picture(page: Page, name: str) -> None:
 
 
 @pytest.fixture
-async def day(vhost: Vhost, tmp_path: Path) -> AsyncIterator[Day]:
+async def day(vhost: Vhost, tmp_path: Path, chromium: Browser) -> AsyncIterator[Day]:
     wire = Wire(PROFILES["A"].faster(SCALE), 9)
     with installation(tmp_path, vhost, UNITS) as made:
         made.account(Role.ISSUER, "LCA.#")
         made.router(silence_dialup=12, silence_max=24, relay_lease=5, confirm_timeout=4).start()
         await asyncio.to_thread(made.wait_until_ready)
-        async with Proxy(made.api, wire) as http, Proxy(vhost.amqp_url, wire) as amqp, running_chromium() as chromium:
+        async with Proxy(made.api, wire) as http, Proxy(vhost.amqp_url, wire) as amqp:
             port = free_port()
             ways = {"amqp_url": amqp.url, "origin_url": http.url}
             gateway = made.gateway(UNIT, sink="none", no_progress_timeout=2.0, presence_interval=5, **ways)
@@ -288,12 +288,12 @@ async def _keeps_the_book(day: Day, hoa: Page) -> None:
     await picture(hoa, "book")
     async with hoa.expect_download() as brought:
         await hoa.click("a:has-text('CSV')")
-    lines = list(csv.reader(io.StringIO((await (await brought.value).path()).read_text("utf-8-sig"))))
+    lines = list(csv.reader(io.StringIO((await saved(await brought.value, day.made.directory)).read_text("utf-8-sig"))))
     assert [line[1] for line in lines[-3:]] == ["1", "2", "3"]
     assert lines[-2][2] == "Tỉnh ủy Lào Cai", "its name was learnt as soon as it had sent something"
     async with hoa.expect_download() as brought:
         await hoa.click("a:has-text('XLSX')")
-    with zipfile.ZipFile(await (await brought.value).path()) as workbook:
+    with zipfile.ZipFile(await saved(await brought.value, day.made.directory)) as workbook:
         assert "Về việc xả lũ" in workbook.read("xl/worksheets/sheet1.xml").decode()
     await hoa.click("a:has-text('Bản in')")
     await expect(hoa.locator("h1")).to_have_text("SỔ ĐĂNG KÝ VĂN BẢN ĐẾN", timeout=PATIENCE)

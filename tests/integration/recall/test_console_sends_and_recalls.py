@@ -1,11 +1,11 @@
 """From a person's browser to the units and back: sent once over a real broker, recalled as it was shown before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 from sqlalchemy import func, select
 
 from router.ledger.engine import reading, writing
@@ -14,7 +14,7 @@ from router.ledger.people.persons import PEOPLE
 from schemas.clock import now_ms
 from schemas.unit import Link
 from support.broker import Vhost
-from support.chromium import needs_chromium, running_chromium
+from support.chromium import needs_chromium
 from support.console_browsing import DROP_FILES, tab_to
 from support.installation import CONGVAN, Installation, installation
 from support.ledgers import unit
@@ -36,19 +36,18 @@ def made(vhost: Vhost, tmp_path: Path) -> Iterator[Installation]:
 
 
 @pytest.fixture
-async def page(made: Installation) -> AsyncIterator[Page]:
+async def page(made: Installation, chromium: Browser) -> Page:
     """Of a person who sends for one unit, let in by a one-time link."""
     with writing(made.engine) as conn:
         token = PEOPLE.invite(conn, "hoa", [PEOPLE.check_grant("issuer", "LCA.VP")], now_ms=now_ms())
-    async with running_chromium() as chromium:
-        found = await chromium.new_page()
-        found.set_default_timeout(PATIENT)
-        await found.goto(f"{made.api}/console/welcome?token={token}")
-        await found.fill("#password", PASSWORD)
-        await found.fill("#again", PASSWORD)
-        await found.click("main button")
-        await expect(found.locator("nav.side")).to_be_visible(timeout=PATIENT)
-        yield found
+    found = await chromium.new_page()
+    found.set_default_timeout(PATIENT)
+    await found.goto(f"{made.api}/console/welcome?token={token}")
+    await found.fill("#password", PASSWORD)
+    await found.fill("#again", PASSWORD)
+    await found.click("main button")
+    await expect(found.locator("nav.side")).to_be_visible(timeout=PATIENT)
+    return found
 
 
 def states(made: Installation, notation: str) -> Mapping[str, str]:

@@ -20,10 +20,12 @@ from support.stories import PostgresqlStories, SqliteStories, Story
 FAULTS = Path(__file__).parent / "faults"
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would every process a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# A busy machine is no failed promise, so no deadline. The suite tries the same examples at every run, so that what
-# fails has been broken by the change at hand; `pytest --hypothesis-profile explore` tries new ones.
-hypothesis.settings.register_profile("explore", deadline=None)
-hypothesis.settings.register_profile("congvan", deadline=None, derandomize=True)
+# A busy machine is no failed promise, so there is no deadline, and examples may be slow to make. The suite tries the
+# same ones at every run, so that what fails has been broken by the change at hand; with
+# `pytest --hypothesis-profile explore` it tries new ones.
+PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("explore", PATIENT)
+hypothesis.settings.register_profile("congvan", PATIENT, derandomize=True)
 hypothesis.settings.load_profile("congvan")
 
 

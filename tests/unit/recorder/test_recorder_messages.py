@@ -266,7 +266,7 @@ async def test_a_correlation_id_that_cannot_be_sent_back_costs_nobody_else_the_a
             raise ValueError("odd")
 
     carrier = Carrier()
-    door = IntakeDoor(Broken(), carrier)  # type: ignore[arg-type]
+    door = IntakeDoor(Broken(), carrier, first_pause=0.001)  # type: ignore[arg-type]
     letter = b'{"notation":"1","subject":"x","issuer":"LCA","addressees":["LCA.#"]}'
     good = delivered(letter, type_="submission", user_id="issuer:LCA")
     mine = "upstream.issuer:LCA.replies"

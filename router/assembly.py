@@ -11,14 +11,22 @@ from sqlalchemy import Engine, text
 from router.broker import Consumer, Handler, Session, SessionState
 from router.broker.dead import DEAD
 from router.broker.topology import Topology
+from router.chosen import (
+    collector_of,
+    kept_of,
+    log_key_of,
+    possession_of,
+    provider_of,
+    scrub_of,
+    silence_of,
+    upload_limits_of,
+)
 from router.content import ContentStore
-from router.content.collecting import Collector
 from router.content.doubts import Doubts
-from router.content.encoding import Encoder, forms
+from router.content.encoding import Encoder
 from router.content.encoding.restoring import restore
-from router.content.possession import Possession
-from router.content.scrub import SLICE_SECONDS, Scrub
-from router.content.uploads import UploadLimits, UploadStore
+from router.content.scrub import SLICE_SECONDS
+from router.content.uploads import UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
 from router.delivery.care import CareWatch
@@ -36,26 +44,24 @@ from router.delivery.recorder import Recorder
 from router.delivery.recounting import Recounting
 from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
-from router.delivery.retention import OutageRetention, Retention, RetentionPeriods, UploadExpiry
+from router.delivery.retention import OutageRetention, Retention, UploadExpiry
 from router.delivery.topology_sync import Keeper, TopologyState
 from router.delivery.yielding import Yielding
 from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services
-from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import MAX_SUBMISSION_BYTES, IntakeDoor
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.rights import RightsBook
 from router.ledger.engine import reading
-from router.ledger.way.holders import UnnamedLimits
 from router.ledger.way.receipts import Result
 from router.ledger.way.righting import Waits
 from router.ledger.writer import Writer
 from router.mail.settings import MailSettings
 from router.metrics import Metrics
 from router.process.parts import Start
-from router.rules.schedule import Silence
 from router.settings import RouterSettings
+from router.trust.checkpointer import Checkpointer
 from router.web.app import create_app
 from router.words.mailing import sender_of, troubles_of
 from schemas.clock import now_ms
@@ -78,6 +84,7 @@ _LOOK_ASIDE_EVERY = 10.0
 _LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
 _LOOK_FOR_NOTICES = 5.0
+_SIGN_EVERY = 60.0
 log = structlog.get_logger()
 
 
@@ -131,6 +138,7 @@ class Parts:
         self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
+        self._checkpointer = Checkpointer(engine, writer, log_key_of(settings))
         self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
         intake = self._make_intake(content)
@@ -169,6 +177,7 @@ class Parts:
             "upload expiry": partial(periodically, uploads.sweep, sweep_every),
             "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),
             "scrub": partial(periodically, self._scrub.look, SLICE_SECONDS),
+            "checkpoints": partial(periodically, self._checkpointer.look, _SIGN_EVERY),
             "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
             "yielding": partial(periodically, self._yielding.look, _LOOK_AFTER_LEDGER),
             "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
@@ -336,61 +345,6 @@ class Parts:
             "database": database,
             "topology": topology,
         }
-
-
-def silence_of(settings: RouterSettings) -> Silence:
-    """The settings' intervals in milliseconds."""
-    return Silence(
-        lan=round(settings.silence_lan * 1000),
-        dialup=round(settings.silence_dialup * 1000),
-        express_factor=settings.silence_express_factor,
-        longest=round(settings.silence_max * 1000),
-    )
-
-
-def provider_of(settings: RouterSettings) -> Provider | None:
-    """The identity provider of the settings; None: there is none."""
-    if not settings.oidc_issuer:
-        return None
-    secret = settings.oidc_client_secret.get_secret_value()
-    return Provider(ProviderClient(settings.oidc_issuer, settings.oidc_client_id, secret))
-
-
-def upload_limits_of(settings: RouterSettings) -> UploadLimits:
-    """What one account may have unfinished, as the settings say."""
-    return UploadLimits(
-        largest=settings.max_attachment_bytes,
-        uploads=settings.uploads_per_account,
-        total=settings.upload_bytes_per_account,
-        expire_after=settings.upload_expiry,
-    )
-
-
-def scrub_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Scrub:
-    """The rounds over the stored contents, as the settings say."""
-    return Scrub(
-        content,
-        rate=settings.scrub_bytes_per_second,
-        every=settings.scrub_every,
-        forms=forms.verify,
-        restore=partial(restore, engine=engine),
-    )
-
-
-def collector_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Collector:
-    """Removes what no dispatch names, as the settings say."""
-    return Collector(engine, content, kept=settings.unnamed_kept)
-
-
-def kept_of(settings: RouterSettings) -> RetentionPeriods:
-    """How long what is kept of ended dispatches, as the settings say."""
-    return RetentionPeriods(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
-
-
-def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Possession:
-    """Who may name which content, within the settings' bounds."""
-    limits = UnnamedLimits(contents=settings.unnamed_per_account, total=settings.unnamed_bytes_per_account)
-    return Possession(engine, writer, limits=limits, kept=settings.unnamed_kept)
 
 
 def _ask(engine: Engine) -> bool:

@@ -123,6 +123,9 @@ class RouterSettings(ZoneSettings):
     allow_secrecy: bool = Field(
         default=False, description="Accept classified dispatches; only for deployments that encrypt end to end."
     )
+    log_key_file: Path | None = Field(
+        default=None, description="The key that signs the ledger's log, as PEM; empty: trust/log.key in data_dir."
+    )
     publish_window: Count = Field(default=1000, description="Publishes on the way to the broker without a confirm.")
     confirm_timeout: Seconds = Field(default=30.0, description="How long a publish may wait for its confirm.")
     relay_batch: Count = Field(default=500, description="Deliveries claimed from the outbox at once.")

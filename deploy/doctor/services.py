@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from deploy.doctor.findings import CheckAnswer, failed, note, ok
 from deploy.exits import ExitCode
-from router.assembly import provider_of
+from router.chosen import provider_of
 from router.broker import Session
 from router.broker.node import SERVER
 from router.broker.topology import capacity_of, diff, read

@@ -23,12 +23,13 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes; what :func:`note` was told in it is in the log when it is committed."""
     with engine.begin() as conn:
         noted: list[Entry] = []
-        conn.info[_NOTED] = noted
+        kept = conn.info  # a connection that was lost has none any more
+        kept[_NOTED] = noted
         try:
             yield conn
             append(conn, noted)
         finally:
-            conn.info.pop(_NOTED, None)
+            kept.pop(_NOTED, None)
 
 
 def note(conn: Connection, entry: Entry) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, text, update
 
-from router.ledger.engine import reading, writing
+from router.ledger.engine import downgrade, reading, upgrade, writing
 from router.ledger.log import appending, checkpoints, tree
 from router.ledger.log.checking import LogReport, check
 from router.ledger.log.checkpoints import KeptCheckpoint
@@ -275,3 +275,12 @@ def test_the_note_is_opened_by_the_key_that_the_ledger_names(ledger: Engine, sto
         kept = checkpoints.newest(conn)
     assert kept is not None
     assert open_checkpoint(kept.note, NAME).checkpoint == made
+
+
+def test_what_was_recorded_before_there_was_a_log_is_in_it_after_the_upgrade(ledger: Engine, story: Story) -> None:
+    del story
+    downgrade(ledger, "0015")
+    upgrade(ledger)
+    report = checked(ledger, signed(ledger))
+    assert report.faults == []
+    assert report.entries > 3

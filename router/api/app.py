@@ -14,6 +14,7 @@ from router.api import (
     directory,
     dispatches,
     health,
+    log,
     organisation,
     planning,
     problems,
@@ -55,7 +56,7 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
 _PARTS = (
     *(submissions, planning, dispatches, recalls, redrives),
-    *(organisation, directory, content, uploads, copies, health),
+    *(organisation, directory, content, uploads, copies, log, health),
 )
 OPENAPI = "/api/v1/openapi.json"
 

@@ -54,3 +54,9 @@ def add(conn: Connection, made: KeptCheckpoint) -> None:
     last = select(func.max(log_checkpoint.c.size)).group_by(log_checkpoint.c.at // _HOUR_MS)
     old = log_checkpoint.c.at < made.at - ALL_KEPT_MS
     conn.execute(delete(log_checkpoint).where(old, log_checkpoint.c.size.not_in(last)))
+
+
+def cosign(conn: Connection, size: int, lines: str) -> None:
+    """Keep the signatures of a witness below a checkpoint."""
+    there = log_checkpoint.c.size == size
+    conn.execute(update(log_checkpoint).where(there).values(note=log_checkpoint.c.note + lines))

@@ -20,6 +20,7 @@ from router.chosen import (
     scrub_of,
     silence_of,
     upload_limits_of,
+    witnesses_of,
 )
 from router.content import ContentStore
 from router.content.doubts import Doubts
@@ -138,7 +139,7 @@ class Parts:
         self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
-        self._checkpointer = Checkpointer(engine, writer, log_key_of(settings))
+        self._checkpointer = Checkpointer(engine, writer, log_key_of(settings), witnesses_of(settings))
         self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
         intake = self._make_intake(content)

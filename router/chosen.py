@@ -19,6 +19,7 @@ from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from router.settings import RouterSettings
 from router.trust import log_key
+from router.trust.cosigning import WitnessAddress
 
 
 def log_key_of(settings: RouterSettings) -> Ed25519PrivateKey:
@@ -29,6 +30,11 @@ def log_key_of(settings: RouterSettings) -> Ed25519PrivateKey:
         OSError: its file cannot be read or written.
     """
     return log_key.load_or_make(settings.log_key_file or settings.data_dir / "trust" / log_key.FILE_NAME)
+
+
+def witnesses_of(settings: RouterSettings) -> list[WitnessAddress]:
+    """Who is asked to sign the log, too."""
+    return [WitnessAddress.parse(text) for text in settings.witnesses]
 
 
 def silence_of(settings: RouterSettings) -> Silence:

@@ -11,6 +11,7 @@ from router.ledger.log import checkpoints, tree
 from router.ledger.log.checkpoints import KeptCheckpoint
 from router.ledger.writer import Writer
 from router.storage.transactions import in_thread
+from router.trust.cosigning import Cosigning, WitnessAddress
 from router.trust.log_key import name_of
 from schemas.clock import Clock, now_ms
 from schemas.events import Event
@@ -26,13 +27,23 @@ class Checkpointer:
         engine: the ledger's.
         writer: its group commit.
         key: of this router.
+        witnesses: who is asked to sign, too.
         clock: the present.
     """
 
-    def __init__(self, engine: Engine, writer: Writer, key: Ed25519PrivateKey, *, clock: Clock = now_ms) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        writer: Writer,
+        key: Ed25519PrivateKey,
+        witnesses: Sequence[WitnessAddress] = (),
+        *,
+        clock: Clock = now_ms,
+    ) -> None:
         self._engine = engine
         self._writer = writer
         self._key = key
+        self._cosigning = Cosigning(engine, writer, witnesses)
         self._name = name_of(key)
         self._clock = clock
         self._told = False
@@ -50,7 +61,8 @@ class Checkpointer:
         made = await in_thread(lambda: reading(self._engine), self._next)
         if made is not None:
             await self._writer.run(_add, made)
-            log.debug(Event.LOG_SIGNED, size=made.size)
+            log.debug(Event.LOG_SIGNED, size=made.size, witness="")
+            await self._cosigning.ask(made)
 
     def _next(self, conn: Connection) -> KeptCheckpoint | None:
         size, last = tree.size_of(conn), checkpoints.newest(conn)

@@ -114,6 +114,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "getCopyPiece", (*_PARAMETERS, e.NotFoundError, e.ContentDamagedError), _ETAG
     ),
     ("get", "/api/v1/units/{code}/deliveries"): Operation("listUnitDeliveries", (*_PARAMETERS, e.NotFoundError)),
+    ("get", "/api/v1/log/checkpoint"): Operation(
+        "getCheckpoint", (*_PARAMETERS, e.NotFoundError), {"ETag": "Of the note, with the signatures below it."}
+    ),
+    ("get", "/api/v1/log/tile/{tile}"): Operation("getTile", (*_PARAMETERS, e.NotFoundError, e.MalformedError)),
+    ("get", "/api/v1/log/consistency"): Operation("proveConsistency", (*_PARAMETERS, e.NotFoundError)),
     ("get", "/livez"): Operation("getLiveness", (e.MalformedError,)),
     ("get", "/readyz"): Operation("getReadiness", _PARAMETERS),
     ("get", "/metrics"): Operation("getMetrics", (e.MalformedError, e.UnauthorizedError, e.ForbiddenError)),

@@ -38,9 +38,11 @@ from consumers.taking.intake import Intake
 from consumers.taking.naming import Naming
 from consumers.taking.queues import Taking
 from consumers.taking.room import Room
+from consumers.trust.log_watch import LogWatch
 from router.broker import Publisher, Session, Tuning
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
+from schemas.health import Health
 
 CONNECT_WITHIN = 8.0
 """Seconds for the TCP connection to the broker. It is asked for at ever longer intervals; a new one asks at once."""
@@ -74,6 +76,7 @@ class Parts:
     copies: CopyCourier
     inquirer: Inquirer
     naming: Naming
+    log_watch: LogWatch
 
     def standing(self) -> GatewayState:
         """How the parts stand, for the status file."""
@@ -91,6 +94,7 @@ class Parts:
             sink_code=troubles[0].code.value if troubles else "",
             taking="paused" if self.room.reason else "on",
             taking_reason=self.room.reason,
+            log_alarm=self.log_watch.seen.alarm if self.log_watch.seen is not None else "",
             held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
             sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
         )
@@ -112,6 +116,7 @@ class _Way:
     clients: Clients
     hosting: Hosting
     naming: Naming
+    log_watch: LogWatch
     room: Room
     reporters: dict[Lane, Reporter]
 
@@ -194,6 +199,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         ),
         inquirer=_inquirer(way, upward, precedence.side()),
         naming=way.naming,
+        log_watch=way.log_watch,
     )
 
 
@@ -244,6 +250,7 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         clients,
         hosting,
         Naming(spool, writer, clients.get(pace.window), session, origin_url=settings.origin_url),
+        LogWatch(spool, writer, clients.get(pace.window), session, origin_url=settings.origin_url),
         Room(settings.data_dir, reserve_bytes=settings.disk_reserve_bytes),
         reporters,
     )
@@ -265,6 +272,14 @@ def _files(settings: GatewaySettings) -> _Files:
         ContentDir(settings.data_dir / DIRECTORY_NAME, reserve_bytes=settings.disk_reserve_bytes),
         Dictionaries(settings.data_dir / DICTIONARIES, most_bytes=settings.dictionary_bytes),
     )
+
+
+def _health(way: _Way, sink: GuardedSink) -> Health:
+    now, seen = now_ms(), way.log_watch.seen
+    troubles = sink.circuits.troubles(now=now)
+    if seen is None:
+        return health_of(troubles, way.room, way.line, now_ms=now)
+    return health_of(troubles, way.room, way.line, now_ms=now, alarm=seen.alarm, alarm_at=seen.alarm_at)
 
 
 def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier:
@@ -365,7 +380,7 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(sink.circuits.troubles(now=now_ms()), way.room, way.line, now_ms=now_ms()),
+        health=lambda: _health(way, sink),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

@@ -10,7 +10,9 @@ from schemas.health import MAX_TROUBLES, MAX_UNITS, MAX_WHY, Health, Trouble
 from schemas.reasons import ReasonCode
 
 
-def health_of(sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: int) -> Health:
+def health_of(
+    sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: int, alarm: str = "", alarm_at: int = 0
+) -> Health:
     """How the gateway stands: the units of one code are one trouble, told in the words of the oldest."""
     groups: dict[ReasonCode, list[SinkTrouble]] = {}
     for item in sorted(sink, key=lambda item: item.since):
@@ -23,6 +25,9 @@ def health_of(sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: in
     if line.stalled_since and now_ms - line.stalled_since >= TROUBLE_SECONDS * 1000:
         seconds, why = _age(line.stalled_since, now_ms), one_line(line.reason, MAX_WHY)
         troubles.insert(0, Trouble(code=ReasonCode.LINE_STALLED, seconds=seconds, why=why))
+    if alarm:
+        why = one_line(alarm, MAX_WHY)
+        troubles.insert(0, Trouble(code=ReasonCode.LOG_DIFFERS, seconds=_age(alarm_at, now_ms), why=why))
     return Health(troubles=tuple(troubles[:MAX_TROUBLES]), disk_free=max(room.free(), 0))
 
 

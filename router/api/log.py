@@ -7,6 +7,7 @@ is not everybody's to know, and whoever may know an entry has its bytes.
 import re
 from base64 import b64encode
 from functools import partial
+from hashlib import sha256
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -17,7 +18,9 @@ from router.api.auth import Caller, Parts
 from router.errors import MalformedError, NotFoundError
 from router.ledger.engine import reading
 from router.ledger.log import checkpoints, tree
+from router.ledger.log.checkpoints import KeptCheckpoint
 from router.storage.transactions import in_thread
+from schemas.trust.checkpoints import HEADER_LOG_KEY
 
 _NOT_MODIFIED = 304
 _TILE = re.compile(
@@ -44,10 +47,10 @@ async def show_checkpoint(
     One that has not changed since the ETag that is given is 304, without a body.
     """
     del account  # whoever has a token may ask
-    newest = await in_thread(partial(reading, services.engine), checkpoints.newest)
+    key, newest = await in_thread(partial(reading, services.engine), _newest)
     if newest is None:
         raise NotFoundError("the log has no checkpoint yet", hint="one is made a minute after the router has started")
-    headers = {"etag": f'"{newest.size}-{len(newest.note)}"'}  # witnesses add lines to it
+    headers = {"etag": f'"{sha256(newest.note.encode()).hexdigest()[:32]}"', HEADER_LOG_KEY: key}
     if if_none_match == headers["etag"]:
         return Response(status_code=_NOT_MODIFIED, headers=headers)
     return PlainTextResponse(newest.note, headers=headers)
@@ -89,6 +92,10 @@ async def show_consistency(services: Parts, account: Caller, old: Size, size: Si
 
     found = await in_thread(partial(reading, services.engine), prove)
     return PlainTextResponse("".join(f"{b64encode(item).decode()}\n" for item in found))
+
+
+def _newest(conn: Connection) -> tuple[str, KeptCheckpoint | None]:
+    return checkpoints.key_of(conn), checkpoints.newest(conn)
 
 
 def _place_of(tile: str) -> tuple[int, int, int]:

@@ -11,6 +11,8 @@ from schemas.trust.errors import CheckpointError
 from schemas.trust.merkle import HASH_BYTES
 from schemas.trust.notes import NoteKey, Signed, note_of, open_note, signature_line
 
+HEADER_LOG_KEY = "Congvan-Log-Key"
+"""Beside a checkpoint over HTTP: by whom it is signed, for whoever sees the log for the first time."""
 _FORM = re.compile(r"(?P<origin>[^\s+]+)\n(?P<size>0|[1-9][0-9]{0,18})\n(?P<root>[A-Za-z0-9+/]{43}=)\n")
 
 

@@ -44,6 +44,7 @@ ROUTER_PARTS = [
     "redriver",
     "scrub",
     "retention",
+    "checkpoints",
     "look aside",
     "yielding",
 ]
@@ -61,6 +62,7 @@ GATEWAY_PARTS = [
     "daily copy",
     "inquirer",
     "naming",
+    "log watch",
     "room",
     "damage",
     "pruning",

@@ -81,7 +81,7 @@ class LogWatch:
             aiohttp.ClientError: the router was not reached.
             SpoolUnavailableError: what is seen cannot be kept.
         """
-        self.seen = seen = await asyncio.to_thread(self._read)
+        self.seen = seen = await asyncio.to_thread(self._read)  # a person may have had it begin anew
         fetched = await self._fetch("" if seen is None else self._etag)
         if fetched is None:
             if seen is not None:
@@ -114,7 +114,7 @@ class LogWatch:
         return judging.alarmed(seen, f"it does not go on from the {seen.proved_size} entries that it had", now)
 
     async def _not_opened(self, seen: LogSeen | None, note: str, told_key: str, why: str) -> None:
-        """Another key's log is an alarm; what is no log at all may be a portal's page, which says nothing of the centre."""
+        """Another key's log is an alarm; what is no log at all may be a portal's page, and tells nothing."""
         try:
             open_checkpoint(note, NoteKey.parse(told_key))
         except ProofError:

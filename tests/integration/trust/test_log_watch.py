@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import ClientSession
@@ -10,9 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
+from consumers.line.state import Line
 from consumers.reporting.health import health_of
 from consumers.spool import Writer as SpoolWriter
 from consumers.spool import log_seen, open_spool
+from consumers.taking.room import Room
 from consumers.trust.log_watch import PROVED_EVERY_MS, LogWatch
 from router.ledger.engine import writing
 from router.ledger.log import appending
@@ -25,10 +28,18 @@ from schemas.events import Event
 from schemas.ids import new_id
 from schemas.reasons import ReasonCode
 from support.api_server import GATEWAY, Api
+from support.commands import Congvan
 from support.stand_ins import StandInSession
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+
+
+class Up(StandInSession):
+    """A line that is up."""
+
+    async def up_anew(self, timeout: float, /) -> None:  # noqa: ASYNC109 - as the session has it
+        del timeout
 
 
 @dataclass(slots=True)
@@ -71,9 +82,9 @@ async def watched(api: Api, tmp_path: Path) -> AsyncIterator[Watched]:
             spool,
             writer,
             http,
-            StandInSession(),
+            Up(),
             origin_url=api.url,
-            clock=lambda: made.now,  # type: ignore[arg-type]
+            clock=lambda: made.now,
         )
         yield made
     writer.close()
@@ -116,9 +127,8 @@ async def test_a_shorter_log_is_an_alarm_that_stays_and_is_told_in_the_hello(wat
     await watched.watch.look()
     told = seen(watched)
     assert told.alarm == "it has 3 entries, and had 5 before"
-    (trouble,) = health_of(
-        [], NoTrouble(), NoTrouble(), now_ms=watched.now, alarm=told.alarm, alarm_at=told.alarm_at
-    ).troubles  # type: ignore[arg-type]
+    room, line = cast("Room", NoTrouble()), cast("Line", NoTrouble())
+    (trouble,) = health_of([], room, line, now_ms=watched.now, alarm=told.alarm, alarm_at=told.alarm_at).troubles
     assert (trouble.known, trouble.why) == (ReasonCode.LOG_DIFFERS, told.alarm)
 
 
@@ -180,9 +190,9 @@ async def test_it_goes_on_after_a_restart_from_what_was_kept(watched: Watched) -
         spool,
         writer,
         watched.http,
-        StandInSession(),
+        Up(),
         origin_url=watched.api.url,
-        clock=lambda: watched.now,  # type: ignore[arg-type]
+        clock=lambda: watched.now,
     )
     await again.look()
     assert again.seen == replace(seen(watched))
@@ -192,3 +202,27 @@ async def test_it_goes_on_after_a_restart_from_what_was_kept(watched: Watched) -
     assert again.seen is not None
     writer.close()
     spool.close()
+
+
+async def test_a_person_sees_the_alarm_and_ends_it_when_the_centre_has_explained_it(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = Congvan(monkeypatch, capsys, "gateway")
+    arguments = ("log", "--data-dir", str(watched.directory))
+    assert "nothing was seen" in command(*arguments).out
+    await watched.grow(5)
+    await watched.watch.look()
+    capsys.readouterr()
+    assert (command(*arguments).code, str(name_of(KEY)) in command(*arguments).out) == (0, True)
+    watched.hurt(delete(log_entry).where(log_entry.c.number >= 2), update(log_head).values(size=2))
+    await watched.grow(1)
+    await watched.watch.look()
+    capsys.readouterr()
+    alarmed = command(*arguments)
+    assert (alarmed.code, "it has 3 entries, and had 5 before" in alarmed.out) == (4, True)
+    (told,) = command(*arguments, "--json").objects
+    assert told["alarm"] == "it has 3 entries, and had 5 before"
+    assert command(*arguments, "--accept").code == 0
+    await watched.watch.look()
+    capsys.readouterr()
+    assert "3 entries" in command(*arguments).out

@@ -33,6 +33,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"CONGVAN_(GATEWAY|DESK|MAIL|PUBLIC)_\w+=\S+$": "settings, not commands; tests/unit/deploy/test_settings_origin.py",
     r"congvan( desk)? mail test ": "tests/integration/mail/test_mail_commands.py has a mail server",
     r"congvan desk (restore|next-number) ": "of a PC that was lost; tests/faults/books loses one",
+    r"congvan witness run ": "it runs until it is stopped; tests/integration/trust has one",
     r"export CONGVAN_OIDC_": "tests/integration/console/test_console_provider_login.py has a provider",
 }
 """Printed commands that are run or checked at another place, and where."""

@@ -49,7 +49,7 @@ async def show_checkpoint(
     del account  # whoever has a token may ask
     key, newest = await in_thread(partial(reading, services.engine), _newest)
     if newest is None:
-        raise NotFoundError("the log has no checkpoint yet", hint="one is made a minute after the router has started")
+        raise NotFoundError("the log has no checkpoint yet", hint="one is made within 20 s of the first entry")
     headers = {"etag": f'"{sha256(newest.note.encode()).hexdigest()[:32]}"', HEADER_LOG_KEY: key}
     if if_none_match == headers["etag"]:
         return Response(status_code=_NOT_MODIFIED, headers=headers)

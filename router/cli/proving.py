@@ -68,7 +68,7 @@ def checkpoint(
     with open_ledger() as engine, reading(engine) as conn:
         newest, signs = checkpoints.newest(conn), checkpoints.key_of(conn)
     if not signs or (newest is None and not key):
-        raise NotFoundError("the log has no checkpoint yet", hint="the router makes one a minute after it has started")
+        raise NotFoundError("the log has no checkpoint yet", hint="the router makes one within 20 s of the first entry")
     if as_json:
         print_json([{"key": signs} | (newest._asdict() if newest is not None else {})])
     elif key:

@@ -35,7 +35,7 @@ class DeskSettings(ProgramSettings):
     host: str = Field(default="127.0.0.1", description="Where it listens; on a LAN only with a certificate.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8480, description="The port; 0: any that is free.")
     certificate: Path | None = Field(default=None, description="Its certificate with the chain, as PEM.")
-    certificate_key: Path | None = Field(default=None, description="The certificate's key, as PEM.")
+    certificate_key: Path | None = Field(default=None, description="That certificate's key; empty: in its file.")
     allow_plaintext: bool = Field(
         default=False, description="Listen beyond this machine without TLS; only where the way is protected otherwise."
     )

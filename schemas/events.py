@@ -97,6 +97,12 @@ class Event(StrEnum):
     PROCESS_CUT_OFF = "process_cut_off"
     """The process had not ended in its time and was cut off with exit code 1; the threads that held it are named."""
 
+    # router.tls
+    CERTIFICATE_TAKEN = "certificate_taken"
+    """A server's renewed certificate is served from now on; connections that stood before go on."""
+    CERTIFICATE_NOT_TAKEN = "certificate_not_taken"
+    """A server's new certificate or key cannot be used; the one of before is served on, as long as it is good."""
+
     # deploy
     CHILD_STARTED = "child_started"
     """The all-in-one started a router or gateway process."""

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import Any
 
 import structlog
 import uvicorn
@@ -29,6 +28,8 @@ from router.mail.settings import MailSettings
 from router.pages.serving import QuietServer, listen, serving
 from router.process.parts import Start, Tended, end
 from router.process.signals import stopped_by_signals
+from router.tls.errors import CertificateError
+from router.tls.served import ServedCertificate
 from schemas.duties import Terms
 from schemas.encrypted import is_loopback
 from schemas.events import Event
@@ -79,11 +80,12 @@ class Desk:
         """Serve until SIGTERM, SIGINT or :meth:`stop`.
 
         Raises:
-            GatewaySettingsError: it would listen beyond this machine without TLS.
+            GatewaySettingsError: it would listen beyond this machine without TLS, or its certificate cannot be used.
             SpoolError: the spool cannot be used.
             OSError: the address is taken.
         """
         require_private(self._settings)
+        served = _certificate(self._settings)
         with (
             stopped_by_signals(self.stop),
             closing(open_spool(self._copies.data_dir)) as spool,
@@ -97,10 +99,12 @@ class Desk:
                 sends_mail=self._mail.is_on,
                 most_file_bytes=self._settings.max_file_bytes,
             )
-            server = QuietServer(_web_config(create_desk(services), self._settings))
+            server = QuietServer(_web_config(create_desk(services), self._settings, served))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             beside = [self._tended.start("notices", start) for start in self._senders(spool)]
             beside.append(self._tended.start("daily copy", partial(copy_daily, self._copies, spool)))
+            if served is not None:
+                beside.append(self._tended.start("certificate", served.watch))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()
             server.should_exit = True
@@ -125,8 +129,8 @@ def require_private(settings: DeskSettings) -> None:
     Raises:
         GatewaySettingsError: it would listen beyond this machine without TLS.
     """
-    if (settings.certificate is None) is not (settings.certificate_key is None):
-        raise GatewaySettingsError("a certificate needs its key: set both CONGVAN_DESK_CERTIFICATE and …_KEY")
+    if settings.certificate is None and settings.certificate_key is not None:
+        raise GatewaySettingsError("a key is of no use without its certificate: set CONGVAN_DESK_CERTIFICATE, too")
     if settings.certificate is None and not is_loopback(settings.host) and not settings.allow_plaintext:
         raise GatewaySettingsError(
             f"{settings.host} is reached from other machines, and passwords would cross the network in clear; set "
@@ -139,11 +143,22 @@ def _head(settings: DeskSettings) -> FormHead:
     return FormHead(HeadStyle(settings.form_style), settings.form_above, settings.form_body)
 
 
-def _web_config(app: ASGIApp, settings: DeskSettings) -> uvicorn.Config:
-    files: dict[str, Any] = {}
-    if settings.certificate is not None:
-        files = {"ssl_certfile": settings.certificate, "ssl_keyfile": settings.certificate_key}
-    return serving(app, most_of_an_address=settings.connections_per_address, proxies=settings.trusted_proxies, **files)
+def _certificate(settings: DeskSettings) -> ServedCertificate | None:
+    if settings.certificate is None:
+        return None
+    try:
+        return ServedCertificate(settings.certificate, settings.certificate_key)
+    except CertificateError as error:
+        raise GatewaySettingsError(f"CONGVAN_DESK_CERTIFICATE cannot be used: {error}; {error.hint}") from error
+
+
+def _web_config(app: ASGIApp, settings: DeskSettings, served: ServedCertificate | None) -> uvicorn.Config:
+    return serving(
+        app,
+        most_of_an_address=settings.connections_per_address,
+        proxies=settings.trusted_proxies,
+        tls=None if served is None else served.context,
+    )
 
 
 def _url(settings: DeskSettings, listener: socket.socket) -> str:

@@ -1,0 +1,123 @@
+"""Renews the certificates of our own authority before they end, and knows how many days all others have left."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from router.settings import RouterSettings
+from router.tls.authority import Authority
+from router.tls.certificates import SOON_DAYS, Certificate, read_certificate
+from router.tls.errors import TlsError
+from router.tls.peers import Peer, certificate_at, peer_of
+from schemas.clock import now_ms
+from schemas.events import Event
+
+log = structlog.get_logger()
+
+
+class Which(StrEnum):
+    """A certificate that the service stands on."""
+
+    WEB = "web"
+    """The web API's own."""
+    BROKER = "broker"
+    MANAGEMENT = "management"
+    LEDGER = "ledger"
+    AUTHORITY = "authority"
+    """The issuing authority's of CONGVAN_PKI_DIR."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateEnd:
+    """Until when a certificate is good, UTC milliseconds."""
+
+    which: Which
+    not_after: int
+
+    def days_left(self, now: int) -> int:
+        """Whole days to its end; negative after it."""
+        return (self.not_after - now) // 86_400_000
+
+
+class CertificateWatch:
+    """Looks now and then.
+
+    Args:
+        settings: the router's.
+        on_seen: told when each ends, UTC ms.
+
+    Raises:
+        AuthorityError: CONGVAN_PKI_DIR names no authority.
+    """
+
+    def __init__(self, settings: RouterSettings, on_seen: Callable[[Mapping[str, int]], None]) -> None:
+        self._settings = settings
+        self._on_seen = on_seen
+        self.authority = None if settings.pki_dir is None else Authority(settings.pki_dir)
+        """Certifies accounts; None: nobody does here."""
+        self.ends: tuple[CertificateEnd, ...] = ()
+        """What was seen at the last look, what ends first first."""
+
+    def ending_soon(self, now: int) -> tuple[CertificateEnd, ...]:
+        """What ends within a month."""
+        return tuple(item for item in self.ends if item.days_left(now) < SOON_DAYS)
+
+    async def look(self) -> None:
+        """Renew what is due, then see how long all have left."""
+        await asyncio.to_thread(self._renew)
+        seen = {**await asyncio.to_thread(self._own), **await self._of_others()}
+        ends = (CertificateEnd(which, item.not_after) for which, item in seen.items())
+        self.ends = tuple(sorted(ends, key=lambda item: item.not_after))
+        self._on_seen({item.which.value: item.not_after for item in self.ends})
+        for item in self.ending_soon(now_ms()):
+            log.warning(Event.CERTIFICATE_ENDS, which=item.which.value, days_left=item.days_left(now_ms()))
+
+    def _renew(self) -> None:
+        if self.authority is None:
+            return
+        try:
+            told = self.authority.renew(now_ms=now_ms())
+        except (TlsError, OSError) as error:
+            log.warning(Event.CERTIFICATE_NOT_RENEWED, file=str(self.authority.directory), reason=str(error))
+            return
+        for item in told.renewed:
+            log.info(Event.CERTIFICATE_RENEWED, file=str(item.path), subject=item.certificate.subject)
+        for failure in told.failed:
+            log.warning(Event.CERTIFICATE_NOT_RENEWED, file=str(failure.path), reason=str(failure.error))
+
+    def _own(self) -> dict[Which, Certificate]:
+        found: dict[Which, Certificate] = {}
+        try:
+            if self._settings.http_certificate is not None:
+                found[Which.WEB] = read_certificate(self._settings.http_certificate)
+            if self.authority is not None:
+                found[Which.AUTHORITY] = self.authority.issuing()
+        except TlsError as error:
+            log.warning(Event.CERTIFICATE_NOT_SEEN, reason=str(error))
+        return found
+
+    async def _of_others(self) -> dict[Which, Certificate]:
+        peers = peers_of(self._settings)
+        seen = await asyncio.gather(*(self._at(which, peer) for which, peer in peers.items()))
+        return {which: shown for which, shown in zip(peers, seen, strict=True) if shown is not None}
+
+    async def _at(self, which: Which, peer: Peer) -> Certificate | None:
+        try:
+            return await certificate_at(peer)
+        except (OSError, TlsError) as error:
+            log.info(Event.CERTIFICATE_NOT_SEEN, which=which.value, reason=str(error) or type(error).__name__)
+            return None
+
+
+def peers_of(settings: RouterSettings) -> dict[Which, Peer]:
+    """The servers whose certificates the router depends on."""
+    urls = {
+        Which.BROKER: settings.amqp_url,
+        Which.MANAGEMENT: settings.management_url,
+        Which.LEDGER: settings.database_url,
+    }
+    found = {which: peer_of(url) for which, url in urls.items()}
+    return {which: peer for which, peer in found.items() if peer is not None}

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from consumers.asking.inquirer import Inquirer
+from consumers.certifying.courier import CertificateCourier
+from consumers.certifying.keeping import OwnCertificate
 from consumers.copies.assembly import assemble_copies
 from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
@@ -73,6 +75,7 @@ class Parts:
     upward: Upward
     copies: CopyCourier
     inquirer: Inquirer
+    certificate: CertificateCourier
     naming: Naming
 
     def standing(self) -> GatewayState:
@@ -193,6 +196,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
         inquirer=_inquirer(way, upward, precedence.side()),
+        certificate=_certificate(way, upward, precedence.side()),
         naming=way.naming,
     )
 
@@ -316,6 +320,19 @@ def _inquirer(way: _Way, upward: Upward, side: Side) -> Inquirer:
         way.writer,
         way.clients,
         origin_url=way.settings.origin_url,
+        line=way.line,
+        pace=upward.pace,
+        side=side,
+        lets=way.openings.lets,
+    )
+
+
+def _certificate(way: _Way, upward: Upward, side: Side) -> CertificateCourier:
+    settings = way.settings
+    return CertificateCourier(
+        OwnCertificate(settings.tls_dir, settings.login) if settings.client_certificate_from_router else None,
+        way.clients,
+        origin_url=settings.origin_url,
         line=way.line,
         pace=upward.pace,
         side=side,

@@ -74,6 +74,11 @@ class GatewaySettings(ProgramSettings):
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
     )
+    client_certificate_from_router: bool = Field(
+        default=False,
+        description="Have a client certificate of the router, for which this gateway makes the key, and renew it in "
+        "time: it lies in tls/client.pem under data_dir.",
+    )
     sink: Literal["none", "folder", "webhook", "command"] = Field(
         default="folder", description="Where documents are handed to."
     )
@@ -131,6 +136,11 @@ class GatewaySettings(ProgramSettings):
     def timezone(self) -> str:
         """IANA name of the organisation's zone, which is not this program's alone."""
         return zone().key
+
+    @property
+    def tls_dir(self) -> Path:
+        """Where the certificate is kept that the gateway has of the router."""
+        return self.data_dir / "tls"
 
     @property
     def login(self) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from consumers.asking.inquirer import Inquirer
-from consumers.certifying.courier import CertificateCourier
-from consumers.certifying.keeping import OwnCertificate
+from consumers.certifying.assembly import assemble_certificate
+from consumers.certifying.courier import CertificateCourier, certificate_ends
 from consumers.copies.assembly import assemble_copies
 from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
@@ -24,7 +24,7 @@ from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
 from consumers.reading import answering
-from consumers.reporting.health import health_of
+from consumers.reporting.health import days_of, health_of
 from consumers.reporting.presence import Presence
 from consumers.reporting.progress import Progress
 from consumers.reporting.recounting import Recounting
@@ -96,6 +96,10 @@ class Parts:
             taking_reason=self.room.reason,
             held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
             sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
+            certificates={
+                item.which: item.days
+                for item in days_of(certificate_ends(self.certificate, self.session, self.line), now_ms())
+            },
         )
 
 
@@ -165,6 +169,9 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         openings=way.openings,
         accept=answering.accept,
     )
+    certificate = assemble_certificate(
+        settings, way.clients, line=way.line, pace=upward.pace, side=precedence.side(), openings=way.openings
+    )
     return Parts(
         spool=spool,
         writer=writer,
@@ -179,7 +186,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         room=way.room,
         courier=courier,
         reporters=way.reporters,
-        presence=_presence(way, intake, courier, sink),
+        presence=_presence(way, intake, courier, sink, certificate),
         recounting=recounting,
         outages=way.outages,
         openings=way.openings,
@@ -196,7 +203,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
         inquirer=_inquirer(way, upward, precedence.side()),
-        certificate=_certificate(way, upward, precedence.side()),
+        certificate=certificate,
         naming=way.naming,
     )
 
@@ -327,19 +334,6 @@ def _inquirer(way: _Way, upward: Upward, side: Side) -> Inquirer:
     )
 
 
-def _certificate(way: _Way, upward: Upward, side: Side) -> CertificateCourier:
-    settings = way.settings
-    return CertificateCourier(
-        OwnCertificate(settings.tls_dir, settings.login) if settings.client_certificate_from_router else None,
-        way.clients,
-        origin_url=settings.origin_url,
-        line=way.line,
-        pace=upward.pace,
-        side=side,
-        lets=way.openings.lets,
-    )
-
-
 def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) -> Intake:
     def on_taken(lanes: Collection[Lane], taken: TakenBatch) -> None:
         for lane in lanes:
@@ -368,7 +362,7 @@ def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) 
     )
 
 
-def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) -> Presence:
+def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink, own: CertificateCourier) -> Presence:
     presence = Presence(
         way.spool,
         way.writer,
@@ -382,7 +376,13 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(sink.circuits.troubles(now=now_ms()), way.room, way.line, now_ms=now_ms()),
+        health=lambda: health_of(
+            sink.circuits.troubles(now=now_ms()),
+            way.room,
+            way.line,
+            now_ms=now_ms(),
+            ends=certificate_ends(own, way.session, way.line),
+        ),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

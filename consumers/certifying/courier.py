@@ -22,6 +22,7 @@ from consumers.line.faults import separating_faults
 from consumers.line.pace import LinePace
 from consumers.line.precedence import NOTHING, Side
 from consumers.line.state import Line
+from router.broker import Session
 from router.broker.backoff import Backoff, sleep_unless
 from router.tls.certificates import Certificate
 from router.tls.errors import TlsError
@@ -160,6 +161,13 @@ class CertificateCourier:
                     found = _certificates_in(answer, body)
                     self._line.alive(connection)
                     return found
+
+
+def certificate_ends(own: CertificateCourier, session: Session, line: Line) -> dict[str, int]:
+    """When the gateway's certificate ends, and those that it is shown, UTC ms; what is not known is left out."""
+    client = None if own.current is None else own.current.not_after
+    ends = {"client": client, "broker": session.certificate_ends, "origin": line.certificate_ends}
+    return {which: end for which, end in ends.items() if end is not None}
 
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:

@@ -9,7 +9,7 @@ import structlog
 
 from router.settings import RouterSettings
 from router.tls.authority import Authority
-from router.tls.certificates import SOON_DAYS, Certificate, read_certificate
+from router.tls.certificates import Certificate, read_certificate
 from router.tls.errors import TlsError
 from router.tls.peers import Peer, certificate_at, peer_of
 from schemas.clock import now_ms
@@ -32,14 +32,15 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateEnd:
-    """Until when a certificate is good, UTC milliseconds."""
+    """A certificate that was seen, and what it is for."""
 
     which: Which
-    not_after: int
+    certificate: Certificate
 
-    def days_left(self, now: int) -> int:
-        """Whole days to its end; negative after it."""
-        return (self.not_after - now) // 86_400_000
+    @property
+    def not_after(self) -> int:
+        """Its end, UTC milliseconds."""
+        return self.certificate.not_after
 
 
 class CertificateWatch:
@@ -62,18 +63,20 @@ class CertificateWatch:
         """What was seen at the last look, what ends first first."""
 
     def ending_soon(self, now: int) -> tuple[CertificateEnd, ...]:
-        """What ends within a month."""
-        return tuple(item for item in self.ends if item.days_left(now) < SOON_DAYS)
+        """What is due and ends within a month."""
+        return tuple(item for item in self.ends if item.certificate.ends_soon(now))
 
     async def look(self) -> None:
         """Renew what is due, then see how long all have left."""
         await asyncio.to_thread(self._renew)
         seen = {**await asyncio.to_thread(self._own), **await self._of_others()}
-        ends = (CertificateEnd(which, item.not_after) for which, item in seen.items())
+        ends = (CertificateEnd(which, item) for which, item in seen.items())
         self.ends = tuple(sorted(ends, key=lambda item: item.not_after))
         self._on_seen({item.which.value: item.not_after for item in self.ends})
         for item in self.ending_soon(now_ms()):
-            log.warning(Event.CERTIFICATE_ENDS, which=item.which.value, days_left=item.days_left(now_ms()))
+            log.warning(
+                Event.CERTIFICATE_ENDS, which=item.which.value, days_left=round(item.certificate.days_left(now_ms()), 1)
+            )
 
     def _renew(self) -> None:
         if self.authority is None:

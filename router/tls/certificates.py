@@ -55,6 +55,10 @@ class Certificate:
         """Days from a moment to its end; negative after it."""
         return (self.not_after - now_ms) / DAY_MS
 
+    def ends_soon(self, now_ms: int) -> bool:
+        """Whether somebody should look: it is due, and ends within a month; who renews in time is never told of."""
+        return self.is_due(now_ms) and self.days_left(now_ms) < SOON_DAYS
+
     def is_due(self, now_ms: int) -> bool:
         """Whether the last third of its life has begun."""
         return (self.not_after - now_ms) * _RENEWED_IN_LAST < self.not_after - self.not_before

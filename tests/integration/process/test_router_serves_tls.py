@@ -38,8 +38,15 @@ def connected(made: Installation, authority: Authority) -> http.client.HTTPSConn
     return connection
 
 
-def serial(connection: http.client.HTTPSConnection) -> str:
-    return str(connection.sock.getpeercert()["serialNumber"]).lower().lstrip("0")
+def served(made: Installation, authority: Authority) -> str:
+    """The serial number of what is served now; empty: nothing is."""
+    connection = connected(made, authority)
+    if connection is None:
+        return ""
+    try:
+        return str(connection.sock.getpeercert()["serialNumber"]).lower().lstrip("0")
+    finally:
+        connection.close()
 
 
 def test_the_router_serves_tls_and_renews_its_own_certificate_before_it_ends(
@@ -51,7 +58,7 @@ def test_the_router_serves_tls_and_renews_its_own_certificate_before_it_ends(
         http_certificate=old.path,
         pki_dir=authority.directory,
     ).start()
-    made.wait(lambda: connected(made, authority) is not None, "the router listens")
+    made.wait(lambda: bool(served(made, authority)), "the router listens")
     first = connected(made, authority)
     assert first is not None
     first.request("GET", "/console/login")
@@ -59,13 +66,10 @@ def test_the_router_serves_tls_and_renews_its_own_certificate_before_it_ends(
     assert (answer.status, answer.headers["strict-transport-security"]) == (200, "max-age=31536000")
     assert answer.read()
 
-    def is_renewed() -> bool:
-        now = connected(made, authority)
-        return now is not None and serial(now) != old.certificate.serial
-
-    made.wait(is_renewed, "the renewed certificate is served")
+    made.wait(lambda: served(made, authority) not in {"", old.certificate.serial}, "the renewed certificate is served")
     first.request("GET", "/livez")
     assert first.getresponse().status == 200, "the connection of before goes on"
+    first.close()
     (kept,) = authority.kept()
     assert kept.certificate.days_left(now_ms()) > 89
 

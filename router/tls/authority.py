@@ -186,11 +186,11 @@ class Authority:
             yield path, lambda kind=kind, path=path: self._renew_leaf(kind, path, now_ms)  # type: ignore[misc]
 
     def _renew_issuing(self, now_ms: int, passphrase: bytes | None) -> list[Kept]:
-        if not self.issuing().is_due(now_ms):
+        path = self.directory / _ISSUING
+        if path.exists() and not self.issuing().is_due(now_ms):
             return []
         root_key = self._root_key(passphrase)
         (root,) = chain_in(self.root_file.read_bytes(), self.root_file)
-        path = self.directory / _ISSUING
         replace_file(path, _issuing_pem(Issuer(root, root_key), now_ms))
         return [Kept(Kind.AUTHORITY, path, self.issuing())]
 
@@ -205,7 +205,7 @@ class Authority:
         path = self.directory / _ROOT_KEY
         if not path.is_file():
             raise AuthorityError(
-                f"{path} is not there, and the issuing authority {self.issuing().subject} is due",
+                f"{path} is not there, and the issuing authority {self.directory / _ISSUING} is due",
                 "bring the root's key back for this one command, then take it away again",
             )
         return signing.require_ec(key_in(path.read_bytes(), path, passphrase), path)

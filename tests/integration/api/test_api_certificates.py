@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from router.delivery.certificate_watch import CertificateWatch
 from router.ledger.acts.certificate_acts import MOST_AN_HOUR
@@ -64,7 +64,7 @@ async def test_the_answer_is_for_the_account_that_asks_whatever_it_asks_for(api:
     assert described(issuing) == authority.issuing()
     assert 89 < told.days_left(now_ms()) < 91
     (usage,) = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert usage == x509.ExtendedKeyUsageOID.CLIENT_AUTH
+    assert usage == ExtendedKeyUsageOID.CLIENT_AUTH
 
 
 async def test_on_a_thin_line_it_costs_less_than_one_and_a_half_kilobytes_both_ways(api: Api) -> None:

@@ -44,7 +44,8 @@ def served(made: Installation, authority: Authority) -> str:
     if connection is None:
         return ""
     try:
-        return str(connection.sock.getpeercert()["serialNumber"]).lower().lstrip("0")
+        shown = connection.sock.getpeercert()
+        return str(shown["serialNumber"]).lower().lstrip("0") if shown else ""
     finally:
         connection.close()
 

@@ -18,7 +18,7 @@ from consumers.certifying.keeping import OwnCertificate
 from consumers.fetching.answers import PROBLEM
 from consumers.fetching.origin import Clients
 from consumers.line.pace import LinePace
-from consumers.line.precedence import Precedence, Side
+from consumers.line.precedence import NOTHING, Precedence, Side
 from consumers.line.state import Line
 from router.broker import SessionState
 from router.tls import keeping
@@ -146,7 +146,7 @@ async def test_documents_go_first_while_there_is_time(authority: Authority, tmp_
     async with ground(authority, tmp_path, clock=lambda: later, busy=Urgency.NORMAL, made_at=later) as it:
         await holds(lambda: it.courier.waits)
         assert it.router.asked == []
-        it.documents.say(module.NOTHING)
+        it.documents.say(NOTHING)
         await holds(lambda: it.has(151))
 
 

@@ -137,6 +137,18 @@ def test_the_issuing_authority_is_renewed_by_the_root_that_may_be_away_until_the
     assert (renewed.kind, round(renewed.certificate.days_left(later))) == (Kind.AUTHORITY, 730)
 
 
+def test_a_lost_issuing_authority_is_made_anew_by_the_root(authority: Authority) -> None:
+    before = authority.issue_server(SERVER, now_ms=NOW)
+    (authority.directory / "issuing.pem").unlink()
+    with pytest.raises(CertificateError, match="holds no certificate"):
+        authority.issue_server(["another.vn"], now_ms=NOW)
+    (renewed,) = authority.renew(now_ms=NOW).renewed
+    assert renewed.kind is Kind.AUTHORITY
+    assert handshake(before.path, authority.root_file, "broker.tinh.vn") == "TLSv1.3", "what was issued stays good"
+    after = authority.issue_server(["another.vn"], now_ms=NOW)
+    assert handshake(after.path, authority.root_file, "another.vn") == "TLSv1.3"
+
+
 def test_a_root_key_with_a_passphrase_is_of_no_use_without(tmp_path: Path) -> None:
     authority = begin(tmp_path / "pki", "UBND", now_ms=NOW, passphrase=b"khong doan duoc")
     later = NOW + 700 * DAY_MS

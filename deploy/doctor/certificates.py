@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from deploy.doctor.findings import CheckAnswer, failed, note, ok
 from deploy.exits import ExitCode
-from router.delivery.certificate_watch import Which, peers_of
+from router.delivery.certificate_watch import Which, servers_of
 from router.settings import RouterSettings
 from router.tls.authority import Authority
 from router.tls.certificates import Certificate, read_pair
 from router.tls.errors import TlsError
-from router.tls.peers import certificate_at, peer_of
+from router.tls.peers import Peer, first_to_end, peers_of
 from schemas.clock import now_ms
 
 _RENEW = "`congvan pki renew` renews those of congvan pki; others by who issued them"
@@ -34,7 +34,7 @@ class Seen:
 
 async def certificates(settings: RouterSettings) -> CheckAnswer:
     """How many days certificates have left, whether key and certificate fit, and what is in clear."""
-    shown = await asyncio.gather(*(_shown(name, url) for name, url in _urls(settings).items()))
+    shown = await asyncio.gather(*(_shown(name, peers) for name, peers in _servers(settings).items()))
     seen = [*_own(settings), *(item for item in shown if item is not None)]
     if not seen:
         return ok("none: everything is within this machine, or in clear")
@@ -66,22 +66,17 @@ def _own(settings: RouterSettings) -> list[Seen]:
     return found
 
 
-def _urls(settings: RouterSettings) -> dict[str, str]:
+def _servers(settings: RouterSettings) -> dict[str, tuple[Peer, ...]]:
     """Where certificates are shown, with the API as the commands find it."""
-    urls = {
-        Which.BROKER: settings.amqp_url,
-        Which.MANAGEMENT: settings.management_url,
-        Which.LEDGER: settings.database_url,
-    }
-    wanted = {which.value: urls[which] for which in peers_of(settings)}
-    return wanted | ({"web API there": settings.api_url} if peer_of(settings.api_url) is not None else {})
+    found = {which.value: peers for which, peers in servers_of(settings).items()}
+    api = peers_of(settings.api_url)
+    return found | ({"web API there": api} if api else {})
 
 
-async def _shown(name: str, url: str) -> Seen | None:
-    """What a server shows; None: it is a database that speaks no TLS."""
-    peer = peer_of(url)
+async def _shown(name: str, peers: tuple[Peer, ...]) -> Seen | None:
+    """What ends first of what servers show; None: they are databases that speak no TLS."""
     try:
-        shown = None if peer is None else await certificate_at(peer)
+        shown = await first_to_end(peers)
     except (OSError, TlsError) as error:
         return Seen(name, None, str(error) or type(error).__name__)
     return None if shown is None else Seen(name, shown)

@@ -1,7 +1,7 @@
 """Renews the certificates of our own authority before they end, and knows how many days all others have left."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from router.settings import RouterSettings
 from router.tls.authority import Authority
 from router.tls.certificates import Certificate, read_certificate
 from router.tls.errors import TlsError
-from router.tls.peers import Peer, certificate_at, peer_of
+from router.tls.peers import Peer, first_to_end, peers_of
 from schemas.clock import now_ms
 from schemas.events import Event
 
@@ -103,24 +103,23 @@ class CertificateWatch:
         return found
 
     async def _of_others(self) -> dict[Which, Certificate]:
-        peers = peers_of(self._settings)
-        seen = await asyncio.gather(*(self._at(which, peer) for which, peer in peers.items()))
+        peers = servers_of(self._settings)
+        seen = await asyncio.gather(*(self._at(which, some) for which, some in peers.items()))
         return {which: shown for which, shown in zip(peers, seen, strict=True) if shown is not None}
 
-    async def _at(self, which: Which, peer: Peer) -> Certificate | None:
+    async def _at(self, which: Which, peers: Sequence[Peer]) -> Certificate | None:
         try:
-            return await certificate_at(peer)
+            return await first_to_end(peers)
         except (OSError, TlsError) as error:
             log.info(Event.CERTIFICATE_NOT_SEEN, which=which.value, reason=str(error) or type(error).__name__)
             return None
 
 
-def peers_of(settings: RouterSettings) -> dict[Which, Peer]:
+def servers_of(settings: RouterSettings) -> dict[Which, tuple[Peer, ...]]:
     """The servers whose certificates the router depends on."""
     urls = {
         Which.BROKER: settings.amqp_url,
         Which.MANAGEMENT: settings.management_url,
         Which.LEDGER: settings.database_url,
     }
-    found = {which: peer_of(url) for which, url in urls.items()}
-    return {which: peer for which, peer in found.items() if peer is not None}
+    return {which: found for which, url in urls.items() if (found := peers_of(url))}

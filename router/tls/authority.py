@@ -13,6 +13,7 @@ RabbitMQ, PostgreSQL and congvan all take one file for both. Whoever is killed l
 lists of withdrawn certificates: lives are short, and who is no longer to come in has no account any more.
 """
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -246,6 +247,12 @@ class Authority:
 
     @contextmanager
     def _working(self) -> Iterator[None]:
+        owner = self.directory.stat().st_uid
+        if os.geteuid() != owner:  # root could, and would leave files that the owner cannot read
+            raise AuthorityError(
+                f"{self.directory} belongs to another user (id {owner})",
+                f"`setpriv --reuid {owner} --clear-groups congvan pki …` works as that one, or `sudo -u`",
+            )
         with _IN_THIS_PROCESS, alone_in(self.directory):
             yield
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from router.tls.certificates import Certificate, read_der
 from router.tls.errors import CertificateError
@@ -31,14 +32,39 @@ class Peer:
     opening: Opening = Opening.DIRECT
 
 
-def peer_of(url: str) -> Peer | None:
-    """The server of an ``amqps://``, ``https://`` or PostgreSQL URL; None where no certificate is shown."""
+def peers_of(url: str) -> tuple[Peer, ...]:
+    """The servers of an ``amqps://``, ``https://`` or PostgreSQL URL; none where no certificate is shown.
+
+    A PostgreSQL URL may name several, as libpq does or with ``host=`` for each; what begins with a slash is a socket.
+    """
     parts = urlsplit(url)
     scheme = parts.scheme.partition("+")[0]
-    if scheme not in _PORTS or not parts.hostname or parts.hostname.startswith("/"):
-        return None
+    if scheme not in _PORTS:
+        return ()
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if scheme == "postgresql":
+        hosts += [host for named in parse_qs(parts.query).get("host", ()) for host in named.split(",")]
     opening = Opening.POSTGRESQL if scheme == "postgresql" else Opening.DIRECT
-    return Peer(parts.hostname, parts.port or _PORTS[scheme], opening)
+    placed = (_host_and_port(host, _PORTS[scheme]) for host in hosts if host and not host.startswith("/"))
+    return tuple(Peer(host, port, opening) for host, port in placed)
+
+
+def _host_and_port(text: str, usual: int) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal():
+        host, port = text, ""
+    return host.strip("[]"), int(port or usual)
+
+
+async def first_to_end(peers: Iterable[Peer]) -> Certificate | None:
+    """Of what several servers show, the certificate that ends first; None: none shows one.
+
+    Raises:
+        OSError: one does not answer, or not so.
+        CertificateError: what one shows is no certificate.
+    """
+    shown = await asyncio.gather(*map(certificate_at, peers))
+    return min((item for item in shown if item is not None), key=lambda item: item.not_after, default=None)
 
 
 async def certificate_at(peer: Peer, *, within: float = ANSWERS_WITHIN) -> Certificate | None:

@@ -19,7 +19,7 @@ from router.metrics import Metrics
 from router.settings import RouterSettings
 from router.tls.authority import Authority, begin
 from router.tls.certificates import DAY_MS
-from router.tls.peers import Opening, Peer, certificate_at, peer_of
+from router.tls.peers import Opening, Peer, certificate_at, peers_of
 from schemas.clock import now_ms
 
 NOW = now_ms()
@@ -70,20 +70,29 @@ async def test_a_server_is_asked_for_its_certificate_whether_it_is_trusted_or_no
 
 
 @pytest.mark.parametrize(
-    ("url", "peer"),
+    ("url", "peers"),
     [
-        ("amqps://broker.tinh.vn/congvan", Peer("broker.tinh.vn", 5671)),
-        ("https://broker.tinh.vn:15671", Peer("broker.tinh.vn", 15671)),
-        ("postgresql+psycopg://congvan@db/congvan", Peer("db", 5432, Opening.POSTGRESQL)),
-        ("postgresql+psycopg://congvan@/congvan?host=/run/postgresql", None),
-        ("amqp://broker", None),
-        ("http://broker:15672", None),
-        ("sqlite:////var/lib/ledger.sqlite3", None),
-        ("", None),
+        ("amqps://router:a%40b@broker.tinh.vn/congvan", [Peer("broker.tinh.vn", 5671)]),
+        ("https://broker.tinh.vn:15671/x", [Peer("broker.tinh.vn", 15671)]),
+        ("https://[::1]:8470", [Peer("::1", 8470)]),
+        ("postgresql+psycopg://congvan@db/congvan", [Peer("db", 5432, Opening.POSTGRESQL)]),
+        (
+            "postgresql://congvan:SECRET@/congvan?host=db1:5433&host=db2",
+            [Peer("db1", 5433, Opening.POSTGRESQL), Peer("db2", 5432, Opening.POSTGRESQL)],
+        ),
+        (
+            "postgresql://congvan@db1:5433,db2:5434/congvan",
+            [Peer("db1", 5433, Opening.POSTGRESQL), Peer("db2", 5434, Opening.POSTGRESQL)],
+        ),
+        ("postgresql+psycopg://congvan@/congvan?host=/run/postgresql", []),
+        ("amqp://broker", []),
+        ("http://broker:15672", []),
+        ("sqlite:////var/lib/ledger.sqlite3", []),
+        ("", []),
     ],
 )
-def test_where_certificates_are_shown(url: str, peer: Peer | None) -> None:
-    assert peer_of(url) == peer
+def test_where_certificates_are_shown(url: str, peers: list[Peer]) -> None:
+    assert list(peers_of(url)) == peers
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,15 @@ def test_what_was_issued_is_listed_until_it_has_ended_for_a_month(authority: Aut
     assert authority.issued() == []
 
 
+def test_who_does_not_own_the_directory_leaves_no_file_that_its_owner_cannot_read(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: authority.directory.stat().st_uid + 1)
+    with pytest.raises(AuthorityError, match="belongs to another user"):
+        authority.issue_server(SERVER, now_ms=NOW)
+    assert authority.kept() == []
+
+
 class _Killed(BaseException):
     pass
 

@@ -4,8 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from consumers.asking.inquirer import Inquirer
-from consumers.certifying.assembly import assemble_certificate
-from consumers.certifying.courier import CertificateCourier, certificate_ends
+from consumers.certifying.assembly import CertificateKeeper, assemble_certificate, certificate_ends
 from consumers.copies.assembly import assemble_copies
 from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
@@ -75,7 +74,7 @@ class Parts:
     upward: Upward
     copies: CopyCourier
     inquirer: Inquirer
-    certificate: CertificateCourier
+    certificate: CertificateKeeper
     naming: Naming
 
     def standing(self) -> GatewayState:
@@ -362,7 +361,7 @@ def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) 
     )
 
 
-def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink, own: CertificateCourier) -> Presence:
+def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink, own: CertificateKeeper) -> Presence:
     presence = Presence(
         way.spool,
         way.writer,

@@ -22,7 +22,6 @@ from consumers.line.faults import separating_faults
 from consumers.line.pace import LinePace
 from consumers.line.precedence import NOTHING, Side
 from consumers.line.state import Line
-from router.broker import Session
 from router.broker.backoff import Backoff, sleep_unless
 from router.tls.certificates import Certificate
 from router.tls.errors import TlsError
@@ -48,7 +47,7 @@ class CertificateCourier:
     """Keeps the gateway's certificate.
 
     Args:
-        own: its files; None: it has none of the router.
+        own: its files.
         clients: see :class:`consumers.fetching.origin.Clients`.
         origin_url: where the router is.
         line: told of what is lost, asked when another try is worth it.
@@ -60,7 +59,7 @@ class CertificateCourier:
 
     def __init__(
         self,
-        own: OwnCertificate | None,
+        own: OwnCertificate,
         clients: Clients,
         *,
         origin_url: str,
@@ -88,21 +87,23 @@ class CertificateCourier:
         """Why there is no new one; empty: nothing is wrong."""
         side.on_change = self._freed.set
 
+    @property
+    def ends(self) -> int | None:
+        """When the certificate in use ends, UTC ms; None: there is none."""
+        return None if self.current is None else self.current.not_after
+
     async def run(self) -> None:
         """Work until cancelled."""
-        if self._own is None:
-            await asyncio.Event().wait()
-            return
         while True:
             self.current = await asyncio.to_thread(self._own.current)
-            pause = await self._renewed(self._own) if self._is_due() else LOOK_EVERY
+            pause = await self._renewed() if self._is_due() else LOOK_EVERY
             await asyncio.sleep(pause)
 
-    async def _renewed(self, own: OwnCertificate) -> float:
+    async def _renewed(self) -> float:
         """Renew, when the line is free; the pause until the next look, in seconds."""
         try:
             await self._until_the_line_is_free()
-            await self._renew(own)
+            await self._renew()
         except (ServerTroubleError, TlsError, OSError) as error:
             pause = self._pauses.pause()
             self.trouble = str(error)
@@ -133,14 +134,14 @@ class CertificateCourier:
         own = Urgency.NORMAL if self._is_pressing() else NOTHING
         return self._side.say(own) <= own and self._lets("", Urgency.NORMAL)
 
-    async def _renew(self, own: OwnCertificate) -> None:
-        key = await asyncio.to_thread(own.next_key)
+    async def _renew(self) -> None:
+        key = await asyncio.to_thread(self._own.next_key)
         found = await self._line.through_drops(partial(self._ask, request_of(key)))
-        self.current = await asyncio.to_thread(own.adopt, key, found)
+        self.current = await asyncio.to_thread(self._own.adopt, key, found)
         self._pauses.reset()
         self.trouble = ""
         days = round(self.current.days_left(self._clock()), 1)
-        log.info(Event.CERTIFICATE_RENEWED, file=str(own.path), subject=self.current.subject, days_left=days)
+        log.info(Event.CERTIFICATE_RENEWED, file=str(self._own.path), subject=self.current.subject, days_left=days)
 
     async def _ask(self, request: bytes) -> Sequence[x509.Certificate]:
         """Ask once.
@@ -161,13 +162,6 @@ class CertificateCourier:
                     found = _certificates_in(answer, body)
                     self._line.alive(connection)
                     return found
-
-
-def certificate_ends(own: CertificateCourier, session: Session, line: Line) -> dict[str, int]:
-    """When the gateway's certificate ends, and those that it is shown, UTC ms; what is not known is left out."""
-    client = None if own.current is None else own.current.not_after
-    ends = {"client": client, "broker": session.certificate_ends, "origin": line.certificate_ends}
-    return {which: end for which, end in ends.items() if end is not None}
 
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -28,11 +29,12 @@ from router.mail.settings import MailSettings
 from router.pages.serving import QuietServer, listen, serving
 from router.process.parts import Start, Tended, end
 from router.process.signals import stopped_by_signals
-from router.tls.errors import CertificateError
-from router.tls.served import ServedCertificate
 from schemas.duties import Terms
 from schemas.encrypted import is_loopback
 from schemas.events import Event
+
+if TYPE_CHECKING:
+    from router.tls.served import ServedCertificate
 
 log = structlog.get_logger()
 _LOOK_FOR_NOTICES = 2.0
@@ -143,16 +145,20 @@ def _head(settings: DeskSettings) -> FormHead:
     return FormHead(HeadStyle(settings.form_style), settings.form_above, settings.form_body)
 
 
-def _certificate(settings: DeskSettings) -> ServedCertificate | None:
+def _certificate(settings: DeskSettings) -> "ServedCertificate | None":
     if settings.certificate is None:
         return None
+    # Only here: the library takes 9 MB, and most desks are on the PC itself.
+    from router.tls.errors import CertificateError  # noqa: PLC0415 - as said
+    from router.tls.served import ServedCertificate  # noqa: PLC0415 - as above
+
     try:
         return ServedCertificate(settings.certificate, settings.certificate_key)
     except CertificateError as error:
         raise GatewaySettingsError(f"CONGVAN_DESK_CERTIFICATE cannot be used: {error}; {error.hint}") from error
 
 
-def _web_config(app: ASGIApp, settings: DeskSettings, served: ServedCertificate | None) -> uvicorn.Config:
+def _web_config(app: ASGIApp, settings: DeskSettings, served: "ServedCertificate | None") -> uvicorn.Config:
     return serving(
         app,
         most_of_an_address=settings.connections_per_address,

@@ -20,6 +20,7 @@ from consumers.fetching.origin import Clients
 from consumers.line.pace import LinePace
 from consumers.line.precedence import NOTHING, Precedence, Side
 from consumers.line.state import Line
+from consumers.reporting.health import alike, days_of
 from router.broker import SessionState
 from router.tls import keeping
 from router.tls.authority import Authority, begin
@@ -28,6 +29,7 @@ from router.tls.errors import CertificateError
 from router.tls.requests import key_of_request, request_of
 from schemas.clock import now_ms
 from schemas.dispatch import Urgency
+from schemas.health import Health, read_health
 from support.conditions import holds
 
 ACCOUNT = "gateway:LCA.02.#"
@@ -187,6 +189,21 @@ async def test_a_certificate_for_somebody_else_is_not_taken(authority: Authority
         await holds(lambda: bool(it.courier.trouble))
         assert "LCA.03" in it.courier.trouble
         assert not it.own.path.exists()
+
+
+def test_the_days_travel_in_few_bytes_and_only_now_and_then_say_something_new() -> None:
+    ends = {"client": NOW + 61 * DAY_MS + 5, "broker": NOW + 80 * DAY_MS, "origin": NOW - DAY_MS}
+    told = Health(certificates=days_of(ends, NOW))
+    assert [(item.which, item.days) for item in told.certificates] == [("client", 61), ("broker", 80), ("origin", -1)]
+    assert read_health(told.encode()) == told
+    assert len(told.encode()) - len(Health().encode()) < 130
+
+    def says(client: int) -> Health:
+        return Health(certificates=days_of({"client": NOW + client * DAY_MS}, NOW))
+
+    assert alike(says(61), says(60)), "in the same week"
+    assert not alike(says(61), says(51))
+    assert not alike(says(20), says(19)), "near the end each day counts"
 
 
 class _Killed(BaseException):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from router.api.auth import Parts, one_of
 from router.api.body import chunks_of, length_of, media_type_of
-from router.errors import MalformedError, NotFoundError, TooLargeError, UnavailableError, UnsupportedMediaError
+from router.errors import MachineTroubleError, MalformedError, NotFoundError, TooLargeError, UnsupportedMediaError
 from router.ledger.acts.certificate_acts import certify
 from router.ledger.engine import writing
 from router.pages.access import address_of
@@ -80,7 +80,7 @@ def _signed(authority: Authority, account: Account, data: bytes) -> tuple[x509.C
     except RequestError as error:
         raise MalformedError(str(error), hint=error.hint) from error
     except (TlsError, OSError) as error:
-        raise UnavailableError("the authority cannot sign now; the router's log says why") from error
+        raise MachineTroubleError("the authority cannot sign now; the router's log says why") from error
 
 
 def _told(chain: tuple[x509.Certificate, ...]) -> str:

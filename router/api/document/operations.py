@@ -118,7 +118,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "postCertificate",
         (
             *(e.MalformedError, e.StalledError, e.TooLargeError, e.UnsupportedMediaError),
-            *(e.NotFoundError, e.CertificateAllowanceError, e.UnavailableError),
+            *(e.NotFoundError, e.CertificateAllowanceError),
         ),
     ),
     ("get", "/livez"): Operation("getLiveness", (e.MalformedError,)),

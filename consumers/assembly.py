@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from consumers.asking.inquirer import Inquirer
+from consumers.certifying.assembly import CertificateKeeper, assemble_certificate, certificate_ends
 from consumers.copies.assembly import assemble_copies
 from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
@@ -22,7 +23,7 @@ from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
 from consumers.reading import answering
-from consumers.reporting.health import health_of
+from consumers.reporting.health import days_of, health_of
 from consumers.reporting.presence import Presence
 from consumers.reporting.progress import Progress
 from consumers.reporting.recounting import Recounting
@@ -73,6 +74,7 @@ class Parts:
     upward: Upward
     copies: CopyCourier
     inquirer: Inquirer
+    certificate: CertificateKeeper
     naming: Naming
 
     def standing(self) -> GatewayState:
@@ -93,6 +95,10 @@ class Parts:
             taking_reason=self.room.reason,
             held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
             sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
+            certificates={
+                item.which: item.days
+                for item in days_of(certificate_ends(self.certificate, self.session, self.line), now_ms())
+            },
         )
 
 
@@ -162,6 +168,9 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         openings=way.openings,
         accept=answering.accept,
     )
+    certificate = assemble_certificate(
+        settings, way.clients, line=way.line, pace=upward.pace, side=precedence.side(), openings=way.openings
+    )
     return Parts(
         spool=spool,
         writer=writer,
@@ -176,7 +185,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         room=way.room,
         courier=courier,
         reporters=way.reporters,
-        presence=_presence(way, intake, courier, sink),
+        presence=_presence(way, intake, courier, sink, certificate),
         recounting=recounting,
         outages=way.outages,
         openings=way.openings,
@@ -193,6 +202,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
         inquirer=_inquirer(way, upward, precedence.side()),
+        certificate=certificate,
         naming=way.naming,
     )
 
@@ -351,7 +361,7 @@ def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) 
     )
 
 
-def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) -> Presence:
+def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink, own: CertificateKeeper) -> Presence:
     presence = Presence(
         way.spool,
         way.writer,
@@ -365,7 +375,13 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(sink.circuits.troubles(now=now_ms()), way.room, way.line, now_ms=now_ms()),
+        health=lambda: health_of(
+            sink.circuits.troubles(now=now_ms()),
+            way.room,
+            way.line,
+            now_ms=now_ms(),
+            ends=certificate_ends(own, way.session, way.line),
+        ),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

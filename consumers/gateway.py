@@ -179,6 +179,7 @@ class Gateway:
             "daily copy": partial(copy_daily, self._settings, parts.spool),
             "inquirer": parts.inquirer.run,
             "naming": parts.naming.run,
+            "certificate": parts.certificate.run,
             "room": parts.room.run,
             "damage": partial(self._watch_damage, parts),
             "pruning": partial(self._prune, parts),

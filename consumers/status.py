@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
@@ -47,6 +47,8 @@ class GatewayState:
     taking_reason: str = ""
     held_elsewhere: tuple[str, ...] = ()
     line_reason: str = ""
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    """Days that the gateway's own certificate (``client``) and those of ``broker`` and ``origin`` have left."""
 
 
 @dataclass(frozen=True, slots=True)

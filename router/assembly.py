@@ -12,16 +12,16 @@ from router.broker import Consumer, Handler, Session, SessionState
 from router.broker.dead import DEAD
 from router.broker.topology import Topology
 from router.content import ContentStore
-from router.content.collecting import Collector
+from router.content.configured import collector_of, possession_of, scrub_of, upload_limits_of
 from router.content.doubts import Doubts
-from router.content.encoding import Encoder, forms
+from router.content.encoding import Encoder
 from router.content.encoding.restoring import restore
-from router.content.possession import Possession
-from router.content.scrub import SLICE_SECONDS, Scrub
-from router.content.uploads import UploadLimits, UploadStore
+from router.content.scrub import SLICE_SECONDS
+from router.content.uploads import UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
 from router.delivery.care import CareWatch
+from router.delivery.certificate_watch import CertificateWatch
 from router.delivery.deadlines import Deadlines
 from router.delivery.expiry import Expiry
 from router.delivery.hearing import Hearing
@@ -47,7 +47,6 @@ from router.intake.amqp import MAX_SUBMISSION_BYTES, IntakeDoor
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
 from router.intake.rights import RightsBook
 from router.ledger.engine import reading
-from router.ledger.way.holders import UnnamedLimits
 from router.ledger.way.receipts import Result
 from router.ledger.way.righting import Waits
 from router.ledger.writer import Writer
@@ -78,6 +77,7 @@ _LOOK_ASIDE_EVERY = 10.0
 _LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
 _LOOK_FOR_NOTICES = 5.0
+_LOOK_FOR_CERTIFICATES = 3600.0
 log = structlog.get_logger()
 
 
@@ -133,6 +133,7 @@ class Parts:
         metrics.watch_damaged(lambda: len(content.damaged()))
         self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
+        self._certificates = CertificateWatch(settings, metrics.seen_certificates)
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
@@ -171,6 +172,7 @@ class Parts:
             "scrub": partial(periodically, self._scrub.look, SLICE_SECONDS),
             "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
             "yielding": partial(periodically, self._yielding.look, _LOOK_AFTER_LEDGER),
+            "certificates": partial(periodically, self._certificates.look, _LOOK_FOR_CERTIFICATES),
             "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
         }
 
@@ -309,6 +311,7 @@ class Parts:
                 provider=provider_of(self._settings),
                 sends_mail=MailSettings().is_on,
                 stopping=self._stopping,
+                certificates=self._certificates,
             )
         )
 
@@ -356,41 +359,9 @@ def provider_of(settings: RouterSettings) -> Provider | None:
     return Provider(ProviderClient(settings.oidc_issuer, settings.oidc_client_id, secret))
 
 
-def upload_limits_of(settings: RouterSettings) -> UploadLimits:
-    """What one account may have unfinished, as the settings say."""
-    return UploadLimits(
-        largest=settings.max_attachment_bytes,
-        uploads=settings.uploads_per_account,
-        total=settings.upload_bytes_per_account,
-        expire_after=settings.upload_expiry,
-    )
-
-
-def scrub_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Scrub:
-    """The rounds over the stored contents, as the settings say."""
-    return Scrub(
-        content,
-        rate=settings.scrub_bytes_per_second,
-        every=settings.scrub_every,
-        forms=forms.verify,
-        restore=partial(restore, engine=engine),
-    )
-
-
-def collector_of(settings: RouterSettings, engine: Engine, content: ContentStore) -> Collector:
-    """Removes what no dispatch names, as the settings say."""
-    return Collector(engine, content, kept=settings.unnamed_kept)
-
-
 def kept_of(settings: RouterSettings) -> RetentionPeriods:
     """How long what is kept of ended dispatches, as the settings say."""
     return RetentionPeriods(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
-
-
-def possession_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Possession:
-    """Who may name which content, within the settings' bounds."""
-    limits = UnnamedLimits(contents=settings.unnamed_per_account, total=settings.unnamed_bytes_per_account)
-    return Possession(engine, writer, limits=limits, kept=settings.unnamed_kept)
 
 
 def _ask(engine: Engine) -> bool:

@@ -114,6 +114,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "getCopyPiece", (*_PARAMETERS, e.NotFoundError, e.ContentDamagedError), _ETAG
     ),
     ("get", "/api/v1/units/{code}/deliveries"): Operation("listUnitDeliveries", (*_PARAMETERS, e.NotFoundError)),
+    ("post", "/api/v1/certificates"): Operation(
+        "postCertificate",
+        (
+            *(e.MalformedError, e.StalledError, e.TooLargeError, e.UnsupportedMediaError),
+            *(e.NotFoundError, e.CertificateAllowanceError),
+        ),
+    ),
     ("get", "/livez"): Operation("getLiveness", (e.MalformedError,)),
     ("get", "/readyz"): Operation("getReadiness", _PARAMETERS),
     ("get", "/metrics"): Operation("getMetrics", (e.MalformedError, e.UnauthorizedError, e.ForbiddenError)),

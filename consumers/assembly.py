@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from consumers.asking.inquirer import Inquirer
+from consumers.certifying.assembly import CertificateKeeper, assemble_certificate, certificate_ends
 from consumers.copies.assembly import assemble_copies
-from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
 from consumers.delivering.errand import Errands
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
@@ -21,6 +21,7 @@ from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
+from consumers.parts import Parts
 from consumers.reading import answering
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
@@ -32,7 +33,7 @@ from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import TakenBatch
-from consumers.status import GatewayState, last_rate
+from consumers.status import last_rate
 from consumers.taking.hosting import Hosting
 from consumers.taking.intake import Intake
 from consumers.taking.naming import Naming
@@ -46,58 +47,6 @@ from schemas.health import Health
 
 CONNECT_WITHIN = 8.0
 """Seconds for the TCP connection to the broker. It is asked for at ever longer intervals; a new one asks at once."""
-
-SHOWN_UNITS = 20
-"""Units in the status file whose documents the sink fails, the longest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a gateway consists of."""
-
-    spool: Spool
-    writer: Writer
-    session: Session
-    clients: Clients
-    hosting: Hosting
-    line: Line
-    directory: ContentDir
-    dictionaries: Dictionaries
-    sink: GuardedSink
-    taking: Taking
-    room: Room
-    courier: Courier
-    reporters: dict[Lane, Reporter]
-    presence: Presence
-    recounting: Recounting
-    outages: Outages
-    openings: Openings
-    upward: Upward
-    copies: CopyCourier
-    inquirer: Inquirer
-    naming: Naming
-    log_watch: LogWatch
-
-    def standing(self) -> GatewayState:
-        """How the parts stand, for the status file."""
-        troubles = self.sink.circuits.troubles(now=now_ms())
-        return GatewayState(
-            units=len(self.hosting.codes),
-            line=self.line.state.value,
-            line_reason=self.line.reason,
-            opening=self.openings.summary(),
-            line_rate=round(self.line.pace.rate),
-            line_rate_up=round(self.line.pace.rate_up),
-            broker=self.session.state.value,
-            sink="failing" if troubles else "working",
-            sink_reason=troubles[0].reason if troubles else "",
-            sink_code=troubles[0].code.value if troubles else "",
-            taking="paused" if self.room.reason else "on",
-            taking_reason=self.room.reason,
-            log_alarm=self.log_watch.seen.alarm if self.log_watch.seen is not None else "",
-            held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
-            sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +116,9 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         openings=way.openings,
         accept=answering.accept,
     )
+    certificate = assemble_certificate(
+        settings, way.clients, line=way.line, pace=upward.pace, side=precedence.side(), openings=way.openings
+    )
     return Parts(
         spool=spool,
         writer=writer,
@@ -181,7 +133,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         room=way.room,
         courier=courier,
         reporters=way.reporters,
-        presence=_presence(way, intake, courier, sink),
+        presence=_presence(way, intake, courier, sink, certificate),
         recounting=recounting,
         outages=way.outages,
         openings=way.openings,
@@ -198,6 +150,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
             rests=lambda: way.hosting.elsewhere.issuperset(way.hosting.codes),
         ),
         inquirer=_inquirer(way, upward, precedence.side()),
+        certificate=certificate,
         naming=way.naming,
         log_watch=way.log_watch,
     )
@@ -274,12 +227,16 @@ def _files(settings: GatewaySettings) -> _Files:
     )
 
 
-def _health(way: _Way, sink: GuardedSink) -> Health:
-    now, seen = now_ms(), way.log_watch.seen
-    troubles = sink.circuits.troubles(now=now)
-    if seen is None:
-        return health_of(troubles, way.room, way.line, now_ms=now)
-    return health_of(troubles, way.room, way.line, now_ms=now, alarm=seen.alarm, alarm_at=seen.alarm_at)
+def _health(way: _Way, sink: GuardedSink, own: CertificateKeeper) -> Health:
+    now = now_ms()
+    return health_of(
+        sink.circuits.troubles(now=now),
+        way.room,
+        way.line,
+        now_ms=now,
+        ends=certificate_ends(own, way.session, way.line),
+        alarm=way.log_watch.alarm,
+    )
 
 
 def _courier(way: _Way, files: _Files, sink: GuardedSink, side: Side) -> Courier:
@@ -366,7 +323,7 @@ def _intake(way: _Way, files: _Files, courier: Courier, recounting: Recounting) 
     )
 
 
-def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) -> Presence:
+def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink, own: CertificateKeeper) -> Presence:
     presence = Presence(
         way.spool,
         way.writer,
@@ -380,7 +337,7 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: _health(way, sink),
+        health=lambda: _health(way, sink, own),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

@@ -35,7 +35,7 @@ class DeskSettings(ProgramSettings):
     host: str = Field(default="127.0.0.1", description="Where it listens; on a LAN only with a certificate.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8480, description="The port; 0: any that is free.")
     certificate: Path | None = Field(default=None, description="Its certificate with the chain, as PEM.")
-    certificate_key: Path | None = Field(default=None, description="The certificate's key, as PEM.")
+    certificate_key: Path | None = Field(default=None, description="That certificate's key; empty: in its file.")
     allow_plaintext: bool = Field(
         default=False, description="Listen beyond this machine without TLS; only where the way is protected otherwise."
     )
@@ -73,6 +73,11 @@ class GatewaySettings(ProgramSettings):
     origin_url: str = Field(default="http://127.0.0.1:8470", description="Where the router serves content.")
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
+    )
+    client_certificate_from_router: bool = Field(
+        default=False,
+        description="Have a client certificate of the router, for which this gateway makes the key, and renew it in "
+        "time: it lies in tls/client.pem under data_dir.",
     )
     sink: Literal["none", "folder", "webhook", "command"] = Field(
         default="folder", description="Where documents are handed to."
@@ -131,6 +136,11 @@ class GatewaySettings(ProgramSettings):
     def timezone(self) -> str:
         """IANA name of the organisation's zone, which is not this program's alone."""
         return zone().key
+
+    @property
+    def tls_dir(self) -> Path:
+        """Where the certificate is kept that the gateway has of the router."""
+        return self.data_dir / "tls"
 
     @property
     def login(self) -> str:

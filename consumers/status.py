@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
@@ -48,6 +48,8 @@ class GatewayState:
     held_elsewhere: tuple[str, ...] = ()
     line_reason: str = ""
     log_alarm: str = ""
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    """Days that the gateway's own certificate (``client``) and those of ``broker`` and ``origin`` have left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,11 @@ class AllInOne:
     async def _start(self) -> Running:
         self._stack.enter_context(_sole_owner(self._home))
         self._stack.callback(self._ledger.dispose)
+        if self._settings.http_certificate is not None:
+            raise StartError(
+                "`congvan up` serves this machine alone, plainly",
+                "leave CONGVAN_HTTP_CERTIFICATE out, or run `congvan router`",
+            )
         port = _free_port(self._settings.http_host, self._settings.http_port)
         patterns, tokens = await asyncio.to_thread(self._lay_the_ground)
         broker = await self._start_broker()

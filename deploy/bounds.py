@@ -11,10 +11,12 @@ from router.broker.tuning import Tuning
 from router.console import composing, unit_import, unit_rules
 from router.console.access import MAX_LIST_FORM_BYTES
 from router.intake.amqp import MAX_SUBMISSION_BYTES
+from router.ledger.acts.certificate_acts import MOST_AN_HOUR
 from router.pages import brought, multipart, wire_guard
 from router.pages.people import passwords, throttle
 from router.pages.safety import MAX_FORM_BYTES
 from router.settings import RouterSettings
+from router.tls.requests import MAX_REQUEST_BYTES
 from schemas.accounts import Role
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.dispatch import MAX_ATTACHMENTS, MAX_FLASH_BYTES, MAX_RULES
@@ -137,6 +139,8 @@ def _messages() -> list[tuple[str, object, str]]:
 def _gateways() -> list[tuple[str, object, str]]:
     hourly = _GATEWAY.hourly
     return [
+        ("a request for a certificate", f"{MAX_REQUEST_BYTES} bytes", "413"),
+        ("certificates an hour", MOST_AN_HOUR, "429"),
         ("whom it may address", ", ".join(_GATEWAY.reach), "403"),
         ("urgency", _GATEWAY.max_urgency, "403"),
         ("dispatches an hour", hourly.dispatches, "429"),

@@ -2,7 +2,7 @@
 set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
-services=(rabbitmq-server postgresql pgbouncer epmd.socket epmd)
+services=(rabbitmq-server postgresql pgbouncer nginx epmd.socket epmd)
 present=$(ls /lib/systemd/system /etc/init.d 2>/dev/null || true)
 
 if [ ! -e "$policy" ]; then

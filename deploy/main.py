@@ -61,6 +61,12 @@ MOUNTS = (
         ORGANISATION,
     ),
     Mount("token", "router.cli.token", "Make, list and revoke the tokens of callers.", ORGANISATION),
+    Mount(
+        "pki",
+        "router.cli.pki",
+        "Make a certificate authority of one's own, issue, renew and list its certificates.",
+        ORGANISATION,
+    ),
     Mount("people", "router.cli.people", "Invite, list and revoke the people who use the console.", ORGANISATION),
     Mount(
         "mail", "router.cli.mail", "List the e-mails of notices, have one tried again, try the mail server.", SERVICE

@@ -3,7 +3,7 @@
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 
-need_packages rabbitmq-server postgresql pgbouncer chromium faketime # Chromium looks at the console, faketime bends clocks
+need_packages rabbitmq-server postgresql pgbouncer chromium faketime nginx-light # Chromium looks at the console, faketime bends clocks
 need_environment dev
 cd "$root"
 export PATH="$venv/bin:$PATH"

@@ -31,6 +31,7 @@ from router.content.uploads import UploadStore
 from router.delivery.alignment import Alignment
 from router.delivery.broker_plan import planned
 from router.delivery.care import CareWatch
+from router.delivery.certificate_watch import CertificateWatch
 from router.delivery.deadlines import Deadlines
 from router.delivery.expiry import Expiry
 from router.delivery.hearing import Hearing
@@ -86,6 +87,7 @@ _LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
 _LOOK_FOR_NOTICES = 5.0
 _SIGN_EVERY = 20.0
+_LOOK_FOR_CERTIFICATES = 3600.0
 log = structlog.get_logger()
 
 
@@ -142,6 +144,7 @@ class Parts:
         self._checkpointer = Checkpointer(engine, writer, log_key_of(settings), witnesses_of(settings))
         self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
+        self._certificates = CertificateWatch(settings, metrics.seen_certificates)
         intake = self._make_intake(content)
         self.app = self._make_app(intake, content)
         door = IntakeDoor(intake, self._publisher, metrics.taken_in)
@@ -181,6 +184,7 @@ class Parts:
             "checkpoints": partial(periodically, self._checkpointer.look, _SIGN_EVERY),
             "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
             "yielding": partial(periodically, self._yielding.look, _LOOK_AFTER_LEDGER),
+            "certificates": partial(periodically, self._certificates.look, _LOOK_FOR_CERTIFICATES),
             "look aside": partial(periodically, self._look_aside, _LOOK_ASIDE_EVERY),
         }
 
@@ -319,6 +323,7 @@ class Parts:
                 provider=provider_of(self._settings),
                 sends_mail=MailSettings().is_on,
                 stopping=self._stopping,
+                certificates=self._certificates,
             )
         )
 

@@ -18,6 +18,7 @@
     ├── MalformedError           400  a body or parameter that cannot be read at all
     ├── StalledError             408  a body that stopped coming
     ├── AllowanceError           429  the account has sent as much in this hour as it may
+    │   └── CertificateAllowanceError  it has been certified too often in this hour
     ├── UploadMismatchError      460  all bytes of an upload came, and they are not those of its hash
     ├── RefusedError             422  read and understood, but not acceptable
     │   ├── UnknownAttachmentError    names a file that nobody uploaded
@@ -190,6 +191,16 @@ class AllowanceError(RouterError):
     def __init__(self, detail: str, *, seconds: int) -> None:
         super().__init__(detail, hint=f"send it again in {seconds} s with the same idempotency key")
         self.seconds = seconds
+
+
+class CertificateAllowanceError(AllowanceError):
+    """The account has been certified too often in this hour; arguments as of :class:`AllowanceError`."""
+
+    slug, title = "certificate-allowance", "The account has been certified too often in this hour"
+
+    def __init__(self, detail: str, *, seconds: int) -> None:
+        super().__init__(detail, seconds=seconds)
+        self.hint = f"use the certificate that it has, or ask again in {seconds} s"
 
 
 class UploadMismatchError(RouterError):

@@ -13,6 +13,7 @@ from router.content import ContentStore
 from router.content.encoding import Encoder
 from router.content.possession import Possession
 from router.content.uploads import UploadStore
+from router.delivery.certificate_watch import CertificateWatch
 from router.delivery.hearing import Hearing
 from router.directory import Directory, Resolution
 from router.identity import Provider
@@ -100,6 +101,7 @@ class Services:
         hearing: since when a gateway that was not heard of is taken to be gone.
         provider: where people may log in other than by the console's own accounts; None: nowhere.
         sends_mail: whether there is a mail server for notices.
+        certificates: how long they are good, and what certifies accounts; None: nothing looks.
         stopping: set when the process is about to end, so that answers without an end of their own find one.
     """
 
@@ -120,6 +122,7 @@ class Services:
     hearing: Hearing = field(default_factory=Hearing)
     provider: Provider | None = None
     sends_mail: bool = False
+    certificates: CertificateWatch | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -189,10 +189,18 @@ MAILS = Metric(
     "Tries to send an e-mail, by what became of it: sent, waiting (put off), refused, given_up, dropped.",
     ("state",),
 )
+CERTIFICATE_DAYS_LEFT = Metric(
+    "congvan_certificate_days_left",
+    MetricKind.GAUGE,
+    "days",
+    "Days until a certificate ends, negative after it, as last seen: of the web API, broker, management API, ledger, "
+    "and the authority that issues.",
+    ("which",),
+)
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP, TOPOLOGY_STANDS, TOPOLOGY_FITS),
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, DEAD, SET_APART, SET_APART_NOW, CONTENT_DAMAGED),
-    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS, MAILS),
+    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS, MAILS, CERTIFICATE_DAYS_LEFT),
 )
 """Everything that is exported, apart from the process's own CPU, memory and file figures."""
 
@@ -221,6 +229,7 @@ class Metrics:
         """Messages in the queue ``dead``; None: not known."""
         """Whether the broker was brought in line at the last try; None: nobody tried."""
         self.set_apart_now = 0
+        self._certificates: Mapping[str, int] = {}
         self.registry.register(_BrokerGauges(self))
         self._commit_rows = self._histogram(COMMIT_ROWS)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
@@ -266,6 +275,15 @@ class Metrics:
     def ledger_failed(self, code: str) -> None:
         """The database failed a transaction, which is tried again."""
         self._ledger_failures.labels(code).inc()
+
+    def seen_certificates(self, ends: Mapping[str, int]) -> None:
+        """When each certificate ends, UTC ms, as far as it was seen."""
+        self._certificates = ends
+
+    @property
+    def certificate_ends(self) -> Mapping[str, int]:
+        """What was last told of that."""
+        return self._certificates
 
     def mailed(self, state: str) -> None:
         """An e-mail was tried, and is in a state of :class:`router.mail.states.MailState` now."""
@@ -329,6 +347,9 @@ class _BrokerGauges(Collector):
         yield _gauge(SET_APART_NOW, {"": self._metrics.set_apart_now})
         if self._metrics.dead is not None:
             yield _gauge(DEAD, {"": self._metrics.dead})
+        now = now_ms()
+        left = {which: round((end - now) / 86_400_000, 2) for which, end in self._metrics.certificate_ends.items()}
+        yield _gauge(CERTIFICATE_DAYS_LEFT, left)
 
 
 def _gauge(metric: Metric, values: Mapping[str, float] | Mapping[Status, int]) -> GaugeMetricFamily:

@@ -29,6 +29,7 @@ from router.process.signals import stopped_by_signals
 from router.process.threads import widen
 from router.settings import RouterSettings
 from router.storage.lock import alone
+from router.tls.served import ServedCertificate
 from router.web import waiting
 from schemas.clock import today
 from schemas.events import Event
@@ -55,6 +56,7 @@ class RouterService:
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._tended = Tended(self.stop)
+        self._served: ServedCertificate | None = None
         self.address: tuple[str, int] | None = None
         """Host and port of the web API, once it listens."""
 
@@ -70,6 +72,7 @@ class RouterService:
 
         Raises:
             RouterError: the ledger or the data directory cannot be used.
+            CertificateError: the web API's certificate or its key cannot be used.
             PartFailedError: a part failed; everything is closed as after a stop.
             OSError: the API's address is taken, or the file of days cannot be opened.
             InvalidError: the file of days cannot be read.
@@ -79,6 +82,7 @@ class RouterService:
         calendar.works_on(today(calendar.zone))  # so the holidays are loaded before anything waits for them
         with stopped_by_signals(self.stop), self._own_ledger():
             widen()
+            self._served = served_certificate(self._settings)
             engine = open_engine(self._settings.database_url, answers_within=self._settings.ledger_timeout)
             listener = listen(self._settings.http_host, self._settings.http_port)
             self.address = listener.getsockname()[:2]
@@ -104,9 +108,7 @@ class RouterService:
                         raise
                     pause = pauses.pause()
                     if app is None:
-                        app = await stack.enter_async_context(
-                            waiting.served(listener, partial(_web_config, settings=self._settings))
-                        )
+                        app = await stack.enter_async_context(waiting.served(listener, self._web_config))
                     app.state = f"takes no changes ({code_of(error.__cause__ or error)})"
                     log.warning(Event.ROUTER_WAITS, error=str(error), retry_in=round(pause, 1))
                     await sleep_unless(self._stopping, pause)
@@ -147,9 +149,10 @@ class RouterService:
             await asyncio.to_thread(parts.close)
 
     async def _run_parts(self, parts: Parts, listener: socket.socket) -> None:
-        server = QuietServer(_web_config(parts.app, self._settings))
+        server = QuietServer(self._web_config(parts.app))
         serving = self._tended.start("web API", lambda: server.serve(sockets=[listener]))
         running = [self._tended.start(name, job) for name, job in parts.jobs().items()]
+        running += [] if self._served is None else [self._tended.start("certificate", self._served.watch)]
         log.info(Event.ROUTER_READY, host=self.address and self.address[0], port=self.address and self.address[1])
         try:
             await self._stopping.wait()
@@ -157,6 +160,14 @@ class RouterService:
             server.should_exit = True
             await asyncio.wait([serving])
             await end(running)
+
+    def _web_config(self, app: ASGIApp) -> uvicorn.Config:
+        return serving(
+            app,
+            most_of_an_address=self._settings.connections_per_address,
+            proxies=self._settings.trusted_proxies,
+            tls=None if self._served is None else self._served.context,
+        )
 
     @contextlib.contextmanager
     def _own_ledger(self) -> Iterator[None]:
@@ -172,8 +183,15 @@ class RouterService:
             yield
 
 
-def _web_config(app: ASGIApp, settings: RouterSettings) -> uvicorn.Config:
-    return serving(app, most_of_an_address=settings.connections_per_address, proxies=settings.trusted_proxies)
+def served_certificate(settings: RouterSettings) -> ServedCertificate | None:
+    """What the web API is served with; None: it is plain.
+
+    Raises:
+        CertificateError: a file cannot be read, or certificate and key do not fit.
+    """
+    if settings.http_certificate is None:
+        return None
+    return ServedCertificate(settings.http_certificate, settings.http_certificate_key)
 
 
 def _in_use(place: Path, holder: str) -> UnavailableError:

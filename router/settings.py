@@ -71,6 +71,18 @@ class RouterSettings(ZoneSettings):
     )
     http_host: str = Field(default="127.0.0.1", description="Address the web API listens on.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8470, description="Port; 0: any free one.")
+    http_certificate: Path | None = Field(
+        default=None,
+        description="The web API's certificate with its chain, as PEM; empty: it is served plainly, as behind a proxy.",
+    )
+    http_certificate_key: Path | None = Field(
+        default=None, description="That certificate's key, as PEM; empty: it stands in the certificate's file."
+    )
+    pki_dir: Path | None = Field(
+        default=None,
+        description="The directory that `congvan pki init` made: by it the router renews its own certificate and "
+        "certifies accounts; empty: others do.",
+    )
     trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
         default=("127.0.0.1", "::1"),
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed (JSON list).",
@@ -89,7 +101,9 @@ class RouterSettings(ZoneSettings):
         default=SecretStr(""), description="The token `congvan send` sends with; empty: as token."
     )
     allow_plaintext: bool = Field(
-        default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
+        default=False,
+        description="Talk to other machines, and listen to them, without TLS; only where the way is protected "
+        "otherwise.",
     )
     max_attachment_bytes: Count = Field(default=500 * 1024**2, description="Largest attachment accepted.")
     uploads_per_account: Count = Field(default=100, description="Unfinished uploads that one account may have.")
@@ -200,6 +214,19 @@ class RouterSettings(ZoneSettings):
     def database_url(self) -> str:
         """The ledger's SQLAlchemy URL: as set, or a SQLite file in the data directory."""
         return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.sqlite3'}"
+
+    @model_validator(mode="after")
+    def _listens_privately(self) -> Self:
+        if self.http_certificate is None and self.http_certificate_key is not None:
+            raise ValueError("a key is of no use without its certificate: set CONGVAN_HTTP_CERTIFICATE, too")
+        if self.http_certificate is None and not is_loopback(self.http_host) and not self.allow_plaintext:
+            raise ValueError(
+                f"{self.http_host} (CONGVAN_HTTP_HOST) is reached from other machines, and tokens would cross the "
+                "network in clear; set CONGVAN_HTTP_CERTIFICATE, serve it from behind a proxy on this machine "
+                "(CONGVAN_HTTP_HOST=127.0.0.1), or set CONGVAN_ALLOW_PLAINTEXT=true where the way is protected "
+                "otherwise (a VPN, a network of containers)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _knows_its_client(self) -> Self:

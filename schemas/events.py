@@ -97,6 +97,20 @@ class Event(StrEnum):
     PROCESS_CUT_OFF = "process_cut_off"
     """The process had not ended in its time and was cut off with exit code 1; the threads that held it are named."""
 
+    # router.tls
+    CERTIFICATE_TAKEN = "certificate_taken"
+    """A server's renewed certificate is served from now on; connections that stood before go on."""
+    CERTIFICATE_RENEWED = "certificate_renewed"
+    """The authority renewed a certificate in its file, or a gateway has a new one of the router."""
+    CERTIFICATE_NOT_RENEWED = "certificate_not_renewed"
+    """A certificate is due and could not be renewed; it is tried again."""
+    CERTIFICATE_ENDS = "certificate_ends"
+    """A certificate ends within a month, or has ended."""
+    CERTIFICATE_NOT_SEEN = "certificate_not_seen"
+    """It is not known how long a certificate is good: its server did not answer, or its file cannot be read."""
+    CERTIFICATE_NOT_TAKEN = "certificate_not_taken"
+    """A server's new certificate or key cannot be used; the one of before is served on, as long as it is good."""
+
     # deploy
     CHILD_STARTED = "child_started"
     """The all-in-one started a router or gateway process."""

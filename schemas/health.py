@@ -29,6 +29,7 @@ EVERYWHERE = "*"
 MAX_TROUBLES = 20
 MAX_UNITS = 200
 """Units named in one trouble; of more, only these are named."""
+MAX_CERTIFICATES = 8
 MAX_HEALTH_BYTES = 16 * 1024
 MAX_WHY = 300
 
@@ -50,6 +51,17 @@ class Trouble(BaseModel):
         return known_code(self.code)
 
 
+class CertificateDays(BaseModel):
+    """How long a certificate is good that a gateway shows, or is shown."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    which: Annotated[str, Field(max_length=20)]
+    """``client``: the gateway's own; ``broker`` and ``origin``: those of the servers it sees. There may be others."""
+    days: Annotated[int, Field(ge=-100_000, le=100_000)]
+    """Until its end; negative after it."""
+
+
 class Health(BaseModel):
     """How a gateway stands; without ``troubles`` it hands over what comes."""
 
@@ -58,6 +70,7 @@ class Health(BaseModel):
     troubles: Annotated[tuple[Trouble, ...], Field(max_length=MAX_TROUBLES)] = ()
     disk_free: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     """Bytes beside the spool, above the reserve that stays."""
+    certificates: Annotated[tuple[CertificateDays, ...], Field(max_length=MAX_CERTIFICATES)] = ()
 
     def encode(self) -> str:
         """As it travels; the last troubles are left out when it would be too long."""

@@ -17,8 +17,15 @@ from consumers.reading import inbox
 from consumers.reading.coming import line_now
 from consumers.spool import outbox, sending
 from consumers.status import status_path
+from router.pages.language import N_
 
 router = APIRouter()
+CERTIFICATES = {
+    "client": N_("Certificate of this gateway"),
+    "broker": N_("Certificate of the broker at the centre"),
+    "origin": N_("Certificate of the web service at the centre"),
+}
+"""By what the gateway calls them in its status file."""
 
 
 @router.get("/line")
@@ -35,7 +42,7 @@ async def show_line(request: Request, services: Parts, viewer: Looking) -> Respo
         }
 
     found = await services.look(count) | await asyncio.to_thread(_read, directory)
-    return page(request, viewer, "line.html", **found, PLACE=Place)
+    return page(request, viewer, "line.html", **found, PLACE=Place, certificates=CERTIFICATES)
 
 
 def _read(directory: Path) -> dict[str, Any]:

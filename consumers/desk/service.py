@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -32,6 +32,9 @@ from router.process.signals import stopped_by_signals
 from schemas.duties import Terms
 from schemas.encrypted import is_loopback
 from schemas.events import Event
+
+if TYPE_CHECKING:
+    from router.tls.served import ServedCertificate
 
 log = structlog.get_logger()
 _LOOK_FOR_NOTICES = 2.0
@@ -79,11 +82,12 @@ class Desk:
         """Serve until SIGTERM, SIGINT or :meth:`stop`.
 
         Raises:
-            GatewaySettingsError: it would listen beyond this machine without TLS.
+            GatewaySettingsError: it would listen beyond this machine without TLS, or its certificate cannot be used.
             SpoolError: the spool cannot be used.
             OSError: the address is taken.
         """
         require_private(self._settings)
+        served = _certificate(self._settings)
         with (
             stopped_by_signals(self.stop),
             closing(open_spool(self._copies.data_dir)) as spool,
@@ -97,10 +101,12 @@ class Desk:
                 sends_mail=self._mail.is_on,
                 most_file_bytes=self._settings.max_file_bytes,
             )
-            server = QuietServer(_web_config(create_desk(services), self._settings))
+            server = QuietServer(_web_config(create_desk(services), self._settings, served))
             running = self._tended.start("desk", lambda: server.serve(sockets=[listener]))
             beside = [self._tended.start("notices", start) for start in self._senders(spool)]
             beside.append(self._tended.start("daily copy", partial(copy_daily, self._copies, spool)))
+            if served is not None:
+                beside.append(self._tended.start("certificate", served.watch))
             log.info(Event.DESK_READY, url=self.url)
             await self._stopping.wait()
             server.should_exit = True
@@ -125,8 +131,8 @@ def require_private(settings: DeskSettings) -> None:
     Raises:
         GatewaySettingsError: it would listen beyond this machine without TLS.
     """
-    if (settings.certificate is None) is not (settings.certificate_key is None):
-        raise GatewaySettingsError("a certificate needs its key: set both CONGVAN_DESK_CERTIFICATE and …_KEY")
+    if settings.certificate is None and settings.certificate_key is not None:
+        raise GatewaySettingsError("a key is of no use without its certificate: set CONGVAN_DESK_CERTIFICATE, too")
     if settings.certificate is None and not is_loopback(settings.host) and not settings.allow_plaintext:
         raise GatewaySettingsError(
             f"{settings.host} is reached from other machines, and passwords would cross the network in clear; set "
@@ -139,11 +145,26 @@ def _head(settings: DeskSettings) -> FormHead:
     return FormHead(HeadStyle(settings.form_style), settings.form_above, settings.form_body)
 
 
-def _web_config(app: ASGIApp, settings: DeskSettings) -> uvicorn.Config:
-    files: dict[str, Any] = {}
-    if settings.certificate is not None:
-        files = {"ssl_certfile": settings.certificate, "ssl_keyfile": settings.certificate_key}
-    return serving(app, most_of_an_address=settings.connections_per_address, proxies=settings.trusted_proxies, **files)
+def _certificate(settings: DeskSettings) -> "ServedCertificate | None":
+    if settings.certificate is None:
+        return None
+    # Only here: the library takes 9 MB, and most desks are on the PC itself.
+    from router.tls.errors import CertificateError  # noqa: PLC0415 - as said
+    from router.tls.served import ServedCertificate  # noqa: PLC0415 - as above
+
+    try:
+        return ServedCertificate(settings.certificate, settings.certificate_key)
+    except CertificateError as error:
+        raise GatewaySettingsError(f"CONGVAN_DESK_CERTIFICATE cannot be used: {error}; {error.hint}") from error
+
+
+def _web_config(app: ASGIApp, settings: DeskSettings, served: "ServedCertificate | None") -> uvicorn.Config:
+    return serving(
+        app,
+        most_of_an_address=settings.connections_per_address,
+        proxies=settings.trusted_proxies,
+        tls=None if served is None else served.context,
+    )
 
 
 def _url(settings: DeskSettings, listener: socket.socket) -> str:

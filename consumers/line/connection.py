@@ -5,6 +5,7 @@ The socket is made deep in the HTTP client; the connection that it belongs to is
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class LineConnection:
 
     Attributes:
         socket: once it is made, or taken over from an earlier request.
+        certificate_ends: when the other side's certificate ends, UTC ms; None: it showed none.
         fetches: what comes on it is content; else little comes, and says nothing of the rate.
         may_move: clear while nothing is meant to move on it.
     """
@@ -40,6 +42,7 @@ class LineConnection:
         self.error: LineError | None = None
         self.encrypted = False
         self.fetches = True
+        self.certificate_ends: int | None = None
         self._received = 0
         self._limit = limit
         self._no_progress = no_progress
@@ -92,6 +95,7 @@ class LineConnection:
         """
         self.socket = transport.get_extra_info("socket")
         self.encrypted = is_encrypted(transport)
+        self.certificate_ends = _end_of_certificate(transport)
         self._received = self.received
         if not self.window or self.socket is None:
             return
@@ -118,6 +122,11 @@ class LineConnection:
 def is_encrypted(transport: asyncio.BaseTransport) -> bool:
     """Whether what is written to a connection goes through TLS."""
     return transport.get_extra_info("ssl_object") is not None
+
+
+def _end_of_certificate(transport: asyncio.BaseTransport) -> int | None:
+    shown = transport.get_extra_info("peercert")
+    return round(ssl.cert_time_to_seconds(shown["notAfter"]) * 1000) if shown else None
 
 
 @contextmanager

@@ -82,6 +82,7 @@ class Line:
         on_state: told each new state.
 
     Attributes:
+        certificate_ends: when the certificate of the router's web side ends, UTC ms; None: it has shown none.
         reason: why it is not up, for people; empty while it is.
         segment: bytes of the largest segment that connections ask for; 0: as the kernel likes.
         stalled_since: when content ceased to come though the broker is reached, UTC milliseconds; 0: it comes.
@@ -99,6 +100,7 @@ class Line:
         self.pace = pace or LinePace()
         self.state = LineState.DOWN
         self.alive_at = 0
+        self.certificate_ends: int | None = None
         """When it last carried anything, apart from what the broker said; UTC milliseconds."""
         self.reason = ""
         self.segment = 0
@@ -152,6 +154,7 @@ class Line:
         self.alive_at = now_ms()
         if connection is not None:
             connection.moved()
+            self.certificate_ends = connection.certificate_ends or self.certificate_ends
         self._fruitless = 0
         self._told_down = False
         if self.state is not LineState.UP and _OF_SESSION[self._broker] is LineState.UP:

@@ -3,6 +3,7 @@
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import Connection, delete, select
@@ -11,6 +12,16 @@ from sqlalchemy.dialects.sqlite import insert
 from consumers.spool.models import meta
 
 _KEY = "log_seen"
+
+
+class LogAlarm(NamedTuple):
+    """What does not fit of the centre's log, since when (UTC ms); empty: nothing."""
+
+    why: str
+    at: int
+
+
+SILENT = LogAlarm("", 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import structlog
 
 from consumers.errors import SpoolUnavailableError
 from consumers.spool import Spool, Writer, log_seen
-from consumers.spool.log_seen import LogSeen
+from consumers.spool.log_seen import SILENT, LogAlarm, LogSeen
 from consumers.taking.naming import LineSession
 from consumers.trust import judging
 from schemas.clock import Clock, now_ms
@@ -62,6 +62,11 @@ class LogWatch:
         self._etag = ""
         self.seen: LogSeen | None = None
         """As it was at the last look."""
+
+    @property
+    def alarm(self) -> LogAlarm:
+        """What does not fit, as of the last look."""
+        return SILENT if self.seen is None else LogAlarm(self.seen.alarm, self.seen.alarm_at)
 
     async def run(self) -> None:
         """Look every five minutes while the line is up; never returns."""

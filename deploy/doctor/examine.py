@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deploy.doctor import local, mail, messages, services
+from deploy.doctor import certificates, local, mail, messages, services
 from deploy.doctor.findings import Check, Finding, run
 from router.settings import RouterSettings
 
@@ -21,6 +21,7 @@ CHECKS: dict[str, Check[RouterSettings]] = {
     "dead letters": messages.dead,
     "messages set apart": messages.set_apart,
     "web API": services.web_api,
+    "certificates": certificates.certificates,
     "token": services.token,
     "gateways": services.gateways,
     "identity provider": services.identity_provider,

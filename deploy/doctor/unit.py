@@ -28,6 +28,7 @@ from consumers.taking.hosting import units_url
 from deploy.doctor.desk import people
 from deploy.doctor.findings import Check, CheckAnswer, Finding, failed, nearest_existing, note, ok, room, run
 from deploy.doctor.mail import mail_server
+from deploy.doctor.unit_certificate import own_certificate
 from deploy.exits import ExitCode
 from router.broker import Session
 from schemas.clock import iso
@@ -246,6 +247,7 @@ CHECKS: dict[str, Check[GatewaySettings]] = {
     "people": people,
     "names": names,
     "certificates": certificates,
+    "own certificate": own_certificate,
     "broker": broker,
     "web API": web_api,
     "mail server": mail_server,

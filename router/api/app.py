@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
 from router.api import (
+    certificates,
     content,
     copies,
     directory,
@@ -56,7 +57,7 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
 _PARTS = (
     *(submissions, planning, dispatches, recalls, redrives),
-    *(organisation, directory, content, uploads, copies, log, health),
+    *(organisation, directory, content, uploads, copies, certificates, log, health),
 )
 OPENAPI = "/api/v1/openapi.json"
 

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import math
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,12 @@ class BrokerLink(AsyncioConnection):  # type: ignore[misc] # pika ships no types
         """Seconds since the broker's machine was heard, by any segment; infinite without a connection."""
         told = tcp_info(self._wire)
         return math.inf if told is None else told.quiet
+
+    @property
+    def certificate_ends(self) -> int | None:
+        """When the broker's certificate ends, UTC milliseconds; None: it showed none that was looked at."""
+        shown = self._wire.getpeercert() if isinstance(self._wire, ssl.SSLSocket) else None
+        return round(ssl.cert_time_to_seconds(str(shown["notAfter"])) * 1000) if shown else None
 
     def ask_for_a_sign(self) -> None:
         """Send a heartbeat: no answer to it is due, but the broker's machine has to acknowledge its bytes."""

@@ -110,6 +110,11 @@ class Session:
         """Seconds since the broker's machine was heard on the connection, by any segment; infinite without one."""
         return self._link.quiet if self._link is not None else math.inf
 
+    @property
+    def certificate_ends(self) -> int | None:
+        """When the broker's certificate ends, UTC milliseconds; None: none is seen now."""
+        return self._link.certificate_ends if self._link is not None else None
+
     def ask_for_a_sign(self) -> None:
         """Have the broker's machine acknowledge something; :attr:`quiet` shows whether it did."""
         if self._link is not None:

@@ -115,6 +115,8 @@ def _of_gateways(sheet: "UnitSheet") -> Iterator[tuple[str, str]]:
             yield "to do", WORDS[known].advice_en
     for row in sheet.gateways:
         room = "" if row.disk_free is None else f", {row.disk_free} B free"
+        if row.certificate_ends_at is not None:
+            room += f", the {row.certificate} certificate ends {local_time(row.certificate_ends_at)}"
         if row.works:
             yield "spool", f"{row.id}, heard of {local_time(row.heard_at)}{room}"
         else:

@@ -18,7 +18,7 @@ from router.pages.access import Visitor
 from router.pages.language import ENGLISH, translations
 from router.pages.preferences import Preferences
 from router.pages.shown import Shown
-from router.words import duties, terms
+from router.words import certificates, duties, terms
 from router.words.filter_words import FLAG_WORDS
 from router.words.filters import token
 from schemas.reasons import WORDS, known_code
@@ -78,6 +78,7 @@ def environment_of(language: str, timezone: str) -> Environment:
         redrivable=REDRIVABLE,
         token=token,
         words=terms,
+        certificate=certificates.certificate,
     )
 
 

@@ -2,8 +2,8 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,14 +23,16 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def serving(app: ASGIApp, *, most_of_an_address: int, proxies: Collection[str] = (), **more: Any) -> uvicorn.Config:
+def serving(
+    app: ASGIApp, *, most_of_an_address: int, proxies: Collection[str] = (), tls: ssl.SSLContext | None = None
+) -> uvicorn.Config:
     """The server's settings: what an unknown caller costs is bounded; headers are believed of proxies alone.
 
     Args:
         app: what is served.
         most_of_an_address: connections at once.
         proxies: addresses or networks of proxies that say for whom they ask.
-        more: uvicorn's own, such as the files of a certificate.
+        tls: what a connection begins with; None: it is plain.
     """
     return uvicorn.Config(
         app,
@@ -39,7 +41,7 @@ def serving(app: ASGIApp, *, most_of_an_address: int, proxies: Collection[str] =
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_CLOSES_WITHIN,
-        **more,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
 
 

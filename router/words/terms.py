@@ -356,6 +356,7 @@ ACTS: dict[Act, str] = {
     Act.TOKEN_REPLACED: N_("replaced a token"),
     Act.TOKEN_ENDS: N_("set the end of a token"),
     Act.TOKEN_REVOKED: N_("withdrew a token"),
+    Act.CERTIFIED: N_("was given a certificate"),
     Act.DISPATCH_SENT: N_("sent a document"),
     Act.DISPATCH_RECALLED: N_("recalled a document"),
     Act.SESSIONS_ENDED: N_("ended the other sessions"),

@@ -64,7 +64,7 @@ def site(
                 for code in hosted:
                     made.account(Role.GATEWAY, code)
                 made.account(Role.ISSUER, "LCA.#")
-                made.router(http_host="0.0.0.0").start()  # noqa: S104 - of a namespace of our own
+                made.router(http_host="0.0.0.0", allow_plaintext=True).start()  # noqa: S104 - of a namespace of our own
                 made.wait_until_ready()
                 with _front(rig, made, tls) if tls else contextlib.nullcontext():
                     yield made

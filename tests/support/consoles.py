@@ -15,6 +15,7 @@ from router.content import ContentStore
 from router.content.encoding import Encoder
 from router.content.possession import Possession
 from router.content.uploads import UploadLimits, UploadStore
+from router.delivery.certificate_watch import CertificateWatch
 from router.delivery.periodic import periodically
 from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.directory import Directory
@@ -25,6 +26,7 @@ from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.metrics import Metrics
 from router.pages.people import passwords
+from router.settings import RouterSettings
 from schemas.dispatch import Secrecy
 from support.api_server import Health, Organisation, serving
 from support.stories import LIGHT, PASSWORD, Story, example_units
@@ -116,6 +118,7 @@ async def running_console(
         max_attachment_bytes=1024 * 1024,
         secrecies=secrecies,
         provider=provider,
+        certificates=CertificateWatch(RouterSettings(), lambda _: None),
     )
     redriver = Redriver(engine, writer, lambda: None)
     redriving = asyncio.create_task(periodically(redriver.look, LOOK_EVERY))

@@ -24,6 +24,7 @@ _TAGS = {
     "organisation": "The units, and who addressing rules would reach.",
     "content": "Attachments by their hash.",
     "uploads": "Attachments that come in pieces, over lines that break (tus 1.0.0).",
+    "certificates": "Certificates of accounts, where the router has an authority.",
     "service": "For whoever watches the process.",
 }
 Json = dict[str, Any]

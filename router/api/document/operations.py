@@ -122,6 +122,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("get", "/api/v1/log/tile/{tile}"): Operation("getTile", (*_PARAMETERS, e.NotFoundError, e.MalformedError)),
     ("get", "/api/v1/log/consistency"): Operation("proveConsistency", (*_PARAMETERS, e.NotFoundError)),
+    ("post", "/api/v1/certificates"): Operation(
+        "postCertificate",
+        (
+            *(e.MalformedError, e.StalledError, e.TooLargeError, e.UnsupportedMediaError),
+            *(e.NotFoundError, e.CertificateAllowanceError),
+        ),
+    ),
     ("get", "/livez"): Operation("getLiveness", (e.MalformedError,)),
     ("get", "/readyz"): Operation("getReadiness", _PARAMETERS),
     ("get", "/metrics"): Operation("getMetrics", (e.MalformedError, e.UnauthorizedError, e.ForbiddenError)),

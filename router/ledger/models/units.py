@@ -77,9 +77,18 @@ spool = Table(
     Column("gateway_version", String(50), nullable=False, server_default=""),
     Column("refused_at", BigInteger),  # since when it stands by for units that another holds; NULL: for none
     Column("disk_free", BigInteger),  # bytes above its reserve; NULL: it never said
+    # The certificate that ends first of those that it shows or is shown; NULL: it never said.
+    Column("certificate", String(20)),
+    Column("certificate_ends_at", BigInteger),
     Column("recounts", SmallInteger, nullable=False, server_default="0"),  # 1: it can tell what it holds
     Index(None, "account"),
     Index(None, "heard_at"),
+    Index(
+        "ix_spool_certificate_ends_at",
+        "certificate_ends_at",
+        sqlite_where=text("certificate_ends_at IS NOT NULL"),
+        postgresql_where=text("certificate_ends_at IS NOT NULL"),
+    ),
 )
 """The spools that gateways named; the one that works for a unit is ``unit.spool_id``."""
 

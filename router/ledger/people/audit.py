@@ -66,6 +66,8 @@ class Act(StrEnum):
     TOKEN_ENDS = "token_ends"  # noqa: S105 - the name of an act
     """A token was given an end, or a different one."""
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of an act
+    CERTIFIED = "certified"
+    """An account was given a certificate for a key of its own."""
     DISPATCH_SENT = "dispatch_sent"
     """A person of the console sent a document in the name of a unit."""
     DISPATCH_RECALLED = "dispatch_recalled"

@@ -10,16 +10,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, literal, or_, select, update
 
 from router.ledger.bulk import insert_rows
 from router.ledger.models import spool, unit, unit_trouble
+from router.ledger.scope import Scope
 from router.storage.statements import chunks
 from schemas.health import Health, Trouble
 from schemas.line import MISSED
 
 FORGOTTEN_AFTER_MS = 90 * 24 * 3_600_000
 """A spool that was not heard of for so long is forgotten, unless it works for a unit."""
+_DAY_MS = 86_400_000
 _TROUBLE = ("unit", "code", "why", "since", "told_at")
 
 
@@ -32,6 +34,8 @@ class SpoolRow:
         refused_at: since when it stands by, because another works for a unit that it hosts; None: for none.
         silent_at: when it is taken to be gone if nothing is heard of it until then; None: it never said.
         disk_free: bytes above its reserve; None: it never said.
+        certificate: the one that ends first of those that it shows or is shown, as it calls it; None: it never said.
+        certificate_ends_at: when that one ends.
     """
 
     id: str
@@ -43,6 +47,8 @@ class SpoolRow:
     refused_at: int | None
     disk_free: int | None
     works: bool
+    certificate: str | None = None
+    certificate_ends_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ def note_said(conn: Connection, said: GatewayHello, *, contested: bool | None) -
         values["gateway_version"] = said.version
     if said.health is not None:
         values["disk_free"] = said.health.disk_free
+        values |= _first_to_end(said.health, said.at)
     if contested is not None:
         values["refused_at"] = ((known and known.refused_at) or said.at) if contested else None
     if known is None:
@@ -180,6 +187,21 @@ def take_over(conn: Connection, code: str, spool_id: str) -> None:
     conn.execute(update(spool).where(spool.c.id == spool_id).values(refused_at=None))
 
 
+def ending(conn: Connection, scope: Scope, *, before: int, limit: int) -> list[SpoolRow]:
+    """The gateways that work for a unit of the scope and show or are shown a certificate that ends before a time."""
+    works = exists().where(unit.c.spool_id == spool.c.id, scope.covers_unit(unit.c.code)).correlate(spool)
+    soon = spool.c.certificate_ends_at < before, works
+    statement = select(spool, literal(value=True).label("works")).where(*soon)
+    return [_spool(row) for row in conn.execute(statement.order_by(spool.c.certificate_ends_at).limit(limit))]
+
+
+def _first_to_end(health: Health, at: int) -> dict[str, object]:
+    first = min(health.certificates, key=lambda item: item.days, default=None)
+    if first is None:
+        return {"certificate": None, "certificate_ends_at": None}
+    return {"certificate": first.which, "certificate_ends_at": at + first.days * _DAY_MS}
+
+
 def _by_unit(codes: Collection[str], troubles: Sequence[Trouble]) -> Mapping[str, Trouble]:
     """The first trouble reported for each unit; one that names no unit is every unit's."""
     found: dict[str, Trouble] = {}
@@ -208,6 +230,8 @@ def _spool(it: Row[Any]) -> SpoolRow:
         refused_at=it.refused_at,
         disk_free=it.disk_free,
         works=bool(it.works),
+        certificate=it.certificate,
+        certificate_ends_at=it.certificate_ends_at,
     )
 
 

@@ -38,6 +38,7 @@ CALLS = [
     ("GET", f"/api/v1/redrives/{SOME_ID}"),
     ("GET", f"/api/v1/redrives/{SOME_ID}/items"),
     ("POST", f"/api/v1/redrives/{SOME_ID}/cancel"),
+    ("POST", "/api/v1/certificates"),
     ("PUT", f"/content/{'0' * 64}"),
     ("GET", f"/content/{'0' * 64}"),
 ]

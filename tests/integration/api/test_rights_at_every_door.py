@@ -15,14 +15,23 @@ from typing import Any
 import pika
 import pytest
 from aiohttp import FormData
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from consumers.sending import tus
 from router.broker.management import Management
 from router.broker.topology import BrokerAccount, apply, plan
+from router.delivery.certificate_watch import CertificateWatch
 from router.intake.amqp import QUEUE, IntakeDoor
 from router.ledger.engine import reading, writing
 from router.ledger.people import rights
 from router.ledger.people.accounts import create_account, list_accounts
+from router.settings import RouterSettings
+from router.tls.authority import begin
+from router.tls.certificates import described
+from router.tls.requests import new_key
 from schemas.accounts import parse_account
 from schemas.clock import now_ms
 from schemas.rights import DEFAULTS, HOUR_MS, Allowance, Rights
@@ -33,7 +42,7 @@ from support.conditions import holds
 from support.sessions import session_on
 
 FILE = b"a file of 20 bytes.."
-BOUND, ABOVE = "issuer:LCA.03.01", "issuer:LCA:above"
+BOUND, ABOVE, WATCHER = "issuer:LCA.03.01", "issuer:LCA:above", "watcher:LCA.#"
 TO_ALL = "LCA.#"
 
 
@@ -56,9 +65,11 @@ class Answer:
 
 @pytest.fixture
 async def ground(tmp_path: Path, vhost: Vhost) -> AsyncIterator[Ground]:
-    async with running_api(tmp_path) as api:
+    authority = begin(tmp_path / "pki", "UBND", now_ms=now_ms())
+    watch = CertificateWatch(RouterSettings(pki_dir=authority.directory), lambda _: None)
+    async with running_api(tmp_path, certificates=watch) as api:
         with writing(api.engine) as conn:
-            for name in (BOUND, ABOVE):
+            for name in (BOUND, ABOVE, WATCHER):
                 api.tokens[name] = create_account(conn, parse_account(name), now_ms=now_ms())
             rights.grant(conn, parse_account(BOUND), DEFAULTS[parse_account(GATEWAY).role])
             rights.grant(conn, parse_account(ABOVE), Rights(over_below=True))
@@ -261,6 +272,19 @@ async def test_the_dry_run_tells_whom_an_account_may_not_address(ground: Ground)
     assert found.body["not_allowed"] == ["LCA.03"]
     assert (await post(ground.api, ISSUER, "/api/v1/resolve", json={"addressees": [TO_ALL]})).body["not_allowed"] == []
     assert (await post(ground.api, GATEWAY, "/api/v1/resolve", json=asked | {"issuer": "LCA.03"})).status == 403
+
+
+async def test_a_certificate_is_given_to_whom_the_broker_knows_and_for_nobody_but_itself(ground: Ground) -> None:
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, OPERATOR)])
+    asked = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, SHA256()).public_bytes(Encoding.DER)
+    for account, given in {GATEWAY: True, ISSUER: True, BOUND: True, OPERATOR: False, WATCHER: False}.items():
+        headers = ground.api.as_(account) | {"Content-Type": "application/pkcs10"}
+        async with ground.api.http.post("/api/v1/certificates", data=asked, headers=headers) as answer:
+            assert answer.status == (201 if given else 403), account
+            told = await answer.read()
+        if given:
+            assert described(x509.load_pem_x509_certificates(told)[0]).subject == account
 
 
 async def test_a_refused_message_lies_in_dead_with_its_reason(ground: Ground) -> None:

@@ -194,6 +194,17 @@ async def test_the_line_is_told_as_the_gateway_last_said(desk: RunningDesk) -> N
         assert "Đang mất kết nối" in await hoa.text("/desk/line")
 
 
+async def test_certificates_that_end_soon_are_told_beside_the_line(desk: RunningDesk) -> None:
+    told = {"at": iso(now_ms()), "line": "up", "certificates": {"client": 61, "broker": 12, "origin": -2, "another": 5}}
+    status_path(desk.spool.path.parent).write_bytes(orjson.dumps(told))
+    async with desk.as_("hoa") as hoa:
+        page = await hoa.text("/desk/line")
+    assert "Chứng thư của cổng này</dt><dd>còn 61 ngày" in page
+    assert '<span class="state warn">còn 12 ngày' in page
+    assert "đã hết hạn; hãy gọi người trông coi máy này" in page
+    assert "<dt>another</dt>" in page
+
+
 async def test_files_are_shown_or_saved_and_nothing_of_them_runs_as_our_page(desk: RunningDesk) -> None:
     files = (
         inside('Báo cáo "quý".html', b"<script>alert(1)</script>"),

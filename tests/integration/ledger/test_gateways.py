@@ -15,14 +15,14 @@ from router.ledger import queries
 from router.ledger.models import delivery, spool, unit, unit_trouble
 from router.ledger.people.audit import By
 from router.ledger.queries import Flag
-from router.ledger.scope import EVERYTHING
+from router.ledger.scope import EVERYTHING, Scope
 from router.ledger.units import gateways, unit_acts
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence
 from schemas.accounts import parse_account
 from schemas.clock import day_at, iso, now_ms
-from schemas.health import HEADER_HEALTH, Health, Trouble
+from schemas.health import HEADER_HEALTH, CertificateDays, Health, Trouble
 from schemas.ids import new_id
 from schemas.line import MISSED
 from schemas.reasons import HEADER_CODE, WORDS, ReasonCode
@@ -34,6 +34,7 @@ from support.ledgers import unit as a_unit
 EVERY = 60
 UNIT, OTHER = "LCA.02.05", "LCA.02.06"
 FIRST, SECOND = new_id(), new_id()
+BROKER = (CertificateDays(which="broker", days=3),)
 
 
 def hello(spool_id: str, *units: str, again: bool = False, health: Health | None = None, since_ms: int = 0) -> Greeting:
@@ -220,6 +221,26 @@ def test_what_a_gateway_cannot_hand_over_is_stored_shown_and_gone_when_it_works_
     assert row.trouble_code == "sink_unwritable"
 
 
+def test_the_certificate_that_ends_first_is_known_as_long_as_its_gateway_works(ledger: Engine) -> None:
+    days = [CertificateDays(which=which, days=left) for which, left in (("client", 60), ("broker", 12), ("origin", 80))]
+    told = Health(certificates=tuple(days))
+    before = now_ms() + 30 * 86_400_000
+    with ledger.begin() as conn:
+        made(conn)
+        note(0, conn, [hello(FIRST, UNIT, health=told), hello(SECOND, OTHER, health=Health())])
+        (row,) = gateways.ending(conn, EVERYTHING, before=before, limit=5)
+        assert (row.id, row.certificate) == (FIRST, "broker")
+        assert row.certificate_ends_at is not None
+        assert round((row.certificate_ends_at - now_ms()) / 86_400_000) == 12
+        assert gateways.ending(conn, Scope(units=(UNIT,)), before=before, limit=5) == [row]
+        assert gateways.ending(conn, Scope(units=(OTHER,)), before=before, limit=5) == []
+        note(0, conn, [hello(FIRST, UNIT, again=True)])
+        assert gateways.ending(conn, EVERYTHING, before=before, limit=5), "a hello that says nothing changes nothing"
+        renewed = Health(certificates=tuple(item.model_copy(update={"days": 80}) for item in days))
+        note(0, conn, [hello(FIRST, UNIT, again=True, health=renewed)])
+        assert gateways.ending(conn, EVERYTHING, before=before, limit=5) == []
+
+
 def test_a_gateway_says_nothing_of_units_that_are_not_its_own(ledger: Engine) -> None:
     with ledger.begin() as conn:
         made(conn)
@@ -265,6 +286,7 @@ def test_a_code_that_was_told_goes_with_the_state_that_it_explains(ledger: Engin
         (Health().encode(), Health()),
         (health(("disk_full", [UNIT])).encode(), health(("disk_full", [UNIT]))),
         ('{"troubles": [{"code": "new_one", "more": 1}], "more": 2}', Health(troubles=(Trouble(code="new_one"),))),
+        ('{"certificates": [{"which": "broker", "days": 3, "of": 90}]}', Health(certificates=BROKER)),
         ("{", None),
         ('{"disk_free": -1}', None),
         ("x" * 100_000, None),

@@ -279,7 +279,7 @@ def test_the_note_is_opened_by_the_key_that_the_ledger_names(ledger: Engine, sto
 
 def test_what_was_recorded_before_there_was_a_log_is_in_it_after_the_upgrade(ledger: Engine, story: Story) -> None:
     del story
-    downgrade(ledger, "0015")
+    downgrade(ledger, "0016")
     upgrade(ledger)
     report = checked(ledger, signed(ledger))
     assert report.faults == []

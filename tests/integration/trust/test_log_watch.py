@@ -128,7 +128,7 @@ async def test_a_shorter_log_is_an_alarm_that_stays_and_is_told_in_the_hello(wat
     told = seen(watched)
     assert told.alarm == "it has 3 entries, and had 5 before"
     room, line = cast("Room", NoTrouble()), cast("Line", NoTrouble())
-    (trouble,) = health_of([], room, line, now_ms=watched.now, alarm=told.alarm, alarm_at=told.alarm_at).troubles
+    (trouble,) = health_of([], room, line, now_ms=watched.now, alarm=watched.watch.alarm).troubles
     assert (trouble.known, trouble.why) == (ReasonCode.LOG_DIFFERS, told.alarm)
 
 

@@ -29,6 +29,19 @@ def test_what_serves_loads_no_library_for_tracebacks_that_it_never_prints(words:
     assert done.stdout == "['structlog']\n", done.stderr
 
 
+_CERTIFICATES = """
+import sys
+import consumers.gateway, consumers.desk.service
+print([name for name in sys.modules if name.partition(".")[0] == "cryptography"])
+"""
+
+
+def test_a_gateway_without_a_certificate_of_its_own_does_not_hold_the_library_for_them() -> None:
+    command = [sys.executable, "-c", _CERTIFICATES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
 _COUNTRIES = """
 import sys
 from schemas.working_calendar import known_country

@@ -12,6 +12,7 @@ from consumers.fetching.fetch import Transfer
 from consumers.line import state as line_module
 from consumers.line.pace import FIRST_WINDOW, LinePace
 from rig.proxy import Proxy
+from schemas.clock import now_ms
 from support.certificates import certificates
 from support.conditions import holds
 from support.content_server import content_server
@@ -47,6 +48,13 @@ async def test_a_record_that_takes_long_to_come_is_no_silence(bench: Bench, monk
         await bench.fetch(transfer, url=proxy.url)
         assert proxy.accepted == 1, "what comes is heard by the kernel: nothing is examined, nothing begun anew"
     assert bench.got(transfer) == BULK[: 6 * RECORD]
+
+
+async def test_the_days_of_the_routers_certificate_are_seen_by_the_way(bench: Bench) -> None:
+    assert bench.line.certificate_ends is None
+    await bench.fetch(wanted(bench, BULK))
+    assert bench.line.certificate_ends is not None
+    assert 0 < bench.line.certificate_ends - now_ms() <= 2 * 86_400_000, "as long as the tests' certificates are good"
 
 
 async def test_the_rate_is_measured_though_whole_records_are_far_apart(bench: Bench) -> None:

@@ -83,6 +83,27 @@ def test_a_unit_is_hardly_exposed(path: Path, tmp_path: Path, systemd_analyze: s
     assert done.returncode == 0, done.stdout[-300:]
 
 
+BY_CREDENTIAL = [path for path in UNITS if "#LoadCredential=" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", BY_CREDENTIAL, ids=lambda path: path.name)
+def test_a_key_that_root_alone_reads_comes_as_a_credential(path: Path, tmp_path: Path) -> None:
+    text = re.sub(r"^#(?=LoadCredential=|Environment=)", "", path.read_text("utf-8"), flags=re.MULTILINE)
+    (name,) = re.findall(r"^LoadCredential=(\S+?):/etc/congvan/tls/\S+\.pem$", text, re.MULTILINE)
+    (variable,) = re.findall(rf"^Environment=(\w+)=%d/{re.escape(name)}$", text, re.MULTILINE)
+    assert complaints({variable: "x"}) == []
+    unit = _startable(path, tmp_path)
+    unit.write_text(text.replace("/opt/congvan/bin/congvan", "/bin/true"))
+    if found := shutil.which("systemd-analyze"):
+        done = subprocess.run([found, "verify", str(unit)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_each_timer_starts_a_service_that_there_is() -> None:
+    timers = Path(deploy.__file__).parent.glob("systemd/*.timer")
+    assert {timer.stem for timer in timers} == {"congvan-pki-renew"} <= {unit.stem for unit in UNITS}
+
+
 WRITTEN_BY = {"INBOX_DIR": ("gateway",), "OUTBOX_DIR": ("gateway",), "BACKUP_DIR": ("gateway", "desk")}
 """Directories that settings name beside the data directory, and which services write them."""
 

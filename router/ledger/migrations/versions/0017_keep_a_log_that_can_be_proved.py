@@ -9,8 +9,8 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 AT_ONCE = 200
 DISPATCHES = (

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import Engine
 
 from router.content import ContentStore
@@ -22,7 +22,7 @@ from router.trust import log_key
 from router.trust.cosigning import WitnessAddress
 
 
-def log_key_of(settings: RouterSettings) -> Ed25519PrivateKey:
+def log_key_of(settings: RouterSettings) -> SigningKey:
     """The key that signs the log, made at the first start.
 
     Raises:

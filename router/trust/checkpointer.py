@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import Connection, Engine
 
 from router.ledger.engine import reading
@@ -35,7 +35,7 @@ class Checkpointer:
         self,
         engine: Engine,
         writer: Writer,
-        key: Ed25519PrivateKey,
+        key: SigningKey,
         witnesses: Sequence[WitnessAddress] = (),
         *,
         clock: Clock = now_ms,

@@ -8,6 +8,7 @@ from secrets import token_hex
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from router.errors import LogKeyError
 from router.storage.files import sync_directory, write_file
@@ -17,7 +18,7 @@ FILE_NAME = "log.key"
 _KID_BYTES = 6
 
 
-def load_or_make(file: Path) -> Ed25519PrivateKey:
+def load_or_make(file: Path) -> SigningKey:
     """The key in a file; one that is made now, where there is none.
 
     Raises:
@@ -42,7 +43,7 @@ def load_or_make(file: Path) -> Ed25519PrivateKey:
     return load(file)
 
 
-def load(file: Path) -> Ed25519PrivateKey:
+def load(file: Path) -> SigningKey:
     """The key in a file.
 
     Raises:
@@ -58,10 +59,10 @@ def load(file: Path) -> Ed25519PrivateKey:
         raise LogKeyError(
             f"{file} holds no Ed25519 key as PEM", hint="put back the file that signed the log; its copy is as good"
         )
-    return found
+    return SigningKey(found.private_bytes_raw())
 
 
-def name_of(key: Ed25519PrivateKey) -> NoteKey:
+def name_of(key: SigningKey) -> NoteKey:
     """The public key, and the name of the log that it signs: made of the key, so that no two logs share one."""
-    public = key.public_key().public_bytes_raw()
+    public = bytes(key.verify_key)
     return NoteKey(f"congvan/{sha256(public).digest()[:_KID_BYTES].hex()}", public)

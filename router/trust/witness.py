@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from router.storage.files import sync_directory, write_file
 from schemas.clock import Clock, now_ms
@@ -47,7 +47,7 @@ class Witness:
     """
 
     def __init__(
-        self, name: str, key: Ed25519PrivateKey, logs: Sequence[NoteKey], directory: Path, *, clock: Clock = now_ms
+        self, name: str, key: SigningKey, logs: Sequence[NoteKey], directory: Path, *, clock: Clock = now_ms
     ) -> None:
         self._name = name
         self._key = key
@@ -59,7 +59,7 @@ class Witness:
     @property
     def public_key(self) -> NoteKey:
         """What others know it by."""
-        return NoteKey(self._name, self._key.public_key().public_bytes_raw(), SignatureKind.COSIGNATURE)
+        return NoteKey(self._name, bytes(self._key.verify_key), SignatureKind.COSIGNATURE)
 
     def add_checkpoint(self, text: str) -> WitnessAnswer:
         """Sign a checkpoint, or say why not; blocks for as long as a disk takes."""

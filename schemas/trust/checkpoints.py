@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from schemas.trust.errors import CheckpointError
 from schemas.trust.merkle import HASH_BYTES
@@ -51,7 +51,7 @@ class OpenedCheckpoint:
     signed: tuple[Signed, ...]
 
 
-def signed_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
+def signed_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
     """The note of a log, signed under the log's name."""
     return note_of(checkpoint.text, signature_line(checkpoint.text, checkpoint.origin, key))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from schemas.trust.errors import NoteError
 
@@ -79,12 +79,12 @@ class Note:
     signed: tuple[Signed, ...]
 
 
-def signature_line(text: str, name: str, key: Ed25519PrivateKey, *, at: int | None = None) -> str:
+def signature_line(text: str, name: str, key: SigningKey, *, at: int | None = None) -> str:
     """The line that goes below a text; ``at``: as a witness, at that time (UTC seconds)."""
     kind = SignatureKind.NOTE if at is None else SignatureKind.COSIGNATURE
-    note_key = NoteKey(name, key.public_key().public_bytes_raw(), kind)
+    note_key = NoteKey(name, bytes(key.verify_key), kind)
     stamp = b"" if at is None else at.to_bytes(_TIME_BYTES, "big")
-    return f"{_MARK}{name} {_text_of(note_key.id + stamp + key.sign(_message(text, at)))}\n"
+    return f"{_MARK}{name} {_text_of(note_key.id + stamp + key.sign(_message(text, at)).signature)}\n"
 
 
 def note_of(text: str, *lines: str) -> str:
@@ -140,8 +140,8 @@ def _verified(text: str, key: NoteKey, packed: bytes) -> int | None:
     at = int.from_bytes(packed[:_TIME_BYTES], "big") if is_witness else None
     signature = packed[_TIME_BYTES:] if is_witness else packed
     try:
-        Ed25519PublicKey.from_public_bytes(key.key).verify(signature, _message(text, at))
-    except (InvalidSignature, ValueError):
+        VerifyKey(key.key).verify(_message(text, at), signature)
+    except (BadSignatureError, ValueError):
         raise NoteError(f"the signature of {key.name} does not hold: the note was changed, or is not theirs") from None
     return at
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import insert, update
 
 from router.ledger.engine import reading, writing
@@ -15,7 +15,7 @@ from router.ledger.writer import Writer
 from router.trust.checkpointer import Checkpointer
 from support.api_server import GATEWAY, Api
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+KEY = SigningKey(b"k" * 32)
 SIZE = 70_000
 """The example of tlog-tiles: 273 full tiles, one of 112 hashes, one level above of 256 and of 17, one above of 1."""
 
@@ -57,7 +57,7 @@ async def test_the_tiles_make_the_root_that_the_checkpoint_names(api: Api) -> No
     origin, size, root, _, line, _ = note.decode().split("\n")
     assert (status, size) == (200, str(SIZE))
     signature = b64decode(line.split(" ")[2])[4:]
-    KEY.public_key().verify(signature, f"{origin}\n{size}\n{root}\n".encode())
+    KEY.verify_key.verify(f"{origin}\n{size}\n{root}\n".encode(), signature)
     above = await tile(api, "2/000.p/1")
     edge = await tile(api, "1/001.p/17")
     last = await tile(api, "0/273.p/112")

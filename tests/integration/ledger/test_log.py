@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, text, update
 
 from router.ledger.engine import downgrade, reading, upgrade, writing
@@ -23,7 +23,7 @@ from schemas.trust.checkpoints import Checkpoint, open_checkpoint, signed_checkp
 from schemas.trust.merkle import leaf_hash, proves_consistency, proves_inclusion, root_of
 from support.stories import Story
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+KEY = SigningKey(b"k" * 32)
 NAME = name_of(KEY)
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 from aiohttp import ClientSession
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
@@ -31,8 +31,8 @@ from support.api_server import GATEWAY, Api
 from support.commands import Congvan
 from support.stand_ins import StandInSession
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+KEY = SigningKey(b"k" * 32)
+OTHER = SigningKey(b"o" * 32)
 
 
 class Up(StandInSession):
@@ -52,7 +52,7 @@ class Watched:
     http: ClientSession
     now: int = 1_795_000_000_000
 
-    async def grow(self, count: int, key: Ed25519PrivateKey = KEY) -> None:
+    async def grow(self, count: int, key: SigningKey = KEY) -> None:
         """The centre records more and signs it."""
         with writing(self.api.engine) as conn:
             for _ in range(count):

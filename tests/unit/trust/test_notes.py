@@ -1,9 +1,9 @@
 """Signed notes and checkpoints: a published one is read, ours are read by their keys, and a changed byte is found."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.signing import SigningKey
 
 from schemas.trust.checkpoints import Checkpoint, open_checkpoint, signed_checkpoint
 from schemas.trust.errors import CheckpointError, NoteError, ProofError
@@ -19,10 +19,10 @@ PUBLISHED = (
     "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
 )
 ORIGIN = "congvan.tinh.vn/log"
-LOG = Ed25519PrivateKey.from_private_bytes(b"l" * 32)
-WITNESS = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
-LOG_KEY = NoteKey(ORIGIN, LOG.public_key().public_bytes_raw())
-WITNESS_KEY = NoteKey("nhan-chung.vn", WITNESS.public_key().public_bytes_raw(), SignatureKind.COSIGNATURE)
+LOG = SigningKey(b"l" * 32)
+WITNESS = SigningKey(b"w" * 32)
+LOG_KEY = NoteKey(ORIGIN, bytes(LOG.verify_key))
+WITNESS_KEY = NoteKey("nhan-chung.vn", bytes(WITNESS.verify_key), SignatureKind.COSIGNATURE)
 CHECKPOINT = Checkpoint(ORIGIN, 20852163, leaf_hash(b"root"))
 NOTE = signed_checkpoint(CHECKPOINT, LOG)
 
@@ -43,7 +43,7 @@ def test_a_checkpoint_is_read_with_who_signed_it_and_when() -> None:
 
 
 def test_signatures_of_strangers_are_passed_over_and_alone_they_are_not_enough() -> None:
-    stranger = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+    stranger = SigningKey(b"s" * 32)
     note = NOTE + signature_line(CHECKPOINT.text, "la.vn", stranger)
     assert open_checkpoint(note, LOG_KEY).checkpoint == CHECKPOINT
     with pytest.raises(NoteError, match="none of the keys"):

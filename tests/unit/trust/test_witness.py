@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from router.trust.witness import Witness
 from schemas.trust import merkle
@@ -14,10 +14,10 @@ from schemas.trust.notes import NoteKey
 from schemas.trust.witnessing import WitnessRequest, cosignatures
 
 ORIGIN = "congvan.tinh.vn/log"
-LOG = Ed25519PrivateKey.from_private_bytes(b"l" * 32)
-LOG_KEY = NoteKey(ORIGIN, LOG.public_key().public_bytes_raw())
+LOG = SigningKey(b"l" * 32)
+LOG_KEY = NoteKey(ORIGIN, bytes(LOG.verify_key))
 NAME = "nhan-chung.vn"
-KEY = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
+KEY = SigningKey(b"w" * 32)
 AT = 1_795_000_000
 
 

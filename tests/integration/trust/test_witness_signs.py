@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import Engine, delete, update
 from structlog.testing import capture_logs
 
@@ -27,14 +27,14 @@ from schemas.ids import new_id
 from schemas.trust.checkpoints import OpenedCheckpoint, open_checkpoint
 from schemas.trust.witnessing import MAX_REQUEST_BYTES
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+KEY = SigningKey(b"k" * 32)
 LOG = name_of(KEY)
 pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 
 
 @asynccontextmanager
 async def watching(directory: Path) -> AsyncIterator[WitnessAddress]:
-    witness = Witness("nhan-chung.vn", Ed25519PrivateKey.from_private_bytes(b"w" * 32), [LOG], directory)
+    witness = Witness("nhan-chung.vn", SigningKey(b"w" * 32), [LOG], directory)
     listener = listen("127.0.0.1", 0)
     server = QuietServer(serving(witness_app(witness), most_of_an_address=20))
     running = asyncio.create_task(server.serve(sockets=[listener]))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from consumers.asking.inquirer import Inquirer
 from consumers.certifying.assembly import CertificateKeeper, assemble_certificate, certificate_ends
 from consumers.copies.assembly import assemble_copies
-from consumers.copies.upward import CopyCourier
 from consumers.delivering.courier import Courier
 from consumers.delivering.errand import Errands
 from consumers.fetching.content import DIRECTORY_NAME, ContentDir
@@ -22,8 +21,9 @@ from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
+from consumers.parts import Parts
 from consumers.reading import answering
-from consumers.reporting.health import days_of, health_of
+from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
 from consumers.reporting.progress import Progress
 from consumers.reporting.recounting import Recounting
@@ -33,73 +33,20 @@ from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import TakenBatch
-from consumers.status import GatewayState, last_rate
+from consumers.status import last_rate
 from consumers.taking.hosting import Hosting
 from consumers.taking.intake import Intake
 from consumers.taking.naming import Naming
 from consumers.taking.queues import Taking
 from consumers.taking.room import Room
+from consumers.trust.log_watch import LogWatch
 from router.broker import Publisher, Session, Tuning
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
+from schemas.health import Health
 
 CONNECT_WITHIN = 8.0
 """Seconds for the TCP connection to the broker. It is asked for at ever longer intervals; a new one asks at once."""
-
-SHOWN_UNITS = 20
-"""Units in the status file whose documents the sink fails, the longest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a gateway consists of."""
-
-    spool: Spool
-    writer: Writer
-    session: Session
-    clients: Clients
-    hosting: Hosting
-    line: Line
-    directory: ContentDir
-    dictionaries: Dictionaries
-    sink: GuardedSink
-    taking: Taking
-    room: Room
-    courier: Courier
-    reporters: dict[Lane, Reporter]
-    presence: Presence
-    recounting: Recounting
-    outages: Outages
-    openings: Openings
-    upward: Upward
-    copies: CopyCourier
-    inquirer: Inquirer
-    certificate: CertificateKeeper
-    naming: Naming
-
-    def standing(self) -> GatewayState:
-        """How the parts stand, for the status file."""
-        troubles = self.sink.circuits.troubles(now=now_ms())
-        return GatewayState(
-            units=len(self.hosting.codes),
-            line=self.line.state.value,
-            line_reason=self.line.reason,
-            opening=self.openings.summary(),
-            line_rate=round(self.line.pace.rate),
-            line_rate_up=round(self.line.pace.rate_up),
-            broker=self.session.state.value,
-            sink="failing" if troubles else "working",
-            sink_reason=troubles[0].reason if troubles else "",
-            sink_code=troubles[0].code.value if troubles else "",
-            taking="paused" if self.room.reason else "on",
-            taking_reason=self.room.reason,
-            held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
-            sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
-            certificates={
-                item.which: item.days
-                for item in days_of(certificate_ends(self.certificate, self.session, self.line), now_ms())
-            },
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +65,7 @@ class _Way:
     clients: Clients
     hosting: Hosting
     naming: Naming
+    log_watch: LogWatch
     room: Room
     reporters: dict[Lane, Reporter]
 
@@ -204,6 +152,7 @@ def assemble(settings: GatewaySettings, spool: Spool, writer: Writer) -> Parts:
         inquirer=_inquirer(way, upward, precedence.side()),
         certificate=certificate,
         naming=way.naming,
+        log_watch=way.log_watch,
     )
 
 
@@ -254,6 +203,7 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         clients,
         hosting,
         Naming(spool, writer, clients.get(pace.window), session, origin_url=settings.origin_url),
+        LogWatch(spool, writer, clients.get(pace.window), session, origin_url=settings.origin_url),
         Room(settings.data_dir, reserve_bytes=settings.disk_reserve_bytes),
         reporters,
     )
@@ -274,6 +224,18 @@ def _files(settings: GatewaySettings) -> _Files:
     return _Files(
         ContentDir(settings.data_dir / DIRECTORY_NAME, reserve_bytes=settings.disk_reserve_bytes),
         Dictionaries(settings.data_dir / DICTIONARIES, most_bytes=settings.dictionary_bytes),
+    )
+
+
+def _health(way: _Way, sink: GuardedSink, own: CertificateKeeper) -> Health:
+    now = now_ms()
+    return health_of(
+        sink.circuits.troubles(now=now),
+        way.room,
+        way.line,
+        now_ms=now,
+        ends=certificate_ends(own, way.session, way.line),
+        alarm=way.log_watch.alarm,
     )
 
 
@@ -375,13 +337,7 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink, ow
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(
-            sink.circuits.troubles(now=now_ms()),
-            way.room,
-            way.line,
-            now_ms=now_ms(),
-            ends=certificate_ends(own, way.session, way.line),
-        ),
+        health=lambda: _health(way, sink, own),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from consumers.assembly import Parts, assemble
+from consumers.assembly import assemble
 from consumers.copies.daily import copy_daily
 from consumers.errors import (
     GatewaySettingsError,
@@ -24,6 +24,7 @@ from consumers.errors import (
 )
 from consumers.last_run import remember
 from consumers.line.hook import listening
+from consumers.parts import Parts
 from consumers.reporting.reporter import watch_commands
 from consumers.settings import GatewaySettings
 from consumers.spool import Spool, Writer, retention, sending
@@ -179,6 +180,7 @@ class Gateway:
             "daily copy": partial(copy_daily, self._settings, parts.spool),
             "inquirer": parts.inquirer.run,
             "naming": parts.naming.run,
+            "log watch": parts.log_watch.run,
             "certificate": parts.certificate.run,
             "room": parts.room.run,
             "damage": partial(self._watch_damage, parts),

@@ -30,7 +30,7 @@ class GatewayState:
     ``line_reason`` is why the line is not up; empty while it is. ``opening`` is the line's hours and whether it is open
     now, in words; empty when it is always open. ``sink`` is ``working`` or ``failing``; then ``sink_…`` say why, for
     which units. ``taking`` is ``on`` or ``paused``. ``held_elsewhere`` are units for which another gateway works, so
-    that this one stands by.
+    that this one stands by. ``log_alarm`` says how the centre's log differs from the one that was seen before.
     """
 
     units: int
@@ -47,6 +47,7 @@ class GatewayState:
     taking_reason: str = ""
     held_elsewhere: tuple[str, ...] = ()
     line_reason: str = ""
+    log_alarm: str = ""
     certificates: Mapping[str, int] = field(default_factory=dict)
     """Days that the gateway's own certificate (``client``) and those of ``broker`` and ``origin`` have left."""
 

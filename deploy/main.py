@@ -76,6 +76,7 @@ MOUNTS = (
     Mount(
         "content", "router.cli.content", "Verify the stored attachments, and remove what no dispatch names.", SERVICE
     ),
+    Mount("witness", "deploy.commands.witness", "Sign the checkpoints of another body's log, as its witness.", SERVICE),
     Mount("doctor", "deploy.commands.doctor", "Check everything the service stands on.", SERVICE),
     Mount("config", "deploy.commands.config", "Show the settings and where each comes from.", SERVICE),
     Mount("schemas", "deploy.commands.schemas", "Export the JSON Schemas of what travels.", SERVICE),

@@ -11,8 +11,18 @@ from sqlalchemy import Engine, text
 from router.broker import Consumer, Handler, Session, SessionState
 from router.broker.dead import DEAD
 from router.broker.topology import Topology
+from router.chosen import (
+    collector_of,
+    kept_of,
+    log_key_of,
+    possession_of,
+    provider_of,
+    scrub_of,
+    silence_of,
+    upload_limits_of,
+    witnesses_of,
+)
 from router.content import ContentStore
-from router.content.configured import collector_of, possession_of, scrub_of, upload_limits_of
 from router.content.doubts import Doubts
 from router.content.encoding import Encoder
 from router.content.encoding.restoring import restore
@@ -36,12 +46,11 @@ from router.delivery.recorder import Recorder
 from router.delivery.recounting import Recounting
 from router.delivery.redriver import LOOK_EVERY, Redriver
 from router.delivery.relay import Relay, RelayPolicy
-from router.delivery.retention import OutageRetention, Retention, RetentionPeriods, UploadExpiry
+from router.delivery.retention import OutageRetention, Retention, UploadExpiry
 from router.delivery.topology_sync import Keeper, TopologyState
 from router.delivery.yielding import Yielding
 from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services
-from router.identity import Provider, ProviderClient
 from router.intake import Intake
 from router.intake.amqp import MAX_SUBMISSION_BYTES, IntakeDoor
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
@@ -53,8 +62,8 @@ from router.ledger.writer import Writer
 from router.mail.settings import MailSettings
 from router.metrics import Metrics
 from router.process.parts import Start
-from router.rules.schedule import Silence
 from router.settings import RouterSettings
+from router.trust.checkpointer import Checkpointer
 from router.web.app import create_app
 from router.words.mailing import sender_of, troubles_of
 from schemas.clock import now_ms
@@ -77,6 +86,7 @@ _LOOK_ASIDE_EVERY = 10.0
 _LOOK_AFTER_LEDGER = 1.0
 _DATABASE_ANSWERS_WITHIN = 5.0
 _LOOK_FOR_NOTICES = 5.0
+_SIGN_EVERY = 20.0
 _LOOK_FOR_CERTIFICATES = 3600.0
 log = structlog.get_logger()
 
@@ -131,6 +141,7 @@ class Parts:
         self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
+        self._checkpointer = Checkpointer(engine, writer, log_key_of(settings), witnesses_of(settings))
         self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
         self._certificates = CertificateWatch(settings, metrics.seen_certificates)
@@ -170,6 +181,7 @@ class Parts:
             "upload expiry": partial(periodically, uploads.sweep, sweep_every),
             "redriver": partial(periodically, self._redriver.look, LOOK_EVERY),
             "scrub": partial(periodically, self._scrub.look, SLICE_SECONDS),
+            "checkpoints": partial(periodically, self._checkpointer.look, _SIGN_EVERY),
             "retention": partial(periodically, self._retention.look, _PRUNE_EVERY),
             "yielding": partial(periodically, self._yielding.look, _LOOK_AFTER_LEDGER),
             "certificates": partial(periodically, self._certificates.look, _LOOK_FOR_CERTIFICATES),
@@ -339,29 +351,6 @@ class Parts:
             "database": database,
             "topology": topology,
         }
-
-
-def silence_of(settings: RouterSettings) -> Silence:
-    """The settings' intervals in milliseconds."""
-    return Silence(
-        lan=round(settings.silence_lan * 1000),
-        dialup=round(settings.silence_dialup * 1000),
-        express_factor=settings.silence_express_factor,
-        longest=round(settings.silence_max * 1000),
-    )
-
-
-def provider_of(settings: RouterSettings) -> Provider | None:
-    """The identity provider of the settings; None: there is none."""
-    if not settings.oidc_issuer:
-        return None
-    secret = settings.oidc_client_secret.get_secret_value()
-    return Provider(ProviderClient(settings.oidc_issuer, settings.oidc_client_id, secret))
-
-
-def kept_of(settings: RouterSettings) -> RetentionPeriods:
-    """How long what is kept of ended dispatches, as the settings say."""
-    return RetentionPeriods(settings.receipts_kept, settings.attempts_kept, settings.contents_kept)
 
 
 def _ask(engine: Engine) -> bool:

@@ -35,6 +35,7 @@
     │   │   └── LedgerRevisionError   its tables are not those this program needs
     │   ├── MachineTroubleError       this machine is short of something, or its disk fails
     │   └── ContentDamagedError       the store's copy of a content is not what it was
+    ├── LogKeyError              500  the file of the key that signs the log holds something else
     ├── ContentFullError         507  the content store's disk is full up to its reserve
     ├── UploadQuotaError         507  the account has too many unfinished uploads
     ├── ContentQuotaError        507  the account has brought too much that no dispatch names
@@ -69,6 +70,10 @@ class RouterError(Exception):
         self.detail = detail
         self.hint = hint or self.default_hint
         self.problems = tuple(problems)
+
+
+class LogKeyError(RouterError):
+    """The file of the key that signs the log holds something else."""
 
 
 class UnauthorizedError(RouterError):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from router.mail.settings import PageUrl
 from schemas.encrypted import is_loopback
 from schemas.settings import state_home
+from schemas.trust.notes import NoteKey
 from schemas.zone import ZoneSettings
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -30,6 +31,14 @@ def _trusted_url(url: str) -> str:
     if url and not (parts.hostname and (parts.scheme == "https" or is_here)):
         raise ValueError(f"{url!r} is no issuer; write it as https://login.example.vn/realms/tinh")
     return url
+
+
+def _witness(text: str) -> str:
+    url, _, key = text.strip().partition(" ")
+    if not _trusted_url(url):
+        raise ValueError(f"{text!r} is no witness; write it as https://nhan-chung.vn and its key")
+    NoteKey.parse(key)
+    return text
 
 
 def vhost_of(amqp_url: str) -> str:
@@ -136,6 +145,13 @@ class RouterSettings(ZoneSettings):
     )
     allow_secrecy: bool = Field(
         default=False, description="Accept classified dispatches; only for deployments that encrypt end to end."
+    )
+    log_key_file: Path | None = Field(
+        default=None, description="The key that signs the ledger's log, as PEM; empty: trust/log.key in data_dir."
+    )
+    witnesses: tuple[Annotated[str, AfterValidator(_witness)], ...] = Field(
+        default=(),
+        description="Witnesses that are asked to sign the log, too, each as its URL and its key (JSON list).",
     )
     publish_window: Count = Field(default=1000, description="Publishes on the way to the broker without a confirm.")
     confirm_timeout: Seconds = Field(default=30.0, description="How long a publish may wait for its confirm.")

@@ -51,6 +51,8 @@ class ReasonCode(StrEnum):
     """The gateway met an error of its own with this document."""
     LINE_STALLED = "line_stalled"
     """No content comes over the unit's line though the broker is reached."""
+    LOG_DIFFERS = "log_differs"
+    """The centre shows this gateway another log than before."""
     SECOND_GATEWAY = "second_gateway"
     """Two gateways work for one unit; this one stands by."""
     EXPIRED = "expired"
@@ -190,6 +192,12 @@ WORDS: dict[ReasonCode, ReasonWords] = {
         "the gateway met an error of its own",
         "Gửi nhật ký của cổng cho người bảo trì, rồi gửi lại.",
         "Give the gateway's log to whoever maintains it, then send it again.",
+    ),
+    R.LOG_DIFFERS: ReasonWords(
+        "Nhật ký của trung tâm không khớp với lần cổng đã thấy trước đây",
+        "the centre's log is not the one that the gateway saw before",
+        "Báo ngay cho người quản trị ở trung tâm và giữ nguyên máy này; xem `congvan gateway log`.",
+        "Tell the centre's administrator at once, and leave this computer as it is; see `congvan gateway log`.",
     ),
     R.LINE_STALLED: ReasonWords(
         "Không tải được nội dung qua đường truyền của đơn vị",

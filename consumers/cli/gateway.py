@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from consumers.cli import acts
+from consumers.cli.centre_log import EPILOG as CENTRE_LOG_EPILOG
+from consumers.cli.centre_log import centre_log
 from consumers.cli.inbox import app as inbox_app
 from consumers.cli.options import AsJson, DataDir, OfUnit
 from consumers.cli.outbox import EPILOG as OUTBOX_EPILOG
@@ -16,6 +18,7 @@ from schemas.states import Status
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 app.add_typer(inbox_app, name="inbox")
 app.command("outbox", epilog=OUTBOX_EPILOG)(outbox)
+app.command("log", epilog=CENTRE_LOG_EPILOG)(centre_log)
 acts.add_acts(app)
 
 

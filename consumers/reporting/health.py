@@ -6,6 +6,7 @@ from types import MappingProxyType
 from consumers.line.state import TROUBLE_SECONDS, Line
 from consumers.sinks.circuits import SinkTrouble
 from consumers.sinks.reason import one_line
+from consumers.spool.log_seen import SILENT, LogAlarm
 from consumers.taking.room import Room
 from schemas.health import MAX_TROUBLES, MAX_UNITS, MAX_WHY, CertificateDays, Health, Trouble
 from schemas.reasons import ReasonCode
@@ -16,7 +17,13 @@ _MOST_DAYS = 100_000
 
 
 def health_of(
-    sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: int, ends: Mapping[str, int] = MappingProxyType({})
+    sink: Sequence[SinkTrouble],
+    room: Room,
+    line: Line,
+    *,
+    now_ms: int,
+    ends: Mapping[str, int] = MappingProxyType({}),
+    alarm: LogAlarm = SILENT,
 ) -> Health:
     """How the gateway stands: the units of one code are one trouble, told in the words of the oldest.
 
@@ -26,6 +33,7 @@ def health_of(
         line: its own.
         now_ms: the present, UTC ms.
         ends: when each certificate ends, UTC ms.
+        alarm: about the centre's log.
     """
     groups: dict[ReasonCode, list[SinkTrouble]] = {}
     for item in sorted(sink, key=lambda item: item.since):
@@ -38,6 +46,9 @@ def health_of(
     if line.stalled_since and now_ms - line.stalled_since >= TROUBLE_SECONDS * 1000:
         seconds, why = _age(line.stalled_since, now_ms), one_line(line.reason, MAX_WHY)
         troubles.insert(0, Trouble(code=ReasonCode.LINE_STALLED, seconds=seconds, why=why))
+    if alarm.why:
+        why = one_line(alarm.why, MAX_WHY)
+        troubles.insert(0, Trouble(code=ReasonCode.LOG_DIFFERS, seconds=_age(alarm.at, now_ms), why=why))
     return Health(
         troubles=tuple(troubles[:MAX_TROUBLES]), disk_free=max(room.free(), 0), certificates=days_of(ends, now_ms)
     )

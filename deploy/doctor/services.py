@@ -12,11 +12,11 @@ from sqlalchemy.engine import Engine
 
 from deploy.doctor.findings import CheckAnswer, failed, note, ok
 from deploy.exits import ExitCode
-from router.assembly import provider_of
 from router.broker import Session
 from router.broker.node import SERVER
 from router.broker.topology import capacity_of, diff, read
 from router.broker.topology.capacity import handles_for
+from router.chosen import provider_of
 from router.content import ContentStore
 from router.delivery.broker_plan import planned
 from router.delivery.managed_broker import management_of

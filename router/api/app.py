@@ -15,6 +15,7 @@ from router.api import (
     directory,
     dispatches,
     health,
+    log,
     organisation,
     planning,
     problems,
@@ -56,7 +57,7 @@ _NO_BODY_PARSED: tuple[type[BaseModel], ...] = (
 """Models of bodies that FastAPI neither reads nor writes itself, so it does not know them."""
 _PARTS = (
     *(submissions, planning, dispatches, recalls, redrives),
-    *(organisation, directory, content, uploads, copies, certificates, health),
+    *(organisation, directory, content, uploads, copies, certificates, log, health),
 )
 OPENAPI = "/api/v1/openapi.json"
 

@@ -1,4 +1,7 @@
-"""``congvan log``: the delivery log, read from the ledger itself, so that it also works while the router is down."""
+"""``congvan log``: the delivery log, read from the ledger itself, so that it also works while the router is down.
+
+``congvan log verify`` and ``checkpoint``, which are of the same log as it is hashed, stand in ``proving``.
+"""
 
 import re
 import sys
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli import proving
 from router.cli.console_output import EXIT_CODES, JsonOption, local_time, open_ledger, past_moment, print_json
 from schemas.states import Status
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from router.ledger.queries import Filter, LogEntry
 
 app = typer.Typer(add_completion=False)
+app.command(name="verify", epilog=proving.VERIFY_EPILOG)(proving.verify)
+app.command(name="checkpoint", epilog=proving.CHECKPOINT_EPILOG)(proving.checkpoint)
 
 _LOOK_EVERY = 0.5
 _EPILOG = f"""Examples:
@@ -31,8 +37,9 @@ _EPILOG = f"""Examples:
 {EXIT_CODES}"""
 
 
-@app.command(epilog=_EPILOG)
+@app.callback(invoke_without_command=True, epilog=_EPILOG)
 def log(
+    ctx: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing what is recorded.")] = False,
     unit: Annotated[str, typer.Option(metavar="PATTERN", help="Only this unit, or a subtree as LCA.02.#.")] = "",
     state: Annotated[list[Status] | None, typer.Option(help="Only this status; may be repeated.")] = None,
@@ -44,6 +51,8 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """Show the delivery log, newest last."""
+    if ctx.invoked_subcommand is not None:
+        return
     from router.ledger.queries import Filter
 
     moment = past_moment(since) if since else None

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from router.errors import LedgerRevisionError, LedgerTroubleError, LedgerUnavailableError
+from router.ledger.log.appending import transaction
 from router.process.fate import Fate, code_of, fate_of
 from router.storage import postgres
 from router.storage.sqlite import READS, open_sqlite
@@ -64,7 +65,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerUnavailableError: the database does not answer.
     """
-    with _naming_outages(), engine.begin() as conn:
+    with _naming_outages(), transaction(engine) as conn:
         yield conn
 
 

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -26,6 +27,7 @@ from tenacity import (
 
 from router.errors import LedgerUnavailableError
 from router.ledger.engine import trouble_of
+from router.ledger.log.appending import transaction
 from router.process.fate import Fate, code_of, fate_of
 from router.storage.group_commit import Change, GroupCommit, Handler
 from schemas.events import Event
@@ -70,7 +72,7 @@ class Writer(GroupCommit):
         self._closing = threading.Event()
         self._failing = ""
         self._began: float | None = None
-        super().__init__("ledger-writer", engine.begin, max_rows=max_rows, linger=linger)
+        super().__init__("ledger-writer", partial(transaction, engine), max_rows=max_rows, linger=linger)
 
     @property
     def state(self) -> str:

@@ -87,7 +87,7 @@ class Clerk:
         self.deliveries |= {(new.id, code): key for code, key in rows}
         return new.id
 
-    def tell(self, dispatch_id: str, code: str, *states: Status, **fields: str) -> None:
+    def tell(self, dispatch_id: str, code: str, *states: Status, **fields: str | int) -> None:
         """Record receipts of one delivery, one after the other."""
         for status in states:
             self.now += 1000

@@ -237,7 +237,7 @@ class _Teller:
         self._clerk.tell(key, reached[0], Status.REGISTERED, register_number="512", person="Trần Thị B")
         self._clerk.tell(key, reached[0], Status.COMPLETED, person="Trần Thị B")
         for code in reached[6:10]:
-            self._clerk.tell(key, code, Status.PARKED, reason=FULL, attempts="8")
+            self._clerk.tell(key, code, Status.PARKED, reason=FULL, attempts=8)
         self._clerk.tell(key, reached[1], Status.REFUSED, reason="không thuộc thẩm quyền", person="Lê Văn C")
 
     def _province(self) -> None:

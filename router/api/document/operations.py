@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from router import errors as e
 from router.api.problems import Invalid
+from schemas.trust.checkpoints import HEADER_LOG_KEY
 
 ErrorKind = type[e.RouterError] | type[Invalid]
 """A kind of problem: its status, slug and title."""
@@ -114,6 +115,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "getCopyPiece", (*_PARAMETERS, e.NotFoundError, e.ContentDamagedError), _ETAG
     ),
     ("get", "/api/v1/units/{code}/deliveries"): Operation("listUnitDeliveries", (*_PARAMETERS, e.NotFoundError)),
+    ("get", "/api/v1/log/checkpoint"): Operation(
+        "getCheckpoint",
+        (*_PARAMETERS, e.NotFoundError),
+        {"ETag": "Of the note, with what is signed below it.", HEADER_LOG_KEY: "By whom the log is signed."},
+    ),
+    ("get", "/api/v1/log/tile/{tile}"): Operation("getTile", (*_PARAMETERS, e.NotFoundError, e.MalformedError)),
+    ("get", "/api/v1/log/consistency"): Operation("proveConsistency", (*_PARAMETERS, e.NotFoundError)),
     ("post", "/api/v1/certificates"): Operation(
         "postCertificate",
         (

@@ -9,6 +9,7 @@ gives its claim back by itself.
 from router.ledger.models._base import metadata
 from router.ledger.models.contents import content_holder, content_removed
 from router.ledger.models.copies import book_copy
+from router.ledger.models.log import log_checkpoint, log_entry, log_head, log_node
 from router.ledger.models.people import (
     account,
     account_rights,
@@ -53,6 +54,10 @@ __all__ = [
     "dispatch_word",
     "forgotten",
     "line",
+    "log_checkpoint",
+    "log_entry",
+    "log_head",
+    "log_node",
     "mail_tables",
     "metadata",
     "outage",

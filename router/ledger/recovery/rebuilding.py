@@ -201,6 +201,7 @@ def _insert_deliveries(conn: Connection, page: ReceivedPage, items: Sequence[Kep
     by = owing.by_office()
     rows = [_row(page, item, numbers[item.id], link=link, paused=paused, by=by) for item in items]
     insert_rows(conn, delivery, _DELIVERY, rows, key="id")
+    acceptance.log_deliveries(conn, rows)
     for key, count in Counter(item.dispatch_id for item in items).items():
         conn.execute(update(dispatch).where(dispatch.c.id == key).values(total=dispatch.c.total + count))
 

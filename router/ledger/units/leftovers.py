@@ -19,7 +19,7 @@ from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
 from router.ledger.people.audit import Act, AuditEntry, By
 from router.ledger.way import owing, retention
-from router.ledger.way.acceptance import paused_units, reserve_sequences
+from router.ledger.way.acceptance import log_deliveries, paused_units, reserve_sequences
 from router.ledger.way.new_receipt import NewReceipt
 from router.ledger.way.receipts import apply
 from router.rules.schedule import Silence, is_reachable
@@ -205,6 +205,7 @@ def _make(conn: Connection, to: Any, rows: Sequence[Any], by: By) -> dict[str, s
         for place, row in enumerate(rows)
     ]
     insert_rows(conn, delivery, _COLUMNS, new)
+    log_deliveries(conn, new)
     for some in chunks([row.dispatch_id for row in rows]):
         conn.execute(update(dispatch).where(dispatch.c.id.in_(some)).values(total=dispatch.c.total + 1))
     return made

@@ -1,7 +1,7 @@
 """Takes accepted submissions into the ledger: the dispatch and one delivery per addressee, in one transaction."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,8 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from router.errors import ConflictError, UnknownAttachmentError
 from router.ledger.bulk import Row, insert_rows
+from router.ledger.log import appending
+from router.ledger.log.entries import DELIVERY_COLUMNS, DISPATCH_COLUMNS, EntryKind, entry_of
 from router.ledger.models import delivery, dispatch, dispatch_attachment, dispatch_reference, unit_sequence
 from router.ledger.models import unit as unit_table
 from router.ledger.people import audit
@@ -83,11 +85,9 @@ _DISPATCH = (
     "traceparent",
     "total",
 )
+_LOGGED = [_DISPATCH.index(name) for name in DISPATCH_COLUMNS]
 _DELIVERY = (
-    "id",
-    "dispatch_id",
-    "unit",
-    "seq",
+    *DELIVERY_COLUMNS,
     "link",
     "urgency",
     "state",
@@ -257,6 +257,8 @@ def _insert_parts(connection: Connection, items: Sequence[NewDispatch]) -> None:
     words.keep_letters(connection, items)
     audit.record(connection, *(_act_of(item, item.by) for item in items if item.by is not None))
     insert_rows(connection, delivery, _DELIVERY, rows.deliveries)
+    _log(connection, items)
+    log_deliveries(connection, rows.deliveries)
     for item in items:
         if item.submission.kind is Kind.RECALL:
             recalls.carry_out(
@@ -282,8 +284,24 @@ def enter(connection: Connection, item: NewDispatch) -> bool:
     rows = _Rows()
     _collect(rows, item, {}, frozenset())
     _insert_beside(connection, rows)
+    _log(connection, [item])
     words.keep_letters(connection, [item])
     return True
+
+
+def _log(connection: Connection, items: Sequence[NewDispatch]) -> None:
+    for item in items:
+        row = _dispatch_row(item)
+        appending.note(connection, entry_of(EntryKind.DISPATCH, [tuple(row[place] for place in _LOGGED)]))
+
+
+def log_deliveries(connection: Connection, rows: Iterable[Row]) -> None:
+    """Have the log tell of new deliveries, those of a dispatch together; rows begin with what it tells of them."""
+    told: dict[str, list[Row]] = {}
+    for row in rows:
+        told.setdefault(row[1], []).append(row[: len(DELIVERY_COLUMNS)])
+    for some in told.values():
+        appending.note(connection, entry_of(EntryKind.DELIVERIES, some))
 
 
 def reserve_sequences(connection: Connection, wanted: Counter[str]) -> dict[str, int]:

@@ -6,31 +6,13 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, bindparam, select
 
 from router.ledger.bulk import Row, rows_at_once
+from router.ledger.log.entries import RECEIPT_COLUMNS
 from router.ledger.models import receipt
 from router.ledger.way.new_receipt import NewReceipt
 from router.storage.statements import chunks
 from schemas.states import Effect, Step
 
-COLUMNS = (
-    "id",
-    "delivery_id",
-    "status",
-    "effect",
-    "recorded_at",
-    "at",
-    "seq",
-    "content_sha256",
-    "reason",
-    "person",
-    "department",
-    "register_number",
-    "attempts",
-    "gateway_version",
-    "remark",
-    "code",
-    "corrects",
-    "undoes",
-)
+COLUMNS = RECEIPT_COLUMNS
 EFFECT, _CONTENT, _REASON, REMARK = map(COLUMNS.index, ("effect", "content_sha256", "reason", "remark"))
 _SINCE_0012 = COLUMNS.index("corrects")
 _NOT_SAID = {"id", "effect", "recorded_at", "content_sha256", "code"}

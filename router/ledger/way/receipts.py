@@ -14,6 +14,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, literal, select
 
 from router.ledger.bulk import Row, insert_rows, rows_at_once, update_rows
+from router.ledger.log import appending
+from router.ledger.log.entries import EntryKind, entry_of
 from router.ledger.models import delivery, dispatch, receipt
 from router.ledger.reasons import code_told
 from router.ledger.way import owing, receipt_rows, steps, words
@@ -148,6 +150,7 @@ def apply(connection: Connection, entries: Sequence[NewReceipt], silence: Silenc
         attempt = connection.begin_nested()
         if insert_rows(connection, receipt, receipt_rows.COLUMNS, pages.rows, key="id") == len(pages.rows):
             attempt.commit()
+            _log(connection, pages.told)
             words.keep_said(connection, [done.entry for done in results if isinstance(done, Recorded) and done.new])
             _read_anew(connection, pages.deliveries)
             update_rows(connection, delivery, _MOVED, _changed(pages.deliveries))
@@ -172,6 +175,8 @@ class _Pages:
     ) -> None:
         self.deliveries = _deliveries(connection, entries)
         self.rows: list[Row] = []
+        self.told: dict[tuple[str, str], list[Row]] = {}
+        """The same as they stand in the log: a unit's of one status together, and those of this router."""
         self.redriven: list[Row] = []
         self._connection = connection
         self._entries = entries
@@ -229,9 +234,15 @@ class _Pages:
         row = receipt_rows.row_of(item, key, step, step.reason or mark)
         self._known[key] = row
         self.rows.append(row)
+        self.told.setdefault((item.unit, item.status if item.unit else ""), []).append(row)
         if item.status is Status.REDRIVEN and step.effect is Effect.ADVANCE:
             before = self.deliveries[item.delivery_id].redriven_at or 0
             self.redriven.append((item.delivery_id, max(item.recorded_at, before + 1)))
+
+
+def _log(connection: Connection, told: Mapping[tuple[str, str], Sequence[Row]]) -> None:
+    for rows in told.values():
+        appending.note(connection, entry_of(EntryKind.RECEIPTS, rows))
 
 
 def _deliveries(connection: Connection, entries: Sequence[NewReceipt]) -> dict[str, _DeliveryState]:

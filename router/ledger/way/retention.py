@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists, func, or_, select, update
 
+from router.ledger.log import appending
+from router.ledger.log.entries import forgotten
 from router.ledger.models import attempt, book_copy, content_removed, delivery, dispatch_attachment, receipt
 from router.storage.statements import chunks, insert_of
 from schemas.clock import now_ms
@@ -66,6 +68,8 @@ def _forget(conn: Connection, key: Column[Any], at: Column[Any], page: Retention
     ended = select(key).join(delivery, delivery.c.id == of_delivery)
     ended = ended.where(key.in_(old), ~_is_open(delivery.c.dispatch_id, page.before))
     chosen = [place for place in conn.scalars(ended) if place != stays]
+    if key.table is receipt and chosen:
+        appending.note(conn, forgotten(conn.scalars(select(receipt.c.id).where(key.in_(chosen))).all()))
     count = conn.execute(delete(key.table).where(key.in_(chosen))).rowcount if chosen else 0
     return Stepped(count, some[-1][0] if len(some) == AT_ONCE else None)
 

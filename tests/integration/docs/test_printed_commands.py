@@ -33,6 +33,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"CONGVAN_(GATEWAY|DESK|MAIL|PUBLIC)_\w+=\S+$": "settings, not commands; tests/unit/deploy/test_settings_origin.py",
     r"congvan( desk)? mail test ": "tests/integration/mail/test_mail_commands.py has a mail server",
     r"congvan desk (restore|next-number) ": "of a PC that was lost; tests/faults/books loses one",
+    r"congvan witness run ": "it runs until it is stopped; tests/integration/trust has one",
     r"export CONGVAN_OIDC_": "tests/integration/console/test_console_provider_login.py has a provider",
 }
 """Printed commands that are run or checked at another place, and where."""
@@ -62,7 +63,9 @@ congvan send "${LETTER[@]}" --notation 129-CV/TU --kind recall --refers-to $ID -
 until congvan gateway inbox --state take_back_requested | grep -q 128-CĐ/TU; do :; done
 export CONGVAN_GATEWAY_ORIGIN_URL=$API CONGVAN_GATEWAY_TOKEN=$OPERATOR CONGVAN_GATEWAY_UNITS=LCA.02.05
 """
-DESK = "export CONGVAN_GATEWAY_DATA_DIR=~/.local/state/congvan/gateways/LCA CONGVAN_DESK_PORT=0\n"
+GATEWAY_HOME = "export CONGVAN_GATEWAY_DATA_DIR=~/.local/state/congvan/gateways/LCA\n"
+A_CHECKPOINT = "until congvan log checkpoint >checkpoint.txt; do :; done\n"
+DESK = GATEWAY_HOME + "export CONGVAN_DESK_PORT=0\n"
 OPERATOR = "export CONGVAN_CONFIG=~/.local/state/congvan/congvan.toml\n"
 A_DISPATCH = "congvan send --issuer LCA.VP --to LCA.02.05 --notation 2-CV/VP --subject 'Thử nghiệm'\n"
 UPSTREAM = OPERATOR + 'TOKEN=$(congvan token create "issuer:LCA.#" --label upstream | grep -o "cv1[.]\\S*")\n'
@@ -72,6 +75,7 @@ STAGES: Mapping[str, Page] = {
     "docs/how-to/gateway.md": Page(GATEWAY),
     "docs/how-to/notices.md": Page(OPERATOR + DESK),
     "docs/how-to/operator.md": Page(OPERATOR + A_DISPATCH),
+    "docs/how-to/proof.md": Page(OPERATOR + GATEWAY_HOME + A_CHECKPOINT),
     "docs/how-to/restore.md": Page(OPERATOR),
     "docs/how-to/thin-lines.md": Page(OPERATOR),
     "docs/how-to/upstream-system.md": Page(UPSTREAM, {'["ID"]': """["'$DISPATCH'"]"""}),

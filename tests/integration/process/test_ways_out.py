@@ -45,6 +45,7 @@ ROUTER_PARTS = [
     "redriver",
     "scrub",
     "retention",
+    "checkpoints",
     "look aside",
     "yielding",
 ]
@@ -63,6 +64,7 @@ GATEWAY_PARTS = [
     "inquirer",
     "certificate",
     "naming",
+    "log watch",
     "room",
     "damage",
     "pruning",

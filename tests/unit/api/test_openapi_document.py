@@ -21,6 +21,7 @@ NOT_OVER_HTTP = {
     "LedgerTroubleError": "said as the ledger that does not answer, whose kind it is",
     "LedgerRevisionError": "ends the router before it serves",
     "UnavailableError": "its kinds are told",
+    "LogKeyError": "ends the router before it serves",
     "ToldProblemError": "what a command says of an answer",
 }
 

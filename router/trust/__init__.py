@@ -1,0 +1,1 @@
+"""What makes the ledger provable to others: the key of its log, and its checkpoints."""

@@ -1,0 +1,1 @@
+"""The TLS kit: certificates and the authority that issues them, for router and gateways alike."""

@@ -32,13 +32,14 @@ from consumers.settings import GatewaySettings
 from consumers.sinks import GuardedSink, make_guarded_sink
 from consumers.spool import Spool, Writer
 from consumers.spool.taking import TakenBatch
-from consumers.status import GatewayState, last_rate
+from consumers.status import GatewayState, last_rate, told
 from consumers.taking.hosting import Hosting
 from consumers.taking.intake import Intake
 from consumers.taking.naming import Naming
 from consumers.taking.queues import Taking
 from consumers.taking.room import Room
 from router.broker import Publisher, Session, Tuning
+from router.tls.contexts import ClientContext, TlsStanding
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
 
@@ -93,6 +94,7 @@ class Parts:
             taking_reason=self.room.reason,
             held_elsewhere=tuple(sorted(self.hosting.elsewhere)[:SHOWN_UNITS]),
             sink_units=tuple(item.unit for item in troubles[:SHOWN_UNITS]),
+            tls=told(_standing(self.session, self.clients)),
         )
 
 
@@ -216,7 +218,8 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         on_state=outages.line_is,
     )
     session.on_state(line.broker_is)
-    clients = Clients(token=token, no_progress=settings.no_progress_timeout, names=names)
+    tls = ClientContext(settings.tls_files, to="router")
+    clients = Clients(token=token, no_progress=settings.no_progress_timeout, names=names, tls=tls)
     openings = Openings()
     hosting = Hosting(
         spool,
@@ -257,7 +260,13 @@ def _session(settings: GatewaySettings, token: str, names: Names) -> Session:
         name=settings.login,
         tuning=Tuning(socket_timeout=CONNECT_WITHIN),
         resolve=names.addresses,
+        tls=ClientContext(settings.tls_files, to="broker"),
     )
+
+
+def _standing(session: Session, clients: Clients) -> list[TlsStanding]:
+    """Which certificates stand in the way of broker and router."""
+    return [found for tls in (session.tls, clients.tls) if (found := tls.standing) is not None]
 
 
 def _files(settings: GatewaySettings) -> _Files:
@@ -365,7 +374,13 @@ def _presence(way: _Way, intake: Intake, courier: Courier, sink: GuardedSink) ->
         pace=way.pace,
         moved=Progress(courier.held),
         interval=way.settings.presence_interval,
-        health=lambda: health_of(sink.circuits.troubles(now=now_ms()), way.room, way.line, now_ms=now_ms()),
+        health=lambda: health_of(
+            sink.circuits.troubles(now=now_ms()),
+            way.room,
+            way.line,
+            now_ms=now_ms(),
+            tls=_standing(way.session, way.clients),
+        ),
     )
     for reporter in way.reporters.values():
         reporter.take_along(presence)

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from router.mail.settings import PageUrl
+from router.tls.files import TlsFiles
 from schemas.accounts import Account, Role
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.codes import UnitPattern
@@ -74,6 +75,16 @@ class GatewaySettings(ProgramSettings):
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
     )
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificates of authorities to trust besides the system's, as PEM: for broker, router, webhook.",
+    )
+    client_certificate: Path | None = Field(
+        default=None, description="The certificate, with its chain, that broker and router are shown, as PEM."
+    )
+    client_certificate_key: Path | None = Field(
+        default=None, description="That certificate's key, as PEM without a passphrase; empty: in the same file."
+    )
     sink: Literal["none", "folder", "webhook", "command"] = Field(
         default="folder", description="Where documents are handed to."
     )
@@ -131,6 +142,23 @@ class GatewaySettings(ProgramSettings):
     def timezone(self) -> str:
         """IANA name of the organisation's zone, which is not this program's alone."""
         return zone().key
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        """Whom the gateway trusts, and what it shows of itself to broker and router."""
+        return TlsFiles(
+            self.ca_file,
+            self.client_certificate,
+            self.client_certificate_key,
+            authorities_setting="CONGVAN_GATEWAY_CA_FILE",
+            certificate_setting="CONGVAN_GATEWAY_CLIENT_CERTIFICATE",
+            key_setting="CONGVAN_GATEWAY_CLIENT_CERTIFICATE_KEY",
+        )
+
+    @property
+    def webhook_tls_files(self) -> TlsFiles:
+        """Whom it trusts where the unit's own system is; to which it shows no certificate."""
+        return TlsFiles(self.ca_file, authorities_setting="CONGVAN_GATEWAY_CA_FILE")
 
     @property
     def login(self) -> str:

@@ -8,7 +8,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from router.mail.settings import PageUrl
-from schemas.encrypted import is_loopback
+from router.storage.postgres_tls import with_certificates
+from router.tls.files import TlsFiles
+from schemas.encrypted import is_loopback, require_protected_ledger
 from schemas.settings import state_home
 from schemas.zone import ZoneSettings
 
@@ -81,6 +83,17 @@ class RouterSettings(ZoneSettings):
     )
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificates of authorities to trust besides the system's, as PEM: for broker, management API, "
+        "web API, PostgreSQL and the identity provider.",
+    )
+    client_certificate: Path | None = Field(
+        default=None, description="The certificate, with its chain, that is shown to who asks for one, as PEM."
+    )
+    client_certificate_key: Path | None = Field(
+        default=None, description="That certificate's key, as PEM without a passphrase; empty: in the same file."
     )
     max_attachment_bytes: Count = Field(default=500 * 1024**2, description="Largest attachment accepted.")
     uploads_per_account: Count = Field(default=100, description="Unfinished uploads that one account may have.")
@@ -183,7 +196,20 @@ class RouterSettings(ZoneSettings):
     @property
     def database_url(self) -> str:
         """The ledger's SQLAlchemy URL: as set, or a SQLite file in the data directory."""
-        return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.sqlite3'}"
+        if self.ledger_url:
+            return with_certificates(self.ledger_url, self.tls_files)
+        return f"sqlite:///{self.data_dir / 'ledger.sqlite3'}"
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        """Whom the router and the commands trust, and what they show of themselves, wherever they connect."""
+        return TlsFiles(self.ca_file, self.client_certificate, self.client_certificate_key)
+
+    @model_validator(mode="after")
+    def _keeps_the_ledger_private(self) -> Self:
+        if not self.allow_plaintext:
+            require_protected_ledger("CONGVAN_LEDGER_URL", self.ledger_url, "CONGVAN_ALLOW_PLAINTEXT")
+        return self
 
     @model_validator(mode="after")
     def _knows_its_client(self) -> Self:

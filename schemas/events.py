@@ -60,7 +60,7 @@ class Event(StrEnum):
     TLS_FILES_REFUSED = "tls_files_refused"
     """Changed files of certificates cannot be used; those that were read before are used on. The code says why."""
     TLS_TROUBLE = "tls_trouble"
-    """A connection cannot be made because of a certificate, ours or theirs; tried again by itself. The code says why."""
+    """A certificate, ours or theirs, stands in the way of a connection; tried again by itself. The code says why."""
     TLS_TROUBLE_OVER = "tls_trouble_over"
     """A connection is made again that a certificate had stood in the way of."""
 

@@ -96,6 +96,8 @@ class ReasonCode(StrEnum):
 
 
 R = ReasonCode
+TLS_CODES = frozenset(code for code in ReasonCode if code.value.startswith("tls_"))
+"""What stands in the way of a connection, never of one document alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from consumers.fetching.origin import open_http
 from consumers.settings import GatewaySettings
 from consumers.taking.hosting import units_url
 from router.broker.backoff import Backoff
+from router.tls.contexts import ClientContext
 from schemas.attachment import Sha256
 from schemas.codes import UnitCode
 from schemas.copies import MAX_CHAINS, MAX_PIECE_BYTES, MAX_PIECES
@@ -187,7 +188,8 @@ async def copy_origin(settings: GatewaySettings, *, first_pause: float = FIRST_P
     token = settings.token.get_secret_value()
     if not token or not settings.units:
         raise CopyError("to ask the router, units and token of the gateway are needed: CONGVAN_GATEWAY_UNITS, …_TOKEN")
-    async with open_http(token=token, no_progress=settings.no_progress_timeout, window=0) as http:
+    tls = ClientContext(settings.tls_files, to="router")
+    async with open_http(token=token, no_progress=settings.no_progress_timeout, window=0, tls=tls) as http:
         yield CopyOrigin(http, settings, first_pause=first_pause)
 
 

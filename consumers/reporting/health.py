@@ -1,4 +1,4 @@
-"""What the gateway says of itself in its hellos: whom the sink fails, whether its disk is full or its line stalled."""
+"""What the gateway says of itself in its hellos: whom the sink fails, its disk, its line, certificates."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,14 @@ from consumers.line.state import TROUBLE_SECONDS, Line
 from consumers.sinks.circuits import SinkTrouble
 from consumers.sinks.reason import one_line
 from consumers.taking.room import Room
+from router.tls.contexts import TlsStanding
 from schemas.health import MAX_TROUBLES, MAX_UNITS, MAX_WHY, Health, Trouble
 from schemas.reasons import ReasonCode
 
 
-def health_of(sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: int) -> Health:
+def health_of(
+    sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: int, tls: Sequence[TlsStanding] = ()
+) -> Health:
     """How the gateway stands: the units of one code are one trouble, told in the words of the oldest."""
     groups: dict[ReasonCode, list[SinkTrouble]] = {}
     for item in sorted(sink, key=lambda item: item.since):
@@ -23,6 +26,10 @@ def health_of(sink: Sequence[SinkTrouble], room: Room, line: Line, *, now_ms: in
     if line.stalled_since and now_ms - line.stalled_since >= TROUBLE_SECONDS * 1000:
         seconds, why = _age(line.stalled_since, now_ms), one_line(line.reason, MAX_WHY)
         troubles.insert(0, Trouble(code=ReasonCode.LINE_STALLED, seconds=seconds, why=why))
+    troubles[:0] = [
+        Trouble(code=item.code, seconds=_age(item.since, now_ms), why=one_line(f"{item.to}: {item.reason}", MAX_WHY))
+        for item in tls
+    ]
     return Health(troubles=tuple(troubles[:MAX_TROUBLES]), disk_free=max(room.free(), 0))
 
 

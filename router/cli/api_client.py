@@ -10,12 +10,22 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import typer
-from aiohttp import ClientConnectionError, ClientPayloadError, ClientResponse, ClientSession, ClientTimeout, FormData
+from aiohttp import (
+    ClientConnectionError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    FormData,
+    TCPConnector,
+)
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 from tenacity.asyncio import AsyncRetrying
 
 from router.errors import ToldProblemError
 from router.settings import RouterSettings
+from router.tls.contexts import ClientContext
+from router.tls.troubles import trouble_of
 from schemas.errors import FieldProblem
 
 T = TypeVar("T")
@@ -52,6 +62,7 @@ class ApiClient:
             settings.api_url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=ClientTimeout(total=None, sock_connect=_CONNECTS_WITHIN, sock_read=_ANSWERS_WITHIN),
+            connector=TCPConnector(ssl=ClientContext(settings.tls_files)),
         )
 
     async def __aenter__(self) -> Self:
@@ -119,6 +130,8 @@ async def _persistently(call: Callable[[], Awaitable[T]]) -> T:
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, ToldProblemError):
         return error.status in _PASSING
+    if trouble_of(error) is not None:
+        return False  # a person has to mend it
     return isinstance(error, _CONNECTION_ERRORS)
 
 

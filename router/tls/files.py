@@ -5,6 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+
+class TlsFilesError(ValueError):
+    """A file of certificates cannot be used; the message names the file, its setting and how to mend it."""
+
+    exit_code = 2
+
+
 Identity = tuple[tuple[int, int, int] | None, ...]
 """By which a changed file is known: of each its inode, size and time of change; None: it is not there."""
 
@@ -47,10 +54,10 @@ class TlsFiles:
         """Have a context trust and show what they hold.
 
         Raises:
-            ValueError: one is not there, cannot be read, holds something else, or the key is of another certificate.
+            TlsFilesError: one is not there, cannot be read, holds something else, or the key is of another certificate.
         """
         if self.key is not None and self.certificate is None:
-            raise ValueError(f"{self.key_setting} is set without {self.certificate_setting}; set both, or neither")
+            raise TlsFilesError(f"{self.key_setting} is set without {self.certificate_setting}; set both, or neither")
         for name, path in self.named.items():
             _require_readable(name, path)
         if self.authorities is not None:
@@ -62,7 +69,7 @@ class TlsFiles:
         try:
             context.load_verify_locations(authorities)
         except (ssl.SSLError, OSError) as error:
-            raise ValueError(
+            raise TlsFilesError(
                 f"{self.authorities_setting}: {authorities} holds no certificate of an authority that can be read "
                 f"({error}); it has to be PEM, `-----BEGIN CERTIFICATE-----`"
             ) from error
@@ -72,7 +79,7 @@ class TlsFiles:
             # An empty password: whoever encrypted the key is not there to be asked for his.
             context.load_cert_chain(certificate, self.key, password="")
         except (ssl.SSLError, OSError, ValueError) as error:
-            raise ValueError(self._why_not_shown(certificate, error)) from error
+            raise TlsFilesError(self._why_not_shown(certificate, error)) from error
 
     def _why_not_shown(self, certificate: Path, error: Exception) -> str:
         key = self.key or certificate
@@ -97,7 +104,7 @@ def _require_readable(setting: str, path: Path) -> None:
         with path.open("rb"):
             return
     except OSError as error:
-        raise ValueError(f"{setting}: {path} cannot be read: {error.strerror}; see its path and rights") from error
+        raise TlsFilesError(f"{setting}: {path} cannot be read: {error.strerror}; see its path and rights") from error
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:

@@ -23,7 +23,11 @@ _VERIFY = {
     **dict.fromkeys((2, 7, 18, 19, 20, 21, 30, 31), R.TLS_UNKNOWN_CA),
 }
 """OpenSSL's ``X509_V_ERR_…`` (x509_vfy.h, the same since 1.1): two for names, eight for chains that end nowhere."""
-_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
+_REASONS = {
+    "KEY_VALUES_MISMATCH": R.TLS_KEY_MISMATCH,
+    **dict.fromkeys(("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"), R.TLS_NONE),
+    **dict.fromkeys(("PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"), R.TLS_NONE),
+}
 _LINE = frozenset({"UNEXPECTED_EOF_WHILE_READING"})
 _LIBPQ = (
     ("does not match host name", R.TLS_OTHER_NAME),
@@ -35,8 +39,7 @@ _LIBPQ = (
     ("private key file", R.TLS_FILES),
     ("certificate required", R.TLS_CLIENT_WANTED),
     ("alert ", R.TLS_CLIENT_REFUSED),
-    ("certificate verify failed", R.TLS_UNKNOWN_CA),
-    ("SSL error", R.TLS_FAILED),
+    ("SSL error", R.TLS_FAILED),  # of a certificate that is not trusted, too: why, it does not say
 )
 """What libpq says instead of a code, in the order in which it is looked for."""
 
@@ -70,6 +73,9 @@ def trouble_of(
     for found in _within(error):
         if isinstance(found, ssl.SSLError) and type(found).__module__ == ssl.__name__:  # aiohttp's only carry one
             return _of_openssl(found, place, files, now or datetime.now(UTC))
+        told = getattr(found, "tls_trouble", None)
+        if isinstance(told, TlsTrouble):
+            return told
         if type(found).__module__.startswith("psycopg"):
             return _of_libpq(found, place, files or TlsFiles())
     return None
@@ -112,10 +118,11 @@ def _code_of(error: ssl.SSLError, attempt: Attempt) -> ReasonCode | None:
         return _VERIFY.get(error.verify_code, R.TLS_FAILED)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or reason in _LINE:
         return None
-    if reason == "KEY_VALUES_MISMATCH":
-        return R.TLS_KEY_MISMATCH
-    if reason in _NO_TLS:
-        return R.TLS_NONE
+    return _REASONS.get(reason) or _of_alert(reason, attempt)
+
+
+def _of_alert(reason: str, attempt: Attempt) -> ReasonCode:
+    """What the other side's refusal means, which names no certificate but ours."""
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "ACCESS_DENIED" in reason):
         return R.TLS_CLIENT_REFUSED if attempt.files.certificate else R.TLS_CLIENT_WANTED
     if "HANDSHAKE_FAILURE" in reason and attempt.shown is not None and attempt.files.certificate is None:

@@ -63,16 +63,18 @@ def _accept(listener: socket.socket, made: TlsServer) -> None:
 
 def _answer(near: socket.socket, made: TlsServer) -> None:
     near.settimeout(10)
-    with near, contextlib.suppress(OSError):
+    wrapping = made.context.wrap_socket(near, server_side=True, do_handshake_on_connect=False)
+    with wrapping as wrapped, contextlib.suppress(OSError):
         try:
-            with made.context.wrap_socket(near, server_side=True, suppress_ragged_eofs=False) as wrapped:
-                made.accepted += 1
-                made.resumed += bool(wrapped.session_reused)
-                wrapped.sendall(wrapped.recv(1024))
+            wrapped.do_handshake()
         except ssl.SSLError:
-            near.shutdown(socket.SHUT_WR)  # the alert is on its way; what comes is read, or a reset would overtake it
-            while near.recv(1024):
+            wrapped.shutdown(socket.SHUT_WR)  # the alert is on its way, which a reset would overtake
+            while wrapped.recv(1024):
                 pass
+            return
+        made.accepted += 1
+        made.resumed += bool(wrapped.session_reused)
+        wrapped.sendall(wrapped.recv(1024))
 
 
 async def say(context: ssl.SSLContext, port: int, *, name: str = "127.0.0.1") -> bytes:

@@ -1,5 +1,6 @@
 """The files of certificates: wrong ones are told at the start, changed ones are used by the next connection."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -104,12 +105,10 @@ async def test_no_session_is_taken_up_that_began_with_other_files(issuer: Issuer
 async def test_no_session_outlives_the_certificate_that_began_it(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from router.tls import contexts
-
     context = ClientContext(TlsFiles(issuer.authority))
     async with echoing(issuer.issue(NAME)) as server:
         await say(context, server.port)
-        later = contexts.time.time() + (3 * DAY).total_seconds()
-        monkeypatch.setattr(contexts.time, "time", lambda: later)
+        later = time.time() + (3 * DAY).total_seconds()
+        monkeypatch.setattr(time, "time", lambda: later)
         await say(context, server.port)
         assert server.resumed == 0

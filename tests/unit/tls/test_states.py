@@ -15,6 +15,7 @@ from router.tls.contexts import ClientContext
 from router.tls.files import TlsFiles
 from router.tls.troubles import TlsTrouble, trouble_of
 from schemas.reasons import ReasonCode
+from support.conditions import holds
 from support.issuer import DAY, Issuer
 from support.tls_server import TlsServer, echoing, say
 
@@ -122,18 +123,6 @@ async def by_aiohttp(context: ClientContext, port: int) -> None:
         pass
 
 
-async def by_pika(context: ClientContext, port: int) -> None:
-    session = Session(f"amqps://{NAME}:{port}/", user="u", password="p", name="test", tls=context)
-    await session.start()
-    try:
-        with pytest.raises(BrokerUnavailableError):
-            await session.ready(2.0)
-        assert session.trouble is not None
-        raise BrokerUnavailableError from ssl.SSLError(session.trouble.code.value)
-    finally:
-        await session.close(1.0)
-
-
 async def test_aiohttp_hands_the_handshake_on(issuer: Issuer) -> None:
     async with echoing(issuer.issue(NAME, shift=-10 * DAY)) as server:
         with pytest.raises(aiohttp.ClientError) as caught:
@@ -144,11 +133,43 @@ async def test_aiohttp_hands_the_handshake_on(issuer: Issuer) -> None:
     assert f"the certificate of {NAME} ended at" in trouble.text
 
 
+async def test_pika_hands_the_handshake_on_and_the_session_says_it(issuer: Issuer) -> None:
+    async with echoing(issuer.issue(NAME, shift=-10 * DAY)) as server:
+        tls = ClientContext(FILES(issuer.authority))
+        session = Session(f"amqps://{NAME}:{server.port}/", user="u", password="p", name="test", tls=tls)
+        await session.start()
+        try:
+            await holds(lambda: session.trouble is not None)
+            with pytest.raises(
+                BrokerUnavailableError, match=f"the certificate of {NAME}:{server.port} ended at"
+            ) as told:
+                await session.ready(0.01)
+        finally:
+            await session.close(1.0)
+    assert session.trouble is not None
+    assert session.trouble.code is ReasonCode.TLS_EXPIRED
+    assert told.value.hint == session.trouble.advice
+
+
+async def test_what_stands_in_the_way_is_known_until_something_comes(issuer: Issuer) -> None:
+    context = ClientContext(FILES(issuer.authority), to="broker")
+    async with echoing(issuer.issue(NAME, shift=-10 * DAY)) as server:
+        for _ in range(2):
+            with pytest.raises(OSError, match="expired"):
+                await say(context, server.port)
+        standing = context.standing
+        assert standing is not None
+        assert (standing.to, standing.code) == ("broker", ReasonCode.TLS_EXPIRED)
+        server.show(issuer.issue(NAME))
+        assert await say(context, server.port) == b"hello"
+        assert context.standing is None
+
+
 LIBPQ: tuple[tuple[str, ReasonCode], ...] = (
     ('server certificate for "db" does not match host name "127.0.0.1"', ReasonCode.TLS_OTHER_NAME),
     ("server does not support SSL, but SSL was required", ReasonCode.TLS_NONE),
-    ("SSL error: certificate verify failed", ReasonCode.TLS_UNKNOWN_CA),
-    ('FATAL:  connection requires a valid client certificate', ReasonCode.TLS_CLIENT_WANTED),
+    ("SSL error: certificate verify failed", ReasonCode.TLS_FAILED),
+    ("FATAL:  connection requires a valid client certificate", ReasonCode.TLS_CLIENT_WANTED),
     ("SSL error: tlsv13 alert certificate required", ReasonCode.TLS_CLIENT_WANTED),
     ('could not load private key file "k": key values mismatch', ReasonCode.TLS_KEY_MISMATCH),
     ('root certificate file "/x" does not exist', ReasonCode.TLS_FILES),
@@ -170,7 +191,7 @@ def test_what_is_not_of_tls_has_none() -> None:
     nothing: tuple[Callable[[], Exception], ...] = (
         lambda: psycopg.OperationalError("connection refused"),
         lambda: ConnectionResetError("reset"),
-        lambda: aiohttp.ServerDisconnectedError(),
+        aiohttp.ServerDisconnectedError,
         TimeoutError,
     )
     assert [trouble_of(make()) for make in nothing] == [None] * len(nothing)

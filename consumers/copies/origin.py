@@ -25,6 +25,7 @@ from consumers.settings import GatewaySettings
 from consumers.taking.hosting import units_url
 from router.broker.backoff import Backoff
 from router.tls.contexts import ClientContext
+from router.tls.troubles import trouble_of
 from schemas.attachment import Sha256
 from schemas.codes import UnitCode
 from schemas.copies import MAX_CHAINS, MAX_PIECE_BYTES, MAX_PIECES
@@ -163,6 +164,8 @@ class CopyOrigin:
             try:
                 return await act()
             except (aiohttp.ClientError, TimeoutError, OSError, _LaterError) as error:
+                if (trouble := trouble_of(error)) is not None:
+                    raise CopyError(f"{trouble.text}; {trouble.advice}") from error
                 if reached() > before:
                     pauses, tries = Backoff(self._first_pause, LONGEST_PAUSE), 0
                 tries += 1

@@ -86,6 +86,7 @@ class Session:
         self._parameters = parameters_of(
             url, user=user, password=password, name=name, tuning=self._tuning, tls=self.tls
         )
+        self._place = f"{self._parameters.host}:{self._parameters.port}"
         self.trouble: TlsTrouble | None = None
         self._name = name
         self._members: list[_Member] = []
@@ -156,7 +157,7 @@ class Session:
                     self._changed.clear()
                     await self._changed.wait()
         if self._state is not SessionState.UP:
-            where = f"{self._parameters.host}:{self._parameters.port}, vhost {self._parameters.virtual_host}"
+            where = f"{self._place}, vhost {self._parameters.virtual_host}"
             raise BrokerUnavailableError(
                 f"no connection to {where} as {self.user}: {self._why}",
                 hint=self.trouble.advice if self.trouble else "",
@@ -292,7 +293,7 @@ class Session:
             try:
                 self._why = await self._connect()
             except BrokerUnavailableError as error:
-                self.trouble = trouble_of(error, place=f"{self._parameters.host}:{self._parameters.port}")
+                self.trouble = trouble_of(error, place=self._place) or self.tls.last  # pika keeps but a text of some
                 self._why = self.trouble.text if self.trouble else str(error)
                 self._doubt(self._why)
             except Exception as error:
@@ -305,6 +306,7 @@ class Session:
     async def _connect(self) -> str:
         """Make one connection and run it to its end; returns why it ended."""
         self._parameters.stack_timeout = self._stack_timeout
+        self.tls.last = None
         began = asyncio.get_running_loop().time()
         link = self._attempt = BrokerLink(await self._resolved(), self._tuning)
         try:

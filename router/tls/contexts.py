@@ -59,9 +59,11 @@ class ClientContext(ssl.SSLContext):
 
     Attributes:
         spoilt: why the files that lie there now are not used, for people; empty: they are.
+        last: what the last connection met that failed; None: nothing of TLS, or whoever looks has taken it.
     """
 
     spoilt: str
+    last: TlsTrouble | None
     _to: str
     _met: TlsStanding | None
     _files: TlsFiles
@@ -75,7 +77,7 @@ class ClientContext(ssl.SSLContext):
         """Make it, with what its files hold now."""
         made = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         made._files, made._resumes, made._to, made.spoilt = files, resumes, to, ""
-        made._met, made._spoilt_at = None, 0
+        made._met, made._spoilt_at, made.last = None, 0, None
         made._identity = files.identity()
         made._inner = made._made() if files.named else None  # the system's store takes time to read
         return made
@@ -122,7 +124,7 @@ class ClientContext(ssl.SSLContext):
 
     def failed(self, error: ssl.SSLError) -> None:
         """A connection was not made, or ended at once."""
-        trouble = trouble_of(error)
+        trouble = self.last = trouble_of(error)
         if trouble is not None and (self._met is None or self._met.reason != trouble.text):
             self._tell(trouble)
 

@@ -39,6 +39,7 @@ async def tls_front(url: str, pair: Pair) -> AsyncIterator[TlsFront]:
     """Encrypts before the server of a URL."""
     parts = urlsplit(url)
     made = TlsFront("", serving(pair))
+    made.context.num_tickets = 0  # a session that is gone on with would not look at a certificate that was changed
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         made._writers.add(writer)

@@ -179,6 +179,20 @@ class RouterSettings(ZoneSettings):
         description="File handles of a broker whose management API does not tell them, as `up` knows of its own; "
         "0: not known, so it is not checked how many queues fit.",
     )
+    broker_host: str = Field(
+        default="",
+        description="Address at which other machines reach the private broker of `up`, by TLS alone, as 0.0.0.0; "
+        "empty: they do not.",
+    )
+    broker_port: Annotated[int, Field(gt=0, le=65535)] = Field(default=5671, description="The port of that door.")
+    broker_certificate: Path | None = Field(
+        default=None, description="The certificate that the private broker shows there, with its chain, as PEM."
+    )
+    broker_certificate_key: Path | None = Field(default=None, description="That certificate's key, as PEM.")
+    broker_client_ca_file: Path | None = Field(
+        default=None,
+        description="Authorities that have to vouch for who connects there, as PEM; empty: none is asked of them.",
+    )
     broker_connections_per_account: Count = Field(
         default=200, description="Connections that one account may have open at the broker; many gateways may share it."
     )
@@ -204,6 +218,15 @@ class RouterSettings(ZoneSettings):
     def tls_files(self) -> TlsFiles:
         """Whom the router and the commands trust, and what they show of themselves, wherever they connect."""
         return TlsFiles(self.ca_file, self.client_certificate, self.client_certificate_key)
+
+    @model_validator(mode="after")
+    def _opens_the_broker_by_tls_alone(self) -> Self:
+        if self.broker_host and (self.broker_certificate is None or self.broker_certificate_key is None):
+            raise ValueError(
+                "CONGVAN_BROKER_HOST opens the private broker to other machines, by TLS alone; set "
+                "CONGVAN_BROKER_CERTIFICATE and CONGVAN_BROKER_CERTIFICATE_KEY, too"
+            )
+        return self
 
     @model_validator(mode="after")
     def _keeps_the_ledger_private(self) -> Self:

@@ -157,11 +157,8 @@ class Session:
                     self._changed.clear()
                     await self._changed.wait()
         if self._state is not SessionState.UP:
-            where = f"{self._place}, vhost {self._parameters.virtual_host}"
-            raise BrokerUnavailableError(
-                f"no connection to {where} as {self.user}: {self._why}",
-                hint=self.trouble.advice if self.trouble else "",
-            )
+            said = f"no connection to {self._place}, vhost {self._parameters.virtual_host} as {self.user}: {self._why}"
+            raise BrokerUnavailableError(said, hint=self.trouble.advice if self.trouble else "")
 
     async def up_anew(self, timeout: float) -> None:  # noqa: ASYNC109 - part of the interface
         """Return when the session comes UP the next time, or after ``timeout`` seconds: what ends a pause early."""

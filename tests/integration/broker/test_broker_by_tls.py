@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rig.proxy import Proxy
 from router.broker import Session
 from router.broker.errors import BrokerUnavailableError
 from router.broker.management import Management

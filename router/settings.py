@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from router.mail.settings import PageUrl
-from router.storage.postgres_tls import with_certificates
 from router.tls.files import TlsFiles
+from router.tls.libpq import with_certificates
 from schemas.encrypted import is_loopback, require_protected_ledger
 from schemas.settings import state_home
 from schemas.zone import ZoneSettings

@@ -25,10 +25,22 @@ from tenacity.asyncio import AsyncRetrying
 from router.errors import ToldProblemError
 from router.settings import RouterSettings
 from router.tls.contexts import ClientContext
-from router.tls.troubles import trouble_of
+from router.tls.troubles import TlsTrouble, trouble_of
 from schemas.errors import FieldProblem
 
 T = TypeVar("T")
+
+
+class ApiUntrustedError(Exception):
+    """A certificate, ours or the web API's, stands in the way; the message says which, and ``hint`` what to do."""
+
+    exit_code = 5
+
+    def __init__(self, trouble: TlsTrouble) -> None:
+        super().__init__(trouble.text)
+        self.hint = trouble.advice
+
+
 ATTEMPTS = 5
 _LONGEST_PAUSE = 5.0
 _CONNECTS_WITHIN = 10.0
@@ -124,7 +136,13 @@ async def _persistently(call: Callable[[], Awaitable[T]]) -> T:
         before_sleep=_say_so,
         reraise=True,
     )
-    return await retrying(call)
+    try:
+        return await retrying(call)
+    except ClientConnectionError as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        raise ApiUntrustedError(trouble) from error
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
-"""TLS to a PostgreSQL: what libpq is told of certificates, and the reason when it trusts none.
+"""Why libpq does not trust a PostgreSQL's certificate.
 
-libpq makes its connections itself, from files, and says of a certificate that it does not trust no more than that. So
+It makes its connections itself and says of a certificate that it does not trust no more than that. So
 the same handshake is made once more by our own hands, which find out why.
 """
 
@@ -11,7 +11,6 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 
@@ -24,24 +23,6 @@ _SSL_REQUEST = struct.pack(">II", 8, 80877103)
 _WITHIN = 5.0
 _SAID = "certificate verify failed"
 _WHERE = re.compile(r'connection to server at "(?P<name>[^"]+)"(?: \((?P<address>[^)]+)\))?, port (?P<port>\d+)')
-
-
-def with_certificates(url: str, files: TlsFiles) -> str:
-    """A ledger's URL with what libpq needs to know whom to trust and what to show, where it does not say so itself.
-
-    >>> with_certificates("postgresql://db/congvan?sslmode=verify-full", TlsFiles(Path("/etc/ca.pem")))
-    'postgresql://db/congvan?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem'
-    """
-    if not url.startswith("postgres"):
-        return url
-    parts = urlsplit(url)
-    said = parse_qsl(parts.query, keep_blank_values=True)
-    named = {"sslrootcert": files.authorities}
-    if files.certificate is not None:
-        named |= {"sslcert": files.certificate, "sslkey": files.key or files.certificate}
-    known = {name for name, _ in said}
-    added = [(name, str(path)) for name, path in named.items() if path is not None and name not in known]
-    return parts._replace(query=urlencode([*said, *added])).geturl() if added else url
 
 
 def explained(error: psycopg.OperationalError, cparams: Mapping[str, Any]) -> psycopg.OperationalError:

@@ -27,6 +27,7 @@ class TlsFiles:
         authorities_setting: the variable by which a person names the first.
         certificate_setting: the same for the second.
         key_setting: and for the third.
+        awaited: the certificate may come later, as from the router; while it is not there, none is shown.
     """
 
     authorities: Path | None = None
@@ -35,6 +36,7 @@ class TlsFiles:
     authorities_setting: str = "CONGVAN_CA_FILE"
     certificate_setting: str = "CONGVAN_CLIENT_CERTIFICATE"
     key_setting: str = "CONGVAN_CLIENT_CERTIFICATE_KEY"
+    awaited: bool = False
 
     @property
     def named(self) -> Mapping[str, Path]:
@@ -58,11 +60,12 @@ class TlsFiles:
         """
         if self.key is not None and self.certificate is None:
             raise TlsFilesError(f"{self.key_setting} is set without {self.certificate_setting}; set both, or neither")
-        for name, path in self.named.items():
-            _require_readable(name, path)
         if self.authorities is not None:
+            _require_readable(self.authorities_setting, self.authorities)
             self._trust(context, self.authorities)
-        if self.certificate is not None:
+        if self.certificate is not None and not (self.awaited and not self.certificate.exists()):
+            _require_readable(self.certificate_setting, self.certificate)
+            _require_readable(self.key_setting, self.key or self.certificate)
             self._show(context, self.certificate)
 
     def _trust(self, context: ssl.SSLContext, authorities: Path) -> None:

@@ -48,6 +48,17 @@ def test_certificate_and_key_may_stand_in_one_file(issuer: Issuer, tmp_path: Pat
     assert ClientContext(TlsFiles(None, both)).spoilt == ""
 
 
+async def test_a_certificate_that_is_awaited_is_shown_as_soon_as_it_is_there(issuer: Issuer, tmp_path: Path) -> None:
+    ours = Pair(tmp_path / "own.pem", tmp_path / "own.key")
+    context = ClientContext(TlsFiles(issuer.authority, ours.certificate, ours.key, awaited=True))
+    async with echoing(issuer.issue(NAME)) as server:
+        server.demand(issuer.authority)
+        with pytest.raises(OSError, match="CERTIFICATE_REQUIRED"):
+            await say(context, server.port)
+        issuer.issue("gateway", into=ours)
+        assert await say(context, server.port) == b"hello"
+
+
 async def test_an_authority_that_was_renewed_is_trusted_without_a_restart_and_the_old_one_no_longer(
     issuer: Issuer, tmp_path: Path
 ) -> None:

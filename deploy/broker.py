@@ -10,7 +10,8 @@ import structlog
 
 from deploy.supervisor import RestartBackoff
 from router.broker.errors import NodeError
-from router.broker.node import NodeAddress, NodeDoor, PrivateNode
+from router.broker.node import NodeAddress, PrivateNode
+from router.broker.node_door import NodeDoor
 from router.settings import RouterSettings
 from router.tls.contexts import ClientContext
 from router.tls.files import TlsFiles

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from router.broker._node_door import NodeDoor, listener, options
+from router.broker.node_door import NodeDoor, listener, options
 
 LOOPBACK = "127.0.0.1"
 VHOST = "congvan"

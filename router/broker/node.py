@@ -18,9 +18,9 @@ from types import TracebackType
 import structlog
 
 from router.broker import _node_config as config
-from router.broker._node_door import NodeDoor
 from router.broker._node_probe import is_ready
 from router.broker.errors import NodeError, NodeMissingError
+from router.broker.node_door import NodeDoor
 from router.broker.topology.capacity import handles_for, queues_that_fit
 from schemas.events import Event
 

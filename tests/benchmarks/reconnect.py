@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from consumers.fetching.origin import Clients
 from rig.proxy import Proxy
 from router.broker import Session
-from router.broker.node import NodeAddress, NodeDoor
+from router.broker.node import NodeAddress
+from router.broker.node_door import NodeDoor
 from router.tls.contexts import ClientContext
 from router.tls.files import TlsFiles
 from support.broker import PatientNode

@@ -11,7 +11,8 @@ from rig.proxy import Proxy
 from router.broker import Session
 from router.broker.errors import BrokerUnavailableError
 from router.broker.management import Management
-from router.broker.node import NodeAddress, NodeDoor
+from router.broker.node import NodeAddress
+from router.broker.node_door import NodeDoor
 from router.tls.contexts import ClientContext
 from router.tls.files import TlsFiles
 from schemas.reasons import ReasonCode

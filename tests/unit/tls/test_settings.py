@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from deploy.broker import door_of
 from deploy.exits import ExitCode, ending_of
 from router.broker import _node_config as config
-from router.broker.node import NodeDoor
+from router.broker.node_door import NodeDoor
 from router.settings import RouterSettings
 from router.tls.contexts import ClientContext
 from router.tls.files import TlsFilesError

@@ -221,6 +221,7 @@ class AllInOne:
         values: dict[str, str | int] = {
             "data_dir": str(self._home),
             "ledger_url": self._settings.ledger_url,
+            **environment.ways_of(self._settings),
             "api_url": api_url,
             "token": _token_of(tokens, Role.OPERATOR),
             "issuer_token": _token_of(tokens, Role.ISSUER),

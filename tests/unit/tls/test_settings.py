@@ -1,11 +1,13 @@
 """What the settings refuse: a ledger in clear, a broker in clear, files that cannot be used."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from deploy import environment
 from deploy.broker import door_of
 from deploy.exits import ExitCode, ending_of
 from router.broker import _node_config as config
@@ -89,3 +91,10 @@ def test_a_door_adds_no_listener_in_clear(tmp_path: Path) -> None:
     assert "{fail_if_no_peer_cert, true}" in advanced
     assert advanced.count("[") == advanced.count("]")
     assert config.render_advanced(None) == config.ADVANCED
+
+
+def test_the_commands_beside_up_trust_whom_it_trusts(tmp_path: Path) -> None:
+    settings = RouterSettings(ca_file=tmp_path / "ca.pem", allow_plaintext=True)
+    written = tomllib.loads(environment.toml_of(environment.ways_of(settings)))
+    assert written == {"ca_file": str(tmp_path / "ca.pem"), "allow_plaintext": True}
+    assert environment.toml_of(environment.ways_of(RouterSettings())) == ""

@@ -21,7 +21,7 @@ from consumers.line.pace import LinePace
 from consumers.line.precedence import Precedence, Side
 from consumers.line.signs import Prober, Signs
 from consumers.line.state import Line
-from consumers.parts import Parts
+from consumers.parts import Parts, standing_of
 from consumers.reading import answering
 from consumers.reporting.health import health_of
 from consumers.reporting.presence import Presence
@@ -41,6 +41,7 @@ from consumers.taking.queues import Taking
 from consumers.taking.room import Room
 from consumers.trust.log_watch import LogWatch
 from router.broker import Publisher, Session, Tuning
+from router.tls.contexts import ClientContext
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
 from schemas.health import Health
@@ -175,7 +176,8 @@ def _way(settings: GatewaySettings, spool: Spool, writer: Writer) -> _Way:
         on_state=outages.line_is,
     )
     session.on_state(line.broker_is)
-    clients = Clients(token=token, no_progress=settings.no_progress_timeout, names=names)
+    tls = ClientContext(settings.tls_files, to="router")
+    clients = Clients(token=token, no_progress=settings.no_progress_timeout, names=names, tls=tls)
     openings = Openings()
     hosting = Hosting(
         spool,
@@ -217,6 +219,7 @@ def _session(settings: GatewaySettings, token: str, names: Names) -> Session:
         name=settings.login,
         tuning=Tuning(socket_timeout=CONNECT_WITHIN),
         resolve=names.addresses,
+        tls=ClientContext(settings.tls_files, to="broker"),
     )
 
 
@@ -236,6 +239,7 @@ def _health(way: _Way, sink: GuardedSink, own: CertificateKeeper) -> Health:
         now_ms=now,
         ends=certificate_ends(own, way.session, way.line),
         alarm=way.log_watch.alarm,
+        tls=standing_of(way.session, way.clients),
     )
 
 

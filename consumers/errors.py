@@ -41,6 +41,7 @@
     │   │   └── SilentLineError       nothing was heard on a connection for too long
     │   ├── WindowOutgrownError       the line gives more than the connection was made for
     │   ├── ServerTroubleError        the server is there and cannot serve now
+    │   ├── TlsTroubleError           a certificate, ours or the server's, stands in the way
     │   ├── ForeignAnswerError        what answered is not the router: a portal, a proxy
     │   ├── MachineTroubleError       this machine is short of something, or its disk fails
     │   │   └── DiskFullError         no room for it until somebody makes some
@@ -279,6 +280,14 @@ class WindowOutgrownError(FetchError):
 
 class ServerTroubleError(FetchError):
     """The server answered that it cannot serve now (5xx, 429) or that the token is not good (401)."""
+
+
+class TlsTroubleError(ServerTroubleError):
+    """A certificate, ours or the server's, stands in the way; ``code`` says how."""
+
+    def __init__(self, message: str, *, code: ReasonCode) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ForeignAnswerError(ServerTroubleError):

@@ -19,13 +19,14 @@ from consumers.reporting.reporter import Reporter
 from consumers.sending.assembly import Upward
 from consumers.sinks import GuardedSink
 from consumers.spool import Spool, Writer
-from consumers.status import GatewayState
+from consumers.status import GatewayState, told
 from consumers.taking.hosting import Hosting
 from consumers.taking.naming import Naming
 from consumers.taking.queues import Taking
 from consumers.taking.room import Room
 from consumers.trust.log_watch import LogWatch
 from router.broker import Session
+from router.tls.contexts import TlsStanding
 from schemas.clock import now_ms
 from schemas.dispatch import Lane
 
@@ -84,4 +85,10 @@ class Parts:
                 item.which: item.days
                 for item in days_of(certificate_ends(self.certificate, self.session, self.line), now_ms())
             },
+            tls=told(standing_of(self.session, self.clients)),
         )
+
+
+def standing_of(session: Session, clients: Clients) -> list[TlsStanding]:
+    """Which certificates stand in the way of broker and router."""
+    return [found for tls in (session.tls, clients.tls) if (found := tls.standing) is not None]

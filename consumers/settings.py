@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from router.mail.settings import PageUrl
+from router.tls.files import TlsFiles
 from schemas.accounts import Account, Role
 from schemas.attachment import MAX_ATTACHMENT_BYTES
 from schemas.codes import UnitPattern
@@ -73,6 +74,16 @@ class GatewaySettings(ProgramSettings):
     origin_url: str = Field(default="http://127.0.0.1:8470", description="Where the router serves content.")
     allow_plaintext: bool = Field(
         default=False, description="Talk to other machines without TLS; only where the way is protected otherwise."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificates of authorities to trust besides the system's, as PEM: for broker, router, webhook.",
+    )
+    client_certificate: Path | None = Field(
+        default=None, description="The certificate, with its chain, that broker and router are shown, as PEM."
+    )
+    client_certificate_key: Path | None = Field(
+        default=None, description="That certificate's key, as PEM without a passphrase; empty: in the same file."
     )
     client_certificate_from_router: bool = Field(
         default=False,
@@ -141,6 +152,30 @@ class GatewaySettings(ProgramSettings):
     def tls_dir(self) -> Path:
         """Where the certificate is kept that the gateway has of the router."""
         return self.data_dir / "tls"
+
+    @property
+    def own_certificate(self) -> Path:
+        """The file of that certificate: with its key, and the certificate of its authority."""
+        return self.tls_dir / "client.pem"
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        """Whom the gateway trusts, and what it shows of itself to broker and router: what is given, else its own."""
+        own = self.client_certificate_from_router and self.client_certificate is None
+        return TlsFiles(
+            self.ca_file,
+            self.own_certificate if own else self.client_certificate,
+            self.client_certificate_key,
+            awaited=own,
+            authorities_setting="CONGVAN_GATEWAY_CA_FILE",
+            certificate_setting="CONGVAN_GATEWAY_CLIENT_CERTIFICATE",
+            key_setting="CONGVAN_GATEWAY_CLIENT_CERTIFICATE_KEY",
+        )
+
+    @property
+    def webhook_tls_files(self) -> TlsFiles:
+        """Whom it trusts where the unit's own system is; to which it shows no certificate."""
+        return TlsFiles(self.ca_file, authorities_setting="CONGVAN_GATEWAY_CA_FILE")
 
     @property
     def login(self) -> str:

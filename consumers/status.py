@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from consumers.spool import Spool, gaps, outbox, sending
 from consumers.spool.models import inbox
 from consumers.spool.outbox import gateway_version
 from consumers.spool.store import STATUS_NAME
+from router.tls.contexts import TlsStanding
 from schemas.clock import iso, now_ms
 from schemas.events import Event
 
@@ -31,6 +32,7 @@ class GatewayState:
     now, in words; empty when it is always open. ``sink`` is ``working`` or ``failing``; then ``sink_…`` say why, for
     which units. ``taking`` is ``on`` or ``paused``. ``held_elsewhere`` are units for which another gateway works, so
     that this one stands by. ``log_alarm`` says how the centre's log differs from the one that was seen before.
+    ``tls`` tells, for broker and router, which certificate stands in the way and what to do.
     """
 
     units: int
@@ -50,6 +52,7 @@ class GatewayState:
     log_alarm: str = ""
     certificates: Mapping[str, int] = field(default_factory=dict)
     """Days that the gateway's own certificate (``client``) and those of ``broker`` and ``origin`` have left."""
+    tls: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,11 @@ def write_status(spool: Spool, standing: GatewayState) -> None:
     new = path.with_suffix(".new")
     new.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     new.replace(path)
+
+
+def told(standing: Iterable[TlsStanding]) -> tuple[Mapping[str, str], ...]:
+    """What stands in the way of connections, as the status file has it."""
+    return tuple({**asdict(item), "code": item.code.value, "since": iso(item.since)} for item in standing)
 
 
 def last_rate(data_dir: Path) -> float:

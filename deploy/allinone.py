@@ -14,7 +14,7 @@ import aiohttp
 import structlog
 
 from deploy import environment, groundwork
-from deploy.broker import PrivateBroker
+from deploy.broker import PrivateBroker, door_of
 from deploy.errors import ChildError, StartError
 from deploy.supervisor import Child
 from router.broker.node import NodeAddress
@@ -170,7 +170,7 @@ class AllInOne:
         if settings.amqp_url:
             password = settings.amqp_password.get_secret_value()
             return NodeAddress(settings.amqp_url, settings.management_url, settings.amqp_user, password)
-        broker = PrivateBroker(self._home / "broker")
+        broker = PrivateBroker(self._home / "broker", door=door_of(self._settings))
         self._stack.push_async_callback(broker.stop)
         address = await broker.start()
         self._kept_by(broker.watching)
@@ -226,6 +226,7 @@ class AllInOne:
         values: dict[str, str | int] = {
             "data_dir": str(self._home),
             "ledger_url": self._settings.ledger_url,
+            **environment.ways_of(self._settings),
             "api_url": api_url,
             "token": _token_of(tokens, Role.OPERATOR),
             "issuer_token": _token_of(tokens, Role.ISSUER),

@@ -11,6 +11,10 @@ import structlog
 from deploy.supervisor import RestartBackoff
 from router.broker.errors import NodeError
 from router.broker.node import NodeAddress, PrivateNode
+from router.broker.node_door import NodeDoor
+from router.settings import RouterSettings
+from router.tls.contexts import ClientContext
+from router.tls.files import TlsFiles
 from schemas.events import Event
 
 T = TypeVar("T")
@@ -23,10 +27,13 @@ class PrivateBroker:
 
     Args:
         directory: where the node lives.
+        door: where other machines reach it; None: they do not.
     """
 
-    def __init__(self, directory: Path, *, backoff: RestartBackoff = RestartBackoff()) -> None:
-        self.node = PrivateNode(directory)
+    def __init__(
+        self, directory: Path, *, door: NodeDoor | None = None, backoff: RestartBackoff = RestartBackoff()
+    ) -> None:
+        self.node = PrivateNode(directory, door=door)
         self._backoff = backoff
         self._watching: asyncio.Task[None] | None = None
 
@@ -65,6 +72,29 @@ class PrivateBroker:
             except (NodeError, OSError) as error:
                 failures += 1
                 log.warning(Event.CHILD_NOT_STARTED, child="broker", problem=str(error))
+
+
+def door_of(settings: RouterSettings) -> NodeDoor | None:
+    """Where other machines reach the private broker, as the settings say; None: they do not.
+
+    Raises:
+        TlsFilesError: its certificate, key or authorities cannot be used; RabbitMQ would start, and refuse everybody.
+    """
+    if not settings.broker_host or settings.broker_certificate is None or settings.broker_certificate_key is None:
+        return None
+    certificate, key = settings.broker_certificate.absolute(), settings.broker_certificate_key.absolute()
+    clients = settings.broker_client_ca_file
+    ClientContext(
+        TlsFiles(
+            clients,
+            certificate,
+            key,
+            authorities_setting="CONGVAN_BROKER_CLIENT_CA_FILE",
+            certificate_setting="CONGVAN_BROKER_CERTIFICATE",
+            key_setting="CONGVAN_BROKER_CERTIFICATE_KEY",
+        )
+    )
+    return NodeDoor(settings.broker_host, settings.broker_port, certificate, key, clients and clients.absolute())
 
 
 async def _to_the_end(blocking: Callable[[], T]) -> T:

@@ -40,8 +40,10 @@ def for_gateway(
         for name, value in environ.items()
         if not name.startswith("CONGVAN_") or name.startswith(_FOR_GATEWAYS)
     }
+    trusted = {"CONGVAN_GATEWAY_CA_FILE": environ["CONGVAN_CA_FILE"]} if environ.get("CONGVAN_CA_FILE") else {}
     return (
         {"CONGVAN_GATEWAY_INBOX_DIR": str(inbox)}
+        | trusted
         | kept
         | {
             "CONGVAN_GATEWAY_UNITS": units,
@@ -58,6 +60,13 @@ def for_desk(environ: Mapping[str, str], data_dir: Path, port: int) -> dict[str,
     """A desk's, beside a gateway, without that one's token."""
     kept = {name: value for name, value in environ.items() if not name.startswith("CONGVAN_") or name in _FOR_DESKS}
     return kept | {"CONGVAN_GATEWAY_DATA_DIR": str(data_dir), "CONGVAN_DESK_PORT": str(port)}
+
+
+def ways_of(settings: RouterSettings) -> dict[str, str | int]:
+    """Whom the commands trust and what they show, for the settings file: else they would refuse the ledger."""
+    files = {name: getattr(settings, name) for name in ("ca_file", "client_certificate", "client_certificate_key")}
+    named = {name: str(path.absolute()) for name, path in files.items() if path is not None}
+    return {"allow_plaintext": settings.allow_plaintext, **named}
 
 
 def without_login(url: str) -> str:

@@ -12,15 +12,13 @@ from router.broker import Consumer, Handler, Session, SessionState
 from router.broker.dead import DEAD
 from router.broker.topology import Topology
 from router.chosen import (
+    checkpointer_of,
     collector_of,
     kept_of,
-    log_key_of,
     possession_of,
-    provider_of,
     scrub_of,
     silence_of,
     upload_limits_of,
-    witnesses_of,
 )
 from router.content import ContentStore
 from router.content.doubts import Doubts
@@ -51,6 +49,7 @@ from router.delivery.topology_sync import Keeper, TopologyState
 from router.delivery.yielding import Yielding
 from router.errors import ContentFullError, UnavailableError
 from router.faces import PartHealth, Services
+from router.identity.configured import provider_of
 from router.intake import Intake
 from router.intake.amqp import MAX_SUBMISSION_BYTES, IntakeDoor
 from router.intake.amqp import QUEUE as INTAKE_QUEUE
@@ -63,7 +62,7 @@ from router.mail.settings import MailSettings
 from router.metrics import Metrics
 from router.process.parts import Start
 from router.settings import RouterSettings
-from router.trust.checkpointer import Checkpointer
+from router.tls.contexts import TlsStanding
 from router.web.app import create_app
 from router.words.mailing import sender_of, troubles_of
 from schemas.clock import now_ms
@@ -129,6 +128,8 @@ class Parts:
         self._redriver = Redriver(engine, writer, self._woken.set)
         waits = Waits(silence_of(settings), round(settings.relay_lease * 1000))
         self._alignment = Alignment(writer, self._woken.set, waits)
+        self._broker = ManagedBroker(settings) if settings.management_url else None
+        self._provider = provider_of(settings)
         self._keeper = self._make_keeper()
         self._line_watch = LineWatch(writer, self._hearing, doubt=self._keeper.on_doubt)
         session.on_state(self._keeper.on_session)
@@ -141,7 +142,8 @@ class Parts:
         self._scrub = scrub_of(settings, engine, content)
         self._retention = Retention(writer, collector_of(settings, engine, content), kept_of(settings))
         metrics.watch_damaged(lambda: len(content.damaged()))
-        self._checkpointer = Checkpointer(engine, writer, log_key_of(settings), witnesses_of(settings))
+        self._checkpointer = checkpointer_of(settings, engine, writer)
+        metrics.watch_tls(self._tls)
         self._recounting = self._make_recounting(content)
         self._possession = possession_of(settings, engine, writer)
         self._certificates = CertificateWatch(settings, metrics.seen_certificates)
@@ -282,7 +284,7 @@ class Parts:
     def _make_keeper(self) -> Keeper:
         settings = self._settings
         return Keeper(
-            broker=ManagedBroker(settings) if settings.management_url else None,
+            broker=self._broker,
             plan=self._plan,
             directory=lambda: self._organisation.directory,
             writer=self._writer,
@@ -320,7 +322,7 @@ class Parts:
                 timezone=self._settings.timezone,
                 allowed_hosts=self._settings.allowed_hosts,
                 hearing=self._hearing,
-                provider=provider_of(self._settings),
+                provider=self._provider,
                 sends_mail=MailSettings().is_on,
                 stopping=self._stopping,
                 certificates=self._certificates,
@@ -332,12 +334,16 @@ class Parts:
         with reading(self._engine) as connection:
             return planned(connection, self._settings, now=now_ms(), of=units)
 
+    def _tls(self) -> list[TlsStanding]:
+        """Which certificates stand in the way of what the router connects to."""
+        contexts = (part.tls for part in (self._session, self._broker, self._provider) if part is not None)
+        return [found for tls in contexts if (found := tls.standing) is not None]
+
     def _note_topology(self, state: TopologyState) -> None:
         self._metrics.compared(stands=state.stands, fits=state.fits)
 
     async def health(self) -> Mapping[str, PartHealth]:
         """Broker, database and topology, told apart."""
-        session = self._session.state
         try:
             async with asyncio.timeout(_DATABASE_ANSWERS_WITHIN):
                 is_standby = await asyncio.to_thread(_ask, self._engine)
@@ -347,7 +353,7 @@ class Parts:
             database = PartHealth(up=False, state="does not answer")
         topology = PartHealth(self._keeper.state.stands, self._keeper.state.words)
         return {
-            "broker": PartHealth(session is SessionState.UP, session.value),
+            "broker": PartHealth(self._session.state is SessionState.UP, self._session.said),
             "database": database,
             "topology": topology,
         }

@@ -13,12 +13,13 @@ from router.content.possession import Possession
 from router.content.scrub import Scrub
 from router.content.uploads import UploadLimits
 from router.delivery.retention import RetentionPeriods
-from router.identity import Provider, ProviderClient
 from router.ledger.way.holders import UnnamedLimits
 from router.ledger.writer import Writer
 from router.rules.schedule import Silence
 from router.settings import RouterSettings
+from router.tls.contexts import ClientContext
 from router.trust import log_key
+from router.trust.checkpointer import Checkpointer
 from router.trust.cosigning import WitnessAddress
 
 
@@ -32,9 +33,16 @@ def log_key_of(settings: RouterSettings) -> SigningKey:
     return log_key.load_or_make(settings.log_key_file or settings.data_dir / "trust" / log_key.FILE_NAME)
 
 
-def witnesses_of(settings: RouterSettings) -> list[WitnessAddress]:
-    """Who is asked to sign the log, too."""
-    return [WitnessAddress.parse(text) for text in settings.witnesses]
+def checkpointer_of(settings: RouterSettings, engine: Engine, writer: Writer) -> Checkpointer:
+    """Signs the log, and has the witnesses of the settings sign it.
+
+    Raises:
+        LogKeyError: what lies in the place of the log's key is none.
+        OSError: its file cannot be read or written.
+    """
+    witnesses = [WitnessAddress.parse(text) for text in settings.witnesses]
+    tls = ClientContext(settings.tls_files, to="witness")
+    return Checkpointer(engine, writer, log_key_of(settings), witnesses, tls=tls)
 
 
 def silence_of(settings: RouterSettings) -> Silence:
@@ -45,14 +53,6 @@ def silence_of(settings: RouterSettings) -> Silence:
         express_factor=settings.silence_express_factor,
         longest=round(settings.silence_max * 1000),
     )
-
-
-def provider_of(settings: RouterSettings) -> Provider | None:
-    """The identity provider of the settings; None: there is none."""
-    if not settings.oidc_issuer:
-        return None
-    secret = settings.oidc_client_secret.get_secret_value()
-    return Provider(ProviderClient(settings.oidc_issuer, settings.oidc_client_id, secret))
 
 
 def upload_limits_of(settings: RouterSettings) -> UploadLimits:

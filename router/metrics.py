@@ -20,6 +20,7 @@ from router.errors import LedgerUnavailableError
 from router.ledger.engine import reading
 from router.ledger.figures import figures
 from router.ledger.way.receipts import Recorded, Result
+from router.tls.contexts import TlsStanding
 from schemas.clock import now_ms
 from schemas.events import Event
 from schemas.states import Effect, Status
@@ -197,10 +198,18 @@ CERTIFICATE_DAYS_LEFT = Metric(
     "and the authority that issues.",
     ("which",),
 )
+TLS_TROUBLES = Metric(
+    "congvan_tls_troubles",
+    MetricKind.GAUGE,
+    "1",
+    "Certificates that stand in the way of what this router connects to, by what that is and by the code of the "
+    "trouble; the ledger's are in congvan_ledger_failures_total.",
+    ("to", "code"),
+)
 METRICS = (
     *(DELIVERIES, HELD, OLDEST, LINES, LINES_UP, LINES_DOWN, LEDGER_UP, TOPOLOGY_STANDS, TOPOLOGY_FITS),
     *(STAGE, PUBLISHES, RECEIPTS, INTAKE, DEAD, SET_APART, SET_APART_NOW, CONTENT_DAMAGED),
-    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS, MAILS, CERTIFICATE_DAYS_LEFT),
+    *(COMMIT_ROWS, COMMIT_SECONDS, LEDGER_FAILURES, HTTP_SECONDS, MAILS, CERTIFICATE_DAYS_LEFT, TLS_TROUBLES),
 )
 """Everything that is exported, apart from the process's own CPU, memory and file figures."""
 
@@ -298,6 +307,10 @@ class Metrics:
         gauge = prometheus_client.Gauge(CONTENT_DAMAGED.name, CONTENT_DAMAGED.meaning, registry=self.registry)
         gauge.set_function(count)
 
+    def watch_tls(self, standing: Callable[[], Sequence[TlsStanding]]) -> None:
+        """Have a scrape show which certificates stand in the way; ``standing`` looks it up."""
+        self.registry.register(_TlsGauges(standing))
+
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format; reads the ledger, so call it in a thread."""
         return prometheus_client.generate_latest(self.registry)
@@ -350,6 +363,19 @@ class _BrokerGauges(Collector):
         now = now_ms()
         left = {which: round((end - now) / 86_400_000, 2) for which, end in self._metrics.certificate_ends.items()}
         yield _gauge(CERTIFICATE_DAYS_LEFT, left)
+
+
+class _TlsGauges(Collector):
+    """The certificates that stand in the way, looked up when they are scraped."""
+
+    def __init__(self, standing: Callable[[], Sequence[TlsStanding]]) -> None:
+        self._standing = standing
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(TLS_TROUBLES.name, TLS_TROUBLES.meaning, labels=TLS_TROUBLES.labels)
+        for item in self._standing():
+            family.add_metric([item.to, item.code.value], 1)
+        yield family
 
 
 def _gauge(metric: Metric, values: Mapping[str, float] | Mapping[Status, int]) -> GaugeMetricFamily:

@@ -29,6 +29,7 @@ from router.process.signals import stopped_by_signals
 from router.process.threads import widen
 from router.settings import RouterSettings
 from router.storage.lock import alone
+from router.tls.contexts import ClientContext
 from router.tls.served import ServedCertificate
 from router.web import waiting
 from schemas.clock import today
@@ -139,6 +140,7 @@ class RouterService:
             password=settings.amqp_password.get_secret_value(),
             name="congvan-router",
             tuning=Tuning(stack_timeout_longest=_HANDSHAKE_LONGEST),
+            tls=ClientContext(settings.tls_files, to="broker"),
         )
         parts = Parts(settings, engine, writer, metrics, session, stopping=self._stopping)
         await session.start()

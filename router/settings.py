@@ -8,7 +8,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from router.mail.settings import PageUrl
-from schemas.encrypted import is_loopback
+from router.tls.files import TlsFiles
+from router.tls.libpq import with_certificates
+from schemas.encrypted import is_loopback, require_protected_ledger
 from schemas.settings import state_home
 from schemas.trust.notes import NoteKey
 from schemas.zone import ZoneSettings
@@ -105,6 +107,17 @@ class RouterSettings(ZoneSettings):
         description="Talk to other machines, and listen to them, without TLS; only where the way is protected "
         "otherwise.",
     )
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificates of authorities to trust besides the system's, as PEM: for broker, management API, "
+        "web API, PostgreSQL and the identity provider.",
+    )
+    client_certificate: Path | None = Field(
+        default=None, description="The certificate, with its chain, that is shown to who asks for one, as PEM."
+    )
+    client_certificate_key: Path | None = Field(
+        default=None, description="That certificate's key, as PEM without a passphrase; empty: in the same file."
+    )
     max_attachment_bytes: Count = Field(default=500 * 1024**2, description="Largest attachment accepted.")
     uploads_per_account: Count = Field(default=100, description="Unfinished uploads that one account may have.")
     upload_bytes_per_account: Count = Field(
@@ -196,6 +209,20 @@ class RouterSettings(ZoneSettings):
         description="File handles of a broker whose management API does not tell them, as `up` knows of its own; "
         "0: not known, so it is not checked how many queues fit.",
     )
+    broker_host: str = Field(
+        default="",
+        description="Address at which other machines reach the private broker of `up`, by TLS alone, as 0.0.0.0; "
+        "empty: they do not.",
+    )
+    broker_port: Annotated[int, Field(gt=0, le=65535)] = Field(default=5671, description="The port of that door.")
+    broker_certificate: Path | None = Field(
+        default=None, description="The certificate that the private broker shows there, with its chain, as PEM."
+    )
+    broker_certificate_key: Path | None = Field(default=None, description="That certificate's key, as PEM.")
+    broker_client_ca_file: Path | None = Field(
+        default=None,
+        description="Authorities that have to vouch for who connects there, as PEM; empty: none is asked of them.",
+    )
     broker_connections_per_account: Count = Field(
         default=200, description="Connections that one account may have open at the broker; many gateways may share it."
     )
@@ -213,7 +240,29 @@ class RouterSettings(ZoneSettings):
     @property
     def database_url(self) -> str:
         """The ledger's SQLAlchemy URL: as set, or a SQLite file in the data directory."""
-        return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.sqlite3'}"
+        if self.ledger_url:
+            return with_certificates(self.ledger_url, self.tls_files)
+        return f"sqlite:///{self.data_dir / 'ledger.sqlite3'}"
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        """Whom the router and the commands trust, and what they show of themselves, wherever they connect."""
+        return TlsFiles(self.ca_file, self.client_certificate, self.client_certificate_key)
+
+    @model_validator(mode="after")
+    def _opens_the_broker_by_tls_alone(self) -> Self:
+        if self.broker_host and (self.broker_certificate is None or self.broker_certificate_key is None):
+            raise ValueError(
+                "CONGVAN_BROKER_HOST opens the private broker to other machines, by TLS alone; set "
+                "CONGVAN_BROKER_CERTIFICATE and CONGVAN_BROKER_CERTIFICATE_KEY, too"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_the_ledger_private(self) -> Self:
+        if not self.allow_plaintext:
+            require_protected_ledger("CONGVAN_LEDGER_URL", self.ledger_url, "CONGVAN_ALLOW_PLAINTEXT")
+        return self
 
     @model_validator(mode="after")
     def _listens_privately(self) -> Self:

@@ -54,6 +54,16 @@ class Event(StrEnum):
     TOPOLOGY_APPLIED = "topology_applied"
     """The broker's exchanges, queues, users and permissions were changed to what the directory wants."""
 
+    # router.tls
+    TLS_FILES_READ = "tls_files_read"
+    """Files of certificates were changed and are used from the next connection on."""
+    TLS_FILES_REFUSED = "tls_files_refused"
+    """Changed files of certificates cannot be used; those that were read before are used on. The code says why."""
+    TLS_TROUBLE = "tls_trouble"
+    """A certificate, ours or theirs, stands in the way of a connection; tried again by itself. The code says why."""
+    TLS_TROUBLE_OVER = "tls_trouble_over"
+    """A connection is made again that a certificate had stood in the way of."""
+
     # router.api
     REQUEST_ANSWERED = "request_answered"
     """The web API answered a request; health checks and scrapes are logged at debug."""

@@ -53,6 +53,26 @@ class ReasonCode(StrEnum):
     """No content comes over the unit's line though the broker is reached."""
     LOG_DIFFERS = "log_differs"
     """The centre shows this gateway another log than before."""
+    TLS_EXPIRED = "tls_expired"
+    """The certificate of the other side has ended."""
+    TLS_NOT_YET_VALID = "tls_not_yet_valid"
+    """Its certificate has not begun: by this machine's clock, which is then the likelier to be wrong."""
+    TLS_OTHER_NAME = "tls_other_name"
+    """Its certificate is for another name than the one that is asked for."""
+    TLS_UNKNOWN_CA = "tls_unknown_ca"
+    """Its certificate is by an authority that is not trusted here."""
+    TLS_KEY_MISMATCH = "tls_key_mismatch"
+    """Our own key does not belong to our certificate."""
+    TLS_FILES = "tls_files"
+    """Our own certificates, or those of authorities, cannot be read."""
+    TLS_CLIENT_REFUSED = "tls_client_refused"
+    """The other side does not accept our certificate."""
+    TLS_CLIENT_WANTED = "tls_client_wanted"
+    """The other side asks for a certificate of ours, and there is none."""
+    TLS_NONE = "tls_none"
+    """What answers there speaks no TLS."""
+    TLS_FAILED = "tls_failed"
+    """The two sides find no way to speak TLS, for a reason that is none of these."""
     SECOND_GATEWAY = "second_gateway"
     """Two gateways work for one unit; this one stands by."""
     EXPIRED = "expired"
@@ -78,6 +98,8 @@ class ReasonCode(StrEnum):
 
 
 R = ReasonCode
+TLS_CODES = frozenset(code for code in ReasonCode if code.value.startswith("tls_"))
+"""What stands in the way of a connection, never of one document alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +226,66 @@ WORDS: dict[ReasonCode, ReasonWords] = {
         "no content comes over the unit's line",
         "Xem lý do kèm theo; kiểm tra đường tới máy chủ nội dung: tường lửa, DNS, kích thước gói (MTU).",
         "Read the reason beside it; see to the way to the router: firewall, DNS, packet size (MTU).",
+    ),
+    R.TLS_EXPIRED: ReasonWords(
+        "Chứng thư số của máy chủ đã hết hạn",
+        "the server's certificate has ended",
+        "Gia hạn chứng thư số của máy chủ; nếu nó còn hạn, chỉnh lại đồng hồ của máy này.",
+        "Renew the server's certificate; if it has not ended, set this machine's clock.",
+    ),
+    R.TLS_NOT_YET_VALID: ReasonWords(
+        "Chứng thư số của máy chủ chưa có hiệu lực, có thể do đồng hồ của máy này sai",
+        "the server's certificate has not begun; this machine's clock is probably wrong",
+        "Chỉnh lại đồng hồ của máy này (NTP; pin đồng hồ).",
+        "Set this machine's clock (NTP; the clock's battery).",
+    ),
+    R.TLS_OTHER_NAME: ReasonWords(
+        "Chứng thư số của máy chủ cấp cho tên khác",
+        "the server's certificate is for another name",
+        "Đặt địa chỉ theo đúng tên ghi trong chứng thư số, hoặc cấp chứng thư số cho tên đang dùng.",
+        "Use a name that the certificate has in the URL, or have a certificate issued for the name in use.",
+    ),
+    R.TLS_UNKNOWN_CA: ReasonWords(
+        "Máy này không tin tổ chức cấp chứng thư số của máy chủ",
+        "the authority that issued the server's certificate is not trusted here",
+        "Đặt CONGVAN_GATEWAY_CA_FILE (máy chủ: CONGVAN_CA_FILE) thành tệp chứng thư số của tổ chức cấp.",
+        "Name the file with the authority's certificate: CONGVAN_GATEWAY_CA_FILE, at the router CONGVAN_CA_FILE.",
+    ),
+    R.TLS_KEY_MISMATCH: ReasonWords(
+        "Khóa bí mật không khớp với chứng thư số của máy này",
+        "this machine's key does not belong to its certificate",
+        "Chép lại cả hai tệp, chứng thư số và khóa, từ cùng một lần cấp.",
+        "Put both files there again, certificate and key, of one issue.",
+    ),
+    R.TLS_FILES: ReasonWords(
+        "Không đọc được tệp chứng thư số trên máy này",
+        "the certificate files on this machine cannot be used",
+        "Kiểm tra đường dẫn, quyền đọc và nội dung (PEM) của các tệp.",
+        "See to the files' paths, their rights and that they are PEM.",
+    ),
+    R.TLS_CLIENT_REFUSED: ReasonWords(
+        "Máy chủ không chấp nhận chứng thư số của máy này",
+        "the server does not accept this machine's certificate",
+        "Gia hạn chứng thư số của máy này, do tổ chức mà máy chủ tin cậy cấp.",
+        "Renew this machine's certificate, by an authority that the server trusts.",
+    ),
+    R.TLS_CLIENT_WANTED: ReasonWords(
+        "Máy chủ đòi chứng thư số của máy này",
+        "the server asks for a certificate of this machine",
+        "Đặt CONGVAN_GATEWAY_CLIENT_CERTIFICATE (máy chủ: CONGVAN_CLIENT_CERTIFICATE) và khóa của nó.",
+        "Set CONGVAN_GATEWAY_CLIENT_CERTIFICATE, at the router CONGVAN_CLIENT_CERTIFICATE, and its key.",
+    ),
+    R.TLS_NONE: ReasonWords(
+        "Địa chỉ đó không dùng TLS",
+        "what answers there speaks no TLS",
+        "Kiểm tra cổng kết nối và giao thức trong địa chỉ (amqps, https); có thể có trang đăng nhập mạng chen giữa.",
+        "See to the port and the scheme in the URL (amqps, https); a captive portal may stand in the line.",
+    ),
+    R.TLS_FAILED: ReasonWords(
+        "Không thiết lập được kết nối TLS",
+        "the two sides find no way to speak TLS",
+        "Xem lý do kèm theo; máy chủ phải hỗ trợ TLS 1.2 hoặc 1.3.",
+        "Read the reason beside it; the server has to speak TLS 1.2 or 1.3.",
     ),
     R.SECOND_GATEWAY: ReasonWords(
         "Có hai cổng cùng làm việc cho một đơn vị",

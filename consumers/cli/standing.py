@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.cli.options import settings_with
+from consumers.cli.words import speaks_vietnamese
 from consumers.copies.standing import Place, standing_of
 from consumers.errors import GatewayStoppedError, SecondGatewayError, SpoolMissingError
 from consumers.reading.coming import STALE_SECONDS
 from consumers.status import status_path
 from schemas.clock import iso, to_ms
+from schemas.reasons import WORDS, known_code
 from schemas.zone import local_time
 
 _TIMES = ("at", "oldest_waiting", *(f"copy_{place.value}" for place in Place))
@@ -62,8 +64,26 @@ def _print_table(standing: dict[str, object]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in standing.items():
         shown = _when(value) if name in _TIMES and isinstance(value, str) and value else value
+        shown = _certificates(value) if name == "tls" else shown
         table.add_row(Text(name.replace("_", " "), style="bold"), Text(str(shown)))
     Console(soft_wrap=True).print(table)
+
+
+def _certificates(troubles: object) -> str:
+    """Which certificates stand in the way, one a line, in the reader's language and then in detail."""
+    if not isinstance(troubles, list):
+        return ""
+    return "\n".join(f"{item['to']}: {_words(item['code'])} ({item['reason']}); {_advice(item)}" for item in troubles)
+
+
+def _words(text: str) -> str:
+    code = known_code(text)
+    return text if code is None else (WORDS[code].vi if speaks_vietnamese() else WORDS[code].en)
+
+
+def _advice(item: dict[str, str]) -> str:
+    code = known_code(item["code"])
+    return WORDS[code].advice_vi if code is not None and speaks_vietnamese() else item["advice"]
 
 
 def _when(at: str) -> str:

@@ -24,6 +24,8 @@ from consumers.fetching.origin import open_http
 from consumers.settings import GatewaySettings
 from consumers.taking.hosting import units_url
 from router.broker.backoff import Backoff
+from router.tls.contexts import ClientContext
+from router.tls.troubles import trouble_of
 from schemas.attachment import Sha256
 from schemas.codes import UnitCode
 from schemas.copies import MAX_CHAINS, MAX_PIECE_BYTES, MAX_PIECES
@@ -162,6 +164,8 @@ class CopyOrigin:
             try:
                 return await act()
             except (aiohttp.ClientError, TimeoutError, OSError, _LaterError) as error:
+                if (trouble := trouble_of(error)) is not None:
+                    raise CopyError(f"{trouble.text}; {trouble.advice}") from error
                 if reached() > before:
                     pauses, tries = Backoff(self._first_pause, LONGEST_PAUSE), 0
                 tries += 1
@@ -187,7 +191,8 @@ async def copy_origin(settings: GatewaySettings, *, first_pause: float = FIRST_P
     token = settings.token.get_secret_value()
     if not token or not settings.units:
         raise CopyError("to ask the router, units and token of the gateway are needed: CONGVAN_GATEWAY_UNITS, …_TOKEN")
-    async with open_http(token=token, no_progress=settings.no_progress_timeout, window=0) as http:
+    tls = ClientContext(settings.tls_files, to="router")
+    async with open_http(token=token, no_progress=settings.no_progress_timeout, window=0, tls=tls) as http:
         yield CopyOrigin(http, settings, first_pause=first_pause)
 
 

@@ -23,6 +23,7 @@ from consumers.fetching.part import Form, Part
 from consumers.line.connection import LineConnection, connection_of_this_task, limit_window
 from consumers.line.names import Names
 from router.broker.tcp import tcp_info
+from router.tls.contexts import ClientContext
 from schemas.encoding import Encoding, as_available_dictionary
 
 USER_TIMEOUT = 25_000
@@ -49,12 +50,19 @@ class Clients:
         token: sent as a bearer token; empty for none.
         no_progress: seconds that a connection may take to be made, and what is not watched by a line without a byte.
         names: where the router's machine is.
+        tls: whom to trust and what to show; None: whom the system trusts.
+
+    Attributes:
+        tls: knows what stands in the way.
     """
 
-    def __init__(self, *, token: str, no_progress: float, names: Names | None = None) -> None:
+    def __init__(
+        self, *, token: str, no_progress: float, names: Names | None = None, tls: ClientContext | None = None
+    ) -> None:
         self._token = token
         self._no_progress = no_progress
         self._names = names
+        self.tls = tls or ClientContext(to="router")
         self._open: dict[bool, aiohttp.ClientSession] = {}
 
     def get(self, window: int) -> aiohttp.ClientSession:
@@ -62,7 +70,7 @@ class Clients:
         thin = window > 0
         if thin not in self._open:
             self._open[thin] = open_http(
-                token=self._token, no_progress=self._no_progress, window=window, names=self._names
+                token=self._token, no_progress=self._no_progress, window=window, tls=self.tls, names=self._names
             )
         return self._open[thin]
 
@@ -72,7 +80,9 @@ class Clients:
             await client.close()
 
 
-def open_http(*, token: str, no_progress: float, window: int, names: Names | None = None) -> aiohttp.ClientSession:
+def open_http(
+    *, token: str, no_progress: float, window: int, tls: ClientContext | None = None, names: Names | None = None
+) -> aiohttp.ClientSession:
     """An HTTP client without a limit on total time: it gives up a connection when nothing has come for a while.
 
     Args:
@@ -81,6 +91,7 @@ def open_http(*, token: str, no_progress: float, window: int, names: Names | Non
         window: bytes that the kernel may take ahead of us per connection; 0 leaves it to the kernel. On a thin line
             8 kB: else a paused transfer goes on filling the line for half a minute. It has to be set before the
             connection is made, which aiohttp lets us do: the reason for this client.
+        tls: whom to trust and what to show; None: whom the system trusts.
         names: where machines are; None: the library asks.
     """
 
@@ -101,6 +112,7 @@ def open_http(*, token: str, no_progress: float, window: int, names: Names | Non
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             socket_factory=make_socket,
+            ssl=tls or ClientContext(),
             limit=0,
             keepalive_timeout=KEPT_SECONDS,
             resolver=names,

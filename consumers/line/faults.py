@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from consumers.errors import LineError, ServerTroubleError, SilentLineError
+from consumers.errors import LineError, ServerTroubleError, SilentLineError, TlsTroubleError
+from router.tls.troubles import trouble_of
 
 _LINE_EVENTS = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ConnectionError)
 
@@ -17,14 +18,15 @@ def separating_faults() -> Iterator[None]:
 
     Raises:
         LineError: the line went.
-        ServerTroubleError: the server's certificate is not trusted, or it does not speak HTTP.
+        TlsTroubleError: a certificate, ours or the server's, stands in the way.
+        ServerTroubleError: what answers does not speak HTTP.
         Exception: an error of our own while a body was written, which the library reports as the connection's.
     """
     try:
         yield
-    except aiohttp.ClientSSLError as error:
-        raise ServerTroubleError(f"no trust in the server's certificate: {error}") from error
     except _LINE_EVENTS as error:
+        if (trouble := trouble_of(error)) is not None:
+            raise TlsTroubleError(f"{trouble.text}; {trouble.advice}", code=trouble.code) from error
         cause = error.__cause__
         if isinstance(cause, Exception) and not isinstance(cause, (OSError, aiohttp.ClientError, HttpProcessingError)):
             raise cause from None

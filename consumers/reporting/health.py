@@ -1,4 +1,4 @@
-"""What the gateway says of itself in its hellos: whom the sink fails, whether its disk is full or its line stalled."""
+"""What the gateway says of itself in its hellos: whom the sink fails, its disk, its line, certificates."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -8,6 +8,7 @@ from consumers.sinks.circuits import SinkTrouble
 from consumers.sinks.reason import one_line
 from consumers.spool.log_seen import SILENT, LogAlarm
 from consumers.taking.room import Room
+from router.tls.contexts import TlsStanding
 from schemas.health import MAX_TROUBLES, MAX_UNITS, MAX_WHY, CertificateDays, Health, Trouble
 from schemas.reasons import ReasonCode
 
@@ -24,6 +25,7 @@ def health_of(
     now_ms: int,
     ends: Mapping[str, int] = MappingProxyType({}),
     alarm: LogAlarm = SILENT,
+    tls: Sequence[TlsStanding] = (),
 ) -> Health:
     """How the gateway stands: the units of one code are one trouble, told in the words of the oldest.
 
@@ -34,6 +36,7 @@ def health_of(
         now_ms: the present, UTC ms.
         ends: when each certificate ends, UTC ms.
         alarm: about the centre's log.
+        tls: certificates that stand in the way.
     """
     groups: dict[ReasonCode, list[SinkTrouble]] = {}
     for item in sorted(sink, key=lambda item: item.since):
@@ -46,6 +49,10 @@ def health_of(
     if line.stalled_since and now_ms - line.stalled_since >= TROUBLE_SECONDS * 1000:
         seconds, why = _age(line.stalled_since, now_ms), one_line(line.reason, MAX_WHY)
         troubles.insert(0, Trouble(code=ReasonCode.LINE_STALLED, seconds=seconds, why=why))
+    troubles[:0] = [
+        Trouble(code=item.code, seconds=_age(item.since, now_ms), why=one_line(f"{item.to}: {item.reason}", MAX_WHY))
+        for item in tls
+    ]
     if alarm.why:
         why = one_line(alarm.why, MAX_WHY)
         troubles.insert(0, Trouble(code=ReasonCode.LOG_DIFFERS, seconds=_age(alarm.at, now_ms), why=why))

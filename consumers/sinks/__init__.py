@@ -7,6 +7,7 @@ from consumers.sinks.folder import FolderSink
 from consumers.sinks.guard import GuardedSink, RetryPolicy
 from consumers.sinks.none import NoneSink
 from consumers.sinks.webhook import WebhookSink
+from router.tls.contexts import ClientContext
 
 __all__ = ["Document", "DocumentFile", "GuardedSink", "RetryPolicy", "Sink", "make_guarded_sink", "make_sink"]
 
@@ -23,7 +24,8 @@ def make_sink(settings: GatewaySettings) -> Sink:
             return FolderSink(inbox, reserve_bytes=settings.disk_reserve_bytes, timezone=settings.timezone)
         case "webhook":
             token = settings.webhook_token.get_secret_value()
-            return WebhookSink(settings.webhook_url, token=token, timeout=settings.sink_timeout)
+            tls = ClientContext(settings.webhook_tls_files, to="webhook")
+            return WebhookSink(settings.webhook_url, token=token, timeout=settings.sink_timeout, tls=tls)
         case "command":
             work_dir = settings.data_dir / "command"
             return CommandSink(settings.command, work_dir=work_dir, timeout=settings.sink_timeout)

@@ -8,9 +8,9 @@ units that have failed probe it in turn, and a unit that has not failed may go, 
 from dataclasses import dataclass, field
 
 from consumers.sinks.circuit import Circuit, CircuitState
-from schemas.reasons import ReasonCode
+from schemas.reasons import TLS_CODES, ReasonCode
 
-SURELY_NOT_THE_DOCUMENT = frozenset({ReasonCode.SINK_LOGIN, ReasonCode.SINK_ADDRESS})
+SURELY_NOT_THE_DOCUMENT = frozenset({ReasonCode.SINK_LOGIN, ReasonCode.SINK_ADDRESS, *TLS_CODES})
 """What is never a document's fault: it opens the circuit at once, and costs no try."""
 _SEVERAL = 2
 _MISSED_TRIES = 3

@@ -15,6 +15,8 @@ from consumers.sinks.reason import one_line
 from consumers.sinks.record import encode_record, file_names
 from consumers.sinks.trouble import told
 from router.process.trouble import code_of_trouble
+from router.tls.contexts import ClientContext
+from router.tls.troubles import trouble_of
 from schemas.reasons import ReasonCode
 from schemas.trace import child_of
 
@@ -33,13 +35,15 @@ class WebhookSink:
         url: http or https; redirects are not followed, because a POST would become a GET.
         token: sent as ``Authorization: Bearer`` when not empty.
         timeout: seconds for one document, from connecting to the answer's end.
+        tls: whom to trust; None: whom the system trusts.
 
     Raises:
         SinkSettingsError: the URL is not valid.
     """
 
-    def __init__(self, url: str, *, token: str = "", timeout: float = 60.0) -> None:
+    def __init__(self, url: str, *, token: str = "", timeout: float = 60.0, tls: ClientContext | None = None) -> None:
         self._url = _checked(url)
+        self._tls = tls or ClientContext()
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, _CONNECT_SECONDS))
         self._session: aiohttp.ClientSession | None = None
@@ -60,6 +64,9 @@ class WebhookSink:
             late = f"{self._shown} did not answer within {self._timeout.total:g} s"
             raise SinkRetryError(late, code=ReasonCode.SINK_TIMEOUT) from error
         except aiohttp.ClientError as error:
+            if (trouble := trouble_of(error)) is not None:
+                reason = one_line(f"{self._shown}: {trouble.text}", _SHOWN)
+                raise SinkRetryError(reason, code=trouble.code) from error
             reason = f"{self._shown} cannot be reached: {one_line(str(error), _SHOWN)}"
             code = code_of_trouble(error, otherwise=ReasonCode.SINK_UNREACHABLE)
             failed = told(error, reason, local=False, code=code) if isinstance(error, OSError) else None
@@ -90,7 +97,10 @@ class WebhookSink:
     async def _posted(self, document: Document) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                connector=aiohttp.TCPConnector(ssl=self._tls),
             )
         headers = {
             **self._authorization,

@@ -19,6 +19,7 @@ from consumers.line.openings import Openings, UnitHours
 from consumers.spool import Spool, Writer
 from consumers.spool.confirming import TheOthers, note_others, suspect
 from consumers.spool.units import Hosted, hosted, keep_hosted
+from router.tls.troubles import trouble_of
 from schemas.codes import UnitCode, covers
 from schemas.dispatch import Lane
 from schemas.events import Event
@@ -171,7 +172,9 @@ class Hosting:
                 listed = _LIST.validate_json(await response.read())
                 elsewhere, before = (response.headers.get(name, "") for name in (HEADER_ELSEWHERE, HEADER_BEFORE))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnitsUnknownError(f"{self._url} gave no list of units: {type(error).__name__}: {error}") from error
+            trouble = trouble_of(error)
+            reason = f"{trouble.text}; {trouble.advice}" if trouble else f"{type(error).__name__}: {error}"
+            raise UnitsUnknownError(f"{self._url} gave no list of units: {reason}") from error
         except ValidationError as error:
             raise UnitsUnknownError(f"{self._url} gave no list of units: {error.error_count()} errors") from error
         found = sorted(unit.hosted() for unit in listed if unit.link in _REACHED)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from deploy.exits import ExitCode, ending_of
+from router.tls.troubles import trouble_of
 
 S = TypeVar("S")
 _COMFORTABLE_RESERVES = 4
@@ -68,6 +69,9 @@ async def run(name: str, check: Check[S], settings: S) -> Finding:
     try:
         return Finding(name, await check(settings))
     except Exception as error:  # noqa: BLE001 - a doctor reports what it meets
+        trouble = trouble_of(error)
+        if trouble is not None:
+            return Finding(name, failed(f"{trouble.text} ({trouble.code.value})", trouble.advice, ExitCode.UNAVAILABLE))
         ending = ending_of(error)
         return Finding(name, failed(ending.message, ending.hint, ending.code))
 

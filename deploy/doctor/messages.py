@@ -8,8 +8,9 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.doctor.findings import CheckAnswer, note, ok
+from deploy.doctor.trusting import trusting
 from router.broker.dead import DEAD
-from router.broker.management import Management
+from router.delivery.managed_broker import management_of
 from router.metrics import SET_APART_NOW
 from router.settings import RouterSettings, vhost_of
 from schemas.clock import iso
@@ -25,9 +26,7 @@ async def dead(settings: RouterSettings) -> CheckAnswer:
     if not settings.management_url:
         return note("not looked at: CONGVAN_MANAGEMENT_URL is not set")
     vhost = vhost_of(settings.amqp_url)
-    async with Management(
-        settings.management_url, settings.amqp_user, settings.amqp_password.get_secret_value()
-    ) as api:
+    async with management_of(settings) as api:
         listed = await api.get("queues", vhost, disable_stats="true", enable_queue_totals="true")
         count = next((item.get("messages", 0) for item in listed or () if item["name"] == DEAD), None)
         if count is None:
@@ -67,7 +66,10 @@ async def set_apart(settings: RouterSettings) -> CheckAnswer:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"{settings.api_url}/metrics"
     try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url, headers=headers) as answer:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT, connector=trusting(settings.tls_files)) as http,
+            http.get(url, headers=headers) as answer,
+        ):
             if not answer.ok:
                 return note(f"not known: {url} answers {answer.status}", "it is for operators' tokens")
             text = await answer.text()

@@ -11,15 +11,16 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.engine import Engine
 
 from deploy.doctor.findings import CheckAnswer, failed, note, ok
+from deploy.doctor.trusting import trusting
 from deploy.exits import ExitCode
 from router.broker import Session
 from router.broker.node import SERVER
 from router.broker.topology import capacity_of, diff, read
 from router.broker.topology.capacity import handles_for
-from router.chosen import provider_of
 from router.content import ContentStore
 from router.delivery.broker_plan import planned
 from router.delivery.managed_broker import management_of
+from router.identity.configured import provider_of
 from router.ledger.engine import open_engine, reading, require_current
 from router.ledger.people.accounts import authenticate
 from router.ledger.queries.contents import contents_on_the_way
@@ -29,6 +30,7 @@ from router.ledger.units.unit_list import list_units
 from router.ledger.way import counting
 from router.ledger.way.counting import CountedBy
 from router.settings import RouterSettings, vhost_of
+from router.tls.contexts import ClientContext
 from schemas.clock import iso, now_ms
 from schemas.office import office_terms
 
@@ -48,7 +50,8 @@ async def broker(settings: RouterSettings) -> CheckAnswer:
             return note("CONGVAN_AMQP_URL is not set", "`congvan up` starts a private RabbitMQ")
         return failed("CONGVAN_AMQP_URL is not set and RabbitMQ is not installed", "apt-get install rabbitmq-server")
     password = settings.amqp_password.get_secret_value()
-    session = Session(settings.amqp_url, user=settings.amqp_user, password=password, name="congvan-doctor")
+    tls = ClientContext(settings.tls_files, to="broker")
+    session = Session(settings.amqp_url, user=settings.amqp_user, password=password, name="congvan-doctor", tls=tls)
     await session.start()
     try:
         await session.ready(_BROKER_WITHIN)
@@ -142,7 +145,10 @@ async def contents(settings: RouterSettings) -> CheckAnswer:
 
 async def web_api(settings: RouterSettings) -> CheckAnswer:
     """Whether a router is ready at the API's address."""
-    async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as http, http.get(f"{settings.api_url}/readyz") as answer:
+    async with (
+        aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, connector=trusting(settings.tls_files)) as http,
+        http.get(f"{settings.api_url}/readyz") as answer,
+    ):
         if answer.ok:
             return ok(f"ready at {settings.api_url}")
         return failed(f"{settings.api_url} is not ready: {await answer.text()}", code=ExitCode.UNAVAILABLE)
@@ -211,7 +217,10 @@ async def clock(settings: RouterSettings) -> CheckAnswer:
     """How far this machine's clock is from the router's, or else the broker's."""
     for url in filter(None, (settings.api_url, settings.management_url)):
         try:
-            async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as http, http.head(url) as answer:
+            async with (
+                aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, connector=trusting(settings.tls_files)) as http,
+                http.head(url) as answer,
+            ):
                 there = parsedate_to_datetime(answer.headers["date"])
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
             continue  # what does not answer is another check's finding

@@ -28,9 +28,12 @@ from consumers.taking.hosting import units_url
 from deploy.doctor.desk import people
 from deploy.doctor.findings import Check, CheckAnswer, Finding, failed, nearest_existing, note, ok, room, run
 from deploy.doctor.mail import mail_server
+from deploy.doctor.trusting import trusting
 from deploy.doctor.unit_certificate import own_certificate
 from deploy.exits import ExitCode
 from router.broker import Session
+from router.tls.contexts import ClientContext
+from router.tls.files import TlsFiles
 from schemas.clock import iso
 from schemas.zone import zone
 
@@ -92,6 +95,12 @@ async def process(settings: GatewaySettings) -> CheckAnswer:
     age = (datetime.now(UTC) - datetime.fromisoformat(told["at"])).total_seconds()
     if age > STALE_SECONDS:
         return failed(f"it does not run: it last wrote its status at {told['at']}", "start it", ExitCode.UNAVAILABLE)
+    if troubles := told.get("tls"):
+        return failed(
+            "; ".join(f"{item['to']}: {item['reason']} ({item['code']})" for item in troubles),
+            "; ".join(dict.fromkeys(item["advice"] for item in troubles)),
+            ExitCode.UNAVAILABLE,
+        )
     return ok(f"process {told['pid']}, version {told['version']}, line {told['line']}, broker {told['broker']}")
 
 
@@ -101,7 +110,7 @@ async def sink(settings: GatewaySettings) -> CheckAnswer:
     if settings.sink == "folder":
         return _writable(settings.inbox_dir or settings.data_dir / "inbox")
     if settings.sink == "webhook":
-        return await _connects(urlsplit(settings.webhook_url))
+        return await _connects(urlsplit(settings.webhook_url), settings.webhook_tls_files)
     if settings.sink == "command":
         program = shutil.which(settings.command[0])
         missing = failed(f"{settings.command[0]} is no program that can be started", "install it, or name it whole")
@@ -160,7 +169,8 @@ async def broker(settings: GatewaySettings) -> CheckAnswer:
     if not settings.amqp_url or not settings.token.get_secret_value():
         return note("not tried: a setting is missing")
     password = settings.token.get_secret_value()
-    session = Session(settings.amqp_url, user=settings.login, password=password, name="congvan-gateway-doctor")
+    tls = ClientContext(settings.tls_files, to="broker")
+    session = Session(settings.amqp_url, user=settings.login, password=password, name="congvan-gateway-doctor", tls=tls)
     await session.start()
     try:
         await session.ready(_ANSWERS_WITHIN)
@@ -176,7 +186,7 @@ async def web_api(settings: GatewaySettings) -> CheckAnswer:
     headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
     timeout = aiohttp.ClientTimeout(total=_ANSWERS_WITHIN)
     async with (
-        aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
+        aiohttp.ClientSession(timeout=timeout, headers=headers, connector=trusting(settings.tls_files)) as http,
         http.get(units_url(settings.origin_url), params={"within": settings.units}, allow_redirects=False) as answer,
     ):
         if answer.status == HTTPStatus.UNAUTHORIZED:
@@ -196,7 +206,8 @@ async def web_api(settings: GatewaySettings) -> CheckAnswer:
 async def certificates(settings: GatewaySettings) -> CheckAnswer:
     """Whether the way is encrypted, and until when the certificates are good."""
     parts = [urlsplit(url) for url in _urls(settings)]
-    told = [await _certificate(part) for part in parts if part.scheme in {"amqps", "https"}]
+    tls = ClientContext(settings.tls_files, resumes=False)
+    told = [await _certificate(part, tls) for part in parts if part.scheme in {"amqps", "https"}]
     plain = [f"{part.scheme}://{part.hostname}" for part in parts if part.scheme not in {"amqps", "https"}]
     if plain:
         return note(
@@ -207,9 +218,9 @@ async def certificates(settings: GatewaySettings) -> CheckAnswer:
     return ok(text) if soonest - datetime.now(UTC) > _CERTIFICATE_SOON else failed(text, "renew it")
 
 
-async def _certificate(url: SplitResult) -> datetime:
+async def _certificate(url: SplitResult, tls: ClientContext) -> datetime:
     async with asyncio.timeout(_ANSWERS_WITHIN):
-        _, writer = await asyncio.open_connection(url.hostname, _port(url), ssl=ssl.create_default_context())
+        _, writer = await asyncio.open_connection(url.hostname, _port(url), ssl=tls)
     try:
         peer = writer.get_extra_info("peercert")
         return datetime.fromtimestamp(ssl.cert_time_to_seconds(peer["notAfter"]), UTC)
@@ -217,9 +228,10 @@ async def _certificate(url: SplitResult) -> datetime:
         writer.close()
 
 
-async def _connects(url: SplitResult) -> CheckAnswer:
+async def _connects(url: SplitResult, files: TlsFiles) -> CheckAnswer:
+    tls = ClientContext(files, resumes=False) if url.scheme == "https" else None
     async with asyncio.timeout(_ANSWERS_WITHIN):
-        _, writer = await asyncio.open_connection(url.hostname, _port(url))
+        _, writer = await asyncio.open_connection(url.hostname, _port(url), ssl=tls)
     writer.close()
     return ok(f"{url.hostname}:{_port(url)} takes connections; nothing was handed over")
 

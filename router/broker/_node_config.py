@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from router.broker.node_door import NodeDoor, listener, options
+
 LOOPBACK = "127.0.0.1"
 VHOST = "congvan"
 USER = "router"
@@ -17,7 +19,7 @@ _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _CONF = """\
 # Written at each start by router.broker.node; changes made here are lost.
-# Nothing of this node is reachable from another machine.
+# Nothing of this node is reachable from another machine, but by a listener of TLS where one stands at the end.
 listeners.tcp.1 = 127.0.0.1:{amqp_port}
 distribution.listener.interface = 127.0.0.1
 management.tcp.ip = 127.0.0.1
@@ -86,6 +88,7 @@ ADVANCED = """\
 ]}]}].
 """
 """What rabbitmq.conf has no words for."""
+_ADVANCED_END = "]}]}].\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +134,16 @@ def store_identity(file: Path, identity: NodeIdentity) -> None:
     write_private(file, json.dumps(asdict(identity), indent=2) + "\n")
 
 
-def render_conf(identity: NodeIdentity, log_dir: Path) -> str:
+def render_advanced(door: NodeDoor | None) -> str:
+    """The node's advanced.config."""
+    if door is None:
+        return ADVANCED
+    return f"{ADVANCED.removesuffix(_ADVANCED_END)}]}}, {options(door)}]}}].\n"
+
+
+def render_conf(identity: NodeIdentity, log_dir: Path, door: NodeDoor | None = None) -> str:
     """The node's rabbitmq.conf."""
-    return _CONF.format(
+    text = _CONF.format(
         amqp_port=identity.amqp_port,
         management_port=identity.management_port,
         vhost=VHOST,
@@ -141,6 +151,7 @@ def render_conf(identity: NodeIdentity, log_dir: Path) -> str:
         password=identity.password,
         log_dir=log_dir,
     )
+    return text + (listener(door) if door else "")
 
 
 _ELECT = (

@@ -19,7 +19,16 @@ class BrokerError(Exception):
 
 
 class BrokerUnavailableError(BrokerError):
-    """There is no usable connection to the broker; try again later, nothing was sent."""
+    """There is no usable connection to the broker; try again later, nothing was sent.
+
+    Args:
+        message: why.
+        hint: what to do, where that is known.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class ChannelClosedError(BrokerError):
@@ -35,7 +44,9 @@ class ManagementError(BrokerError):
 
 
 class ManagementUnreachableError(ManagementError):
-    """The management API did not answer; see CONGVAN_MANAGEMENT_URL."""
+    """The management API did not answer; see CONGVAN_MANAGEMENT_URL. ``hint`` says what to do, where that is known."""
+
+    hint = ""
 
 
 class ManagementForbiddenError(ManagementError):

@@ -132,7 +132,9 @@ class BrokerLink(AsyncioConnection):  # type: ignore[misc] # pika ships no types
 
     def _failed(self, _link: object, error: BaseException) -> None:
         if not self.opened.done():
-            self.opened.set_exception(BrokerUnavailableError(_reason(error)))
+            failure = BrokerUnavailableError(_reason(error))
+            failure.__cause__ = error
+            self.opened.set_exception(failure)
         self._ended(self, error)
 
     def _ended(self, _link: object, error: BaseException) -> None:

@@ -10,6 +10,8 @@ import orjson
 from yarl import URL
 
 from router.broker.errors import ManagementError, ManagementForbiddenError, ManagementUnreachableError
+from router.tls.contexts import ClientContext
+from router.tls.troubles import trouble_of
 
 Json = Any
 _FORBIDDEN = frozenset({401, 403})
@@ -28,16 +30,19 @@ class Management:
         user: an account with the tag ``administrator``.
         password: its password.
         timeout: seconds that one request may take; importing hundreds of queues is one request.
+        tls: whom to trust and what to show where the URL is ``https``; None: whom the system trusts.
     """
 
-    def __init__(self, url: str, user: str, password: str, *, timeout: float = 120.0) -> None:
+    def __init__(
+        self, url: str, user: str, password: str, *, timeout: float = 120.0, tls: ClientContext | None = None
+    ) -> None:
         self.user = user
         """The login."""
         self._root = url.rstrip("/") + "/api/"
         self._http = aiohttp.ClientSession(
             headers={"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"},
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=10),
-            connector=aiohttp.TCPConnector(limit=8),
+            connector=aiohttp.TCPConnector(limit=8, ssl=tls or ClientContext()),
         )
 
     async def __aenter__(self) -> Self:
@@ -95,8 +100,11 @@ class Management:
             async with self._http.request(method, url, json=body) as answer:
                 return await _read(answer, f"{method} {address}")
         except (TimeoutError, aiohttp.ClientError) as error:
-            reason = str(error) or type(error).__name__
-            raise ManagementUnreachableError(f"{method} {url.with_query(None)}: {reason}") from error
+            trouble = trouble_of(error)
+            reason = trouble.text if trouble else str(error) or type(error).__name__
+            unreachable = ManagementUnreachableError(f"{method} {url.with_query(None)}: {reason}")
+            unreachable.hint = trouble.advice if trouble else ""
+            raise unreachable from error
 
 
 async def _read(answer: aiohttp.ClientResponse, request: str) -> Json:

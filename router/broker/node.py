@@ -1,4 +1,7 @@
-"""A private RabbitMQ node as a child process: its own directory, ports and login, on the loopback address only."""
+"""A private RabbitMQ node as a child process: its own directory, ports and login, on the loopback address.
+
+From other machines it is reached by TLS alone, where a door is given.
+"""
 
 import fcntl
 import os
@@ -17,6 +20,7 @@ import structlog
 from router.broker import _node_config as config
 from router.broker._node_probe import is_ready
 from router.broker.errors import NodeError, NodeMissingError
+from router.broker.node_door import NodeDoor
 from router.broker.topology.capacity import handles_for, queues_that_fit
 from schemas.events import Event
 
@@ -51,9 +55,13 @@ class PrivateNode:
         directory: where configuration, data and logs are kept; made when missing, for its owner only.
         name: the node's short name: small letters, digits and dashes.
         server: RabbitMQ's start script.
+        door: where other machines reach it; None: they do not.
     """
 
-    def __init__(self, directory: Path, *, name: str = "congvan", server: Path = SERVER) -> None:
+    def __init__(
+        self, directory: Path, *, name: str = "congvan", server: Path = SERVER, door: NodeDoor | None = None
+    ) -> None:
+        self._door = door
         self._directory = directory.absolute()
         self._name = name
         self._server = server
@@ -181,8 +189,8 @@ class PrivateNode:
         for part in ("conf/conf.d", "data", "log", "home"):
             (self._directory / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         conf = self._directory / "conf"
-        config.write_private(conf / "rabbitmq.conf", config.render_conf(identity, self.log_dir))
-        config.write_private(conf / "advanced.config", config.ADVANCED)
+        config.write_private(conf / "rabbitmq.conf", config.render_conf(identity, self.log_dir, self._door))
+        config.write_private(conf / "advanced.config", config.render_advanced(self._door))
         config.write_private(conf / "enabled_plugins", "[rabbitmq_management].\n")
         config.write_private(self._directory / "home" / ".erlang.cookie", identity.cookie, mode=0o400)
         return identity

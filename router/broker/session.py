@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 import structlog
-from pika import PlainCredentials, URLParameters
+from pika import URLParameters
 
 from router.broker import looking
 from router.broker.backoff import Backoff, sleep_unless
@@ -17,8 +17,11 @@ from router.broker.consumer import Consumer
 from router.broker.errors import BrokerUnavailableError
 from router.broker.link import BrokerLink
 from router.broker.message import Handler
+from router.broker.parameters import parameters_of
 from router.broker.publisher import Publisher
 from router.broker.tuning import Tuning
+from router.tls.contexts import ClientContext
+from router.tls.troubles import TlsTrouble, trouble_of
 from schemas.events import Event
 
 _ALL_OF_IT = 0.9
@@ -58,6 +61,11 @@ class Session:
         name: shown in the broker's list of connections and in our log.
         tuning: time-outs and pauses.
         resolve: the addresses of a host's name, for a port; None: the system's resolver is asked at each attempt.
+        tls: whom to trust and what to show where the URL is ``amqps``; None: whom the system trusts.
+
+    Attributes:
+        trouble: the certificate that stands in the way of a connection; None: none does.
+        tls: by which it connects where the URL is ``amqps``.
     """
 
     def __init__(
@@ -69,11 +77,17 @@ class Session:
         name: str,
         tuning: Tuning | None = None,
         resolve: Resolve | None = None,
+        tls: ClientContext | None = None,
     ) -> None:
         self._resolve = resolve
         self._failed_addresses = 0
         self._tuning = tuning or Tuning()
-        self._parameters = _parameters(url, user, password, name, self._tuning)
+        self.tls = tls or ClientContext(to="broker")
+        self._parameters = parameters_of(
+            url, user=user, password=password, name=name, tuning=self._tuning, tls=self.tls
+        )
+        self._place = f"{self._parameters.host}:{self._parameters.port}"
+        self.trouble: TlsTrouble | None = None
         self._name = name
         self._members: list[_Member] = []
         self._consumers: list[Consumer] = []
@@ -99,6 +113,11 @@ class Session:
     def state(self) -> SessionState:
         """What the session can do now."""
         return self._state
+
+    @property
+    def said(self) -> str:
+        """The state in a word, and the code of a certificate that stands in the way."""
+        return f"{self._state.value} ({self.trouble.code.value})" if self.trouble else self._state.value
 
     @property
     def heard_at(self) -> int:
@@ -143,8 +162,8 @@ class Session:
                     self._changed.clear()
                     await self._changed.wait()
         if self._state is not SessionState.UP:
-            where = f"{self._parameters.host}:{self._parameters.port}, vhost {self._parameters.virtual_host}"
-            raise BrokerUnavailableError(f"no connection to {where} as {self.user}: {self._why}")
+            said = f"no connection to {self._place}, vhost {self._parameters.virtual_host} as {self.user}: {self._why}"
+            raise BrokerUnavailableError(said, hint=self.trouble.advice if self.trouble else "")
 
     async def up_anew(self, timeout: float) -> None:  # noqa: ASYNC109 - part of the interface
         """Return when the session comes UP the next time, or after ``timeout`` seconds: what ends a pause early."""
@@ -276,7 +295,8 @@ class Session:
             try:
                 self._why = await self._connect()
             except BrokerUnavailableError as error:
-                self._why = str(error)
+                self.trouble = trouble_of(error, place=self._place) or self.tls.last  # pika keeps but a text of some
+                self._why = self.trouble.text if self.trouble else str(error)
                 self._doubt(self._why)
             except Exception as error:
                 self._why = repr(error)
@@ -288,6 +308,7 @@ class Session:
     async def _connect(self) -> str:
         """Make one connection and run it to its end; returns why it ended."""
         self._parameters.stack_timeout = self._stack_timeout
+        self.tls.last = None
         began = asyncio.get_running_loop().time()
         link = self._attempt = BrokerLink(await self._resolved(), self._tuning)
         try:
@@ -352,6 +373,7 @@ class Session:
             return
         self._backoff.reset()
         self._stack_timeout = self._tuning.stack_timeout
+        self.trouble = None
         log.info(Event.BROKER_CONNECTED, session=self._name, host=self._parameters.host, user=self.user)
         self._become(SessionState.BLOCKED if link.blocked else SessionState.UP)
 
@@ -361,7 +383,8 @@ class Session:
 
     async def _pause(self) -> None:
         pause = self._backoff.pause()
-        log.warning(Event.BROKER_LOST, session=self._name, reason=self._why, retry_in=round(pause, 2))
+        code = {"code": self.trouble.code.value} if self.trouble else {}
+        log.warning(Event.BROKER_LOST, session=self._name, reason=self._why, retry_in=round(pause, 2), **code)
         await sleep_unless(self._hurry, pause)
 
     def _doubt(self, why: str) -> None:
@@ -378,18 +401,3 @@ class Session:
             self._came_up = asyncio.Event()
         for callback in self._callbacks:
             callback(state)
-
-
-def _parameters(url: str, user: str, password: str, name: str, tuning: Tuning) -> URLParameters:
-    parameters = URLParameters(url)
-    if user:
-        parameters.credentials = PlainCredentials(user, password)
-    if parameters.ssl_options is not None and parameters.ssl_options.server_hostname is None:
-        parameters.ssl_options.server_hostname = parameters.host  # which an address may take the place of
-    parameters.heartbeat = tuning.heartbeat
-    parameters.socket_timeout = tuning.socket_timeout
-    parameters.stack_timeout = tuning.stack_timeout
-    parameters.blocked_connection_timeout = tuning.blocked_timeout
-    parameters.tcp_options = {"TCP_USER_TIMEOUT": round(tuning.tcp_user_timeout * 1000)}
-    parameters.client_properties = {"connection_name": name, "product": "congvan"}
-    return parameters

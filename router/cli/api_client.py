@@ -10,15 +10,37 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import typer
-from aiohttp import ClientConnectionError, ClientPayloadError, ClientResponse, ClientSession, ClientTimeout, FormData
+from aiohttp import (
+    ClientConnectionError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    FormData,
+    TCPConnector,
+)
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 from tenacity.asyncio import AsyncRetrying
 
 from router.errors import ToldProblemError
 from router.settings import RouterSettings
+from router.tls.contexts import ClientContext
+from router.tls.troubles import TlsTrouble, trouble_of
 from schemas.errors import FieldProblem
 
 T = TypeVar("T")
+
+
+class ApiUntrustedError(Exception):
+    """A certificate, ours or the web API's, stands in the way; the message says which, and ``hint`` what to do."""
+
+    exit_code = 5
+
+    def __init__(self, trouble: TlsTrouble) -> None:
+        super().__init__(trouble.text)
+        self.hint = trouble.advice
+
+
 ATTEMPTS = 5
 _LONGEST_PAUSE = 5.0
 _CONNECTS_WITHIN = 10.0
@@ -52,6 +74,7 @@ class ApiClient:
             settings.api_url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=ClientTimeout(total=None, sock_connect=_CONNECTS_WITHIN, sock_read=_ANSWERS_WITHIN),
+            connector=TCPConnector(ssl=ClientContext(settings.tls_files)),
         )
 
     async def __aenter__(self) -> Self:
@@ -113,12 +136,20 @@ async def _persistently(call: Callable[[], Awaitable[T]]) -> T:
         before_sleep=_say_so,
         reraise=True,
     )
-    return await retrying(call)
+    try:
+        return await retrying(call)
+    except ClientConnectionError as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        raise ApiUntrustedError(trouble) from error
 
 
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, ToldProblemError):
         return error.status in _PASSING
+    if trouble_of(error) is not None:
+        return False  # a person has to mend it
     return isinstance(error, _CONNECTION_ERRORS)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, encode_basic_auth
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,8 @@ from router.identity import flow
 from router.identity.errors import ProviderDownError, ProviderRefusedError
 from router.identity.flow import Begun
 from router.identity.tokens import Identity, UnknownKeyError, keys_of, read_id_token
+from router.tls.contexts import ClientContext
+from router.tls.troubles import trouble_of
 
 MAX_ANSWER = 256 * 1024
 """Bytes."""
@@ -56,10 +58,15 @@ class Provider:
 
     Args:
         client: the console's account at it.
+        tls: whom to trust; None: whom the system trusts.
+
+    Attributes:
+        tls: knows what stands in the way.
     """
 
-    def __init__(self, client: ProviderClient) -> None:
+    def __init__(self, client: ProviderClient, tls: ClientContext | None = None) -> None:
         self._client = client
+        self.tls = tls or ClientContext(to="identity provider")
         self._offer: tuple[float, _Offer] | None = None
         self._keys: tuple[float, KeySet] | None = None
         self._lock = asyncio.Lock()
@@ -159,13 +166,15 @@ class Provider:
     ) -> bytes:
         try:
             async with (
-                ClientSession(timeout=_ANSWERS_WITHIN) as http,
+                ClientSession(timeout=_ANSWERS_WITHIN, connector=TCPConnector(ssl=self.tls)) as http,
                 http.request(method, url, data=data, headers=headers, allow_redirects=False) as answer,
             ):
                 body = await answer.content.read(MAX_ANSWER)
                 is_whole = answer.content.at_eof()
         except (ClientError, TimeoutError, ValueError) as error:
-            raise ProviderDownError(f"{url} does not answer: {error}") from error
+            trouble = trouble_of(error)
+            reason = f"{trouble.text}; {trouble.advice}" if trouble else str(error)
+            raise ProviderDownError(f"{url} does not answer: {reason}") from error
         if method == "POST" and answer.status in _REFUSED:
             raise ProviderRefusedError(f"{url} answers {answer.status}: the code or the client is not accepted")
         if answer.status != _OK or not is_whole:

@@ -17,6 +17,7 @@ from router.ledger.log.appending import transaction
 from router.process.fate import Fate, code_of, fate_of
 from router.storage import postgres
 from router.storage.sqlite import READS, open_sqlite
+from router.tls.troubles import trouble_of as tls_trouble_of
 
 ANSWERS_WITHIN = 30.0
 """Seconds that one statement or commit may take, when nothing else is said."""
@@ -158,7 +159,10 @@ def _naming_outages() -> Iterator[None]:
     except DBAPIError as error:
         fate = fate_of(error)
         if fate in {Fate.AWAY, Fate.CROSSED}:
-            raise LedgerUnavailableError(f"the ledger's database does not answer: {error.orig}") from error
+            trouble = tls_trouble_of(error)
+            raise LedgerUnavailableError(
+                f"the ledger's database does not answer: {error.orig}", hint=trouble.advice if trouble else ""
+            ) from error
         if fate is Fate.UNKNOWN:
             raise trouble_of(error) from error
         raise

@@ -14,6 +14,8 @@ from router.mail.errors import MailDelayedError, MailServerAwayError
 from router.mail.notices import plain
 from router.mail.replies import Step, refusal
 from router.mail.settings import MailSettings
+from router.tls.contexts import ClientContext
+from router.tls.files import TlsFiles
 
 CONFIRM_SECONDS = 600.0
 """For the server's word that it has an e-mail: whoever waits for less sends it twice (RFC 5321, 4.5.3.2.6)."""
@@ -120,10 +122,7 @@ async def _leave(client: SMTP) -> None:
 def _tls(settings: MailSettings) -> ssl.SSLContext | None:
     if settings.tls == "none":
         return None
-    context = ssl.create_default_context()
-    if settings.authorities is not None:
-        context.load_verify_locations(settings.authorities)
-    return context
+    return ClientContext(TlsFiles(settings.authorities, authorities_setting="CONGVAN_MAIL_AUTHORITIES"))
 
 
 def _own_name() -> str:

@@ -9,6 +9,8 @@ import socket
 import sqlite3
 from enum import StrEnum
 
+from router.tls.troubles import trouble_of
+
 
 class Fate(StrEnum):
     """What is known of a failure."""
@@ -180,6 +182,9 @@ def code_of(error: BaseException) -> str:
     told = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
     if told:
         return str(told)
+    trouble = trouble_of(origin)
+    if trouble is not None:
+        return trouble.code.value
     if isinstance(origin, OSError) and origin.errno is not None:
         return errno.errorcode.get(origin.errno, type(origin).__name__)
     return type(origin).__name__

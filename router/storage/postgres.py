@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
 
 from router.process.fate import Fate, fate_of_database
+from router.storage.postgres_tls import explained
 
 CONNECT_TIMEOUT = 5
 """Seconds until a PostgreSQL that does not answer counts as down, of each host that is named."""
@@ -131,7 +132,10 @@ def open_postgres(url: URL, *, answers_within: float | None, **pool: Any) -> Eng
             made.answers_within = CONNECT_TIMEOUT
             return made
 
-        connection = PatientConnection.connect(*cargs, **cparams)
+        try:
+            connection = PatientConnection.connect(*cargs, **cparams)
+        except psycopg.OperationalError as error:
+            raise explained(error, cparams) from error
         connection.answers_within = answers_within
         if is_pooled(connection):
             connection.prepare_threshold = None  # what is prepared belongs to a server's session, the next has another

@@ -11,6 +11,7 @@ from router.ledger.log import checkpoints, tree
 from router.ledger.log.checkpoints import KeptCheckpoint
 from router.ledger.writer import Writer
 from router.storage.transactions import in_thread
+from router.tls.contexts import ClientContext
 from router.trust.cosigning import Cosigning, WitnessAddress
 from router.trust.log_key import name_of
 from schemas.clock import Clock, now_ms
@@ -28,6 +29,7 @@ class Checkpointer:
         writer: its group commit.
         key: of this router.
         witnesses: who is asked to sign, too.
+        tls: whom to trust on the way to them; None: whom the system trusts.
         clock: the present.
     """
 
@@ -38,12 +40,13 @@ class Checkpointer:
         key: SigningKey,
         witnesses: Sequence[WitnessAddress] = (),
         *,
+        tls: ClientContext | None = None,
         clock: Clock = now_ms,
     ) -> None:
         self._engine = engine
         self._writer = writer
         self._key = key
-        self._cosigning = Cosigning(engine, writer, witnesses)
+        self._cosigning = Cosigning(engine, writer, witnesses, tls or ClientContext(to="witness"))
         self._name = name_of(key)
         self._clock = clock
         self._told = False

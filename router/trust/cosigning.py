@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from sqlalchemy import Connection, Engine
 
 from router.ledger.engine import reading
@@ -15,6 +15,7 @@ from router.ledger.log import checkpoints, tree
 from router.ledger.log.checkpoints import KeptCheckpoint
 from router.ledger.writer import Writer
 from router.storage.transactions import in_thread
+from router.tls.contexts import ClientContext
 from schemas.events import Event
 from schemas.trust.errors import ProofError
 from schemas.trust.notes import NoteKey, open_note
@@ -60,24 +61,38 @@ class Cosigning:
         engine: the ledger's.
         writer: its group commit.
         witnesses: whom to ask.
+        tls: whom to trust.
     """
 
-    def __init__(self, engine: Engine, writer: Writer, witnesses: Sequence[WitnessAddress]) -> None:
+    def __init__(self, engine: Engine, writer: Writer, witnesses: Sequence[WitnessAddress], tls: ClientContext) -> None:
         self._engine = engine
         self._writer = writer
         self._witnesses = witnesses
+        self._tls = tls
         self._signed: dict[WitnessAddress, int] = {}
 
     async def ask(self, made: KeptCheckpoint) -> None:
         """Ask all of them to sign a checkpoint, and keep what they sign."""
         if not self._witnesses:
             return
-        async with ClientSession(timeout=_ANSWERS_WITHIN) as http:
-            await asyncio.gather(*(self._ask(http, witness, made) for witness in self._witnesses))
+        await asyncio.gather(*(self._ask(witness, made) for witness in self._witnesses))
 
-    async def _ask(self, http: ClientSession, witness: WitnessAddress, made: KeptCheckpoint) -> None:
+    async def post(self, witness: WitnessAddress, asked: str) -> Asked:
+        """Put a request to a witness.
+
+        Raises:
+            ClientError: it was not reached.
+        """
+        url, connector = f"{witness.url}/add-checkpoint", TCPConnector(ssl=self._tls)
+        async with (
+            ClientSession(timeout=_ANSWERS_WITHIN, connector=connector) as http,
+            http.post(url, data=asked.encode(), allow_redirects=False) as reply,
+        ):
+            return Asked(reply.status, (await reply.content.read(_LARGEST_ANSWER)).decode(errors="replace"))
+
+    async def _ask(self, witness: WitnessAddress, made: KeptCheckpoint) -> None:
         try:
-            answer = await self._until_answered(http, witness, made)
+            answer = await self._until_answered(witness, made)
             if answer.status != _SIGNED:
                 log.error(Event.LOG_WITNESS_REFUSES, witness=witness.key.name, status=answer.status, reason=answer.text)
                 return
@@ -91,12 +106,11 @@ class Cosigning:
         self._signed[witness] = made.size
         log.debug(Event.LOG_SIGNED, size=made.size, witness=witness.key.name)
 
-    async def _until_answered(self, http: ClientSession, witness: WitnessAddress, made: KeptCheckpoint) -> Asked:
+    async def _until_answered(self, witness: WitnessAddress, made: KeptCheckpoint) -> Asked:
         old, answer = self._signed.get(witness, 0), Asked(0, "")
         for _ in range(_TRIES):
             asked = await in_thread(partial(reading, self._engine), partial(_request, old, made))
-            async with http.post(f"{witness.url}/add-checkpoint", data=asked.encode(), allow_redirects=False) as reply:
-                answer = Asked(reply.status, (await reply.content.read(_LARGEST_ANSWER)).decode(errors="replace"))
+            answer = await self.post(witness, asked)
             told = answer.text.strip()
             if answer.status != _SEEN_OTHERWISE or not told.isdecimal() or int(told) == old:
                 return answer

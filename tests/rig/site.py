@@ -13,6 +13,7 @@ from rig import front
 from rig.emulator import Change
 from rig.namespaces import inside, within
 from rig.tun import TunLine, TunRig
+from router.broker.node_door import NodeDoor
 from schemas.accounts import Role
 from schemas.unit import Unit
 from support.broker import PatientNode, empty_vhost
@@ -28,12 +29,6 @@ listeners.tcp.2 = 0.0.0.0:{AMQP_PORT}
 # The yardstick that puts a whole document into a message needs more than our 1 MiB.
 max_message_size = 134217728
 """
-_TLS_CONF = """\
-listeners.ssl.1 = 0.0.0.0:{port}
-ssl_options.cacertfile = {files.authority}
-ssl_options.certfile = {files.chain}
-ssl_options.keyfile = {files.key}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +37,17 @@ class Tls:
 
     files: Certificates
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """By which a program trusts them."""
-        return {"SSL_CERT_FILE": str(self.files.authority)}
-
 
 @contextlib.contextmanager
 def site(
     directory: Path, rig: TunRig, units: Iterable[Unit], hosted: Iterable[str], *, tls: Tls | None = None
 ) -> Iterator[Installation]:
     """Broker and router, ready, with accounts for the units' gateways; this thread is in the hub's namespace."""
-    node = PatientNode(directory / "node", name="congvan-rig")
+    door = NodeDoor("0.0.0.0", AMQPS_PORT, tls.files.chain, tls.files.key) if tls else None  # noqa: S104 - of a namespace of our own
+    node = PatientNode(directory / "node", name="congvan-rig", door=door)
     extra = directory / "node" / "conf" / "conf.d"
     extra.mkdir(parents=True)
-    encrypted = _TLS_CONF.format(port=AMQPS_PORT, files=tls.files) if tls else ""
-    (extra / "90-rig.conf").write_text(_CONF + encrypted)
+    (extra / "90-rig.conf").write_text(_CONF)
     with inside(rig.hub):
         try:
             with empty_vhost(node) as vhost, installation(directory, vhost, units) as made:
@@ -103,9 +93,9 @@ def gateway_at(made: Installation, line: TunLine, code: str, *, tls: Tls | None 
         "burst_linger": 2.0,
         "data_dir": made.directory / f"state-{code}" / "gateway",
     }
+    given |= {"ca_file": tls.files.authority} if tls else {}
     program = made.gateway(code, name=f"gateway-{code}", **(given | settings))
     program.command = line.within(program.command)
-    program.environment |= tls.environment if tls else {}
     return program
 
 

@@ -11,6 +11,7 @@ from consumers.fetching.fetch import Fetcher, FetchPolicy, Transfer
 from consumers.fetching.origin import Clients
 from consumers.line.pace import LinePace
 from consumers.line.state import Line
+from router.tls.contexts import ClientContext
 from support.content_server import ContentServer
 
 QUICK = FetchPolicy(first=0.01, longest=0.05, gone_tries=3, wrong_tries=3)
@@ -25,6 +26,7 @@ class Bench:
     directory: ContentDir
     dictionaries: Dictionaries
     line: Line = field(default_factory=Line)
+    tls: ClientContext = field(default_factory=ClientContext)
     moved: int = 0
     waits: list[str] = field(default_factory=list)
     pace: Callable[[], LinePace] = lambda: LinePace(KNOWN_FAST)
@@ -36,7 +38,7 @@ class Bench:
         self, transfer: Transfer, *, url: str = "", silence: float = 20.0, policy: FetchPolicy = QUICK
     ) -> None:
         line = self.line = Line(self.pace(), patience=silence)
-        async with aclosing(Clients(token="t", no_progress=silence)) as clients:
+        async with aclosing(Clients(token="t", no_progress=silence, tls=self.tls)) as clients:
             fetcher = Fetcher(
                 clients,
                 f"{url or self.server.url}/content",

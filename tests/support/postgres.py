@@ -35,11 +35,15 @@ class PrivatePostgres:
     Args:
         settings: of the server, beside the usual ones.
         copy_of: a running server that it is to follow as a standby; None: it is a new one.
+        port: of its socket, and of an address where settings name one.
     """
 
-    def __init__(self, *, settings: tuple[str, ...] = (), copy_of: "PrivatePostgres | None" = None) -> None:
+    def __init__(
+        self, *, settings: tuple[str, ...] = (), copy_of: "PrivatePostgres | None" = None, port: int = 5432
+    ) -> None:
+        self.port = port
         self.directory = Path(tempfile.mkdtemp(prefix="congvan-pg-"))
-        self._settings = (*_SETTINGS, *settings)
+        self.settings = [*_SETTINGS, f"port={port}", *settings]
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, _SYSTEM_USER, _SYSTEM_USER)
@@ -59,16 +63,16 @@ class PrivatePostgres:
     @property
     def libpq(self) -> str:
         """The administrator's database, as libpq has it."""
-        return f"host={self.directory} user=postgres dbname=postgres"
+        return f"host={self.directory} port={self.port} user=postgres dbname=postgres"
 
     @property
     def url(self) -> str:
         """The SQLAlchemy URL of the administrator's database."""
-        return f"postgresql+psycopg://postgres@/postgres?host={self.directory}"
+        return f"postgresql+psycopg://postgres@/postgres?host={self.directory}&port={self.port}"
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
-        settings = [part for setting in self._settings for part in ("-c", setting)]
+        settings = [part for setting in self.settings for part in ("-c", setting)]
         server = [program("postgres"), "-D", str(self._data), "-k", str(self.directory), *settings]
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(self.as_owner(server), stdout=log, stderr=log, cwd="/")

@@ -114,7 +114,7 @@ async def test_postgresql_takes_the_same_file_for_both_and_its_days_are_seen(gro
     postgres = PrivatePostgres()
     file = postgres.directory / "server.pem"
     given = ("ssl=on", f"ssl_cert_file={file}", f"ssl_key_file={file}", f"listen_addresses={host}")
-    postgres._settings = (*postgres._settings, *given)
+    postgres.settings += given
     try:
         shutil.copy(ended.path, file)
         if os.geteuid() == 0:

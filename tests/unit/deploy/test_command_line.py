@@ -78,11 +78,13 @@ def test_the_version_is_told_whatever_the_settings_are() -> None:
 
 def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     done = congvan(
-        *("config", "show", "--json"), CONGVAN_TOKEN="cv1.secret", CONGVAN_LEDGER_URL="postgresql://u:secret@db/congvan"
+        *("config", "show", "--json"),
+        CONGVAN_TOKEN="cv1.secret",
+        CONGVAN_LEDGER_URL="postgresql://u:secret@db/congvan?sslmode=verify-full",
     )
     assert done.returncode == 0
     assert "secret" not in done.stdout
-    assert "postgresql://u:***@db/congvan" in done.stdout
+    assert "postgresql://u:***@db/congvan?sslmode=verify-full" in done.stdout
 
 
 def test_an_unknown_command_is_wrong_usage() -> None:

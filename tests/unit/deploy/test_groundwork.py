@@ -99,7 +99,7 @@ def test_a_gateways_environment_holds_nothing_of_the_routers(tmp_path: Path) -> 
     caller = {
         "PATH": "/bin",
         "CONGVAN_AMQP_PASSWORD": "secret",
-        "CONGVAN_LEDGER_URL": "postgresql://u:secret@db/x",
+        "CONGVAN_LEDGER_URL": "postgresql://u:secret@db/x?sslmode=verify-full",
         "CONGVAN_LOG_LEVEL": "debug",
         "CONGVAN_GATEWAY_SINK": "none",
         "CONGVAN_GATEWAY_UNITS": "OTHER",

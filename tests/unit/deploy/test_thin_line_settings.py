@@ -6,7 +6,8 @@ from pathlib import Path
 import deploy
 from consumers.assembly import CONNECT_WITHIN
 from router.broker import Tuning, _node_config
-from router.broker.session import _parameters
+from router.broker.parameters import parameters_of
+from router.tls.contexts import ClientContext
 
 FILE = Path(deploy.__file__).parent / "rabbitmq" / "20-thin-lines.conf"
 WANTED = {
@@ -60,7 +61,7 @@ def test_the_compose_file_gives_the_broker_that_file() -> None:
 
 
 def test_every_client_connects_as_thin_lines_ask() -> None:
-    made = _parameters("amqp://broker/congvan", "user", "word", "name", Tuning())
+    made = parameters_of("amqp://broker/congvan", name="name", tuning=Tuning(), tls=ClientContext())
     assert (made.heartbeat, made.socket_timeout, made.stack_timeout, made.blocked_connection_timeout) == (
         30,
         30,

@@ -5,13 +5,14 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from consumers.fetching.fetch import Transfer
 from consumers.line import state as line_module
 from consumers.line.pace import FIRST_WINDOW, LinePace
 from rig.proxy import Proxy
+from router.tls.contexts import ClientContext
+from router.tls.files import TlsFiles
 from schemas.clock import now_ms
 from support.certificates import certificates
 from support.conditions import holds
@@ -23,14 +24,14 @@ BULK, URGENT = bytes(range(256)) * 20_000, bytes(reversed(range(256))) * 2_000
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     files = certificates(tmp_path, ["127.0.0.1"])
-    trusting = ssl.create_default_context(cafile=str(files.authority))
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     serving.load_cert_chain(files.chain, files.key)
     async with content_server(serving) as server:
-        yield bench_in(tmp_path, server)
+        made = bench_in(tmp_path, server)
+        made.tls = ClientContext(TlsFiles(files.authority))
+        yield made
 
 
 def wanted(bench: Bench, data: bytes) -> Transfer:
@@ -84,16 +85,10 @@ async def test_of_a_transfer_that_is_held_nothing_comes_but_what_was_on_its_way(
     assert bench.got(bulk) == BULK
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_no_event_of_the_line(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.create_default_context())
+async def test_a_certificate_that_nobody_vouches_for_is_no_event_of_the_line(bench: Bench) -> None:
+    bench.tls = ClientContext(TlsFiles(authorities_setting="CONGVAN_GATEWAY_CA_FILE"))
     fetching = asyncio.create_task(bench.fetch(wanted(bench, URGENT)))
-    await holds(lambda: any("no trust in the server's certificate" in reason for reason in bench.waits))
+    await holds(lambda: any("CONGVAN_GATEWAY_CA_FILE" in reason for reason in bench.waits))
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching
-
-
-def test_the_library_keeps_its_trust_where_the_tests_replace_it() -> None:
-    assert isinstance(aiohttp.connector._SSL_CONTEXT_VERIFIED, ssl.SSLContext)

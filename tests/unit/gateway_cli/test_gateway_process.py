@@ -90,3 +90,15 @@ def test_settings_that_are_missing_or_wrong_end_it_at_once(
     assert ended.returncode == 2
     assert named in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_file_of_authorities_that_is_not_there_ends_the_start_as_a_wrong_setting(tmp_path: Path, nobody: str) -> None:
+    settings = {
+        "CONGVAN_GATEWAY_UNITS": "LCA.02.05",
+        "CONGVAN_GATEWAY_TOKEN": "t",
+        "CONGVAN_GATEWAY_AMQP_URL": f"amqps://{nobody}/congvan",
+        "CONGVAN_GATEWAY_CA_FILE": str(tmp_path / "none.pem"),
+    }
+    ended = _congvan(tmp_path / "gateway", "run", **settings)
+    assert ended.returncode == 2
+    assert f"CONGVAN_GATEWAY_CA_FILE: {tmp_path / 'none.pem'} cannot be read" in ended.stderr

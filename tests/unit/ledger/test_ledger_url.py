@@ -19,7 +19,8 @@ def test_without_a_setting_the_ledger_is_a_file_in_the_data_directory(tmp_path: 
 
 
 def test_a_setting_wins_over_the_file() -> None:
-    assert RouterSettings(ledger_url="postgresql://db/congvan").database_url == "postgresql://db/congvan"
+    verified = "postgresql://db/congvan?sslmode=verify-full"
+    assert RouterSettings(ledger_url=verified).database_url == verified
 
 
 @pytest.mark.parametrize("url", ["postgres://db/x", "postgresql://db/x", "postgresql+psycopg://db/x"])
@@ -54,7 +55,7 @@ def test_one_router_works_on_a_sqlite_ledger_wherever_it_lies_and_by_whatever_wa
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_several_routers_work_on_a_postgresql_ledger_however_it_is_spelt(tmp_path: Path, scheme: str) -> None:
-    url = f"{scheme}://db/x"
+    url = f"{scheme}://localhost/x"
     with a_router(tmp_path, url)._own_ledger(), a_router(tmp_path, url)._own_ledger():
         assert file_of(url) is None
 

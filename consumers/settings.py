@@ -22,6 +22,10 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
+OWN_CERTIFICATE = "client.pem"
+"""The file of the certificate that the gateway has of the router."""
+
+
 def default_data_dir() -> Path:
     """Where a gateway keeps its spool when nothing is said."""
     return state_home() / "congvan-gateway"
@@ -156,7 +160,7 @@ class GatewaySettings(ProgramSettings):
     @property
     def own_certificate(self) -> Path:
         """The file of that certificate: with its key, and the certificate of its authority."""
-        return self.tls_dir / "client.pem"
+        return self.tls_dir / OWN_CERTIFICATE
 
     @property
     def tls_files(self) -> TlsFiles:

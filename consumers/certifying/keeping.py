@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from consumers.settings import OWN_CERTIFICATE
 from router.tls.certificates import (
     Certificate,
     Pair,
@@ -24,7 +25,6 @@ from router.tls.errors import CertificateError
 from router.tls.keeping import make_private_directory, replace_file
 from router.tls.requests import new_key
 
-NAME = "client.pem"
 _NEXT_KEY = "next.key"
 
 
@@ -43,7 +43,7 @@ class OwnCertificate:
     @property
     def path(self) -> Path:
         """The file in use."""
-        return self._directory / NAME
+        return self._directory / OWN_CERTIFICATE
 
     def current(self) -> Certificate | None:
         """What is in use; None: there is none, or none that is of use."""

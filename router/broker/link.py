@@ -80,7 +80,10 @@ class BrokerLink(AsyncioConnection):  # type: ignore[misc] # pika ships no types
     @property
     def certificate_ends(self) -> int | None:
         """When the broker's certificate ends, UTC milliseconds; None: it showed none that was looked at."""
-        shown = self._wire.getpeercert() if isinstance(self._wire, ssl.SSLSocket) else None
+        try:
+            shown = self._wire.getpeercert() if isinstance(self._wire, ssl.SSLSocket) else None
+        except (AttributeError, ValueError, OSError):  # of a connection that has ended, the library has none any more
+            return None
         return round(ssl.cert_time_to_seconds(str(shown["notAfter"])) * 1000) if shown else None
 
     def ask_for_a_sign(self) -> None:

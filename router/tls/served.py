@@ -51,7 +51,7 @@ class ServedCertificate:
         """Take up what is renewed, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            await asyncio.to_thread(self.look)
+            self.look()  # here, where connections are begun: none gets a certificate whose key is not on yet
 
     def look(self) -> None:
         """Take up the files if they are others than at the last look; what does not fit is said once."""

@@ -112,14 +112,12 @@ def test_a_place_that_is_still_being_written_is_waited_for(ledger: Engine) -> No
             tell(conn, 2)
         assert following(ledger, 0) == ([1, 2], False)
         return
-    first, second = ledger.connect(), ledger.connect()
-    with first, second:
+    with writing(ledger) as first:
         tell(first, 2)
-        tell(second, 1, "LCA.03")
-        second.commit()
+        with writing(ledger) as second:
+            tell(second, 1, "LCA.03")
         assert following(ledger, 0) == ([], True)
         assert recorded.settle(ledger) is None, "a writer is at work: nothing is known"
-        first.commit()
     assert following(ledger, 0) == ([1, 2, 3], False)
 
 

@@ -33,7 +33,7 @@ def connected(made: Installation, authority: Authority) -> http.client.HTTPSConn
     connection = http.client.HTTPSConnection("localhost", made.port, timeout=30, context=trusted)
     try:
         connection.connect()
-    except ConnectionRefusedError:
+    except (OSError, ssl.SSLError):  # not there yet, or too many at once of one that asks again and again
         return None
     return connection
 

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pika
 import pytest
@@ -87,13 +88,15 @@ def test_a_gateway_has_a_certificate_of_the_router_by_which_the_broker_lets_it_i
 ) -> None:
     made.router(pki_dir=ground.authority.directory).start()
     made.wait_until_ready()
-    made.gateway(PATTERN, client_certificate_from_router=True).start()
+    way = {"amqp_url": f"amqps://localhost:{ground.port}{urlsplit(made.vhost.amqp_url).path}"}
+    made.gateway(PATTERN, client_certificate_from_router=True, ca_file=ground.authority.root_file, **way).start()
     settings = GatewaySettings(data_dir=made.directory / "gateway", units=PATTERN)
     own = OwnCertificate(settings.tls_dir, settings.login)
     made.wait(lambda: own.current() is not None, "the gateway has its certificate")
     current = own.current()
     assert current is not None
     assert current.subject == "gateway:LCA.#"
+    made.wait_until_seen(["LCA"])  # by the broker, which lets nobody in without one
     connect(ground, own.path)
     with pytest.raises((AMQPConnectionError, ssl.SSLError, OSError)):
         connect(ground, None)

@@ -23,6 +23,7 @@ from consumers.line.pace import LinePace
 from consumers.line.precedence import NOTHING, Side
 from consumers.line.state import Line
 from router.broker.backoff import Backoff, sleep_unless
+from router.process.bodies import read_within
 from router.tls.certificates import Certificate
 from router.tls.errors import TlsError
 from router.tls.requests import request_of
@@ -158,19 +159,12 @@ class CertificateCourier:
                     self._url, data=request, headers=_HEADERS, timeout=silence, allow_redirects=False
                 ) as answer:
                     take(connection, answer)
-                    body = await _bounded(answer)
+                    body = await read_within(answer.content, _MOST_BYTES)
+                    if body is None:
+                        raise ForeignAnswerError(foreign(answer.status, answer.headers))
                     found = _certificates_in(answer, body)
                     self._line.alive(connection)
                     return found
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in answer.content.iter_chunked(_MOST_BYTES):
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise ForeignAnswerError(foreign(answer.status, answer.headers))
-    return bytes(body)
 
 
 def _certificates_in(answer: aiohttp.ClientResponse, body: bytes) -> Sequence[x509.Certificate]:

@@ -23,6 +23,7 @@ from consumers.fetching.part import Form, Part
 from consumers.line.connection import LineConnection, connection_of_this_task, limit_window
 from consumers.line.names import Names
 from router.broker.tcp import tcp_info
+from router.process.bodies import read_within
 from router.tls.contexts import ClientContext
 from schemas.encoding import Encoding, as_available_dictionary
 
@@ -169,7 +170,7 @@ async def require_no_trouble(response: aiohttp.ClientResponse) -> None:
     """
     if response.status != HTTPStatus.SERVICE_UNAVAILABLE or not is_problem(response.headers):
         return
-    body = await response.content.read(_PROBLEM_BYTES)
+    body = await read_within(response.content, _PROBLEM_BYTES) or b""
     try:
         title = str(orjson.loads(body)["title"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

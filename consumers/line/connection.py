@@ -5,7 +5,6 @@ The socket is made deep in the HTTP client; the connection that it belongs to is
 
 import asyncio
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from contextvars import ContextVar
 
 from consumers.errors import LineError
 from router.broker.tcp import TcpInfo, tcp_info
+from router.tls.attempt import ends_at
 
 _CURRENT: ContextVar["LineConnection | None"] = ContextVar("_CURRENT", default=None)
 
@@ -126,7 +126,7 @@ def is_encrypted(transport: asyncio.BaseTransport) -> bool:
 
 def _end_of_certificate(transport: asyncio.BaseTransport) -> int | None:
     shown = transport.get_extra_info("peercert")
-    return round(ssl.cert_time_to_seconds(shown["notAfter"]) * 1000) if shown else None
+    return ends_at(shown) if shown else None
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Watches the centre's log: it may only grow, and is signed by one key. What does not fit is an alarm that stays.
 
-A checkpoint costs the line some hundred bytes each five minutes. That it is no shorter is seen each time; that it goes
-on from what was seen before is proved once a day, by a kilobyte.
+A checkpoint is asked for each five minutes. That it is no shorter is seen each time; that it goes on from what was seen
+before is proved once a day, for a proof is longer than a checkpoint.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from consumers.spool import Spool, Writer, log_seen
 from consumers.spool.log_seen import SILENT, LogAlarm, LogSeen
 from consumers.taking.naming import LineSession
 from consumers.trust import judging
+from router.process.bodies import read_within
 from schemas.clock import Clock, now_ms
 from schemas.events import Event
 from schemas.trust.checkpoints import HEADER_LOG_KEY, Checkpoint, open_checkpoint
@@ -113,7 +114,11 @@ class LogWatch:
         now = self._clock()
         if now - seen.proved_at < PROVED_EVERY_MS or seen.proved_size == seen.size:
             return seen
-        proof = await self._proof(seen.proved_size, seen.size) if seen.proved_size else []
+        try:
+            proof = await self._proof(seen.proved_size, seen.size) if seen.proved_size else []
+        except ProofError as error:
+            log.warning(Event.LOG_UNSEEN, reason=str(error))
+            return seen
         if judging.goes_on(seen, proof):
             return judging.proved(seen, now)
         return judging.alarmed(seen, f"it does not go on from the {seen.proved_size} entries that it had", now)
@@ -143,20 +148,27 @@ class LogWatch:
             if response.status in {_NOT_MODIFIED, _NOT_FOUND}:
                 return None
             response.raise_for_status()
-            note = await response.content.read(MAX_NOTE_BYTES)
+            note = await read_within(response.content, MAX_NOTE_BYTES) or b""
             self._etag = response.headers.get("ETag", "") if response.status == _OK else ""
             return note.decode(errors="replace"), response.headers.get(HEADER_LOG_KEY, "")
 
     async def _proof(self, old: int, size: int) -> list[bytes]:
+        """What the router gives as proof; may be wrong.
+
+        Raises:
+            ProofError: it is none at all, as a portal's page.
+        """
         params = {"old": str(old), "size": str(size)}
         async with self._http.get(f"{self._url}/consistency", params=params, allow_redirects=False) as response:
             response.raise_for_status()
-            lines = (await response.content.read(MAX_NOTE_BYTES)).split()
+            lines = (await read_within(response.content, MAX_NOTE_BYTES) or b"?").split()
         try:
             found = [b64decode(line, validate=True) for line in lines]
         except binascii.Error:
-            return []
-        return found if all(len(item) == HASH_BYTES for item in found) else []
+            found = [b""]
+        if not all(len(item) == HASH_BYTES for item in found):
+            raise ProofError("what came in the place of a proof is none")
+        return found
 
     def _read(self) -> LogSeen | None:
         with self._spool.reading() as conn:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import socket
-import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -32,6 +31,7 @@ from deploy.doctor.trusting import trusting
 from deploy.doctor.unit_certificate import own_certificate
 from deploy.exits import ExitCode
 from router.broker import Session
+from router.tls.attempt import ends_at
 from router.tls.contexts import ClientContext
 from router.tls.files import TlsFiles
 from schemas.clock import iso
@@ -223,7 +223,7 @@ async def _certificate(url: SplitResult, tls: ClientContext) -> datetime:
         _, writer = await asyncio.open_connection(url.hostname, _port(url), ssl=tls)
     try:
         peer = writer.get_extra_info("peercert")
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(peer["notAfter"]), UTC)
+        return datetime.fromtimestamp(ends_at(peer) / 1000, UTC)
     finally:
         writer.close()
 

@@ -30,6 +30,7 @@ from router.broker.errors import BrokerUnavailableError, ChannelClosedError
 from router.broker.inbox import Inbox
 from router.broker.tcp import tcp_info
 from router.broker.tuning import Tuning
+from router.tls.attempt import ends_at
 from schemas.clock import now_ms
 
 _HEAD = struct.Struct(">BHI")
@@ -84,7 +85,7 @@ class BrokerLink(AsyncioConnection):  # type: ignore[misc] # pika ships no types
             shown = self._wire.getpeercert() if isinstance(self._wire, ssl.SSLSocket) else None
         except (AttributeError, ValueError, OSError):  # of a connection that has ended, the library has none any more
             return None
-        return round(ssl.cert_time_to_seconds(str(shown["notAfter"])) * 1000) if shown else None
+        return ends_at(shown) if shown else None
 
     def ask_for_a_sign(self) -> None:
         """Send a heartbeat: no answer to it is due, but the broker's machine has to acknowledge its bytes."""

@@ -62,10 +62,6 @@ class Session:
         tuning: time-outs and pauses.
         resolve: the addresses of a host's name, for a port; None: the system's resolver is asked at each attempt.
         tls: whom to trust and what to show where the URL is ``amqps``; None: whom the system trusts.
-
-    Attributes:
-        trouble: the certificate that stands in the way of a connection; None: none does.
-        tls: by which it connects where the URL is ``amqps``.
     """
 
     def __init__(
@@ -81,13 +77,13 @@ class Session:
     ) -> None:
         self._resolve = resolve
         self._failed_addresses = 0
-        self._tuning = tuning or Tuning()
+        self._tuning = tuning = tuning or Tuning()
         self.tls = tls or ClientContext(to="broker")
-        self._parameters = parameters_of(
-            url, user=user, password=password, name=name, tuning=self._tuning, tls=self.tls
-        )
+        """By which it connects where the URL is ``amqps``."""
+        self._parameters = parameters_of(url, user=user, password=password, name=name, tuning=tuning, tls=self.tls)
         self._place = f"{self._parameters.host}:{self._parameters.port}"
         self.trouble: TlsTrouble | None = None
+        """The certificate that stands in the way of a connection; None: none does."""
         self._name = name
         self._members: list[_Member] = []
         self._consumers: list[Consumer] = []

@@ -16,6 +16,7 @@ from router.identity import flow
 from router.identity.errors import ProviderDownError, ProviderRefusedError
 from router.identity.flow import Begun
 from router.identity.tokens import Identity, UnknownKeyError, keys_of, read_id_token
+from router.process.bodies import read_within
 from router.tls.contexts import ClientContext
 from router.tls.troubles import trouble_of
 
@@ -169,14 +170,14 @@ class Provider:
                 ClientSession(timeout=_ANSWERS_WITHIN, connector=TCPConnector(ssl=self.tls)) as http,
                 http.request(method, url, data=data, headers=headers, allow_redirects=False) as answer,
             ):
-                body = await answer.content.read(MAX_ANSWER)
-                is_whole = answer.content.at_eof()
+                body = await read_within(answer.content, MAX_ANSWER)
         except (ClientError, TimeoutError, ValueError) as error:
             trouble = trouble_of(error)
             reason = f"{trouble.text}; {trouble.advice}" if trouble else str(error)
             raise ProviderDownError(f"{url} does not answer: {reason}") from error
         if method == "POST" and answer.status in _REFUSED:
             raise ProviderRefusedError(f"{url} answers {answer.status}: the code or the client is not accepted")
-        if answer.status != _OK or not is_whole:
-            raise ProviderDownError(f"{url} answers {answer.status} with {len(body)} bytes")
+        if answer.status != _OK or body is None:
+            size = f"more than {MAX_ANSWER}" if body is None else len(body)
+            raise ProviderDownError(f"{url} answers {answer.status} with {size} bytes")
         return body

@@ -7,7 +7,6 @@ the same handshake is made once more by our own hands, which find out why.
 import re
 import socket
 import ssl
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ import psycopg
 
 from router.tls.contexts import ClientContext
 from router.tls.files import TlsFiles, TlsFilesError
+from router.tls.peers import ASK_FOR_TLS
 from router.tls.troubles import TlsTrouble, trouble_of
 
-_SSL_REQUEST = struct.pack(">II", 8, 80877103)
-"""Asks the server to go on by TLS (PostgreSQL's frontend/backend protocol, SSLRequest)."""
 _WITHIN = 5.0
 _SAID = "certificate verify failed"
 _WHERE = re.compile(r'connection to server at "(?P<name>[^"]+)"(?: \((?P<address>[^)]+)\))?, port (?P<port>\d+)')
@@ -52,7 +50,7 @@ def _look(name: str, address: str, port: int, files: TlsFiles) -> TlsTrouble | N
     """Make the handshake once more; None: it tells nothing, or succeeds by now."""
     try:
         with socket.create_connection((address, port), timeout=_WITHIN) as made:
-            made.sendall(_SSL_REQUEST)
+            made.sendall(ASK_FOR_TLS)
             if made.recv(1) != b"S":
                 return None
             ClientContext(files, resumes=False).wrap_socket(made, server_hostname=name).close()

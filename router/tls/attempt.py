@@ -33,6 +33,11 @@ def attempt_of(error: BaseException) -> Attempt | None:
     return found if isinstance(found, Attempt) else None
 
 
+def ends_at(info: Mapping[str, Any]) -> int:
+    """When a certificate ends, UTC milliseconds, as the standard library tells it."""
+    return round(ssl.cert_time_to_seconds(str(info["notAfter"])) * 1000)
+
+
 def read_shown(info: Mapping[str, Any]) -> ShownCertificate:
     """A certificate as the standard library tells it (:meth:`ssl.SSLSocket.getpeercert`)."""
     named = tuple(str(value) for _kind, value in info.get("subjectAltName", ()))

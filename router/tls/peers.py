@@ -12,7 +12,7 @@ from router.tls.errors import CertificateError
 
 ANSWERS_WITHIN = 15.0
 _PORTS = {"amqps": 5671, "https": 443, "postgresql": 5432}
-_ASK_FOR_TLS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+ASK_FOR_TLS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 """PostgreSQL's SSLRequest: its length, and 80877103 (its manual, message formats)."""
 
 
@@ -84,7 +84,7 @@ async def certificate_at(peer: Peer, *, within: float = ANSWERS_WITHIN) -> Certi
         )
         try:
             if peer.opening is Opening.POSTGRESQL:
-                writer.write(_ASK_FOR_TLS)
+                writer.write(ASK_FOR_TLS)
                 if await reader.read(1) != b"S":
                     return None
                 await writer.start_tls(_context(), server_hostname=peer.host)

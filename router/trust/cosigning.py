@@ -14,6 +14,7 @@ from router.ledger.engine import reading
 from router.ledger.log import checkpoints, tree
 from router.ledger.log.checkpoints import KeptCheckpoint
 from router.ledger.writer import Writer
+from router.process.bodies import read_within
 from router.storage.transactions import in_thread
 from router.tls.contexts import ClientContext
 from schemas.events import Event
@@ -88,7 +89,8 @@ class Cosigning:
             ClientSession(timeout=_ANSWERS_WITHIN, connector=connector) as http,
             http.post(url, data=asked.encode(), allow_redirects=False) as reply,
         ):
-            return Asked(reply.status, (await reply.content.read(_LARGEST_ANSWER)).decode(errors="replace"))
+            body = await read_within(reply.content, _LARGEST_ANSWER) or b""
+            return Asked(reply.status, body.decode(errors="replace"))
 
     async def _ask(self, witness: WitnessAddress, made: KeptCheckpoint) -> None:
         try:

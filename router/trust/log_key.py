@@ -1,17 +1,15 @@
 """The key by which the log is signed: made once, in a file that its owner alone can read."""
 
 import contextlib
-import os
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.signing import SigningKey
 
 from router.errors import LogKeyError
-from router.storage.files import sync_directory, write_file
+from router.tls.keeping import alone_in, make_private_directory, replace_file
 from schemas.trust.notes import NoteKey
 
 FILE_NAME = "log.key"
@@ -27,20 +25,17 @@ def load_or_make(file: Path) -> SigningKey:
     """
     with contextlib.suppress(FileNotFoundError):
         return load(file)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = Ed25519PrivateKey.generate()
-    pem = made.private_bytes(
+    make_private_directory(file.parent)
+    with alone_in(file.parent):
+        if not file.exists():  # another router of this machine may have been faster
+            replace_file(file, _made())
+    return load(file)
+
+
+def _made() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    begun = file.with_name(f".{file.name}.{token_hex(4)}")
-    write_file(begun, pem, mode=0o600)
-    try:
-        with contextlib.suppress(FileExistsError):  # another router of this machine was faster
-            os.link(begun, file)
-    finally:
-        begun.unlink()
-    sync_directory(file.parent)
-    return load(file)
 
 
 def load(file: Path) -> SigningKey:

@@ -4,19 +4,15 @@ It is for another body than the router's: who shows two histories of a log needs
 small file for each log, written before it answers; killed at any moment it has signed nothing that it does not know.
 """
 
-import fcntl
-import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
 from nacl.signing import SigningKey
 
-from router.storage.files import sync_directory, write_file
+from router.tls.keeping import alone_in, make_private_directory, replace_file
 from schemas.clock import Clock, now_ms
 from schemas.trust.checkpoints import Checkpoint, open_checkpoint
 from schemas.trust.errors import CheckpointError, NoteError, ProofError
@@ -54,7 +50,7 @@ class Witness:
         self._logs = {log.name: log for log in logs}
         self._directory = directory
         self._clock = clock
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(directory)
 
     @property
     def public_key(self) -> NoteKey:
@@ -74,7 +70,7 @@ class Witness:
             return WitnessAnswer(403, f"{error}\n")
         except ProofError as error:
             return WitnessAnswer(400, f"{error}\n")
-        with self._alone_with(origin):
+        with alone_in(self._directory):  # nobody else compares and keeps meanwhile, in another process neither
             status, why = refusal(self.seen(origin), asked, new)
             if status != 200:  # noqa: PLR2004 - HTTP's
                 return WitnessAnswer(status, f"{why}\n")
@@ -90,21 +86,7 @@ class Witness:
         return Seen(int(size), b64decode(root))
 
     def _keep(self, origin: str, new: Checkpoint) -> None:
-        file = self._file(origin)
-        begun = file.with_name(f".{file.name}.{token_hex(4)}")
-        write_file(begun, f"{origin}\n{new.size}\n{b64encode(new.root).decode()}\n".encode(), mode=0o600)
-        begun.replace(file)
-        sync_directory(self._directory)
+        replace_file(self._file(origin), f"{origin}\n{new.size}\n{b64encode(new.root).decode()}\n".encode())
 
     def _file(self, origin: str) -> Path:
         return self._directory / sha256(origin.encode()).hexdigest()[:32]
-
-    @contextmanager
-    def _alone_with(self, origin: str) -> Iterator[None]:
-        """Nobody else compares and keeps meanwhile, in another process neither."""
-        descriptor = os.open(self._file(origin).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)

@@ -6,10 +6,11 @@ what lies between is hashed when it is asked for, from 256 hashes at most.
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from router.ledger.log.appending import HEAD
 from router.ledger.models import log_entry, log_head, log_node
+from router.storage.statements import insert_of
 from schemas.trust import merkle
 
 TILE = 256
@@ -74,7 +75,8 @@ def _seal(conn: Connection, number: int) -> None:
     while True:
         found = merkle.root_of(_hashes(conn, level, number * TILE, TILE))
         level += 1
-        conn.execute(insert(log_node), {"level": level, "number": number, "hash": found})
+        node = {"level": level, "number": number, "hash": found}
+        conn.execute(insert_of(conn, log_node).values(node).on_conflict_do_nothing())
         if (number + 1) % TILE:
             return
         number //= TILE

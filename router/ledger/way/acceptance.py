@@ -88,16 +88,7 @@ _DISPATCH = (
 _LOGGED = [_DISPATCH.index(name) for name in DISPATCH_COLUMNS]
 _DELIVERY = (
     *DELIVERY_COLUMNS,
-    "link",
-    "urgency",
-    "state",
-    "state_at",
-    "reason",
-    "reason_code",
-    "created_at",
-    "next_due_at",
-    "due_at",
-    "paused",
+    *("link", "urgency", "state", "state_at", "reason", "reason_code", "created_at", "next_due_at", "due_at", "paused"),
     *owing.COLUMNS,
 )
 

@@ -266,3 +266,12 @@ async def test_what_cannot_be_read_says_which_field_and_changes_nothing(desk: Ru
             answer = await hoa.act(delivery, "register", seen=seen, **(FIELDS | fields))
             assert answer.status == 422, fields
     assert told(desk, delivery) == []
+
+
+async def test_another_log_at_the_centre_is_told_above_all_on_the_page_of_the_line(desk: RunningDesk) -> None:
+    told = {"at": iso(now_ms()), "line": "up", "log_alarm": "it has 3 entries, and had 5 before"}
+    status_path(desk.spool.path.parent).write_bytes(orjson.dumps(told))
+    async with desk.as_("hoa") as hoa:
+        page = await hoa.text("/desk/line")
+    assert "Nhật ký ở trung tâm khác với lần đã thấy trước đây" in page
+    assert "it has 3 entries, and had 5 before" in page

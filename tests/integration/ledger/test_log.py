@@ -284,3 +284,16 @@ def test_what_was_recorded_before_there_was_a_log_is_in_it_after_the_upgrade(led
     report = checked(ledger, signed(ledger))
     assert report.faults == []
     assert report.entries > 3
+
+
+def test_two_routers_that_seal_at_once_keep_the_same(ledger: Engine) -> None:
+    with writing(ledger) as conn:
+        for number in range(600):
+            appending.note(conn, forgotten([f"01a203b4-534c-749d-ae46-{number:012x}"]))
+    roots = []
+    for _ in range(2):  # the other has read the head before the first has written it
+        with writing(ledger) as conn:
+            conn.execute(update(log_head).values(sealed=0))
+            assert not tree.seal(conn)
+            roots.append(tree.root(conn, 600))
+    assert roots[0] == roots[1]

@@ -1,5 +1,6 @@
 """A gateway and the centre's log: what only grows is believed, another history is an alarm that stays and is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from schemas.ids import new_id
 from schemas.reasons import ReasonCode
 from support.api_server import GATEWAY, Api
 from support.commands import Congvan
+from support.conditions import holds
 from support.stand_ins import StandInSession
 
 KEY = SigningKey(b"k" * 32)
@@ -179,6 +181,27 @@ async def test_what_is_no_log_is_none_and_changes_nothing(watched: Watched) -> N
         await watched.watch.look()
     assert [item["event"] for item in logs if item["log_level"] == "warning"] == [Event.LOG_UNSEEN]
     assert (seen(watched).size, seen(watched).alarm) == (5, "")
+
+
+async def test_a_page_in_the_place_of_a_proof_is_no_alarm_and_the_proof_is_asked_for_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watched.grow(5)
+    await watched.watch.look()
+    await watched.grow(4)
+    with monkeypatch.context() as portal:
+        portal.setattr("router.api.log.b64encode", lambda _hash: b"<html>")
+        await watched.look_next_day()
+    assert (seen(watched).size, seen(watched).proved_size, seen(watched).alarm) == (9, 5, "")
+    await watched.watch.look()
+    assert (seen(watched).proved_size, seen(watched).alarm) == (9, "")
+
+
+async def test_it_looks_by_itself_while_it_runs(watched: Watched) -> None:
+    await watched.grow(5)
+    running = asyncio.create_task(watched.watch.run())
+    await holds(lambda: watched.watch.seen is not None and watched.watch.seen.size == 5, what="it has looked")
+    running.cancel()
 
 
 async def test_it_goes_on_after_a_restart_from_what_was_kept(watched: Watched) -> None:

@@ -53,6 +53,8 @@ class Checkpointer:
 
     async def look(self) -> None:
         """Sign what there is now, if it is more than at the last time."""
+        if not await in_thread(lambda: reading(self._engine), _has_grown):
+            return
         signs = await self._writer.run(_name_key, str(self._name))
         if signs != str(self._name):
             if not self._told:
@@ -62,17 +64,19 @@ class Checkpointer:
         while await self._writer.run(_seal, None, weight=tree.TILE):
             pass
         made = await in_thread(lambda: reading(self._engine), self._next)
-        if made is not None:
-            await self._writer.run(_add, made)
-            log.debug(Event.LOG_SIGNED, size=made.size, witness="")
-            await self._cosigning.ask(made)
+        await self._writer.run(_add, made)
+        log.debug(Event.LOG_SIGNED, size=made.size, witness="")
+        await self._cosigning.ask(made)
 
-    def _next(self, conn: Connection) -> KeptCheckpoint | None:
-        size, last = tree.size_of(conn), checkpoints.newest(conn)
-        if size == (last.size if last is not None else 0):
-            return None
+    def _next(self, conn: Connection) -> KeptCheckpoint:
+        size = tree.size_of(conn)
         note = signed_checkpoint(Checkpoint(self._name.name, size, tree.root(conn, size)), self._key)
         return KeptCheckpoint(size, self._clock(), note)
+
+
+def _has_grown(conn: Connection) -> bool:
+    last = checkpoints.newest(conn)
+    return tree.size_of(conn) != (last.size if last is not None else 0)
 
 
 def _name_key(conn: Connection, keys: Sequence[str]) -> list[str]:

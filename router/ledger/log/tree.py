@@ -64,7 +64,8 @@ def seal(conn: Connection) -> bool:
     last = min(full, first + _SEALED_AT_ONCE)
     for number in range(first, last):
         _seal(conn, number)
-    conn.execute(update(log_head).where(log_head.c.name == HEAD).values(sealed=last * TILE))
+    if last > first:
+        conn.execute(update(log_head).where(log_head.c.name == HEAD).values(sealed=last * TILE))
     more: bool = last < full
     return more
 
